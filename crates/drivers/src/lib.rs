@@ -1,0 +1,1 @@
+//! Links over real devices: TAP, and the in-process wire.

@@ -1,0 +1,1 @@
+//! Portolan: a TCP/IP stack in user space, with async and blocking sockets.

@@ -1,0 +1,1 @@
+//! Control messages and socket names, shared by the preload library and the stack process.

@@ -1,0 +1,1 @@
+//! What portolan run is: engines, the stack process, the gateway, shaping and the built-in web server.

@@ -1,0 +1,1 @@
+//! A seeded virtual network: hosts, wires with faults, a virtual clock.

@@ -1,0 +1,1 @@
+//! Bytes to typed headers and back: Ethernet, ARP, IP, ICMP, UDP, TCP.
