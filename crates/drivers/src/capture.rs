@@ -64,7 +64,11 @@ impl Capture {
     pub fn create(path: &Path, force: bool, epoch: SystemTime) -> Result<Capture, CaptureError> {
         let mut options = OpenOptions::new();
         options.write(true);
-        if force { options.create(true).truncate(true) } else { options.create_new(true) };
+        if force {
+            options.create(true).truncate(true)
+        } else {
+            options.create_new(true)
+        };
         let file = options.open(path).map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => CaptureError::Exists { path: path.to_owned() },
             _ => CaptureError::Create { path: path.to_owned(), source },

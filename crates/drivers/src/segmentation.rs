@@ -65,7 +65,8 @@ impl Segmenter {
         let size = match offload.gso {
             Gso::None => {
                 if let Checksum::Partial { start, offset } = offload.checksum {
-                    finish_checksum(&mut self.whole, start.into(), offset.into()).ok_or(SegmentError::Checksum)?;
+                    finish_checksum(&mut self.whole, start.into(), offset.into())
+                        .ok_or(SegmentError::Checksum)?;
                 }
                 emit(&self.whole);
                 return Ok(1);

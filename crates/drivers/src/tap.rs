@@ -141,7 +141,8 @@ impl Tap {
 
     /// Whether the interface is set up (`ip link set NAME up`). Frames cross only when it is.
     pub fn is_up(&self) -> Result<bool, LinkError> {
-        let control = rustix::net::socket(AddressFamily::UNIX, SocketType::DGRAM, None).map_err(link_error)?;
+        let control =
+            rustix::net::socket(AddressFamily::UNIX, SocketType::DGRAM, None).map_err(link_error)?;
         let flags = ioctl::flags(control.as_fd(), &self.name).map_err(link_error)?;
         Ok(flags & ioctl::FLAG_UP != 0)
     }

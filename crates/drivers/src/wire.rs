@@ -8,12 +8,11 @@
 mod bell;
 
 use std::collections::VecDeque;
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use portolan_link::{
-    Instant, Link, LinkCaps, LinkError, PacketBuf, Pool, RxBatch, TxBatch, TxEntry,
-};
+use portolan_link::{Instant, Link, LinkCaps, LinkError, PacketBuf, Pool, RxBatch, TxBatch, TxEntry};
 
 use crate::{PollLink, Readiness};
 use bell::Bell;
@@ -242,23 +241,13 @@ fn empty_packet(pool: &mut Pool, len: usize) -> PacketBuf {
 /// A copy of a frame that is to be sent, as the receiver sees it.
 fn copy_entry(pool: &mut Pool, entry: &TxEntry) -> PacketBuf {
     let mut packet = empty_packet(pool, entry.len());
-    let [mut room, mut tail] = packet.room_mut();
+    // Writing to a slice fills it from its front and stops at its end.
+    let [mut head, mut tail] = packet.room_mut();
     let mut len = 0;
-    for mut slice in entry.slices() {
-        while !slice.is_empty() {
-            if room.is_empty() {
-                room = std::mem::take(&mut tail);
-            }
-            let take = room.len().min(slice.len());
-            let Some(((to, room_left), (from, rest))) =
-                room.split_at_mut_checked(take).zip(slice.split_at_checked(take)).filter(|_| take > 0)
-            else {
-                break;
-            };
-            to.copy_from_slice(from);
-            (room, slice) = (room_left, rest);
-            len += take;
-        }
+    for slice in entry.slices() {
+        let in_head = head.write(slice).unwrap_or(0);
+        let rest = slice.get(in_head..).unwrap_or_default();
+        len += in_head + tail.write(rest).unwrap_or(0);
     }
     packet.set_filled(pool, len);
     packet.offload = entry.offload;
