@@ -115,8 +115,7 @@ impl HostBuilder {
             let Some(port) = ports.last() else { return Err(Error::NoLink { what }) };
             step.apply(&mut stack, now, port.id()).map_err(|error| Error::Setting { what, error })?;
         }
-        let mut links = vec![LinkId::LOOPBACK];
-        links.extend(ports.iter().map(Port::id));
+        let links = ports.iter().map(|port| (port.id(), port.name().to_owned())).collect();
         let core = Core::new(stack, links, clock);
         Ok((Host(Arc::clone(&core)), Worker::new(core, ports)))
     }

@@ -40,6 +40,10 @@ mod tests {
         assert!(now >= Instant::ZERO + START);
         let system = clock.to_system(now + Duration::from_millis(5)).unwrap();
         assert!(system > time::Instant::now() - Duration::from_secs(1));
-        assert_eq!(clock.to_system(Instant::ZERO), Some(clock.made), "the past is clamped to the clock's making");
+        assert_eq!(
+            clock.to_system(Instant::ZERO),
+            Some(clock.made),
+            "the past is clamped to the clock's making"
+        );
     }
 }

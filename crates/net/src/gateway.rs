@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use portolan_link::Instant;
-use portolan_stack::{self as stack, Event, FlowKey, LinkId, Refusal, RequestId, Stack};
-use portolan_wire::Address;
+use portolan_stack::{self as stack, Event, LinkId, Refusal, RequestId, Stack};
+use portolan_wire::{Address, Endpoint, FlowKey};
 
 use crate::handle::Handle;
-use crate::shared::{Core, Phase, ended};
+use crate::shared::{Core, Phase};
 use crate::tcp::TcpStream;
 use crate::wakers::WakeList;
 
@@ -63,7 +63,9 @@ impl InterceptStream {
         };
         let core = Arc::clone(&self.core);
         Poll::Ready(Some(match waiting {
-            Waiting::Tcp { id, link, flow } => Intercepted::Tcp(TcpRequest { core, id, link, flow, answered: false }),
+            Waiting::Tcp { id, link, flow } => {
+                Intercepted::Tcp(TcpRequest { core, id, link, flow, answered: false })
+            }
             Waiting::Udp(datagram) => {
                 intercepts.datagrams -= 1;
                 Intercepted::Udp(UdpDatagram { core, datagram })
@@ -81,6 +83,9 @@ impl Drop for InterceptStream {
         self.core.with(|shared, now| {
             shared.intercepts.wanted = false;
             shared.intercepts.datagrams = 0;
+            if shared.phase == Phase::Ended {
+                return;
+            }
             for waiting in std::mem::take(&mut shared.intercepts.queue) {
                 refuse_unread(&mut shared.stack, now, &mut shared.intercepts.requests, waiting);
             }
@@ -124,7 +129,7 @@ impl TcpRequest {
     /// Refuses the connection as a router or the destination would.
     pub fn refuse(mut self, how: Refusal) {
         self.answered = true;
-        self.core.with(|shared, now| shared.stack.refuse_request(now, self.id, how));
+        self.core.with_live(|stack, now| stack.refuse_request(now, self.id, how));
     }
 
     /// Waits until the program has given up, so that the host's own attempt can be given up too. Cancel safe.
@@ -150,12 +155,10 @@ impl TcpRequest {
 
 impl Drop for TcpRequest {
     fn drop(&mut self) {
-        self.core.with(|shared, now| {
-            shared.intercepts.requests.remove(&self.id);
-            if !self.answered {
-                shared.stack.refuse_request(now, self.id, Refusal::Reset);
-            }
-        });
+        self.core.lock().intercepts.requests.remove(&self.id);
+        if !self.answered {
+            self.core.with_live(|stack, now| stack.refuse_request(now, self.id, Refusal::Reset));
+        }
     }
 }
 
@@ -188,7 +191,7 @@ impl UdpDatagram {
 
     /// Answers with an ICMP error that quotes this datagram. [`Refusal::Silent`] and [`Refusal::Reset`] send nothing.
     pub fn refuse(&self, how: Refusal) {
-        self.core.with(|shared, now| shared.stack.udp_refuse(now, self.datagram.link, &self.datagram, how));
+        self.core.with_live(|stack, now| stack.udp_refuse(now, self.datagram.link, &self.datagram, how));
     }
 }
 
@@ -214,7 +217,7 @@ impl UdpReply {
     }
 
     /// The same from another source, as a server may answer from an address or port of its own choice.
-    pub fn send_from(&self, from: portolan_wire::Endpoint, payload: &[u8]) -> io::Result<()> {
+    pub fn send_from(&self, from: Endpoint, payload: &[u8]) -> io::Result<()> {
         let flow = FlowKey { local: from, ..self.flow };
         self.core.call(|stack, now| stack.udp_reply(now, self.link, &flow, payload))
     }
@@ -260,19 +263,16 @@ impl EchoRequest {
     /// Answers in the name of the destination, with what the real one answered.
     pub fn reply(self, data: &[u8]) -> io::Result<()> {
         let link = self.request.link;
-        self.core.with(|shared, now| match shared.phase {
-            Phase::Ended => Err(ended()),
-            _ => {
-                shared.stack.echo_reply(now, link, self.request, data);
-                Ok(())
-            }
+        self.core.call(|stack, now| {
+            stack.echo_reply(now, link, self.request, data);
+            Ok(())
         })
     }
 
     /// Answers with an ICMP error.
     pub fn refuse(self, how: Refusal) {
         let link = self.request.link;
-        self.core.with(|shared, now| shared.stack.echo_refuse(now, link, self.request, how));
+        self.core.with_live(|stack, now| stack.echo_refuse(now, link, self.request, how));
     }
 }
 
@@ -344,7 +344,12 @@ impl InterceptQueue {
 }
 
 /// What a gateway that is not there would have read.
-fn refuse_unread(stack: &mut Stack, now: Instant, requests: &mut HashMap<RequestId, Request>, waiting: Waiting) {
+fn refuse_unread(
+    stack: &mut Stack,
+    now: Instant,
+    requests: &mut HashMap<RequestId, Request>,
+    waiting: Waiting,
+) {
     if let Waiting::Tcp { id, .. } = waiting {
         requests.remove(&id);
         stack.refuse_request(now, id, Refusal::Reset);

@@ -13,7 +13,7 @@ use portolan_link::Instant;
 use portolan_stack::{SocketError, SocketId, Stack};
 
 use crate::shared::{Core, Phase, ended, io_error};
-use crate::wakers::{Direction, WakeList};
+use crate::wakers::Direction;
 
 /// Ownership of one socket. Dropping it closes the socket; TCP then finishes in the background.
 pub(crate) struct Handle {
@@ -68,11 +68,7 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.core.with(|shared, now| {
-            let mut nobody = WakeList::default();
-            shared.wakers.wake_both(self.id, &mut nobody);
-            shared.stack.close(now, self.id);
-        });
+        self.core.with_live(|stack, now| stack.close(now, self.id));
     }
 }
 
@@ -118,9 +114,8 @@ impl<F> Drop for Wait<'_, F> {
 /// Runs a future of ours on this thread, which sleeps meanwhile. `None` when `deadline` comes first.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>, deadline: Option<time::Instant>) -> Option<T> {
     thread_local!(static UNPARK: OnceCell<Waker> = const { OnceCell::new() });
-    let waker = UNPARK.with(|cell| {
-        cell.get_or_init(|| Waker::from(Arc::new(Unpark(std::thread::current())))).clone()
-    });
+    let waker = UNPARK
+        .with(|cell| cell.get_or_init(|| Waker::from(Arc::new(Unpark(std::thread::current())))).clone());
     let mut cx = Context::from_waker(&waker);
     let mut future = pin!(future);
     loop {

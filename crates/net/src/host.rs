@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_link::Instant;
-use portolan_stack::Stack;
+use portolan_stack::{LinkId, Stack};
 
 use crate::builder::HostBuilder;
 use crate::flow::FlowEvents;
@@ -47,13 +47,18 @@ impl Host {
         result
     }
 
+    /// The stack's name for a link, by the name that it was given; `None` once it is gone.
+    pub fn link(&self, name: &str) -> Option<LinkId> {
+        self.0.lock().links.iter().find(|(_, given)| given == name).map(|(link, _)| *link)
+    }
+
     /// Resets every connection, refuses new ones, and ends the worker as soon as the resets are sent, or after a
     /// second. Every call of a socket then answers `ENETDOWN`. A second call changes nothing.
     pub fn shutdown(&self) {
         self.0.with(|shared, now| {
             if shared.phase == Phase::Running {
                 shared.phase = Phase::Stopping(now + STOPPING);
-                shared.stack.shutdown(now);
+                shared.stack.shutdown_all(now);
             }
         });
     }

@@ -23,12 +23,7 @@ impl Seed {
 
     /// A seed that can be given again, to replay a run. Who knows it can forge segments: for tests and simulation.
     pub fn fixed(number: u64) -> Seed {
-        let mut seeds = Seeds { public: number, secret: [0; 32] };
-        let octets = number.to_le_bytes();
-        for (place, octet) in seeds.secret.iter_mut().zip(octets.iter().cycle()) {
-            *place = *octet;
-        }
-        Seed(seeds)
+        Seed(Seeds::fixed(number))
     }
 
     pub(crate) fn into_seeds(self) -> Seeds {

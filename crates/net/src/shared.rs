@@ -14,6 +14,7 @@ use portolan_link::Instant;
 use portolan_stack::{Event, LinkId, SocketError, SocketId, Stack};
 use rustix::io::Errno;
 use smallvec::SmallVec;
+use tracing::warn;
 
 use crate::clock::Clock;
 use crate::flow::FlowQueue;
@@ -32,7 +33,8 @@ pub(crate) struct Shared {
     pub(crate) wakers: WakerTable,
     pub(crate) intercepts: InterceptQueue,
     pub(crate) flows: FlowQueue,
-    pub(crate) links: Vec<LinkId>,
+    /// The links that are not gone, with their names.
+    pub(crate) links: Vec<(LinkId, String)>,
     pub(crate) phase: Phase,
     /// Events for the worker's handler, if it has one; see [`crate::Worker::run_with`].
     pub(crate) inbox: Option<VecDeque<Event>>,
@@ -58,7 +60,7 @@ pub(crate) struct Sleep {
 }
 
 impl Core {
-    pub(crate) fn new(stack: Stack, links: Vec<LinkId>, clock: Clock) -> Arc<Core> {
+    pub(crate) fn new(stack: Stack, links: Vec<(LinkId, String)>, clock: Clock) -> Arc<Core> {
         Arc::new(Core {
             clock,
             shared: Mutex::new(Shared {
@@ -98,11 +100,23 @@ impl Core {
     }
 
     /// Runs one call of a socket, as [`Core::with`]. Errors: the stack's, or ENETDOWN when the host has ended.
-    pub(crate) fn call<R>(&self, call: impl FnOnce(&mut Stack, Instant) -> Result<R, SocketError>) -> io::Result<R> {
+    pub(crate) fn call<R>(
+        &self,
+        call: impl FnOnce(&mut Stack, Instant) -> Result<R, SocketError>,
+    ) -> io::Result<R> {
         self.with(|shared, now| match shared.phase {
             Phase::Ended => Err(ended()),
             _ => call(&mut shared.stack, now).map_err(io_error),
         })
+    }
+
+    /// Runs one call of the stack, as [`Core::with`], unless the host has ended: then there is nothing to be done.
+    pub(crate) fn with_live(&self, call: impl FnOnce(&mut Stack, Instant)) {
+        self.with(|shared, now| {
+            if shared.phase != Phase::Ended {
+                call(&mut shared.stack, now);
+            }
+        });
     }
 
     /// Says that the worker is gone: everybody who waits is woken, and finds the host ended.
@@ -124,9 +138,9 @@ impl Shared {
         self.drain_events(now, wakes);
         let Some(sleep) = &self.sleep else { return };
         let stack = &self.stack;
-        let sendable = |link: &LinkId| !sleep.blocked.contains(link) && stack.wants_transmit(*link);
+        let sendable = |link: LinkId| !sleep.blocked.contains(&link) && stack.wants_transmit(link);
         let wanted = stack.next_deadline().is_some_and(|deadline| deadline < sleep.until)
-            || self.links.iter().any(sendable)
+            || self.links.iter().any(|(link, _)| sendable(*link))
             || self.inbox.as_ref().is_some_and(|inbox| !inbox.is_empty())
             || matches!(self.phase, Phase::Stopping(_));
         if wanted {
@@ -180,6 +194,9 @@ impl Shared {
             | Event::ConnectFailed(id, _)
             | Event::PeerClosed(id)
             | Event::Failed(id, _) => self.wakers.wake_both(id, wakes),
+            Event::AddressConflict(link, address, ethernet) => {
+                warn!(%link, %address, %ethernet, "somebody else claims this host's address");
+            }
             Event::FlowClosed(summary) => self.flows.push(*summary, wakes),
             other => self.intercepts.on_event(&mut self.stack, now, other, wakes),
         }

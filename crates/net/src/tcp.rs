@@ -12,8 +12,8 @@ mod stream;
 pub use listener::TcpListener;
 pub use socket::TcpSocket;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
-pub(crate) use stream::write_parts;
 pub use stream::TcpStream;
+pub(crate) use stream::write_parts;
 
 use std::net::SocketAddr;
 

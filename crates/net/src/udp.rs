@@ -46,6 +46,11 @@ impl UdpSocket {
         Ok(socket)
     }
 
+    /// The stack's name for this socket, for [`crate::Host::with_stack`]. It must not be closed there.
+    pub fn id(&self) -> SocketId {
+        self.0.id
+    }
+
     /// Sets the peer: the socket then sends to it and receives from it only. Nothing is sent. Errors:
     /// `ENETUNREACH`, `EADDRNOTAVAIL`, `EAFNOSUPPORT`.
     pub fn connect(&self, peer: impl Into<SocketAddr>) -> io::Result<()> {
@@ -65,7 +70,9 @@ impl UdpSocket {
 
     /// Sends a datagram; waits while the link's queue is full. Cancel safe: it is sent whole or not.
     pub async fn send_to(&self, payload: &[u8], to: SocketAddr) -> io::Result<usize> {
-        self.0.wait(Direction::Write, |stack, now, id| stack.send_to(now, id, payload, Some(to.into()), None)).await
+        self.0
+            .wait(Direction::Write, |stack, now, id| stack.send_to(now, id, payload, Some(to.into()), None))
+            .await
     }
 
     /// As [`UdpSocket::send_to`], but `EAGAIN` while the link's queue is full.
@@ -88,7 +95,9 @@ impl UdpSocket {
     /// `EADDRNOTAVAIL`.
     pub async fn send_from_to(&self, payload: &[u8], from: IpAddr, to: SocketAddr) -> io::Result<usize> {
         let (from, to) = (from.into(), to.into());
-        self.0.wait(Direction::Write, |stack, now, id| stack.send_to(now, id, payload, Some(to), Some(from))).await
+        self.0
+            .wait(Direction::Write, |stack, now, id| stack.send_to(now, id, payload, Some(to), Some(from)))
+            .await
     }
 
     /// Receives a datagram; returns the octets put into `out`. Cancel safe: no datagram is lost.

@@ -33,11 +33,6 @@ impl WakeList {
             waker.wake();
         }
     }
-
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
 }
 
 /// The waiters of all sockets of a host, by the socket's index.
@@ -76,7 +71,13 @@ impl WakerTable {
     }
 
     /// Keeps the waker of a future; `key` names its entry from now on.
-    pub(crate) fn register(&mut self, id: SocketId, direction: Direction, key: &mut Option<u64>, waker: &Waker) {
+    pub(crate) fn register(
+        &mut self,
+        id: SocketId,
+        direction: Direction,
+        key: &mut Option<u64>,
+        waker: &Waker,
+    ) {
         let next = self.last_key + 1;
         let slot = self.slot(id);
         if let Some(waiter) = slot.waiters.iter_mut().find(|waiter| Some(waiter.key) == *key) {

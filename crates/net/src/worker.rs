@@ -128,7 +128,7 @@ impl Worker {
         self.ports.retain(|port| {
             if port.is_gone() {
                 shared.stack.remove_link(now, port.id());
-                shared.links.retain(|link| *link != port.id());
+                shared.links.retain(|(link, _)| *link != port.id());
             }
             !port.is_gone()
         });

@@ -36,6 +36,11 @@ impl TcpListener {
         socket.listen(BACKLOG)
     }
 
+    /// The stack's name for this socket, for [`crate::Host::with_stack`]. It must not be closed there.
+    pub fn id(&self) -> SocketId {
+        self.0.id
+    }
+
     /// The next connection, and its peer's address. Any number of tasks may wait at a time.
     ///
     /// Errors: `EINVAL` if the socket does not listen any more. Cancel safe: no connection is lost.

@@ -41,6 +41,11 @@ impl TcpSocket {
         self.0.call(|stack, now, id| stack.set_option(now, id, option))
     }
 
+    /// The stack's name for this socket, for [`crate::Host::with_stack`]. It must not be closed there.
+    pub fn id(&self) -> SocketId {
+        self.0.id
+    }
+
     /// Lets the port be bound although old connections use it (`SO_REUSEADDR`).
     pub fn set_reuseaddr(&self, on: bool) -> io::Result<()> {
         self.set(SocketOption::ReuseAddress(on))

@@ -38,6 +38,11 @@ impl TcpStream {
         TcpSocket::new(host, family(address))?.connect(address).await
     }
 
+    /// The stack's name for this socket, for [`crate::Host::with_stack`]. It must not be closed there.
+    pub fn id(&self) -> SocketId {
+        self.0.id
+    }
+
     /// Waits until reading is worth a try: there is text, the peer's FIN or an error. It may be wrong, as another
     /// task may read first. Cancel safe.
     pub async fn readable(&self) -> io::Result<()> {
@@ -187,7 +192,11 @@ impl TcpStream {
         Poll::Ready(Ok(()))
     }
 
-    pub(crate) fn poll_write_from(&self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_write_from(
+        &self,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let budget = ready!(coop::poll_proceed(cx));
         let write = |stack: &mut Stack, now, id| write_parts(stack, now, id, parts);
         let len = ready!(self.0.poll(cx, Direction::Write, write))?;

@@ -4,7 +4,7 @@ use std::task::Context;
 use std::time::Duration;
 
 use portolan_drivers::{PollLink, Readiness};
-use portolan_link::{Instant, LinkCaps, LinkError, Link as _, Pool, RxBatch, TxBatch};
+use portolan_link::{Instant, Link as _, LinkCaps, LinkError, Pool, RxBatch, TxBatch};
 use portolan_stack::{LinkId, Stack};
 use tracing::warn;
 
@@ -45,7 +45,10 @@ enum PortState {
     Up,
     /// The link took fewer frames than there were; the rest is offered again when it is writable or at this moment.
     /// `stuck`: it said that it has room, and took nothing.
-    Full { retry_at: Instant, stuck: bool },
+    Full {
+        retry_at: Instant,
+        stuck: bool,
+    },
     /// The link failed; it is tried again at this moment.
     Paused(Instant),
     Gone,
@@ -69,6 +72,10 @@ impl Port {
 
     pub(crate) fn id(&self) -> LinkId {
         self.id
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(super) fn readiness(&self) -> Readiness<'_> {
@@ -221,3 +228,6 @@ impl Port {
         };
     }
 }
+
+#[cfg(test)]
+mod tests;

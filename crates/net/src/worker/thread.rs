@@ -72,6 +72,7 @@ fn wait(worker: &mut Worker, bell: &Bell, until: Instant) -> io::Result<()> {
         Err(errno) => return Err(errno.into()),
     }
     let told: SmallVec<[PollFlags; 4]> = fds.iter().map(PollFd::revents).collect();
+    drop(fds);
     let mut told = told.into_iter();
     if told.next().is_some_and(|flags| !flags.is_empty()) {
         bell.silence();

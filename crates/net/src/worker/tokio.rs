@@ -95,7 +95,7 @@ impl Watch {
             Readiness::Wakers(_) => Ok(Watch::Wire),
             Readiness::Fd(fd) => fd
                 .try_clone_to_owned()
-                .and_then(|fd| AsyncFd::with_interest(fd, Interest::READABLE | Interest::WRITABLE))
+                .and_then(watch)
                 .map(Watch::Fd)
                 .map_err(Error::system("watching a link's descriptor")),
         }
@@ -161,6 +161,14 @@ impl Watch {
             },
         }
     }
+}
+
+#[expect(
+    deprecated,
+    reason = "what replaces it is unsafe, for types whose descriptor may change or close; an OwnedFd's does not"
+)]
+fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(fd, Interest::READABLE | Interest::WRITABLE)
 }
 
 /// Runs `transmit` if the descriptor is writable; it returns whether the link is full, and then readiness is
