@@ -1,4 +1,4 @@
-//! The two halves of a connection, for two tasks.
+//! The two halves of a connection, borrowed or for two tasks.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -11,6 +11,14 @@ use portolan_link::Chunk;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::tcp::TcpStream;
+
+/// The reading half of a [`TcpStream`], from [`TcpStream::split`].
+#[derive(Debug)]
+pub struct ReadHalf<'a>(pub(crate) &'a TcpStream);
+
+/// The writing half of a [`TcpStream`], from [`TcpStream::split`]. Dropping it does nothing.
+#[derive(Debug)]
+pub struct WriteHalf<'a>(pub(crate) &'a TcpStream);
 
 /// The reading half of a [`TcpStream`], from [`TcpStream::into_split`].
 #[derive(Debug)]
@@ -82,6 +90,18 @@ impl OwnedWriteHalf {
     }
 }
 
+impl AsRef<TcpStream> for ReadHalf<'_> {
+    fn as_ref(&self) -> &TcpStream {
+        self.0
+    }
+}
+
+impl AsRef<TcpStream> for WriteHalf<'_> {
+    fn as_ref(&self) -> &TcpStream {
+        self.0
+    }
+}
+
 impl AsRef<TcpStream> for OwnedReadHalf {
     fn as_ref(&self) -> &TcpStream {
         &self.0
@@ -103,34 +123,49 @@ impl Drop for OwnedWriteHalf {
     }
 }
 
-impl AsyncRead for OwnedReadHalf {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_read_into(cx, out)
-    }
+/// Reading and writing are the same for both kinds of halves.
+macro_rules! forward {
+    ($($read:ty, $write:ty);+) => { $(
+        impl AsyncRead for $read {
+            fn poll_read(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                out: &mut ReadBuf<'_>,
+            ) -> Poll<io::Result<()>> {
+                AsRef::<TcpStream>::as_ref(&*self).poll_read_into(cx, out)
+            }
+        }
+
+        impl AsyncWrite for $write {
+            fn poll_write(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                octets: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                AsRef::<TcpStream>::as_ref(&*self).poll_write_from(cx, &[IoSlice::new(octets)])
+            }
+
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                parts: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                AsRef::<TcpStream>::as_ref(&*self).poll_write_from(cx, parts)
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                true
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                AsRef::<TcpStream>::as_ref(&*self).poll_finish()
+            }
+        }
+    )+ };
 }
 
-impl AsyncWrite for OwnedWriteHalf {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        self.stream.poll_write_from(cx, &[IoSlice::new(octets)])
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.stream.poll_write_from(cx, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_finish()
-    }
-}
+forward!(ReadHalf<'_>, WriteHalf<'_>; OwnedReadHalf, OwnedWriteHalf);

@@ -16,7 +16,7 @@ use tokio::task::coop;
 use crate::handle::Handle;
 use crate::host::Host;
 use crate::tcp::socket::whole_seconds;
-use crate::tcp::{OwnedReadHalf, OwnedWriteHalf, TcpSocket, family, local, remote};
+use crate::tcp::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpSocket, WriteHalf, family, local, remote};
 use crate::wakers::Direction;
 
 /// A TCP connection. Dropping it closes it: text that was written is still sent, in the background; text that was
@@ -172,6 +172,11 @@ impl TcpStream {
     /// The error that happened in the background and was not reported yet (`SO_ERROR`); it is reported once.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.0.call(|stack, _, id| Ok(stack.take_error(id).map(crate::shared::io_error)))
+    }
+
+    /// Two halves that borrow the connection, for one task that reads and writes at a time.
+    pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
+        (ReadHalf(self), WriteHalf(self))
     }
 
     /// Two halves that can live in two tasks. Dropping the write half sends a FIN.

@@ -211,6 +211,20 @@ async fn a_slow_reader_holds_the_writer_back() {
 }
 
 #[tokio::test]
+async fn one_task_reads_and_writes_at_a_time() {
+    let (a, b) = on_runtime(OFFLOADED);
+    let (mut near, mut far) = connect(&a, &b).await;
+    let echo = tokio::spawn(async move {
+        let (mut from, mut to) = far.split();
+        tokio::io::copy(&mut from, &mut to).await.unwrap();
+        to.shutdown().await.unwrap();
+    });
+    let (from, to) = near.split();
+    soon(async { tokio::join!(send_pattern(5, MIB, to), check_pattern(5, MIB, from)) }).await;
+    soon(echo).await.unwrap();
+}
+
+#[tokio::test]
 async fn halves_are_joined_again_only_with_each_other() {
     let (a, b) = on_runtime(OFFLOADED);
     let (near, far) = connect(&a, &b).await;
