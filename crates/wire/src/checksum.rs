@@ -39,6 +39,7 @@ impl Checksum {
     }
 
     /// Adds `bytes`, which continue what was added before, also in the middle of a word.
+    #[inline]
     pub fn add(&mut self, bytes: &[u8]) -> &mut Self {
         self.add_word(u16::from_be(fold(sum_native(bytes))));
         self.odd ^= bytes.len() % 2 == 1;
@@ -75,43 +76,66 @@ impl Checksum {
     }
 }
 
+/// The octets that one step of [`sum_blocks`] takes.
+const BLOCK: usize = 64;
+
 /// The one's complement sum, in native byte order and not folded, of `bytes` padded with zeros.
+#[inline]
 fn sum_native(bytes: &[u8]) -> u64 {
-    const LANES: usize = 8;
-    // Two running sums per lane instead of an add with carry: `total` of whole 64-bit words may wrap, but
-    // `high`, of their upper halves, cannot below 2^32 words, and the exact sum of the lower halves is what
-    // is left.
-    let mut total = [0u64; LANES];
-    let mut high = [0u64; LANES];
-    let (blocks, tail) = bytes.as_chunks::<{ LANES * 8 }>();
+    let (blocks, tail) = bytes.as_chunks::<BLOCK>();
+    let (words, rest) = tail.as_chunks::<8>();
+    // A header is shorter than a block, and adding up empty lanes would take longer than the header.
+    let mut sum = if blocks.is_empty() { 0 } else { sum_blocks(blocks) };
+    for word in words {
+        sum += halves(u64::from_ne_bytes(*word));
+    }
+    let rest = match rest.split_first_chunk() {
+        // A word of four octets: IPv4 and TCP headers end with one.
+        Some((word, rest)) => {
+            sum += u64::from(u32::from_ne_bytes(*word));
+            rest
+        }
+        None => rest,
+    };
+    match *rest {
+        [] => {}
+        [a] => sum += u64::from(u16::from_ne_bytes([a, 0])),
+        [a, b] => sum += u64::from(u16::from_ne_bytes([a, b])),
+        [a, b, c, ..] => sum += u64::from(u32::from_ne_bytes([a, b, c, 0])),
+    }
+    sum
+}
+
+/// The sum of whole blocks, in 33 bits.
+fn sum_blocks(blocks: &[[u8; BLOCK]]) -> u64 {
+    // Two running sums instead of an add with carry, which would not vectorise: `total`, of whole words, may
+    // wrap; `high`, of their upper halves, cannot below 2^32 words; and what `total` has beyond `high` in its
+    // upper half is the exact sum of the lower halves.
+    let mut totals = [0u64; BLOCK / 8];
+    let mut highs = [0u64; BLOCK / 8];
     for block in blocks {
         let (words, _) = block.as_chunks::<8>();
-        for ((total, high), word) in total.iter_mut().zip(&mut high).zip(words) {
+        for ((total, high), word) in totals.iter_mut().zip(&mut highs).zip(words) {
             let word = u64::from_ne_bytes(*word);
             *total = total.wrapping_add(word);
             *high = high.wrapping_add(word >> 32);
         }
     }
-    let mut sum = 0;
-    for (total, high) in total.into_iter().zip(high) {
-        let low = total.wrapping_sub(high << 32);
-        sum += u64::from(fold(low)) + u64::from(fold(high));
-    }
-    let (words, rest) = tail.as_chunks::<8>();
-    let mut last = [0; 8];
-    for (padded, octet) in last.iter_mut().zip(rest) {
-        *padded = *octet;
-    }
-    for word in words.iter().chain([&last]) {
-        let word = u64::from_ne_bytes(*word);
-        sum += (word & 0xffff_ffff) + (word >> 32);
-    }
-    sum
+    let total = totals.into_iter().fold(0, u64::wrapping_add);
+    let high = highs.into_iter().fold(0, u64::wrapping_add);
+    let low = total.wrapping_sub(high << 32);
+    let sum = halves(low) + halves(high);
+    halves(sum)
+}
+
+/// The sum of the two halves of a word.
+const fn halves(word: u64) -> u64 {
+    (word & 0xffff_ffff) + (word >> 32)
 }
 
 /// Folds a sum to 16 bits with end-around carry; 0 only for 0.
 const fn fold(sum: u64) -> u16 {
-    let sum = (sum & 0xffff_ffff) + (sum >> 32);
+    let sum = halves(sum);
     let sum = (sum & 0xffff) + (sum >> 16);
     let sum = (sum & 0xffff) + (sum >> 16);
     let sum = (sum & 0xffff) + (sum >> 16);
