@@ -43,7 +43,7 @@ pub enum Message {
     },
     /// A packet could not be delivered.
     Unreachable {
-        /// Why: see [`unreachable`].
+        /// Why: see [`mod@unreachable`].
         code: u8,
         /// With code 4, the MTU of the next hop in octets, or 0 from a router older than RFC 1191; else 0.
         next_hop_mtu: u16,

@@ -44,7 +44,7 @@ pub mod parameter_problem {
 pub enum Message {
     /// A packet could not be delivered.
     Unreachable {
-        /// Why: see [`unreachable`].
+        /// Why: see [`mod@unreachable`].
         code: u8,
     },
     /// A packet was longer than a link takes.

@@ -12,6 +12,25 @@
 //!
 //! Bytes from outside never make a function of this crate panic or loop: indexing, unwrapping and narrowing
 //! casts are denied by lint, and every iterator consumes at least one octet per step.
+//!
+//! ```
+//! use portolan_wire::{Address, display, icmpv4, ipv4, protocol};
+//!
+//! let mut packet = [0; 36];
+//! let (src, dst) = (Address::v4(10, 0, 0, 1), Address::v4(10, 0, 0, 2));
+//! let (protocol, ttl, payload_len) = (protocol::ICMPV4, 64, 16);
+//! let header = ipv4::Emit { src, dst, protocol, ttl, payload_len, ..Default::default() }.emit(&mut packet)?;
+//! let echo = icmpv4::Message::EchoRequest { ident: 1, seq: 2 };
+//! echo.emit(b"are you?", &mut packet[header..])?;
+//!
+//! let parsed = ipv4::parse(&packet)?;
+//! assert_eq!(icmpv4::parse(parsed.payload)?, (echo, &b"are you?"[..]));
+//! assert_eq!(
+//!     display::ip(&packet).to_string(),
+//!     "IP 10.0.0.1 > 10.0.0.2: ICMP echo request, id 1, seq 2, length 16"
+//! );
+//! # Ok::<(), portolan_wire::WireError>(())
+//! ```
 
 #![no_std]
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::cast_possible_truncation)]

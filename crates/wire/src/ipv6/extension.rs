@@ -1,8 +1,9 @@
 //! IPv6 extension headers (RFC 8200 §4): the walk from the fixed header to the upper layer, and their
 //! options.
 //!
-//! Start at [`walk`]. Everything is bounded, because chains of headers and of options are a known way to burn
-//! a receiver's time (RFC 8504 §5.3): at most 8 headers, at most 8 options that are not padding in each.
+//! Start at [`Packet::extensions`]. Everything is bounded, because chains of headers and of options are a
+//! known way to burn a receiver's time (RFC 8504 §5.3): at most 8 headers, at most 8 options that are not
+//! padding in each.
 
 use super::{Header, Packet};
 use crate::{WireError, protocol};
