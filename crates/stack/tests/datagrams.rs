@@ -41,7 +41,10 @@ fn datagrams_of_every_length_go_both_ways() {
         }
         let big = vec![0; 65_508];
         let to = Endpoint::new(address(B, family), 53);
-        assert_eq!(pair.hosts[A].send_to(pair.now, client, &big, Some(to), None), Err(SocketError::MessageTooLong));
+        assert_eq!(
+            pair.hosts[A].send_to(pair.now, client, &big, Some(to), None),
+            Err(SocketError::MessageTooLong)
+        );
         assert_eq!(pair.hosts[B].counts().reassemblies, 0);
         assert_eq!(pair.hosts[B].stats().drops.total(), 0);
     }
@@ -153,7 +156,10 @@ fn neighbours_that_are_looked_for_are_bounded_and_do_not_evict_those_that_answer
     assert!(pair.hosts[A].stats().drops.count(DropReason::NeighbourLimit) > 200);
     let before = pair.wire.len();
     send(&mut pair, v4(B));
-    assert!(pair.wire[before..].iter().all(|(_, frame)| frame[12..14] == [8, 0]), "no ARP for one that is known");
+    assert!(
+        pair.wire[before..].iter().all(|(_, frame)| frame[12..14] == [8, 0]),
+        "no ARP for one that is known"
+    );
     pair.pass(4_000_000);
     send(&mut pair, Address::v4(10, 0, 0, 99));
     assert_eq!(pair.hosts[A].counts().neighbours, 2, "those that did not answer are gone");
@@ -193,7 +199,14 @@ fn inject(pair: &mut Pair, packet: &[u8]) -> Vec<Vec<u8>> {
 fn echo_v4(from: Address, to: Address, data: &[u8]) -> Vec<u8> {
     let mut out = vec![0; 28 + data.len()];
     let payload_len = u16::try_from(8 + data.len()).unwrap();
-    let header = ipv4::Emit { src: from, dst: to, protocol: protocol::ICMPV4, ttl: 64, payload_len, ..Default::default() };
+    let header = ipv4::Emit {
+        src: from,
+        dst: to,
+        protocol: protocol::ICMPV4,
+        ttl: 64,
+        payload_len,
+        ..Default::default()
+    };
     header.emit(&mut out).unwrap();
     icmpv4::Message::EchoRequest { ident: 7, seq: 9 }.emit(data, &mut out[20..]).unwrap();
     out
@@ -216,10 +229,17 @@ fn echo_requests_are_answered_with_their_data() {
     }
     let mut request = vec![0; 40 + 8 + 56];
     let header = ipv6::Emit {
-        src: v6(A), dst: v6(B), next_header: protocol::ICMPV6, hop_limit: 64, payload_len: 64, ..Default::default()
+        src: v6(A),
+        dst: v6(B),
+        next_header: protocol::ICMPV6,
+        hop_limit: 64,
+        payload_len: 64,
+        ..Default::default()
     };
     header.emit(&mut request).unwrap();
-    icmpv6::Message::EchoRequest { ident: 1, seq: 2 }.emit(v6(A), v6(B), &[5; 56], &mut request[40..]).unwrap();
+    icmpv6::Message::EchoRequest { ident: 1, seq: 2 }
+        .emit(v6(A), v6(B), &[5; 56], &mut request[40..])
+        .unwrap();
     let answer = inject(&mut pair, &request);
     let reply = answer.iter().find(|frame| frame[20] == protocol::ICMPV6 && frame[54] == 129).unwrap();
     let packet = ipv6::parse(&reply[14..]).unwrap();
@@ -255,13 +275,21 @@ fn martians_groups_and_strangers_are_never_answered() {
 fn icmp_errors_are_limited_in_rate_and_never_answer_errors() {
     let mut pair = Pair::new();
     let mut out = vec![0; 28];
-    let header = ipv4::Emit { src: v4(A), dst: v4(B), protocol: 99, ttl: 64, payload_len: 8, ..Default::default() };
+    let header =
+        ipv4::Emit { src: v4(A), dst: v4(B), protocol: 99, ttl: 64, payload_len: 8, ..Default::default() };
     header.emit(&mut out).unwrap();
     inject(&mut pair, &out);
     let answers: usize = (0..200).map(|_| inject(&mut pair, &out).len()).sum();
     assert_eq!(answers, 49, "a burst of 50 and no more");
     let mut error = vec![0; 56];
-    let header = ipv4::Emit { src: v4(A), dst: v4(B), protocol: protocol::ICMPV4, ttl: 64, payload_len: 36, ..Default::default() };
+    let header = ipv4::Emit {
+        src: v4(A),
+        dst: v4(B),
+        protocol: protocol::ICMPV4,
+        ttl: 64,
+        payload_len: 36,
+        ..Default::default()
+    };
     header.emit(&mut error).unwrap();
     icmpv4::Message::Unreachable { code: 3, next_hop_mtu: 0 }.emit(&out, &mut error[20..]).unwrap();
     pair.pass(2_000_000);
@@ -274,8 +302,15 @@ fn overlapping_and_impossible_fragments_spoil_their_datagram() {
     let fragment = |offset: u16, more: bool, len: usize| {
         let mut out = vec![0; 20 + len];
         let header = ipv4::Emit {
-            src: v4(A), dst: v4(B), protocol: protocol::UDP, ttl: 64, id: 5, more_fragments: more,
-            fragment_offset: offset, payload_len: u16::try_from(len).unwrap(), ..Default::default()
+            src: v4(A),
+            dst: v4(B),
+            protocol: protocol::UDP,
+            ttl: 64,
+            id: 5,
+            more_fragments: more,
+            fragment_offset: offset,
+            payload_len: u16::try_from(len).unwrap(),
+            ..Default::default()
         };
         header.emit(&mut out).unwrap();
         out
@@ -315,8 +350,11 @@ fn a_claim_to_our_address_is_reported_and_answered_once_per_interval() {
     let mut pair = Pair::new();
     pair.settle();
     let claim = Packet {
-        op: Op::Request, sender_mac: portolan_wire::EthernetAddress([2, 9, 9, 9, 9, 9]), sender_ip: v4(B),
-        target_mac: Default::default(), target_ip: v4(B),
+        op: Op::Request,
+        sender_mac: portolan_wire::EthernetAddress([2, 9, 9, 9, 9, 9]),
+        sender_ip: v4(B),
+        target_mac: Default::default(),
+        target_ip: v4(B),
     };
     let frame = [&[0xff; 6][..], &[2, 9, 9, 9, 9, 9], &[8, 6], &claim.emit()].concat();
     let before = pair.wire.len();

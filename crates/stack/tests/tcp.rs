@@ -48,7 +48,10 @@ fn a_closed_port_refuses_at_once() {
         let client = pair.connect(A, Endpoint::new(address(B, family), 81));
         pair.settle();
         let refused = SocketError::ConnectionRefused;
-        assert!(pair.saw(A, |event| matches!(event, Event::ConnectFailed(id, error) if *id == client && *error == refused)));
+        assert!(pair.saw(
+            A,
+            |event| matches!(event, Event::ConnectFailed(id, error) if *id == client && *error == refused)
+        ));
         assert_eq!(pair.hosts[A].take_error(client), Some(refused));
         assert_eq!(pair.hosts[A].counts().flows, 0);
         assert_eq!(pair.hosts[B].stats().drops.count(DropReason::TcpNoConnection), 1);
@@ -66,7 +69,10 @@ fn a_silent_neighbour_is_host_unreachable_after_three_questions() {
         assert!(!pair.saw(A, |event| matches!(event, Event::ConnectFailed(..))));
         pair.pass(200_000);
         let unreachable = SocketError::HostUnreachable;
-        assert!(pair.saw(A, |event| matches!(event, Event::ConnectFailed(id, error) if *id == client && *error == unreachable)));
+        assert!(pair.saw(
+            A,
+            |event| matches!(event, Event::ConnectFailed(id, error) if *id == client && *error == unreachable)
+        ));
         pair.hosts[A].close(pair.now, client).unwrap();
     }
     assert_eq!(pair.hosts[A].counts().timers, 0);
@@ -79,22 +85,31 @@ fn no_route_fails_the_call_itself() {
     let result = pair.hosts[A].connect(pair.now, id, endpoint("192.0.2.1:80"));
     assert_eq!(result, Err(SocketError::NetworkUnreachable));
     let link = pair.links[A];
-    let route = |kind, destination| Route { destination: cidr(destination), via: None, link, kind, metric: 0 };
+    let route =
+        |kind, destination| Route { destination: cidr(destination), via: None, link, kind, metric: 0 };
     pair.hosts[A].add_route(pair.now, route(RouteKind::Unreachable, "192.0.2.0/24")).unwrap();
-    assert_eq!(pair.hosts[A].connect(pair.now, id, endpoint("192.0.2.1:80")), Err(SocketError::HostUnreachable));
+    assert_eq!(
+        pair.hosts[A].connect(pair.now, id, endpoint("192.0.2.1:80")),
+        Err(SocketError::HostUnreachable)
+    );
     let id = pair.hosts[A].tcp_socket(Family::V6).unwrap();
-    assert_eq!(pair.hosts[A].connect(pair.now, id, endpoint("[2001:db8::1]:80")), Err(SocketError::NetworkUnreachable));
+    assert_eq!(
+        pair.hosts[A].connect(pair.now, id, endpoint("[2001:db8::1]:80")),
+        Err(SocketError::NetworkUnreachable)
+    );
 }
 
 #[test]
 fn the_accept_queue_holds_one_more_than_the_backlog_and_a_full_one_drops_syns() {
     let mut pair = Pair::new();
     let listener = pair.listen(B, Family::V4, 80, 2);
-    let clients: Vec<_> = (0..5).map(|_| {
-        let client = pair.connect(A, Endpoint::new(v4(B), 80));
-        pair.settle();
-        client
-    }).collect();
+    let clients: Vec<_> = (0..5)
+        .map(|_| {
+            let client = pair.connect(A, Endpoint::new(v4(B), 80));
+            pair.settle();
+            client
+        })
+        .collect();
     let connected = clients.iter().filter(|id| pair.hosts[A].state(**id) == Ok(State::Established)).count();
     assert_eq!(connected, 3);
     assert!(pair.hosts[B].stats().drops.count(DropReason::AcceptQueueFull) >= 2);
@@ -135,7 +150,12 @@ fn a_listener_that_is_closed_resets_what_waits_for_it() {
     pair.settle();
     pair.hosts[B].close(pair.now, listener).unwrap();
     pair.settle();
-    assert!(pair.saw(A, |event| matches!(event, Event::Failed(id, SocketError::ConnectionReset) if *id == client)));
+    assert!(
+        pair.saw(
+            A,
+            |event| matches!(event, Event::Failed(id, SocketError::ConnectionReset) if *id == client)
+        )
+    );
     assert_eq!(pair.read(A, client), Err(SocketError::ConnectionReset));
     let counts = pair.hosts[B].counts();
     assert_eq!((counts.connections, counts.flows, counts.ports), (0, 0, 0));
@@ -179,7 +199,9 @@ fn a_dual_stack_listener_hears_both_families_unless_it_is_v6_only() {
 
 #[test]
 fn loopback_never_leaves_the_host() {
-    for (listen, to) in [("127.0.0.1:80", "127.0.0.1:80"), ("[::1]:80", "[::1]:80"), ("0.0.0.0:80", "10.0.0.1:80")] {
+    for (listen, to) in
+        [("127.0.0.1:80", "127.0.0.1:80"), ("[::1]:80", "[::1]:80"), ("0.0.0.0:80", "10.0.0.1:80")]
+    {
         let mut pair = Pair::new();
         pair.settle();
         let before = pair.wire.len();
