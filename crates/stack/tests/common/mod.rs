@@ -21,6 +21,7 @@ pub struct Pair {
     batch: TxBatch,
     received: RxBatch,
     pub events: [Vec<Event>; 2],
+    dropped: [u64; 2],
 }
 
 pub fn ethernet_caps(mtu: u16) -> LinkCaps {
@@ -66,7 +67,7 @@ impl Pair {
             hosts[n].add_address(now, link, Cidr::new(v6(n), 64).unwrap()).unwrap();
             link
         });
-        Pair {
+        let mut pair = Pair {
             now,
             hosts,
             links,
@@ -76,7 +77,18 @@ impl Pair {
             batch: TxBatch::new(64),
             received: RxBatch::new(64),
             events: [Vec::new(), Vec::new()],
-        }
+            dropped: [0, 0],
+        };
+        // The announcements of new addresses mean nothing to the other host, which drops them.
+        pair.settle();
+        pair.wire.clear();
+        pair.dropped = [0, 1].map(|n: usize| pair.hosts[n].stats().drops.total());
+        pair
+    }
+
+    /// What a host has dropped since the beginning of the test.
+    pub fn dropped(&self, host: usize) -> u64 {
+        self.hosts[host].stats().drops.total() - self.dropped[host]
     }
 
     /// Carries what one host has to send to the other. Whether there was anything.
