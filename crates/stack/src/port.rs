@@ -69,7 +69,7 @@ impl Binding {
     fn conflicts(&self, other: &Binding, protocol: u8) -> bool {
         let both_reuse = self.reuse_address && other.reuse_address;
         let shared = match protocol {
-            protocol::TCP => both_reuse && !self.listening && !other.listening,
+            protocol::TCP => both_reuse && !other.listening,
             _ => both_reuse,
         };
         let shared = shared || self.reuse_port && other.reuse_port;
