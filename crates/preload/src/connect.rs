@@ -86,10 +86,17 @@ fn attach_and_fill(fd: c_int) -> Result<(), Errno> {
     socket::attach(fd, rendezvous.name())?;
     let mut rest = FILLER.get(1..).unwrap_or(&[]);
     while !rest.is_empty() {
-        let sent = sys::send_now(fd, rest).map_err(control::gone)?;
-        rest = rest.get(sent..).unwrap_or(&[]);
+        match sys::send_now(fd, rest) {
+            Ok(sent) => rest = rest.get(sent..).unwrap_or(&[]),
+            // Refused already: what waits for the connection will find that out.
+            Err(Errno(libc::EPIPE | libc::ECONNRESET)) => return Ok(()),
+            Err(error) => return Err(error),
+        }
     }
-    sys::send_now(fd, &[0]).map_err(control::gone).map(drop)
+    match sys::send_now(fd, &[0]) {
+        Ok(_) | Err(Errno(libc::EPIPE | libc::ECONNRESET)) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Puts a fresh socket in a used one's place, at the same number and with the same flags.

@@ -145,12 +145,10 @@ impl Carrier {
     fn poll_connect(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Outcome>> {
         loop {
             let is_woken = self.end.poll_wake(cx);
-            if self.end.hangup().is_closed {
-                return Poll::Ready(Err(Outcome::Aborted));
-            }
             match self.socket.poll_connected(cx) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Outcome::Failed(error))),
+                Poll::Pending if self.end.hangup().is_closed => return Poll::Ready(Err(Outcome::Aborted)),
                 Poll::Pending if is_woken => {}
                 Poll::Pending => return Poll::Pending,
             }
@@ -244,7 +242,7 @@ impl Carrier {
                 if self.error.is_none()
                     && let Poll::Ready(error) = self.socket.poll_failed(cx)
                 {
-                    // RFC 9293 has one word for it; Linux says EPIPE for a reset that comes after the FIN.
+                    // As Linux: a reset that comes after the FIN is EPIPE.
                     self.error = Some(if error == Errno::CONNRESET { Errno::PIPE } else { error });
                     has_moved = true;
                 }
