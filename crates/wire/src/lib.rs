@@ -7,7 +7,7 @@
 //! judged above.
 //!
 //! Start reading at [`ipv4`] for the pattern that every protocol follows, at [`tcp::Options`] for the options,
-//! at [`ipv6::Packet::extensions`] for the walk over extension headers.
+//! at [`ipv6::Packet::extensions`] for the walk over extension headers, and at [`display`] for one line per packet.
 //!
 //! Bytes from outside never make a function of this crate panic or loop: indexing, unwrapping and narrowing casts
 //! are denied by lint, and every iterator consumes at least one octet per step.
@@ -22,6 +22,7 @@ extern crate std;
 pub mod address;
 pub mod arp;
 pub mod checksum;
+pub mod display;
 pub mod error;
 pub mod ethernet;
 pub mod icmpv4;

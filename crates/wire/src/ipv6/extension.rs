@@ -80,19 +80,6 @@ impl Fragment {
         *out.first_chunk_mut().ok_or(WireError::Truncated)? = [self.next_header, 0, high, low, a, b, c, d];
         Ok(Self::LEN)
     }
-
-    fn parse(extension: &Extension<'_>) -> Result<Self, WireError> {
-        let &[next_header, _, high, low, a, b, c, d] =
-            extension.bytes.first_chunk().ok_or(WireError::Truncated)?;
-        let offset_flags = u16::from_be_bytes([high, low]);
-        Ok(Self {
-            offset: offset_flags & !7,
-            more: offset_flags & 1 != 0,
-            id: u32::from_be_bytes([a, b, c, d]),
-            next_header,
-            at: extension.at,
-        })
-    }
 }
 
 /// A Hop-by-Hop Options header that carries the Router Alert `value` (RFC 2711), as MLD needs it.
@@ -160,6 +147,25 @@ pub struct Extension<'a> {
     pub bytes: &'a [u8],
 }
 
+impl Extension<'_> {
+    /// The fields of a fragment header, or `None` for another header.
+    #[must_use]
+    pub fn fragment(&self) -> Option<Fragment> {
+        if self.kind != protocol::FRAGMENT {
+            return None;
+        }
+        let &[next_header, _, high, low, a, b, c, d] = self.bytes.first_chunk()?;
+        let offset_flags = u16::from_be_bytes([high, low]);
+        Some(Fragment {
+            offset: offset_flags & !7,
+            more: offset_flags & 1 != 0,
+            id: u32::from_be_bytes([a, b, c, d]),
+            next_header,
+            at: self.at,
+        })
+    }
+}
+
 /// The extension headers of a packet in order, up to the first that is not one or cannot be read.
 ///
 /// The chain also ends at a fragment header with an offset: what follows that is the middle of something.
@@ -224,10 +230,7 @@ impl<'a> Iterator for Extensions<'a> {
         }
         let extension = self.take();
         self.ended = match &extension {
-            Ok(extension) if extension.kind == protocol::FRAGMENT => {
-                Fragment::parse(extension).is_ok_and(|fragment| fragment.offset != 0)
-            }
-            Ok(_) => false,
+            Ok(extension) => extension.fragment().is_some_and(|fragment| fragment.offset != 0),
             Err(_) => true,
         };
         Some(extension)
@@ -260,10 +263,11 @@ pub(super) fn walk(packet: Packet<'_>) -> Result<Upper<'_>, ExtensionError> {
             protocol::HOP_BY_HOP => router_alert = options(&extension)?,
             protocol::DESTINATION_OPTIONS => _ = options(&extension)?,
             protocol::ROUTING => routing(&extension)?,
+            // RFC 8200 §4.1: each header at most once; fragments of fragments hide their upper layer from filters.
             _ if fragment.is_some() => {
                 return Err(ExtensionError::told(WireError::BadHeader, CODE_FIELD, extension.next_header_at));
             }
-            _ => fragment = Some(Fragment::parse(&extension).map_err(ExtensionError::silent)?),
+            _ => fragment = extension.fragment(),
         }
     }
     Ok(Upper {

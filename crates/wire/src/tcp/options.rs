@@ -139,6 +139,13 @@ impl Options {
         Ok(options)
     }
 
+    /// What one option says; nothing if it is unknown or not allowed.
+    pub(crate) fn read_one(option: RawOption<'_>) -> Self {
+        let mut options = Self::NONE;
+        options.note(option);
+        options
+    }
+
     fn note(&mut self, RawOption { kind, data }: RawOption<'_>) {
         match (kind, data) {
             (kind::MSS, &[high, low]) => {
