@@ -1,12 +1,12 @@
 //! One line per packet, in tcpdump's words.
 //!
-//! Start at [`frame`] for bytes from an Ethernet link, at [`ip()`] for bare packets. Each protocol prints what it can
-//! read; where it cannot go on, it says why: `[|tcp]` for bytes that end too early, `[tcp: bad length]` for bytes that
-//! contradict themselves. Checksums are not judged, but for IPv4's own, because a captured packet may have been left
-//! for a device to complete.
+//! Start at [`frame`] for bytes from an Ethernet link, at [`ip()`] for bare packets. Each protocol prints
+//! what it can read; where it cannot go on, it says why: `[|tcp]` for bytes that end too early, `[tcp: bad
+//! length]` for bytes that contradict themselves. Checksums are not judged, but for IPv4's own, because a
+//! captured packet may have been left for a device to complete.
 //!
-//! Only numbers, addresses and this module's own words are written, so a line never carries a control character
-//! from the network to a terminal; and its length is bounded.
+//! Only numbers, addresses and this module's own words are written, so a line never carries a control
+//! character from the network to a terminal; and its length is bounded.
 
 use core::fmt;
 
@@ -17,6 +17,8 @@ mod icmpv4;
 mod icmpv6;
 mod ip;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod udp;
 
 /// How many headers deep a line looks: VLAN tags in tags, IP in IP.
@@ -98,7 +100,8 @@ fn arp(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     match op {
         arp::Op::Request => {
             write!(f, "ARP, Request who-has {target_ip}")?;
-            // A request leaves it zero; one that does not is a refresh (RFC 1122 §2.3.2.1) and goes to that station.
+            // A request leaves it zero; one that does not is a refresh (RFC 1122 §2.3.2.1) and goes to that
+            // station.
             if target_mac.is_unicast() {
                 write!(f, " ({target_mac})")?;
             }
