@@ -81,7 +81,8 @@ fn play(
             && let Ok((socket, ..)) = net.with(server, |stack, now| stack.accept(now, listener))?
         {
             passive = Some(Peer::new(server, "server", socket, [2, 1], net.random()));
-            net.with(server, |stack, now| stack.close(now, listener))?;
+            let closed = net.with(server, |stack, now| stack.close(now, listener))?;
+            closed.map_err(|error| net.failure(format!("closing the listener: {error:?}")))?;
         }
         active.turn(net)?;
         if let Some(passive) = &mut passive {

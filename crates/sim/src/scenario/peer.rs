@@ -67,7 +67,8 @@ impl Peer {
             self.receive(net)?;
         }
         if self.has_shut && self.has_seen_end {
-            net.with(self.host, |stack, now| stack.close(now, self.socket))?;
+            let closed = net.with(self.host, |stack, now| stack.close(now, self.socket))?;
+            closed.map_err(|error| net.failure(format!("{}: close: {error:?}", self.name)))?;
             self.is_closed = true;
         }
         Ok(())
