@@ -1,12 +1,12 @@
 //! The rendezvous: programs attach here, and their control calls are answered.
 //!
 //! Three kinds of connections arrive at one name: streams of programs that connect, UDP sockets, and control
-//! connections; the names of their other ends tell which. Any local user can read the rendezvous's name, so only our
-//! own user is let in, and users whose processes have shown the secret from the environment (a server that gives up
-//! root, say).
+//! connections; the names of their other ends tell which. Any local user can read the rendezvous's name in
+//! /proc/net/unix. So a control connection must show the secret from the environment, which only the same user can
+//! read, and an end is taken only for a socket that such a connection has told of. The user alone would say too
+//! little and too much: a server may give up root, and keeps its sockets.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -59,7 +59,6 @@ struct Shared {
     registry: Rc<Registry>,
     scratch: Scratch,
     sweep: Rc<Notify>,
-    users: RefCell<HashSet<Uid>>,
 }
 
 impl ControlServer {
@@ -80,7 +79,6 @@ impl ControlServer {
             registry: Rc::new(Registry::new(host)),
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH_LEN].into_boxed_slice())),
             sweep: Rc::new(Notify::new()),
-            users: RefCell::new(HashSet::from([unix::own_uid()])),
             config: self.config,
         });
         let tasks = LocalSet::new();
@@ -112,15 +110,13 @@ async fn accept_each(listener: &AsyncFd<OwnedFd>, shared: &Rc<Shared>) -> io::Re
 impl Shared {
     /// Starts what a new connection is for; one that is for nothing is closed.
     fn take(self: &Rc<Self>, fd: OwnedFd, name: Option<Name>) {
-        let Ok(uid) = unix::peer_uid(fd.as_fd()) else { return };
         match name {
-            // A stranger may connect, but without the secret nothing is answered.
             Some(Name::Control { .. }) => {
-                if let Ok(fd) = unix::watch(fd) {
+                if let (Ok(uid), Ok(fd)) = (unix::peer_uid(fd.as_fd()), unix::watch(fd)) {
                     spawn_local(Rc::clone(self).answer_each(fd, uid));
                 }
             }
-            Some(Name::Socket { id, kind }) if self.users.borrow().contains(&uid) => {
+            Some(Name::Socket { id, kind }) => {
                 let target = Target { id, kind };
                 // A failure closes the end, which the program sees as a reset.
                 let _ = match kind.transport {
@@ -143,7 +139,7 @@ impl Shared {
     }
 
     fn attach_datagrams(&self, fd: OwnedFd, target: Target) -> Option<()> {
-        let record = self.registry.record(target).ok()?;
+        let record = self.registry.find(target.id)?;
         let socket = record.socket().ok()?;
         let end = End::new(fd).ok()?;
         if record.attach(&end) {
@@ -179,7 +175,6 @@ impl Shared {
             match request.operation {
                 Operation::Hello { secret } if secret == self.config.rendezvous.secret => {
                     is_known = true;
-                    self.users.borrow_mut().insert(uid);
                     self.send(&fd, request.number, Reply::Done);
                 }
                 operation if is_known => self.answer(&fd, request.number, operation, uid).await,
@@ -213,7 +208,8 @@ impl Shared {
                 }
             }
             Operation::GetOption { socket, level, name } => {
-                let value = self.registry.record(socket).and_then(|record| options::get(&record, level, name));
+                let value =
+                    self.registry.record(socket).and_then(|record| options::get(&record, level, name));
                 match value {
                     Ok(value) => self.send(fd, number, Reply::Value(&value)),
                     Err(error) => self.send(fd, number, Reply::Failed(error.0)),
@@ -237,7 +233,9 @@ impl Shared {
                 let record = self.registry.record(socket)?;
                 let bound = match record.bind(address) {
                     // The port may be held by a program that is gone.
-                    Err(Errno::ADDRINUSE) if sweep::now(&self.registry, address.port) => record.bind(address),
+                    Err(Errno::ADDRINUSE) if sweep::free_port(&self.registry, address.port) => {
+                        record.bind(address)
+                    }
                     result => result,
                 };
                 bound.map(|()| Reply::Done)
@@ -245,6 +243,8 @@ impl Shared {
             Operation::Listen { socket, backlog } => {
                 let record = self.registry.record(socket)?;
                 if record.listen(backlog)? {
+                    self.registry.add_listener(&record);
+                    self.sweep.notify_one();
                     let scratch = Rc::clone(&self.scratch);
                     let task = listener::run(Rc::clone(&self.registry), Rc::clone(&record), scratch);
                     record.set_task(spawn_local(task).abort_handle());
@@ -254,7 +254,10 @@ impl Shared {
             Operation::Connect { socket, address, waits } => {
                 let record = self.registry.record(socket)?;
                 match socket.kind.transport {
-                    Transport::Tcp => record.connect(address, waits),
+                    Transport::Tcp => {
+                        sweep::close_port(&self.registry, address.port);
+                        record.connect(address, waits)
+                    }
                     Transport::Udp => record.set_destination(address).map(|()| Reply::Done),
                 }
             }
@@ -264,6 +267,7 @@ impl Shared {
             Operation::Shutdown { socket, .. } => {
                 if socket.kind.transport == Transport::Tcp {
                     self.registry.record(socket)?.stop_listening(self.registry.host())?;
+                    self.registry.remove_listener(socket.id);
                 }
                 Ok(Reply::Done)
             }

@@ -37,9 +37,7 @@ enum Phase {
 pub(super) enum Holder {
     /// The task that carries its octets sees the end by itself.
     Carrier,
-    /// A listening program: its name is probed often.
-    Listener,
-    /// A program that may be gone: its name is probed now and then.
+    /// A program that may be gone: its socket's name is probed.
     Program,
     /// Nobody: it has ended and waits to be forgotten.
     Nobody,
@@ -107,7 +105,6 @@ impl Record {
 
     pub(super) fn holder(&self) -> Holder {
         match self.phase.get() {
-            Phase::Listening => Holder::Listener,
             Phase::Ended | Phase::Failed if self.is_accepted => Holder::Nobody,
             Phase::Ended | Phase::Failed => Holder::Program,
             _ if self.end.borrow().upgrade().is_some() => Holder::Carrier,
