@@ -139,7 +139,8 @@ impl Tcb {
         self.text_and_options(cx) - options
     }
 
-    /// What every segment of an open connection has in common; takes care of the ACK.
+    /// What every segment of an open connection has in common; takes care of the ACK. RFC 9293 MUST-58: ACKs that are
+    /// due go with text.
     fn plan(&mut self, cx: &Context<'_>, seq: SeqNumber, flags: Flags) -> SegmentPlan {
         let mut plan = SegmentPlan::control(seq, self.rcv.nxt, flags | Flags::ACK);
         plan.options = self.segment_options(cx.slabs, cx.now);

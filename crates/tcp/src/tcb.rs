@@ -28,7 +28,7 @@ pub(crate) struct SendSpace {
     pub(crate) iss: SeqNumber,
     pub(crate) una: SeqNumber,
     pub(crate) nxt: SeqNumber,
-    /// In octets, scale applied.
+    /// In octets, scale applied. RFC 9293 MUST-1, REC-1: unsigned, and wider than the field.
     pub(crate) wnd: u32,
     /// The largest SND.WND so far.
     pub(crate) max_wnd: u32,
@@ -244,7 +244,7 @@ impl Tcb {
 
     /// The octets of text in a full segment, without SACK blocks.
     ///
-    /// RFC 9293 MUST-16; RFC 6691 §3: the MSS is for text and options together.
+    /// RFC 9293 MUST-16, SHLD-6; RFC 6691 §3: the MSS is for text and options together.
     pub(crate) fn full_text(&self, cx: &Context<'_>) -> u16 {
         let timestamps = if self.has(Marks::TIMESTAMPS) { 12 } else { 0 };
         self.text_and_options(cx) - timestamps

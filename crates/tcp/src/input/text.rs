@@ -92,7 +92,7 @@ impl Tcb {
         self.schedule_ack(cx, had_gap);
     }
 
-    /// RFC 9293 SHLD-31: text beyond a gap is kept. RFC 5681 §4.2: and acknowledged at once.
+    /// RFC 9293 SHLD-31, MAY-13: text beyond a gap is kept. RFC 5681 §4.2: and acknowledged at once.
     fn take_out_of_order(&mut self, cx: &mut Context<'_>, seq: SeqNumber, text: &mut Chunks) -> Step {
         let charge_max = self.reassembly_charge_max(cx.slabs);
         let Some(queues) = cx.slabs.queues_mut(self.queues) else { return Ok(()) };

@@ -10,7 +10,7 @@ use crate::tcb::{Marks, Tcb};
 use crate::{Context, SegmentPlan};
 
 impl Tcb {
-    /// The run of new text to send now, or why there is none.
+    /// The run of new text to send now, or why there is none. RFC 9293 SHLD-28: full segments where possible.
     pub(crate) fn decide_text(&self, cx: &Context<'_>, budget: u32) -> Result<Run, Blocked> {
         let queued = self.unsent() + u32::from(self.fin_is_due());
         if queued == 0 || !self.state.sends_text() {

@@ -10,7 +10,7 @@ use crate::tcb::{Marks, Tcb};
 use crate::{Context, SegmentPlan};
 
 impl Tcb {
-    /// RFC 9293 MUST-36; SHLD-12: no text.
+    /// RFC 9293 MUST-35, MUST-36; SHLD-12: no text.
     pub(super) fn plan_probe(&mut self, cx: &mut Context<'_>) -> SegmentPlan {
         self.marks.remove(Marks::PROBE_DUE);
         self.plan(cx, self.snd.una.back(1), Flags::NONE)

@@ -22,7 +22,7 @@ impl Tcb {
         if !must && room < record.len.min(full) {
             return None;
         }
-        // RFC 9293 SHLD-16, MUST-34: a peer may have taken its window back from text that is under way. Beyond
+        // RFC 9293 SHLD-16, SHLD-15, MUST-34: a peer may have taken its window back from text that is under way. Beyond
         // the window only the first segment is tried, by the timer.
         let mut window = self.window_from(record.seq);
         if window < record.len.min(full) {
