@@ -106,7 +106,7 @@ impl Tcb {
         self.set_limit(cx.now, Limit::Idle);
         cx.slabs.give_flight(&mut self.flight);
         if let Some(queues) = cx.slabs.queues_mut(self.queues) {
-            queues.send.clear();
+            queues.send.clear(cx.pool);
             queues.receive.later.clear();
             queues.receive.fin = None;
         }
@@ -118,7 +118,7 @@ impl Tcb {
     }
 
     fn drop_received(&mut self, cx: &mut Context<'_>) {
-        cx.slabs.give_queues(&mut self.queues);
+        cx.slabs.give_queues(&mut self.queues, cx.pool);
     }
 
     /// The peer does not answer (RFC 9293 §3.8.3, R2): the connection is given up.

@@ -398,10 +398,7 @@ impl Flight {
 
 impl Reuse for Flight {
     fn reset(&mut self) {
-        let mut records = core::mem::take(&mut self.records);
-        records.clear();
-        records.shrink_to(0);
-        *self = Flight { records, ..Flight::default() };
+        *self = Flight::default();
     }
 
     fn heap_octets(&self) -> usize {

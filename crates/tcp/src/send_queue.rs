@@ -178,15 +178,12 @@ impl SendQueue {
     }
 
     /// Forgets all text.
-    pub(crate) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self, pool: &mut Pool) {
         self.pieces.clear();
-        self.open = None;
+        if let Some(open) = self.open.take() {
+            pool.give(open);
+        }
         self.len = 0;
-    }
-
-    /// Gives memory back that is out of proportion for an empty queue.
-    pub(crate) fn shrink(&mut self) {
-        self.pieces.shrink_to(0);
     }
 
     /// Octets of memory for the list itself.

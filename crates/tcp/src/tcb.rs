@@ -216,9 +216,8 @@ impl Tcb {
 
     /// Deletes the connection and gives its memory back.
     pub fn release(mut self, slabs: &mut Slabs, pool: &mut Pool) {
-        let _ = pool;
         slabs.give_flight(&mut self.flight);
-        slabs.give_queues(&mut self.queues);
+        slabs.give_queues(&mut self.queues, pool);
     }
 
     pub(crate) fn has(&self, mark: Marks) -> bool {

@@ -128,8 +128,7 @@ proptest! {
     }
 }
 
-/// E9, E10: every set of flags, in every state, with numbers that are right and wrong. What exactly happens is for
-/// the table of the next test to say; here, that it leaves a sound connection.
+/// E9, E10: every set of flags, in every state, with numbers that are right and wrong, leaves a sound connection.
 #[test]
 fn every_set_of_flags_in_every_state() {
     for state in STATES {

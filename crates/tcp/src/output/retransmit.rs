@@ -77,7 +77,9 @@ impl Tcb {
         let first = self.retries == 0;
         cx.stats.timeouts += 1;
         // MUST-37: a peer that holds its window shut but answers is not dead, though text may have been in flight when it shut.
-        let answers = self.snd.wnd == 0 && !self.silent_for(cx.now, 2 * u64::from(cx.config.rto_max_us));
+        let answers = self.snd.wnd == 0
+            && !self.has(crate::tcb::Marks::ORPHAN)
+            && !self.silent_for(cx.now, 2 * u64::from(cx.config.rto_max_us));
         if !answers || first {
             self.retries = self.retries.saturating_add(1);
         }
