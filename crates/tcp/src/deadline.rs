@@ -58,8 +58,8 @@ impl Tcb {
         Signals::empty()
     }
 
-    /// RFC 9293 §3.8.3, MUST-20: R2 is reached. It is a number of retransmissions, or of probes without an answer; or a time,
-    /// if the application has set one (MUST-21).
+    /// RFC 9293 §3.8.3, MUST-20: R2 is reached. It is a number of retransmissions, or of probes without an
+    /// answer; or a time, if the application has set one (MUST-21).
     fn is_given_up(&self, cx: &Context<'_>) -> bool {
         let most = match self.state {
             State::SynSent => cx.config.syn_retries,
@@ -71,7 +71,8 @@ impl Tcb {
             (false, _) => self.retries,
             // MUST-37: probes that are answered do not count,
             (true, false) => self.probes,
-            // but nobody waits for an orphan, and a peer must not keep its text in memory for ever (CVE-2009-1926).
+            // but nobody waits for an orphan, and a peer must not keep its text in memory for ever
+            // (CVE-2009-1926).
             (true, true) => self.backoffs,
         };
         if tries >= most {

@@ -1,7 +1,7 @@
 //! Text that has arrived and that the application has not read: in order here, out of order in [`Reassembly`].
 //!
-//! A chunk whose memory is at least half used is kept as it is; others are copied together into an open buffer. So the
-//! memory in the queue stays within about twice the octets that the window let in.
+//! A chunk whose memory is at least half used is kept as it is; others are copied together into an open buffer.
+//! So the memory in the queue stays within about twice the octets that the window let in.
 
 use alloc::collections::VecDeque;
 

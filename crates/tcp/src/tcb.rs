@@ -1,7 +1,7 @@
 //! The transmission control block (RFC 9293 §3.3.1): the record of one connection.
 //!
-//! Here are its fields and what reads them. What changes them is in `open` (the beginning), `input` (segments), `output`
-//! (sending), `application` (calls), `deadline` (time) and `close` (the end).
+//! Here are its fields and what reads them. What changes them is in `open` (the beginning), `input` (segments),
+//! `output` (sending), `application` (calls), `deadline` (time) and `close` (the end).
 
 use alloc::boxed::Box;
 
@@ -289,7 +289,8 @@ impl Tcb {
         slabs.queues_or_new(&mut self.queues, self.snd.end)
     }
 
-    /// What every call does last: timers follow what happened, and the host learns whether there is something to send.
+    /// What every call does last: timers follow what happened, and the host learns whether there is something
+    /// to send.
     pub(crate) fn finish(&mut self, cx: &mut Context<'_>, signals: Signals) -> Signals {
         self.rearm(cx);
         let transmit = if self.wants_transmit(cx) { Signals::TRANSMIT } else { Signals::empty() };

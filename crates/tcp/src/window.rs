@@ -37,8 +37,8 @@ impl Tcb {
 
     /// The right edge to offer next.
     ///
-    /// RFC 9293 §3.8.6.2.2, MUST-39: it moves by a full segment or half the buffer at least, so that the peer does not
-    /// send silly segments. SHLD-14: it never moves left.
+    /// RFC 9293 §3.8.6.2.2, MUST-39: it moves by a full segment or half the buffer at least, so that the peer
+    /// does not send silly segments. SHLD-14: it never moves left.
     pub(crate) fn next_right_edge(&self, slabs: &Slabs) -> SeqNumber {
         let unit_mask = (1 << self.rcv.scale.get()) - 1;
         let most = self.rcv.scale.window_octets(u16::MAX);

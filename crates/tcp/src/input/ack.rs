@@ -55,8 +55,9 @@ impl Tcb {
         Ok(())
     }
 
-    /// RFC 9293 MAY-12; RFC 5961 §5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT. An older ACK than that is no old duplicate but a guess; and
-    /// so is an ACK of octets before our first one (CVE-2023-52881), which a large window would let pass.
+    /// RFC 9293 MAY-12; RFC 5961 §5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT. An older ACK than that is
+    /// no old duplicate but a guess; and so is an ACK of octets before our first one (CVE-2023-52881), which a
+    /// large window would let pass.
     fn check_ack_range(&self, segment: &Segment) -> Step {
         let sent = u32::try_from(self.counters.bytes_acked).unwrap_or(u32::MAX).saturating_add(1);
         let oldest = self.snd.una.back(self.snd.max_wnd.min(sent));
@@ -66,8 +67,8 @@ impl Tcb {
         Ok(())
     }
 
-    /// RFC 7323 §4.3 (2). It stands after the check of the ACK, so that who cannot see the connection cannot poison TS.Recent
-    /// (CVE-2005-0356).
+    /// RFC 7323 §4.3 (2). It stands after the check of the ACK, so that who cannot see the connection cannot
+    /// poison TS.Recent (CVE-2005-0356).
     fn take_timestamp(&mut self, cx: &mut Context<'_>, segment: &Segment) {
         let Some(timestamps) = segment.options.timestamps.filter(|_| self.has(Marks::TIMESTAMPS)) else {
             return;

@@ -108,8 +108,8 @@ fn run(rig: &mut Rig, step: &Step) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// G16, RFC 9293 MUST-34 and the whole of class E: whatever arrives in whatever state, the invariants hold, nothing
-    /// panics, and memory stays within what the buffers allow.
+    /// G16, RFC 9293 MUST-34 and the whole of class E: whatever arrives in whatever state, the invariants hold,
+    /// nothing panics, and memory stays within what the buffers allow.
     #[test]
     fn any_segments_in_any_state(
         state in prop::sample::select(&STATES[..]),

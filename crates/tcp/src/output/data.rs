@@ -40,14 +40,14 @@ impl Tcb {
         self.decide_small(len, everything)
     }
 
-    /// Whether a run that ends with the last octet written may end in a segment that is not full. RFC 9293 SHLD-7, Nagle: only
-    /// if nothing is under way; or if no more can come.
+    /// Whether a run that ends with the last octet written may end in a segment that is not full. RFC 9293
+    /// SHLD-7, Nagle: only if nothing is under way; or if no more can come.
     fn may_send_tail(&self, len: u32, full: u32) -> bool {
         len.is_multiple_of(full) || self.options.nodelay || self.outstanding() == 0 || self.fin_is_due()
     }
 
-    /// RFC 9293 §3.8.6.2.1, MUST-38: a segment that is not full waits, unless it is worth half of the largest window the peer
-    /// ever had, or has waited long enough.
+    /// RFC 9293 §3.8.6.2.1, MUST-38: a segment that is not full waits, unless it is worth half of the largest
+    /// window the peer ever had, or has waited long enough.
     fn decide_small(&self, len: u32, everything: bool) -> Result<Run, Blocked> {
         let half_window = self.snd.max_wnd / 2;
         let worth = !everything && half_window > 0 && len >= half_window;

@@ -1,8 +1,8 @@
 //! Probes of a shut window (RFC 9293 §3.8.6.1) and of a silent peer (§3.8.4).
 //!
-//! Both are a segment without text whose number has been acknowledged: it is not acceptable, so the peer has to answer it with an
-//! ACK that carries its window. Linux does the same. It costs the peer nothing to refuse, where an octet of text
-//! in each probe would.
+//! Both are a segment without text whose number has been acknowledged: it is not acceptable, so the peer has to
+//! answer it with an ACK that carries its window. Linux does the same. It costs the peer nothing to refuse,
+//! where an octet of text in each probe would.
 
 use portolan_wire::tcp::Flags;
 
