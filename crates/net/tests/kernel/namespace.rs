@@ -42,6 +42,14 @@ impl Namespace {
     }
 }
 
+impl Namespace {
+    /// Whether a command in the namespace succeeds.
+    pub(crate) fn succeeds(&self, command: &str) -> bool {
+        let words = format!("netns exec {} {command}", self.name);
+        Command::new("ip").args(words.split_whitespace()).output().unwrap().status.success()
+    }
+}
+
 impl Drop for Namespace {
     fn drop(&mut self) {
         let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
