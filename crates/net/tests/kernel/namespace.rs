@@ -43,10 +43,11 @@ impl Namespace {
 }
 
 impl Namespace {
-    /// Whether a command in the namespace succeeds.
-    pub(crate) fn succeeds(&self, command: &str) -> bool {
+    /// What a command in the namespace says, whether it succeeds or not.
+    pub(crate) fn output(&self, command: &str) -> String {
         let words = format!("netns exec {} {command}", self.name);
-        Command::new("ip").args(words.split_whitespace()).output().unwrap().status.success()
+        let output = Command::new("ip").args(words.split_whitespace()).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }
 
