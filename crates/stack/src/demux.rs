@@ -489,7 +489,7 @@ impl Stack {
         if self.flows.embryos.len() >= self.engine.config.embryos_max {
             return Err(DropReason::SynQueueFull);
         }
-        let hop = self.route(key.remote.address, key.zone).map_err(|_| DropReason::NoRoute)?;
+        let hop = self.route(key.remote.address, key.zone).map_err(|_| DropReason::SourceUnroutable)?;
         let mtu = self.path_mtu(key.remote.address, hop.mtu);
         let (Parent::Listener(owner) | Parent::Socket(owner)) = parent;
         let clamp = self.tcp_options_of(owner).mss_clamp.unwrap_or(u16::MAX).max(1);

@@ -69,7 +69,7 @@ impl Binding {
     fn conflicts(&self, other: &Binding, protocol: u8) -> bool {
         let both_reuse = self.reuse_address && other.reuse_address;
         let shared = match protocol {
-            protocol::TCP => both_reuse && !self.listening && !other.listening,
+            protocol::TCP => both_reuse && !other.listening,
             _ => both_reuse,
         };
         let shared = shared || self.reuse_port && other.reuse_port;
@@ -123,8 +123,7 @@ impl Ports {
     /// Claims a port for a socket.
     pub(crate) fn bind(&mut self, protocol: u8, port: u16, binding: Binding) -> Result<(), SocketError> {
         let entry = self.ports.entry((protocol, port)).or_default();
-        let by_connections =
-            entry.exclusive > 0 || entry.connections > 0 && !(binding.reuse_address && !binding.listening);
+        let by_connections = entry.exclusive > 0 || entry.connections > 0 && !binding.reuse_address;
         let conflict = entry.bindings.iter().any(|other| binding.conflicts(other, protocol));
         if conflict || by_connections && !binding.reuse_port {
             return Err(SocketError::AddressInUse);
@@ -255,7 +254,7 @@ impl Ports {
             return equals.nth(usize::try_from(pick).ok()?).map(|binding| binding.socket);
         }
         // Linux: of sockets that share by SO_REUSEADDR, the last one bound hears.
-        equals.last().map(|binding| binding.socket)
+        equals.next_back().map(|binding| binding.socket)
     }
 
     /// All sockets with a claim on a group's packet.

@@ -244,10 +244,11 @@ impl Stack {
         self.pend(index, Pending::FAILED);
     }
 
-    /// Whether nothing is to be sent and no timer is set: nothing will happen by itself.
+    /// Whether nothing is to be sent, and no TCP flow or request is left that could want to.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.timers.len() == 0 && !self.links.iter().flatten().any(Interface::wants_transmit)
+        let tcp_flows = self.flows.len() - self.flows.udp.len();
+        tcp_flows == 0 && !self.links.iter().flatten().any(Interface::wants_transmit)
     }
 
     /// How many records the tables hold.

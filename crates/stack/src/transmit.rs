@@ -18,6 +18,8 @@ use crate::stack::Stack;
 
 /// Segments of one connection before the next one's turn.
 const TURN_SEGMENTS: u32 = 16;
+/// [`tcp::CHECKSUM_OFFSET`] as an offload has it.
+const CHECKSUM_OFFSET: u16 = 16;
 /// Octets of a queued packet that are put behind the link header in one piece, so that headers stay together.
 const JOINED_HEADERS: usize = 128;
 
@@ -233,7 +235,7 @@ fn write_segment(
     field.copy_from_slice(&value.to_be_bytes());
     if partial {
         let start = u16::try_from(start).map_err(|_| WireError::BadLength)?;
-        entry.offload.checksum = LinkChecksum::Partial { start, offset: tcp::CHECKSUM_OFFSET as u16 };
+        entry.offload.checksum = LinkChecksum::Partial { start, offset: CHECKSUM_OFFSET };
     }
     if super_segment {
         let ecn = plan.flags.contains(tcp::Flags::CWR);

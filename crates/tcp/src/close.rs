@@ -103,7 +103,7 @@ impl Tcb {
         );
         self.acks_owed = 0;
         self.timers = Timers::NONE;
-        self.limits.set(cx.now, Limit::Idle);
+        self.set_limit(cx.now, Limit::Idle);
         cx.slabs.give_flight(&mut self.flight);
         if let Some(queues) = cx.slabs.queues_mut(self.queues) {
             queues.send.clear();

@@ -4,8 +4,9 @@ use portolan_link::Instant;
 use portolan_wire::tcp::Options;
 use portolan_wire::{Mss, SeqNumber, WindowScale};
 
+use crate::challenge::AnswerLimit;
 use crate::embryo::Embryo;
-use crate::limits::LimitClock;
+use crate::limits::{Limit, LimitClock};
 use crate::paws::Timestamps;
 use crate::rtt::Rtt;
 use crate::tcb::{Counters, Marks, ReceiveSpace, SendSpace, Tcb};
@@ -71,7 +72,6 @@ impl Tcb {
             timers: Timers::NONE,
             heard_at: cx.now,
             sent_at: cx.now,
-            challenged_at: Instant::ZERO,
             counters: Counters::default(),
             cc: Controller::new(cx.config, DEFAULT_MSS, false),
             snd: SendSpace {
@@ -97,12 +97,14 @@ impl Tcb {
             rtt: Rtt::new(cx.config),
             ts: Timestamps::default(),
             limits: LimitClock::default(),
+            answers: AnswerLimit::default(),
             options: *options,
             marks: Marks::empty(),
             stray: SeqNumber(0),
             flight: None,
             queues: None,
             state: State::Closed,
+            limit: Limit::Idle,
             error: None,
             last_drop: None,
             acks_owed: 0,

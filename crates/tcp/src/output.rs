@@ -178,7 +178,7 @@ impl Tcb {
             Err(Blocked::NoText) if self.has(Marks::WANTS_WRITE) => Limit::SendBuffer,
             _ => Limit::Network,
         };
-        self.limits.set(cx.now, limit);
+        self.set_limit(cx.now, limit);
     }
 
     /// The number of sequence space that the peer's window still takes from `seq` on.

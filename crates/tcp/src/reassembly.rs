@@ -77,10 +77,12 @@ impl Reassembly {
         chunk: Chunk,
         charge_max: usize,
     ) -> Inserted {
-        let Some((at, piece)) = self.fit(seq, chunk) else {
+        let end = seq + to_u32(chunk.len());
+        if self.range_of(seq).is_some_and(|range| end.at_or_before(range.end)) {
             self.touch(seq);
             return Inserted::Duplicate;
-        };
+        }
+        let Some((at, piece)) = self.fit(seq, chunk) else { return Inserted::Duplicate };
         let (start, end) = (piece.seq, piece.end());
         self.cover(Range { start, end });
         self.touch(start);

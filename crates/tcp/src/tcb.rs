@@ -9,9 +9,10 @@ use bitflags::bitflags;
 use portolan_link::{Instant, Pool};
 use portolan_wire::{SeqNumber, WindowScale};
 
+use crate::challenge::AnswerLimit;
 use crate::context::Queues;
 use crate::flight::Flight;
-use crate::limits::LimitClock;
+use crate::limits::{Limit, LimitClock};
 use crate::paws::Timestamps;
 use crate::rtt::Rtt;
 use crate::slab::Slot;
@@ -123,8 +124,6 @@ pub struct Tcb {
     pub(crate) heard_at: Instant,
     /// When a SYN or text was last sent.
     pub(crate) sent_at: Instant,
-    /// When the last limited ACK was sent (RFC 5961 §7).
-    pub(crate) challenged_at: Instant,
     pub(crate) counters: Counters,
     pub(crate) cc: Controller,
     pub(crate) snd: SendSpace,
@@ -132,6 +131,8 @@ pub struct Tcb {
     pub(crate) rtt: Rtt,
     pub(crate) ts: Timestamps,
     pub(crate) limits: LimitClock,
+    /// RFC 5961 §7.
+    pub(crate) answers: AnswerLimit,
     pub(crate) options: SocketOptions,
     pub(crate) marks: Marks,
     /// The number of a RST to send; see [`Marks::STRAY_RESET_DUE`].
@@ -139,6 +140,8 @@ pub struct Tcb {
     pub(crate) flight: Option<Slot>,
     pub(crate) queues: Option<Slot>,
     pub(crate) state: State,
+    /// What keeps it from sending more; `limits` counts the time.
+    pub(crate) limit: Limit,
     pub(crate) error: Option<Error>,
     pub(crate) last_drop: Option<DropReason>,
     /// ACKs that are to be sent at once.
@@ -294,3 +297,6 @@ impl Tcb {
         signals | transmit
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,6 +154,20 @@ impl Rig {
         (self.host.now.micros_since(before) / 1000, signals)
     }
 
+    /// Waits, deadline by deadline, until `over`; returns the milliseconds that passed and all signals.
+    pub(crate) fn wait_until(&mut self, mut over: impl FnMut(&mut Rig) -> bool) -> (u64, Signals) {
+        let (mut waited, mut signals) = (0, Signals::empty());
+        for _ in 0..10_000 {
+            let (ms, more) = self.wait();
+            waited += ms;
+            signals |= more;
+            if over(self) {
+                return (waited, signals);
+            }
+        }
+        panic!("it never came");
+    }
+
     pub(crate) fn check(&self) {
         if let Err(broken) = self.tcb.check(&self.host.slabs) {
             panic!("broken: {broken}\n{:?}", self.tcb);
@@ -344,7 +358,8 @@ pub(crate) fn parse(line: &str) -> (Segment, Vec<u8>) {
             other => panic!("unknown word {other}"),
         }
     }
-    let text = if len == 0 { Vec::new() } else { stream(u64::from(start) - 1, len as usize) };
+    let first = u64::from(start) + u64::from(flags.contains(Flags::SYN));
+    let text = if len == 0 { Vec::new() } else { stream(first - 1, len as usize) };
     (segment, text)
 }
 

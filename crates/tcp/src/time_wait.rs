@@ -4,6 +4,7 @@ use portolan_link::Instant;
 use portolan_wire::SeqNumber;
 use portolan_wire::tcp::{Flags, Options};
 
+use crate::challenge::AnswerLimit;
 use crate::numbers::to_u16;
 use crate::paws::Timestamps;
 use crate::tcb::{Marks, Tcb};
@@ -16,7 +17,7 @@ const REOPEN_GAP: u32 = 65_535 + 2;
 #[derive(Clone, Copy, Debug)]
 pub struct TimeWait {
     deadline: Instant,
-    answered_at: Instant,
+    answers: AnswerLimit,
     snd_nxt: SeqNumber,
     rcv_nxt: SeqNumber,
     /// RCV.WND in octets.
@@ -54,7 +55,7 @@ impl TimeWait {
         let window = tcb.rcv.wnd();
         TimeWait {
             deadline,
-            answered_at: tcb.challenged_at,
+            answers: tcb.answers,
             snd_nxt: tcb.snd.nxt,
             rcv_nxt: tcb.rcv.nxt,
             window,
@@ -106,12 +107,9 @@ impl TimeWait {
     }
 
     fn answer_seldom(&mut self, now: Instant, config: &Config) -> TimeWaitVerdict {
-        if self.answered_at != Instant::ZERO
-            && now.micros_since(self.answered_at) < u64::from(config.challenge_ack_us)
-        {
+        if !self.answers.allows(config, now) {
             return TimeWaitVerdict::Ignore;
         }
-        self.answered_at = now;
         TimeWaitVerdict::Ack(self.ack(now))
     }
 

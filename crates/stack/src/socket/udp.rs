@@ -25,6 +25,8 @@ use crate::{LinkId, SocketError, SocketId};
 const PAYLOAD_MAX: usize = 65_507;
 /// Peers of one socket whose octets are counted one by one.
 const PEERS_MAX: usize = 16;
+/// [`udp::CHECKSUM_OFFSET`] as an offload has it.
+const CHECKSUM_OFFSET: u16 = 6;
 /// What a queued datagram costs beside its memory, so that empty ones fill a queue too.
 const ENTRY_OCTETS: usize = 128;
 
@@ -415,8 +417,8 @@ impl Stack {
         let mtu = usize::from(self.path_mtu(dst, hop.mtu));
         let partial = partial && envelope.len() + room <= mtu;
         let start = u16::try_from(envelope.len()).unwrap_or(0);
-        let offset = udp::CHECKSUM_OFFSET as u16;
-        let checksum = if partial { Checksum::Partial { start, offset } } else { Checksum::None };
+        let checksum =
+            if partial { Checksum::Partial { start, offset: CHECKSUM_OFFSET } } else { Checksum::None };
         let header = udp::Emit {
             src_port: key.local.port,
             dst_port: key.remote.port,
