@@ -169,7 +169,7 @@ impl Stack {
                     packet.consume(header_len);
                     packet.into_text(&mut self.engine.pool, &mut text);
                 }
-                self.connection_input(index, &incoming.segment, &mut text)
+                self.merge_input(index, &incoming.segment, &mut text)
             }
             Some(Slot::Embryo(index)) => self.embryo_input(index, &incoming, frame, header_len),
             Some(Slot::TimeWait(index)) => self.time_wait_input(index, &incoming, frame),
