@@ -1,5 +1,11 @@
 //! Two hosts joined by a cable that loses nothing: the frames of one are copied into the other's batch.
-#![allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
 
 use portolan_link::{Instant, LinkCaps, Medium, PacketBuf, RxBatch, TxBatch};
 use portolan_stack::*;
