@@ -3,8 +3,11 @@
 
 mod stage;
 
+use std::os::fd::OwnedFd;
 use std::process::Command;
 
+use portolan_protocol::{MESSAGE_MAX, Name, Operation, Rendezvous, Reply, Request, Secret, SocketId};
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketType};
 use stage::{Stage, eventually, finish, library, program};
 
 /// Runs one part of `behaviour.c` on the kernel and on the stack.
@@ -204,6 +207,69 @@ print(os.wait()[1])
     let output = finish(stage.command("/usr/bin/python3").args(["-c", script]));
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(said, "b'tcp'\nb'udp'\n0\n", "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A control connection of our own making.
+fn raw_control(rendezvous: Rendezvous) -> OwnedFd {
+    let socket = net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
+    let name = Name::Control { id: SocketId([1; 16]), pid: 1 }.encode();
+    net::bind(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap()).unwrap();
+    let name = rendezvous.name().encode();
+    net::connect(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap()).unwrap();
+    socket
+}
+
+#[test]
+fn nonsense_on_the_control_socket_harms_nobody() {
+    let stage = Stage::new();
+    let mut hello = [0; MESSAGE_MAX];
+    let operation = Operation::Hello { secret: stage.rendezvous().secret };
+    let len = Request { number: 1, operation }.encode(&mut hello).unwrap();
+    let long = vec![0xff; 60_000];
+    let cases: [&[u8]; 6] =
+        [b"x", &[0; 8], &[0xff; 300], &long, &hello[..len - 1], &[1, 0, 99, 0, 0, 0, 0, 0]];
+    for greets in [false, true] {
+        for case in cases {
+            let socket = raw_control(stage.rendezvous());
+            let mut answer = [0; MESSAGE_MAX];
+            if greets {
+                net::send(&socket, &hello[..len], SendFlags::empty()).unwrap();
+                let (_, len) = net::recv(&socket, &mut answer, RecvFlags::empty()).unwrap();
+                assert_eq!(Reply::decode(&answer[..len]), Ok((1, Reply::Done)));
+            }
+            net::send(&socket, case, SendFlags::empty()).unwrap();
+            // Another version is answered; then the connection ends.
+            while net::recv(&socket, &mut answer, RecvFlags::empty()).is_ok_and(|(_, len)| len > 0) {}
+        }
+    }
+    let output = finish(stage.command("curl").args(["-sS", "http://127.0.0.1:9/"]));
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+}
+
+#[test]
+fn a_stack_process_of_another_version_is_named() {
+    let rendezvous = Rendezvous { id: SocketId([2; 16]), secret: Secret([2; 16]) };
+    let name = rendezvous.name().encode();
+    let listener = net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
+    net::bind(&listener, &SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap()).unwrap();
+    net::listen(&listener, 8).unwrap();
+    std::thread::spawn(move || {
+        while let Ok(connection) = net::accept(&listener) {
+            let mut message = [0; MESSAGE_MAX];
+            let _ = net::recv(&connection, &mut message, RecvFlags::empty());
+            message[..2].copy_from_slice(&999_u16.to_le_bytes());
+            let _ = net::send(&connection, &message[..8], SendFlags::empty());
+        }
+    });
+    let script = "import socket; print(socket.socket().connect_ex(('127.0.0.1', 9)))";
+    let mut command = Command::new("/usr/bin/python3");
+    command.env("LD_PRELOAD", library());
+    command.env("PORTOLAN_STACK", std::str::from_utf8(&rendezvous.to_text()).unwrap());
+    let output = finish(command.args(["-c", script]));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "71\n", "EPROTO");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("speaks protocol 1, the stack process 999"), "{said}");
 }
 
 #[test]

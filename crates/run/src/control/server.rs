@@ -22,6 +22,7 @@ use portolan_protocol::{
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use tokio::task::{LocalSet, spawn_local};
+use tokio::time::timeout;
 
 use super::datagram::DatagramCarrier;
 use super::end::End;
@@ -34,6 +35,9 @@ use crate::os::unix::{self, Uid};
 
 /// A pause after a failed accept: at the limit of descriptors the queue would otherwise be asked again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// What a process may take to show the secret.
+const GREETING_TIME: Duration = Duration::from_secs(5);
 
 /// What the control server is told.
 pub struct ControlConfig {
@@ -156,35 +160,46 @@ impl Shared {
     /// Answers one process's control calls until it is gone or talks nonsense.
     async fn answer_each(self: Rc<Self>, fd: AsyncFd<OwnedFd>, uid: Uid) {
         let mut message = [0; MESSAGE_MAX];
-        let mut is_known = false;
-        while let Ok(mut guard) = fd.readable().await {
-            let len = match guard.try_io(|fd| unix::receive(fd.as_fd(), &mut message)) {
-                Ok(Ok(len)) if len > 0 => len,
-                Ok(_) => break,
-                Err(_would_block) => continue,
-            };
-            let request = match message.get(..len).map(Request::decode) {
-                Some(Ok(request)) => request,
-                Some(Err(ProtocolError::Version(_))) => {
-                    // Our version is in the answer, and the library says both.
-                    self.send(&fd, 0, Reply::Done);
-                    break;
-                }
-                _ => break,
-            };
-            match request.operation {
-                Operation::Hello { secret } if secret == self.config.rendezvous.secret => {
-                    is_known = true;
-                    self.send(&fd, request.number, Reply::Done);
-                }
-                operation if is_known => self.answer(&fd, request.number, operation, uid).await,
-                _ => {
-                    self.send(&fd, request.number, Reply::Failed(Errno::ACCES.0));
-                    break;
-                }
-            }
+        // A stranger holds a descriptor of ours for so long and no longer.
+        if let Ok(true) = timeout(GREETING_TIME, self.greet(&fd, &mut message)).await {
+            self.answer_known(&fd, &mut message, uid).await;
         }
         self.sweep.notify_one();
+    }
+
+    /// The next message; `None` at the end of the connection.
+    async fn receive<'a>(
+        &self,
+        fd: &AsyncFd<OwnedFd>,
+        message: &'a mut [u8; MESSAGE_MAX],
+    ) -> Option<Request<'a>> {
+        let len = loop {
+            let mut guard = fd.readable().await.ok()?;
+            match guard.try_io(|fd| unix::receive(fd.as_fd(), message)) {
+                Ok(received) => break received.ok().filter(|len| *len > 0)?,
+                Err(_would_block) => {}
+            }
+        };
+        let request = Request::decode(message.get(..len)?);
+        if let Err(ProtocolError::Version(_)) = request {
+            // Our version is in the answer, and the library says both.
+            self.send(fd, 0, Reply::Done);
+        }
+        request.ok()
+    }
+
+    /// Waits for the secret. False if there is another message, or another secret.
+    async fn greet(&self, fd: &AsyncFd<OwnedFd>, message: &mut [u8; MESSAGE_MAX]) -> bool {
+        let Some(request) = self.receive(fd, message).await else { return false };
+        let is_known = request.operation == Operation::Hello { secret: self.config.rendezvous.secret };
+        self.send(fd, request.number, if is_known { Reply::Done } else { Reply::Failed(Errno::ACCES.0) });
+        is_known
+    }
+
+    async fn answer_known(&self, fd: &AsyncFd<OwnedFd>, message: &mut [u8; MESSAGE_MAX], uid: Uid) {
+        while let Some(request) = self.receive(fd, message).await {
+            self.answer(fd, request.number, request.operation, uid).await;
+        }
     }
 
     async fn answer(&self, fd: &AsyncFd<OwnedFd>, number: u32, operation: Operation<'_>, uid: Uid) {

@@ -118,6 +118,11 @@ impl Stage {
         Self { rendezvous, stop: Some(stop), thread: Some(thread) }
     }
 
+    /// Where its control server listens.
+    pub(crate) fn rendezvous(&self) -> Rendezvous {
+        self.rendezvous
+    }
+
     /// A command that will run on the stack.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
