@@ -130,6 +130,26 @@ fn a_name_that_does_not_exist_is_curls_exit_6() {
 }
 
 #[test]
+fn a_closed_port_can_be_bound_at_once() {
+    let stage = Stage::new();
+    let script = "
+import socket
+for i in range(50):
+    first = socket.create_server(('127.0.0.1', 0)); address = first.getsockname(); first.close()
+    assert socket.socket().connect_ex(address) == 111
+    socket.create_server(address).close()
+print('fine')
+";
+    let output = finish(stage.command("/usr/bin/python3").args(["-c", script]));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "fine\n",
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
 fn look_ups_reach_the_stack_process() {
     let stage = Stage::new();
     let script = "

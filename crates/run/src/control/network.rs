@@ -143,6 +143,11 @@ impl HostSocket {
         let _ = self.call(|stack, now, id| stack.abort(now, id));
     }
 
+    /// Closes the socket now, whoever else still holds it; its calls fail from here on.
+    pub(super) fn close(&self) {
+        let _ = self.call(|stack, now, id| stack.close(now, id));
+    }
+
     pub(super) fn local(&self) -> Option<SocketAddr> {
         self.call(|stack, _, id| stack.local(id)).ok().map(Endpoint::to_socket_addr)
     }

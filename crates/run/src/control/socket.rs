@@ -229,7 +229,10 @@ impl Record {
         if let Some(task) = self.task.borrow_mut().take() {
             task.abort();
         }
-        *self.socket.borrow_mut() = None;
+        // At once: the task that was ended holds the socket until it is dropped, and with it the port.
+        if let Some(socket) = self.socket.borrow_mut().take() {
+            socket.close();
+        }
     }
 
     /// SO_ERROR, taken away.
