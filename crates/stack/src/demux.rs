@@ -53,6 +53,14 @@ pub(crate) enum Parent {
     Socket(u32),
 }
 
+impl Parent {
+    /// The index of the socket that settings are taken from.
+    fn owner(self) -> u32 {
+        let (Parent::Listener(owner) | Parent::Socket(owner)) = self;
+        owner
+    }
+}
+
 /// A connection in TIME-WAIT.
 #[derive(Debug)]
 pub(crate) struct TimeWaitRecord {
@@ -299,6 +307,7 @@ impl Stack {
             established_at: None,
             in_table: true,
             holds_port,
+            device: self.device_of(owner),
             ttl,
             tos,
         });
@@ -366,8 +375,7 @@ impl Stack {
         let Some(record) = self.flows.embryos.get(index) else { return };
         let plan = record.embryo.syn_ack(self.engine.now, &self.engine.config.tcp);
         let (key, parent) = (record.key, record.parent);
-        let (Parent::Listener(owner) | Parent::Socket(owner)) = parent;
-        let (ttl, tos) = self.ttl_tos_of(owner);
+        let (ttl, tos) = self.ttl_tos_of(parent.owner());
         self.send_control(&key, &plan, ttl, tos);
     }
 
@@ -445,7 +453,7 @@ impl Stack {
         if opens && !self.stopping {
             // On a gateway, a listener hears only what is for the host itself; the rest is the network's.
             if (incoming.arrival.assigned || !intercepted)
-                && let Some(listener) = self.ports.listener(&incoming.key)
+                && let Some(listener) = self.ports.listener(&incoming.key, frame.link)
             {
                 return self.listener_input(listener, incoming, min_iss);
             }
@@ -489,10 +497,11 @@ impl Stack {
         if self.flows.embryos.len() >= self.engine.config.embryos_max {
             return Err(DropReason::SynQueueFull);
         }
-        let hop = self.route(key.remote.address, key.zone).map_err(|_| DropReason::SourceUnroutable)?;
+        let hop = self
+            .route(key.remote.address, key.zone.max(self.device_of(parent.owner())))
+            .map_err(|_| DropReason::SourceUnroutable)?;
         let mtu = self.path_mtu(key.remote.address, hop.mtu);
-        let (Parent::Listener(owner) | Parent::Socket(owner)) = parent;
-        let clamp = self.tcp_options_of(owner).mss_clamp.unwrap_or(u16::MAX).max(1);
+        let clamp = self.tcp_options_of(parent.owner()).mss_clamp.unwrap_or(u16::MAX).max(1);
         let mss = mss_of(mtu, key.remote.address.family());
         let now = self.engine.now;
         let mut iss = isn::initial_sequence(self.engine.random.isn.key(), key, now);

@@ -113,14 +113,14 @@ impl Stack {
     /// The station of a connection's next hop; `None` while it is being looked for.
     fn station_of(&mut self, index: u32) -> Option<EthernetAddress> {
         let connection = self.flows.connections.get(index)?;
-        let (path, key) = (connection.path, connection.key);
+        let (path, remote, zone) = (connection.path, connection.key.remote.address, connection.zone());
         let interface = self.interface(path.link)?;
         let cached = path.neighbour != NONE
             && interface.neighbours.generation(path.neighbour) == Some(path.neighbour_generation);
         let resolution = if cached {
             self.resolve_known(path.link, path.neighbour)
         } else {
-            let hop = self.route(key.remote.address, key.zone).ok()?;
+            let hop = self.route(remote, zone).ok()?;
             let resolution = self.resolve(path.link, hop.next_hop);
             let neighbours = &self.interface(path.link)?.neighbours;
             let found = neighbours.find(hop.next_hop).and_then(|at| Some((at, neighbours.generation(at)?)));

@@ -1,7 +1,8 @@
 //! ACKs that answer segments which are not acceptable, and their limit (RFC 5961 §7).
 //!
-//! The limit is one per connection and interval, and nothing is counted across connections: a shared count is what made
-//! CVE-2016-5696 an oracle. It also ends ACK storms between two hosts that each find the other's ACKs wrong.
+//! The limit is one per connection and interval, and nothing is counted across connections: a shared count is
+//! what made CVE-2016-5696 an oracle. It also ends ACK storms between two hosts that each find the other's ACKs
+//! wrong.
 
 use portolan_link::Instant;
 use portolan_wire::SeqNumber;

@@ -1,7 +1,7 @@
 //! SYN-RECEIVED as a small record: what a listener keeps of a connection that is not yet open.
 //!
-//! RFC 9293 §3.10.7.2 and §3.10.7.4 for this one state. A flood of SYNs costs these records and no connections; the
-//! host bounds their number.
+//! RFC 9293 §3.10.7.2 and §3.10.7.4 for this one state. A flood of SYNs costs these records and no connections;
+//! the host bounds their number.
 
 use portolan_link::Instant;
 use portolan_wire::tcp::{Flags, Options};
@@ -65,8 +65,9 @@ pub enum EmbryoDeadline {
 }
 
 impl Embryo {
-    /// The record for `segment`, a SYN without ACK and RST. `mss` is [`crate::Context::mss`], or less if the listener
-    /// wants; `iss` and `timestamp_offset` are as for [`crate::Tcb::connect`]. Send [`Embryo::syn_ack`] next.
+    /// The record for `segment`, a SYN without ACK and RST. `mss` is [`crate::Context::mss`], or less if the
+    /// listener wants; `iss` and `timestamp_offset` are as for [`crate::Tcb::connect`]. Send
+    /// [`Embryo::syn_ack`] next.
     #[must_use]
     pub fn on_syn(
         now: Instant,

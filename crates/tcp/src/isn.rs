@@ -1,6 +1,7 @@
 //! Initial sequence numbers (RFC 6528) and timestamp offsets (RFC 7323 §7.1).
 //!
-//! Both are keyed hashes, so that nobody off the path can predict them, yet the same tuple counts on with the clock.
+//! Both are keyed hashes, so that nobody off the path can predict them, yet the same tuple counts on with the
+//! clock.
 
 use core::hash::Hasher;
 
@@ -29,8 +30,8 @@ pub fn initial_sequence(key: &[u8; 16], flow: &FlowKey, now: Instant) -> portola
     portolan_wire::SeqNumber(low_u32(hasher.finish()).wrapping_add(clock))
 }
 
-/// What is added to the clock in the timestamps of a flow. One value for each pair of addresses, so that a peer sees the
-/// timestamps of successive connections grow (RFC 6191), and no uptime (RFC 7323 §7.1).
+/// What is added to the clock in the timestamps of a flow. One value for each pair of addresses, so that a peer
+/// sees the timestamps of successive connections grow (RFC 6191), and no uptime (RFC 7323 §7.1).
 #[must_use]
 pub fn timestamp_offset(key: &[u8; 16], flow: &FlowKey) -> u32 {
     low_u32(hasher(key, Domain::Timestamp, flow.local.address, flow.remote.address).finish())

@@ -1,5 +1,5 @@
-//! Conversions between the widths of numbers. Counts saturate, because one that does not fit is "very many"; clocks and hashes
-//! keep their low half.
+//! Conversions between the widths of numbers. Counts saturate, because one that does not fit is "very many";
+//! clocks and hashes keep their low half.
 
 /// A length in 32 bits.
 pub(crate) fn to_u32(len: usize) -> u32 {

@@ -1,7 +1,7 @@
 //! The transmission control block (RFC 9293 §3.3.1): the record of one connection.
 //!
-//! Here are its fields and what reads them. What changes them is in `open` (the beginning), `input` (segments), `output`
-//! (sending), `application` (calls), `deadline` (time) and `close` (the end).
+//! Here are its fields and what reads them. What changes them is in `open` (the beginning), `input` (segments),
+//! `output` (sending), `application` (calls), `deadline` (time) and `close` (the end).
 
 use alloc::boxed::Box;
 
@@ -28,7 +28,7 @@ pub(crate) struct SendSpace {
     pub(crate) iss: SeqNumber,
     pub(crate) una: SeqNumber,
     pub(crate) nxt: SeqNumber,
-    /// In octets, scale applied.
+    /// In octets, scale applied. RFC 9293 MUST-1, REC-1: unsigned, and wider than the field.
     pub(crate) wnd: u32,
     /// The largest SND.WND so far.
     pub(crate) max_wnd: u32,
@@ -216,9 +216,8 @@ impl Tcb {
 
     /// Deletes the connection and gives its memory back.
     pub fn release(mut self, slabs: &mut Slabs, pool: &mut Pool) {
-        let _ = pool;
         slabs.give_flight(&mut self.flight);
-        slabs.give_queues(&mut self.queues);
+        slabs.give_queues(&mut self.queues, pool);
     }
 
     pub(crate) fn has(&self, mark: Marks) -> bool {
@@ -244,7 +243,7 @@ impl Tcb {
 
     /// The octets of text in a full segment, without SACK blocks.
     ///
-    /// RFC 9293 MUST-16; RFC 6691 §3: the MSS is for text and options together.
+    /// RFC 9293 MUST-16, SHLD-6; RFC 6691 §3: the MSS is for text and options together.
     pub(crate) fn full_text(&self, cx: &Context<'_>) -> u16 {
         let timestamps = if self.has(Marks::TIMESTAMPS) { 12 } else { 0 };
         self.text_and_options(cx) - timestamps
@@ -290,7 +289,8 @@ impl Tcb {
         slabs.queues_or_new(&mut self.queues, self.snd.end)
     }
 
-    /// What every call does last: timers follow what happened, and the host learns whether there is something to send.
+    /// What every call does last: timers follow what happened, and the host learns whether there is something
+    /// to send.
     pub(crate) fn finish(&mut self, cx: &mut Context<'_>, signals: Signals) -> Signals {
         self.rearm(cx);
         let transmit = if self.wants_transmit(cx) { Signals::TRANSMIT } else { Signals::empty() };

@@ -13,7 +13,8 @@ use crate::{Config, Context, Segment, SegmentPlan};
 /// How far a new connection's first number lies beyond the last of the old one: more than an unscaled window.
 const REOPEN_GAP: u32 = 65_535 + 2;
 
-/// A connection in TIME-WAIT: what it takes to acknowledge the peer's FIN again, and to know old segments from new.
+/// A connection in TIME-WAIT: what it takes to acknowledge the peer's FIN again, and to know old segments from
+/// new.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeWait {
     deadline: Instant,
@@ -33,8 +34,8 @@ pub struct TimeWait {
 pub enum TimeWaitVerdict {
     /// Send this ACK.
     Ack(SegmentPlan),
-    /// The segment is a SYN for a new connection on the same ports (RFC 6191): delete the record and treat the SYN as
-    /// one for LISTEN, with an initial sequence number at or after `min_iss`.
+    /// The segment is a SYN for a new connection on the same ports (RFC 6191): delete the record and treat the
+    /// SYN as one for LISTEN, with an initial sequence number at or after `min_iss`.
     Reopen {
         /// The least initial sequence number that old segments cannot be taken for.
         min_iss: SeqNumber,

@@ -132,7 +132,7 @@ impl Stack {
         let quoted = if v4 { quoted_v4(quote, link) } else { quoted_v6(quote, link) };
         let Quoted { key, seq } = quoted.ok_or(DropReason::IcmpMalformed)?;
         if key.protocol == protocol::UDP {
-            return self.on_udp_error(&key, verdict);
+            return self.on_udp_error(&key, link, verdict);
         }
         let (Some(Slot::Connection(index)), Some(seq)) = (self.flows.find(&key), seq) else {
             return Err(DropReason::IcmpNoFlow);

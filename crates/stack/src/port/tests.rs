@@ -1,7 +1,7 @@
 use std::vec::Vec;
 
 use super::*;
-use crate::Seeds;
+use crate::{LinkId, Seeds};
 
 fn ports() -> (Ports, Random) {
     let mut random = Random::new(&Seeds::fixed(1));
@@ -17,7 +17,7 @@ fn binding(socket: u32, address: &str) -> Binding {
         reuse_address: false,
         reuse_port: false,
         listening: false,
-        zone: 0,
+        link: 0,
     }
 }
 
@@ -49,7 +49,7 @@ fn wildcards_take_the_port_from_addresses_and_the_other_way_round() {
 
 #[test]
 fn links_keep_bindings_apart() {
-    let on = |socket, zone| Binding { zone, ..binding(socket, "0.0.0.0") };
+    let on = |socket, link| Binding { link, ..binding(socket, "0.0.0.0") };
     assert!(both(on(1, 1), on(2, 2)));
     assert!(!both(on(1, 1), on(2, 1)));
     assert!(!both(on(1, 1), on(2, 0)));
@@ -107,12 +107,12 @@ fn the_most_exact_listener_hears() {
     for (socket, address) in [(1, "::"), (2, "0.0.0.0"), (3, "10.0.0.1")] {
         ports.bind(protocol::TCP, 80, listen(socket, address)).unwrap();
     }
-    assert_eq!(ports.listener(&key("10.0.0.1:80", "10.0.0.9:1")), Some(3));
-    assert_eq!(ports.listener(&key("10.0.0.2:80", "10.0.0.9:1")), Some(2));
-    assert_eq!(ports.listener(&key("[fd00::1]:80", "[fd00::9]:1")), Some(1));
+    assert_eq!(ports.listener(&key("10.0.0.1:80", "10.0.0.9:1"), LinkId(1)), Some(3));
+    assert_eq!(ports.listener(&key("10.0.0.2:80", "10.0.0.9:1"), LinkId(1)), Some(2));
+    assert_eq!(ports.listener(&key("[fd00::1]:80", "[fd00::9]:1"), LinkId(1)), Some(1));
     ports.release(protocol::TCP, 80, 2);
-    assert_eq!(ports.listener(&key("10.0.0.2:80", "10.0.0.9:1")), Some(1));
-    assert_eq!(ports.listener(&key("10.0.0.2:81", "10.0.0.9:1")), None);
+    assert_eq!(ports.listener(&key("10.0.0.2:80", "10.0.0.9:1"), LinkId(1)), Some(1));
+    assert_eq!(ports.listener(&key("10.0.0.2:81", "10.0.0.9:1"), LinkId(1)), None);
 }
 
 #[test]

@@ -190,6 +190,11 @@ impl Stack {
         self.sockets.get(index).map_or((self.engine.config.hop_limit, 0), |socket| (socket.ttl, socket.tos))
     }
 
+    /// The link that a socket is bound to; 0 if none.
+    pub(crate) fn device_of(&self, index: u32) -> u16 {
+        self.sockets.get(index).map_or(0, |socket| socket.device)
+    }
+
     pub(crate) fn reuses_address(&self, index: u32) -> bool {
         self.sockets.get(index).is_some_and(|socket| socket.flags.contains(Flags::REUSE_ADDRESS))
     }

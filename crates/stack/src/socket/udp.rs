@@ -129,7 +129,8 @@ impl Stack {
             return self.udp_group_input(frame, &arrival, &key, payload_at, payload_len);
         }
         let intercepted = self.interface(arrival.link).is_some_and(|link| link.intercept.udp);
-        let socket = if arrival.assigned || !intercepted { self.udp_socket_for(&key) } else { None };
+        let socket =
+            if arrival.assigned || !intercepted { self.udp_socket_for(&key, arrival.link) } else { None };
         let Some(socket) = socket else {
             if intercepted && !self.stopping {
                 return self.intercept_datagram(frame, &arrival, key, payload_at, payload_len);
@@ -178,11 +179,11 @@ impl Stack {
     }
 
     /// The socket that a datagram is for: that of its flow, else the one that is bound most exactly.
-    fn udp_socket_for(&self, key: &FlowKey) -> Option<u32> {
+    fn udp_socket_for(&self, key: &FlowKey, link: LinkId) -> Option<u32> {
         if let Some(Slot::Udp(flow)) = self.flows.find(key) {
             return self.flows.udp.get(flow).map(|flow| flow.socket);
         }
-        self.ports.nearest(key, |binding| self.hears(binding.socket, key))
+        self.ports.nearest(key, link, |binding| self.hears(binding.socket, key))
     }
 
     /// Whether a socket takes datagrams from this peer: one that is connected hears nobody else.
@@ -202,7 +203,7 @@ impl Stack {
         payload_at: usize,
         payload_len: usize,
     ) -> Result<(), DropReason> {
-        let sockets = self.ports.all(key);
+        let sockets = self.ports.all(key, arrival.link);
         let mut result = Err(DropReason::UdpNoPort);
         if sockets.is_empty() {
             return result;
@@ -265,7 +266,7 @@ impl Stack {
     pub(crate) fn connect_udp(&mut self, id: SocketId, remote: Endpoint) -> Result<(), SocketError> {
         self.forget_udp_flow(id.index);
         let socket = self.socket_mut(id)?;
-        let (local, zone) = (socket.local, socket.zone);
+        let (local, device) = (socket.local, socket.device);
         let speaks = socket.speaks(remote.address);
         if let Kind::Udp(udp) = &mut socket.kind {
             (udp.remote, udp.source) = (None, None);
@@ -276,7 +277,7 @@ impl Stack {
         if !speaks {
             return Err(SocketError::FamilyNotSupported);
         }
-        let hop = self.route(remote.address, zone)?;
+        let hop = self.route(remote.address, device)?;
         let source = match local.address.is_unspecified() {
             true => self.source_address(&hop, remote.address)?,
             false => local.address,
@@ -285,7 +286,7 @@ impl Stack {
             self.claim_port(id.index, local)?;
         }
         let port = self.socket(id)?.local.port;
-        let zone = zone.max(zone_of(remote.address, hop.link)).max(zone_of(source, hop.link));
+        let zone = zone_of(remote.address, hop.link).max(zone_of(source, hop.link));
         let key = FlowKey { local: Endpoint::new(source, port), remote, protocol: protocol::UDP, zone };
         let flow = match self.flows.find(&key) {
             None => {
@@ -351,9 +352,9 @@ impl Stack {
         if remote.port == 0 {
             return Err(SocketError::InvalidArgument);
         }
-        let (local, zone, ttl, tos) = (socket.local, socket.zone, socket.ttl, socket.tos);
+        let (local, device, ttl, tos) = (socket.local, socket.device, socket.ttl, socket.tos);
         let (bound, broadcast) = (socket.is_bound(), socket.flags.contains(Flags::BROADCAST));
-        let hop = self.route(remote.address, zone)?;
+        let hop = self.route(remote.address, device)?;
         // RFC 1122 §3.3.6: only who says so sends broadcasts.
         if self.is_group(&hop, remote.address) && !remote.address.is_multicast() && !broadcast {
             return Err(SocketError::AccessDenied);
@@ -373,7 +374,7 @@ impl Stack {
             local: Endpoint::new(source, local.port),
             remote,
             protocol: protocol::UDP,
-            zone: zone.max(zone_of(remote.address, hop.link)),
+            zone: zone_of(remote.address, hop.link),
         };
         self.send_datagram(hop, &key, payload, ttl, tos, id.index)?;
         let (now, summaries) = (self.engine.now, self.engine.config.flow_summaries);
@@ -475,8 +476,13 @@ impl Stack {
     }
 
     /// An ICMP error about a datagram of ours. RFC 1122 §4.1.3.3: a connected socket hears of it.
-    pub(crate) fn on_udp_error(&mut self, key: &FlowKey, verdict: Verdict) -> Result<(), DropReason> {
-        let index = self.udp_socket_for(key).ok_or(DropReason::IcmpNoFlow)?;
+    pub(crate) fn on_udp_error(
+        &mut self,
+        key: &FlowKey,
+        link: LinkId,
+        verdict: Verdict,
+    ) -> Result<(), DropReason> {
+        let index = self.udp_socket_for(key, link).ok_or(DropReason::IcmpNoFlow)?;
         match verdict {
             Verdict::Unreachable { error, .. } => self.udp_failed(index, error),
             Verdict::TooBig(mtu) => {

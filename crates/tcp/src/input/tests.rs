@@ -108,8 +108,8 @@ fn run(rig: &mut Rig, step: &Step) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// G16, RFC 9293 MUST-34 and the whole of class E: whatever arrives in whatever state, the invariants hold, nothing
-    /// panics, and memory stays within what the buffers allow.
+    /// G16, RFC 9293 MUST-34 and the whole of class E: whatever arrives in whatever state, the invariants hold,
+    /// nothing panics, and memory stays within what the buffers allow.
     #[test]
     fn any_segments_in_any_state(
         state in prop::sample::select(&STATES[..]),
@@ -128,8 +128,7 @@ proptest! {
     }
 }
 
-/// E9, E10: every set of flags, in every state, with numbers that are right and wrong. What exactly happens is for
-/// the table of the next test to say; here, that it leaves a sound connection.
+/// E9, E10: every set of flags, in every state, with numbers that are right and wrong, leaves a sound connection.
 #[test]
 fn every_set_of_flags_in_every_state() {
     for state in STATES {

@@ -74,6 +74,23 @@ fn every_second_full_segment_is_acknowledged_at_once() {
     rig.expect(". 1:1(0) ack 2921");
 }
 
+// RFC 9293 SHLD-19: a super-segment does not tell how long the segments in it were.
+#[test]
+fn a_super_segment_does_not_spoil_the_count_of_two() {
+    let mut rig = Rig::established();
+    rig.gets(". 1:4345(4344) ack 1");
+    rig.expect(". 1:1(0) ack 4345");
+    rig.gets(". 4345:5793(1448) ack 1");
+    rig.drain();
+    rig.gets(". 5793:7241(1448) ack 1");
+    rig.drain();
+    assert_eq!(rig.tcb.rcv.mss, 1448);
+    rig.gets(". 7241:8689(1448) ack 1");
+    rig.expect_nothing();
+    rig.gets(". 8689:10137(1448) ack 1");
+    rig.expect(". 1:1(0) ack 10137");
+}
+
 #[test]
 fn the_first_segments_are_acknowledged_at_once() {
     let config = Config { quick_acks: 2, ..plain() };

@@ -38,6 +38,20 @@ fn a_peer_that_answers_may_keep_its_window_shut_for_ever() {
     assert_eq!(rig.info().backoff, 0);
 }
 
+// G2
+#[test]
+fn an_orphan_does_not_wait_for_a_shut_window_for_ever() {
+    let mut rig = with_shut_window();
+    rig.close();
+    let (waited, _) = rig.wait_until(|rig| {
+        if !rig.drain().is_empty() {
+            rig.gets(". 1:1(0) ack 1 win 0");
+        }
+        rig.tcb.is_finished()
+    });
+    assert!(waited < 300_000, "{waited} ms");
+}
+
 #[test]
 fn a_peer_that_does_not_answer_is_given_up() {
     let mut rig = with_shut_window();
