@@ -1,0 +1,100 @@
+//! The header in front of every UDP datagram between a program's SEQPACKET socket and the stack process.
+//!
+//! An empty datagram needs it, or it would look like the end of the connection; and it carries what recvmsg
+//! and sendmsg say beside the text.
+
+use crate::address::Address;
+use crate::codec::{ProtocolError, Reader, Writer};
+
+/// The longest text of a UDP datagram over IPv4: 65,535 less 20 and 8.
+pub const TEXT_MAX: usize = 65_507;
+
+/// What a datagram carries beside its text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DatagramHeader {
+    /// Octets of text behind the header.
+    pub len: u32,
+    /// To the program: an errno instead of text (an ICMP error for a connected socket), else 0.
+    pub errno: i32,
+    /// From the program: where to, unspecified with port 0 for the connected address. To it: where from.
+    pub remote: Address,
+    /// From the program: the source address to use, or unspecified. To it: the destination of the datagram.
+    pub local: Address,
+    /// The interface that it came by, or is to leave by; 0 for any.
+    pub interface: u32,
+    /// From the program: TTL or hop limit, `None` for the socket's. To it: `Some` if the program asked to be told.
+    pub hop_limit: Option<u8>,
+    /// TOS or traffic class, as `hop_limit`.
+    pub traffic_class: Option<u8>,
+    /// To the program: it asked for IP_PKTINFO or IPV6_RECVPKTINFO.
+    pub wants_packet_info: bool,
+}
+
+impl DatagramHeader {
+    /// Octets on the wire.
+    pub const LEN: usize = 64;
+
+    /// A header for `len` octets of text and nothing else said.
+    pub fn new(len: u32) -> Self {
+        Self {
+            len,
+            errno: 0,
+            remote: Address::UNSPECIFIED,
+            local: Address::UNSPECIFIED,
+            interface: 0,
+            hop_limit: None,
+            traffic_class: None,
+            wants_packet_info: false,
+        }
+    }
+
+    /// The header's octets.
+    pub fn encode(&self) -> [u8; Self::LEN] {
+        let mut octets = [0; Self::LEN];
+        let mut out = Writer::new(&mut octets);
+        out.u32(self.len);
+        out.i32(self.errno);
+        self.remote.encode(&mut out);
+        self.local.encode(&mut out);
+        out.u32(self.interface);
+        out.u8(u8::from(self.hop_limit.is_some()));
+        out.u8(self.hop_limit.unwrap_or(0));
+        out.u8(u8::from(self.traffic_class.is_some()));
+        out.u8(self.traffic_class.unwrap_or(0));
+        out.u8(u8::from(self.wants_packet_info));
+        octets
+    }
+
+    /// Reads the header; the text behind it is not looked at, and `len` not compared with it.
+    pub fn decode(octets: &[u8; Self::LEN]) -> Result<Self, ProtocolError> {
+        let mut from = Reader::new(octets);
+        let header = Self {
+            len: from.u32()?,
+            errno: from.i32()?,
+            remote: Address::decode(&mut from)?,
+            local: Address::decode(&mut from)?,
+            interface: from.u32()?,
+            hop_limit: decode_optional(&mut from)?,
+            traffic_class: decode_optional(&mut from)?,
+            wants_packet_info: decode_bool(&mut from)?,
+        };
+        Ok(header)
+    }
+}
+
+fn decode_bool(from: &mut Reader<'_>) -> Result<bool, ProtocolError> {
+    match from.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(ProtocolError::BadField),
+    }
+}
+
+fn decode_optional(from: &mut Reader<'_>) -> Result<Option<u8>, ProtocolError> {
+    let is_present = decode_bool(from)?;
+    let value = from.u8()?;
+    Ok(is_present.then_some(value))
+}
+
+#[cfg(test)]
+mod tests;

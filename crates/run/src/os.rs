@@ -1,0 +1,3 @@
+//! What needs system calls that no safe crate offers. `unsafe` lives here and nowhere else in this crate.
+
+pub mod unix;
