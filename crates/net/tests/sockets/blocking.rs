@@ -83,6 +83,7 @@ fn no_wake_up_is_lost_among_many_threads() {
         let echoes: Vec<_> = (0..8)
             .map(|_| {
                 let (mut stream, _) = listener.accept().unwrap();
+                stream.set_nodelay(true).unwrap();
                 thread::spawn(move || {
                     let mut word = [0; 3000];
                     while stream.read_exact(&mut word).is_ok() {
@@ -98,6 +99,7 @@ fn no_wake_up_is_lost_among_many_threads() {
             let a = a.clone();
             thread::spawn(move || {
                 let mut stream = TcpStream::connect(&a, at(B, 7)).unwrap();
+                stream.set_nodelay(true).unwrap();
                 stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
                 for round in 0..500_u32 {
                     let word = [number.wrapping_add(round as u8); 3000];
