@@ -1,0 +1,4 @@
+//! What needs system calls that no safe crate offers. `unsafe` lives here and nowhere else in this crate.
+
+pub mod error_queue;
+pub mod signals;
