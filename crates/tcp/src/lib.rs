@@ -1,1 +1,51 @@
-//! One TCP connection as a pure state machine.
+//! One TCP connection as a pure state machine: no IP, no sockets, no clock, no entropy of its own.
+//!
+//! A [`Tcb`] (RFC 9293 §3.3.1) takes segments and calls of an application, and says which segments to send. Time, random
+//! numbers, memory and the path's segment size come in with every call, in a [`Context`]. Half-open connections
+//! and TIME-WAIT are small records of their own, [`Embryo`] and [`TimeWait`], so that a flood costs octets and not
+//! connections.
+//!
+//! Start reading at [`Tcb::on_segment`] in `input.rs`, which is RFC 9293 §3.10.7 as a sequence of named steps, and at
+//! [`Tcb::poll_segment`] in `output.rs`, the only place that sends. [`State::next`] is the whole of RFC 9293 figure 5.
+//!
+//! Bytes from outside never make this crate panic, loop or allocate without bound; [`Tcb::check`] states the
+//! invariants, and simulations call it after every step.
+
+#![no_std]
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::cast_possible_truncation)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::cast_possible_truncation))]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod congestion;
+pub mod isn;
+
+mod config;
+mod context;
+mod embryo;
+mod error;
+mod info;
+mod segment;
+mod signals;
+mod slab;
+mod state;
+mod stats;
+mod tcb;
+mod time_wait;
+mod trace;
+
+pub use config::{BufferSize, Config, CongestionAlgorithm, Keepalive, SocketOptions};
+pub use congestion::{CongestionControl, Controller};
+pub use context::{Context, Slabs};
+pub use embryo::{Embryo, EmbryoDeadline, EmbryoVerdict};
+pub use error::Error;
+pub use info::Info;
+pub use segment::{Segment, SegmentPlan, reset_for};
+pub use signals::{DropReason, Signals};
+pub use state::{State, Transition};
+pub use stats::TcpStats;
+pub use tcb::Tcb;
+pub use time_wait::{TimeWait, TimeWaitVerdict};
+pub use trace::{NoTrace, TraceEvent, Tracer};

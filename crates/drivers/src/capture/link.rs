@@ -1,0 +1,169 @@
+//! A link that records what crosses it.
+
+use std::fmt;
+
+use portolan_link::{
+    Chunks, HEAD_MAX, Instant, Link, LinkCaps, LinkError, Offload, PacketBuf, Pool, RxBatch, TxBatch, TxEntry,
+};
+
+use super::{Capture, Direction, InterfaceId};
+use crate::segmentation::Segmenter;
+use crate::{PollLink, Readiness};
+
+/// After this long, in microseconds, recorded frames are written out, so that a reader sees a quiet link too.
+const FLUSH_AFTER_US: u64 = 200_000;
+
+/// Gives the comment of a frame, such as the name of the process that it belongs to.
+type Annotate = Box<dyn FnMut(Direction, &[u8]) -> Option<String> + Send>;
+
+/// Any link, with a [`Capture`] of its frames.
+pub struct CaptureLink<L> {
+    inner: L,
+    recorder: FrameRecorder,
+    /// Received frames while they are recorded; empty between calls.
+    arrived: Vec<PacketBuf>,
+    flush_at: Option<Instant>,
+}
+
+/// What it takes to record a frame.
+struct FrameRecorder {
+    capture: Capture,
+    interface: InterfaceId,
+    segmenter: Segmenter,
+    annotate: Option<Annotate>,
+}
+
+impl<L: Link> CaptureLink<L> {
+    /// Records `inner` as the interface `name` of `capture`.
+    pub fn new(inner: L, capture: Capture, name: &str) -> CaptureLink<L> {
+        let medium = inner.caps().medium;
+        let interface = capture.add_interface(name, medium);
+        let segmenter = Segmenter::new(medium);
+        CaptureLink {
+            inner,
+            recorder: FrameRecorder { capture, interface, segmenter, annotate: None },
+            arrived: Vec::new(),
+            flush_at: None,
+        }
+    }
+
+    /// Says what gives the comments of frames.
+    pub fn annotate(&mut self, annotate: impl FnMut(Direction, &[u8]) -> Option<String> + Send + 'static) {
+        self.recorder.annotate = Some(Box::new(annotate));
+    }
+
+    /// The link that is recorded.
+    pub fn inner(&self) -> &L {
+        &self.inner
+    }
+
+    fn schedule_flush(&mut self, now: Instant) {
+        self.flush_at.get_or_insert_with(|| now.plus_micros(FLUSH_AFTER_US));
+    }
+}
+
+impl FrameRecorder {
+    fn record<'a>(
+        &mut self,
+        now: Instant,
+        direction: Direction,
+        offload: &Offload,
+        parts: impl IntoIterator<Item = &'a [u8], IntoIter: Clone>,
+    ) {
+        let parts = parts.into_iter();
+        let FrameRecorder { capture, interface, segmenter, annotate } = self;
+        let mut write = |frame: &[u8]| {
+            let comment = annotate.as_mut().and_then(|annotate| annotate(direction, frame));
+            capture.record(now, *interface, direction, frame, comment.as_deref());
+        };
+        if segmenter.cut(offload, parts.clone(), &mut write).is_err() {
+            // What lies about itself is recorded as it came.
+            write(&parts.flatten().copied().collect::<Vec<u8>>());
+        }
+    }
+}
+
+/// A frame to be sent, kept until it is known whether the link took it. Its text is shared, not copied.
+struct Sent {
+    head: [u8; HEAD_MAX],
+    head_len: usize,
+    text: Chunks,
+    offload: Offload,
+}
+
+impl Sent {
+    fn of(entry: &TxEntry) -> Sent {
+        let mut head = [0; HEAD_MAX];
+        let head_len = entry.head().len();
+        for (to, from) in head.iter_mut().zip(entry.head()) {
+            *to = *from;
+        }
+        Sent { head, head_len, text: entry.text.clone(), offload: entry.offload }
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        let head = self.head.get(..self.head_len).unwrap_or_default();
+        std::iter::once(head).chain(self.text.iter().map(|chunk| chunk.as_slice()))
+    }
+}
+
+impl<L: Link> Link for CaptureLink<L> {
+    fn caps(&self) -> LinkCaps {
+        self.inner.caps()
+    }
+
+    fn receive(&mut self, now: Instant, pool: &mut Pool, batch: &mut RxBatch) -> Result<usize, LinkError> {
+        let first = batch.len();
+        let result = self.inner.receive(now, pool, batch);
+        if batch.len() > first {
+            self.schedule_flush(now);
+        }
+        // A batch is looked at by emptying it: those from before, which are not ours, then the new ones.
+        self.arrived.extend(batch.drain());
+        for (index, packet) in self.arrived.drain(..).enumerate() {
+            if index >= first {
+                let parts = [packet.bytes(), packet.tail()];
+                self.recorder.record(now, Direction::Inbound, &packet.offload, parts);
+            }
+            // As many go in as came out.
+            let _ = batch.push(packet);
+        }
+        result
+    }
+
+    fn transmit(&mut self, now: Instant, batch: &mut TxBatch) -> Result<usize, LinkError> {
+        let sent: Vec<Sent> = batch.iter().map(Sent::of).collect();
+        let count = self.inner.transmit(now, batch)?;
+        for frame in sent.iter().take(count) {
+            self.recorder.record(now, Direction::Outbound, &frame.offload, frame.parts());
+        }
+        if count > 0 {
+            self.schedule_flush(now);
+        }
+        Ok(count)
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        self.inner.next_deadline().into_iter().chain(self.flush_at).min()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.inner.handle_timeout(now);
+        if self.flush_at.is_some_and(|at| at <= now) {
+            self.flush_at = None;
+            self.recorder.capture.flush();
+        }
+    }
+}
+
+impl<L: PollLink> PollLink for CaptureLink<L> {
+    fn readiness(&self) -> Readiness<'_> {
+        self.inner.readiness()
+    }
+}
+
+impl<L: fmt::Debug> fmt::Debug for CaptureLink<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CaptureLink").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}

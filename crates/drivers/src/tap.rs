@@ -1,0 +1,330 @@
+//! TAP: an Ethernet device whose other end is the Linux kernel (Documentation/networking/tuntap.rst).
+//!
+//! With a virtio header before every frame, both sides hand each other super-segments of up to 64 KiB and leave
+//! checksums unfinished: one system call then moves what would be 45 frames. Without it, frames are plain and
+//! complete. Start at [`Tap::open`]; the header is `virtio.rs`, the control calls are `tap/ioctl.rs`.
+
+mod error;
+mod ioctl;
+
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use portolan_link::{
+    Gso, Instant, Link, LinkCaps, LinkError, Medium, Offload, PacketBuf, Pool, RxBatch, SLICES_MAX, TxBatch,
+    TxEntry,
+};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType, netdevice};
+
+use crate::segmentation::{Segmenter, network_version};
+use crate::virtio;
+use crate::{PollLink, Readiness};
+
+pub use error::TapError;
+
+/// Octets of the first part of a received frame: a whole plain frame, or the headers of a longer one.
+const HEAD_ROOM: usize = 2 * 1024;
+/// Octets of the second part: the rest of the longest super-segment, with its link header.
+const TAIL_ROOM: usize = 66 * 1024;
+/// The longest IP packet, and so the largest super-segment.
+const PACKET_MAX: u32 = 65_535;
+/// The smallest MTU of an IPv4 link (RFC 791).
+const MTU_MIN: u16 = 68;
+/// Frames that one `receive` drops before it returns, so that a flood of bad headers cannot hold the worker.
+const DROPS_MAX: usize = 64;
+
+/// How a TAP is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TapOptions {
+    /// Put a virtio header before every frame; without effect if the kernel refuses it.
+    pub vnet_hdr: bool,
+    /// With the header: exchange super-segments and unfinished checksums.
+    pub offload: bool,
+    /// Create the device if there is none, for as long as it is open. It needs root, and it starts down.
+    pub create: bool,
+    /// The largest IP packet in octets, at most the device's MTU; the device's if `None`.
+    pub mtu: Option<u16>,
+}
+
+impl Default for TapOptions {
+    fn default() -> TapOptions {
+        TapOptions { vnet_hdr: true, offload: true, create: false, mtu: None }
+    }
+}
+
+/// What a [`Tap`] has done so far, in frames.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TapStats {
+    /// Handed up.
+    pub received: u64,
+    /// Dropped on receive, because the virtio header was cut short or did not fit its frame.
+    pub bad_headers: u64,
+    /// Taken by the kernel.
+    pub transmitted: u64,
+    /// Dropped on transmit, because the kernel can never take them or the device was down.
+    pub unsendable: u64,
+}
+
+/// An open TAP device.
+#[derive(Debug)]
+pub struct Tap {
+    fd: OwnedFd,
+    name: String,
+    ethernet: [u8; 6],
+    caps: LinkCaps,
+    vnet_hdr: bool,
+    /// Whether the kernel cuts UDP super-segments; older ones do not, and then the driver does.
+    cuts_udp: bool,
+    segmenter: Segmenter,
+    stats: TapStats,
+}
+
+impl Tap {
+    /// Opens the TAP device `name`.
+    pub fn open(name: &str, options: TapOptions) -> Result<Tap, TapError> {
+        if !name_is_valid(name) {
+            return Err(TapError::BadName { name: name.to_owned() });
+        }
+        let control = rustix::net::socket(AddressFamily::UNIX, SocketType::DGRAM, None)
+            .map_err(|errno| TapError::from_system(name, "making a socket", errno))?;
+        let exists = netdevice::name_to_index(&control, name).is_ok();
+        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = rustix::fs::open("/dev/net/tun", flags, Mode::empty())
+            .map_err(|errno| TapError::from_open(name, errno))?;
+        if !exists && !options.create {
+            return Err(TapError::NotFound { name: name.to_owned() });
+        }
+        let vnet_hdr = attach(fd.as_fd(), name, options.vnet_hdr)?;
+        let accepted = if vnet_hdr { negotiate(fd.as_fd(), options.offload) } else { 0 };
+
+        let device_mtu = ioctl::mtu(control.as_fd(), name)
+            .map_err(|errno| TapError::from_system(name, "SIOCGIFMTU", errno))?;
+        let device_mtu = u16::try_from(device_mtu).unwrap_or(u16::MAX);
+        let mtu = options.mtu.unwrap_or(device_mtu);
+        if !(MTU_MIN..=device_mtu).contains(&mtu) {
+            return Err(TapError::Mtu { name: name.to_owned(), asked: mtu, device: device_mtu });
+        }
+        let ethernet = ioctl::ethernet(control.as_fd(), name)
+            .map_err(|errno| TapError::from_system(name, "SIOCGIFHWADDR", errno))?;
+        let mut tap = Tap::over(fd, name, mtu, vnet_hdr, accepted);
+        tap.ethernet = ethernet;
+        Ok(tap)
+    }
+
+    /// A driver over a descriptor that is already attached.
+    fn over(fd: OwnedFd, name: &str, mtu: u16, vnet_hdr: bool, accepted: u32) -> Tap {
+        let gso_max = if accepted & ioctl::offload::TCP != 0 { PACKET_MAX } else { 0 };
+        let checksum = accepted & ioctl::offload::CHECKSUM != 0;
+        Tap {
+            fd,
+            name: name.to_owned(),
+            ethernet: [0; 6],
+            caps: LinkCaps { medium: Medium::Ethernet, mtu, gso_max, checksum },
+            vnet_hdr,
+            cuts_udp: accepted & ioctl::offload::UDP != 0,
+            segmenter: Segmenter::new(Medium::Ethernet),
+            stats: TapStats::default(),
+        }
+    }
+
+    /// The device's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The Ethernet address of the kernel's end. The stack on this end needs another one.
+    pub fn peer_ethernet(&self) -> [u8; 6] {
+        self.ethernet
+    }
+
+    /// Whether the interface is set up (`ip link set NAME up`). Frames cross only when it is.
+    pub fn is_up(&self) -> Result<bool, LinkError> {
+        let control =
+            rustix::net::socket(AddressFamily::UNIX, SocketType::DGRAM, None).map_err(link_error)?;
+        let flags = ioctl::flags(control.as_fd(), &self.name).map_err(link_error)?;
+        Ok(flags & ioctl::FLAG_UP != 0)
+    }
+
+    /// Whether a virtio header stands before every frame.
+    pub fn has_vnet_hdr(&self) -> bool {
+        self.vnet_hdr
+    }
+
+    /// What this device has done so far.
+    pub fn stats(&self) -> TapStats {
+        self.stats
+    }
+
+    /// Reads one frame. `Ok(None)` if it was dropped.
+    fn receive_one(&mut self, pool: &mut Pool) -> Result<Option<PacketBuf>, Errno> {
+        let mut header = [0; virtio::HEADER_LEN];
+        let mut packet = PacketBuf::in_two_parts(pool, HEAD_ROOM, TAIL_ROOM);
+        let [head, tail] = packet.room_mut();
+        let mut parts = [IoSliceMut::new(&mut header), IoSliceMut::new(head), IoSliceMut::new(tail)];
+        let (skipped, header_len) = if self.vnet_hdr { (0, virtio::HEADER_LEN) } else { (1, 0) };
+        let parts = parts.get_mut(skipped..).unwrap_or_default();
+        let len = match rustix::io::retry_on_intr(|| rustix::io::readv(&self.fd, parts)) {
+            Ok(len) => len,
+            Err(errno) => {
+                packet.recycle(pool);
+                return Err(errno);
+            }
+        };
+        let offload = match len.checked_sub(header_len) {
+            None | Some(0) => None,
+            Some(_) if !self.vnet_hdr => Some(Offload::default()),
+            Some(frame_len) => virtio::parse(&header, frame_len).ok(),
+        };
+        let Some(offload) = offload else {
+            packet.recycle(pool);
+            return Ok(None);
+        };
+        packet.set_filled(pool, len - header_len);
+        packet.offload = offload;
+        Ok(Some(packet))
+    }
+
+    /// Writes one frame as it is.
+    fn transmit_one(&mut self, entry: &TxEntry) -> Result<(), Errno> {
+        if matches!(entry.offload.gso, Gso::Udp { .. }) && !self.cuts_udp {
+            return self.transmit_cut(entry);
+        }
+        let header = self.vnet_hdr.then(|| {
+            let is_v6 = network_version(Medium::Ethernet, entry.head()) == Some(6);
+            virtio::emit(&entry.offload, is_v6, entry.head().len())
+        });
+        let mut parts = [IoSlice::new(&[]); SLICES_MAX + 2];
+        let mut count = 0;
+        for slice in header.as_ref().map(|header| &header[..]).into_iter().chain(entry.slices()) {
+            let part = parts.get_mut(count).ok_or(Errno::MSGSIZE)?;
+            *part = IoSlice::new(slice);
+            count += 1;
+        }
+        let parts = parts.get(..count).unwrap_or_default();
+        rustix::io::retry_on_intr(|| rustix::io::writev(&self.fd, parts)).map(drop)
+    }
+
+    /// Writes a super-segment that the kernel cannot cut. Back-pressure half-way loses the rest, as a full queue
+    /// behind a network card does.
+    fn transmit_cut(&mut self, entry: &TxEntry) -> Result<(), Errno> {
+        let header = [0; virtio::HEADER_LEN];
+        let header = if self.vnet_hdr { &header[..] } else { &[] };
+        let (fd, mut result) = (&self.fd, Ok(()));
+        let cut = self.segmenter.cut(&entry.offload, entry.slices(), |frame| {
+            if result.is_ok() {
+                let parts = [IoSlice::new(header), IoSlice::new(frame)];
+                result = rustix::io::retry_on_intr(|| rustix::io::writev(fd, &parts)).map(drop);
+            }
+        });
+        cut.map_err(|_| Errno::INVAL)?;
+        result
+    }
+}
+
+impl Link for Tap {
+    fn caps(&self) -> LinkCaps {
+        self.caps
+    }
+
+    fn receive(&mut self, _now: Instant, pool: &mut Pool, batch: &mut RxBatch) -> Result<usize, LinkError> {
+        let (mut count, mut drops) = (0, 0);
+        while !batch.is_full() && drops < DROPS_MAX {
+            match self.receive_one(pool) {
+                Ok(Some(packet)) => {
+                    if batch.push(packet).is_ok() {
+                        count += 1;
+                    }
+                }
+                Ok(None) => {
+                    drops += 1;
+                    self.stats.bad_headers += 1;
+                }
+                Err(Errno::AGAIN) => break,
+                // What was read is delivered first; the error comes again with the next call.
+                Err(_) if count > 0 => break,
+                Err(errno) => return Err(link_error(errno)),
+            }
+        }
+        self.stats.received += count as u64;
+        Ok(count)
+    }
+
+    fn transmit(&mut self, _now: Instant, batch: &mut TxBatch) -> Result<usize, LinkError> {
+        let mut count = 0;
+        while let Some(entry) = batch.front() {
+            match self.transmit_one(entry) {
+                Ok(()) => self.stats.transmitted += 1,
+                // The kernel's queue is full: the batch keeps this frame and those behind it, in order.
+                Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => break,
+                Err(errno @ (Errno::IO | Errno::BADFD | Errno::NODEV)) => {
+                    self.stats.unsendable += batch.len() as u64;
+                    batch.clear();
+                    return Err(link_error(errno));
+                }
+                Err(_) => self.stats.unsendable += 1,
+            }
+            batch.advance(1);
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+impl PollLink for Tap {
+    fn readiness(&self) -> Readiness<'_> {
+        Readiness::Fd(self.fd.as_fd())
+    }
+}
+
+impl AsFd for Tap {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Whether the kernel could have an interface of this name (`dev_valid_name`), which is not a template (`tap%d`).
+fn name_is_valid(name: &str) -> bool {
+    let bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | ':' | '%');
+    (1..=15).contains(&name.len()) && name != "." && name != ".." && !name.contains(bad)
+}
+
+/// Attaches to the interface; returns whether with a virtio header.
+fn attach(fd: BorrowedFd<'_>, name: &str, vnet_hdr: bool) -> Result<bool, TapError> {
+    if vnet_hdr && ioctl::attach(fd, name, ioctl::MODE_TAP | ioctl::MODE_VNET_HDR).is_ok() {
+        // The length is the device's and outlives whoever set it last.
+        ioctl::set_header_len(fd, virtio::HEADER_LEN)
+            .map_err(|errno| TapError::from_system(name, "TUNSETVNETHDRSZ", errno))?;
+        return Ok(true);
+    }
+    ioctl::attach(fd, name, ioctl::MODE_TAP).map_err(|errno| TapError::from_attach(name, errno))?;
+    Ok(false)
+}
+
+/// Offers to take unfinished frames, the most first, and returns the flags that the kernel accepted. Nothing is
+/// accepted of an offer that has one unknown flag; UDP came with Linux 6.2.
+fn negotiate(fd: BorrowedFd<'_>, offload: bool) -> u32 {
+    use ioctl::offload::{CHECKSUM, TCP, UDP};
+    let offers: &[u32] = if offload { &[CHECKSUM | TCP | UDP, CHECKSUM | TCP, CHECKSUM] } else { &[] };
+    for &offer in offers {
+        if ioctl::set_offload(fd, offer).is_ok() {
+            return offer;
+        }
+    }
+    // The flags are the device's and outlive whoever set them last. If they cannot be cleared, the kernel goes on
+    // sending super-segments, which the stack takes from any link.
+    let _ = ioctl::set_offload(fd, 0);
+    0
+}
+
+fn link_error(errno: Errno) -> LinkError {
+    match errno {
+        Errno::IO => LinkError::Down,
+        Errno::BADFD | Errno::NODEV => LinkError::Gone,
+        _ => LinkError::Io(errno.raw_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! Knobs: of all connections of a host ([`Config`]) and of one connection ([`SocketOptions`]).
+//!
+//! Defaults are Linux's, and each knob names the sysctl or socket option that is its counterpart.
+
+/// Octets of a buffer: where it starts, and how far it may grow by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BufferSize {
+    /// Octets at the start of a connection.
+    pub initial: u32,
+    /// The most octets that autotuning allows.
+    pub max: u32,
+}
+
+/// When and how often to ask a silent peer whether it is still there (RFC 9293 §3.8.4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Keepalive {
+    /// Seconds of silence before the first probe (`tcp_keepalive_time`, `TCP_KEEPIDLE`).
+    pub time_s: u16,
+    /// Seconds between probes (`tcp_keepalive_intvl`, `TCP_KEEPINTVL`).
+    pub interval_s: u16,
+    /// Probes without an answer after which the connection is given up (`tcp_keepalive_probes`, `TCP_KEEPCNT`).
+    pub probes: u8,
+}
+
+/// Which congestion controller new connections get (`tcp_congestion_control`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum CongestionAlgorithm {
+    /// RFC 5681 with RFC 6582.
+    #[default]
+    NewReno,
+}
+
+/// The knobs of all connections of one host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// Segments that may be sent before the first acknowledgement (RFC 6928).
+    pub initial_window: u8,
+    /// RTO before there is a measurement, in microseconds (RFC 6298 §2.1; `tcp_rto_initial_ms`).
+    pub rto_initial_us: u32,
+    /// The least margin of the RTO above the smoothed RTT, in microseconds (`tcp_rto_min_us`). RFC 6298 §2.4 asks for an RTO of
+    /// 1 s at least; like Linux we bound the margin, so that a delayed ACK on a steady path causes no timeout.
+    pub rto_min_us: u32,
+    /// The largest RTO, in microseconds (RFC 6298 §2.5; `tcp_rto_max_ms`).
+    pub rto_max_us: u32,
+    /// Retransmissions of a SYN (`tcp_syn_retries`).
+    pub syn_retries: u8,
+    /// Retransmissions of a SYN-ACK (`tcp_synack_retries`).
+    pub synack_retries: u8,
+    /// Retransmissions of text before the connection is given up: RFC 9293's R2 (`tcp_retries2`).
+    pub retries2: u8,
+    /// As `retries2`, once the application has closed (`tcp_orphan_retries`).
+    pub orphan_retries: u8,
+    /// How long an ACK may wait for company, in microseconds (`tcp_delack_min`); RFC 9293 MUST-40: below 0.5 s.
+    pub delayed_ack_us: u32,
+    /// Segments at the start that are acknowledged without delay (Linux's `TCP_MAX_QUICKACKS`).
+    pub quick_acks: u8,
+    /// Octets of received text that wait for the application (`tcp_rmem`).
+    pub recv_buffer: BufferSize,
+    /// Octets of text that wait to be sent or acknowledged (`tcp_wmem`).
+    pub send_buffer: BufferSize,
+    /// Whether to offer window scaling (`tcp_window_scaling`).
+    pub window_scaling: bool,
+    /// The largest scale to offer, at most 14 (RFC 7323 §2.3).
+    pub max_window_scale: u8,
+    /// Whether to offer timestamps (`tcp_timestamps`).
+    pub timestamps: bool,
+    /// Whether to offer selective acknowledgements (`tcp_sack`).
+    pub sack: bool,
+    /// The smallest MSS that is taken from a peer; a smaller one counts as this (`tcp_min_snd_mss`).
+    pub min_mss: u16,
+    /// How long TIME-WAIT lasts, in microseconds (Linux's `TCP_TIMEWAIT_LEN`).
+    pub time_wait_us: u32,
+    /// How long a closed socket waits in FIN-WAIT-2 for the peer's FIN, in microseconds (`tcp_fin_timeout`).
+    pub fin_wait2_us: u32,
+    /// What a socket gets that turns keepalive on without values.
+    pub keepalive: Keepalive,
+    /// The least time between two ACKs that only answer segments that were not acceptable, in microseconds
+    /// (`tcp_invalid_ratelimit`).
+    pub challenge_ack_us: u32,
+    /// Idle time after which a connection gives back its empty queues and flight records, in microseconds.
+    pub queues_idle_us: u32,
+    /// The congestion controller.
+    pub congestion: CongestionAlgorithm,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            initial_window: 10,
+            rto_initial_us: 1_000_000,
+            rto_min_us: 200_000,
+            rto_max_us: 120_000_000,
+            syn_retries: 6,
+            synack_retries: 5,
+            retries2: 15,
+            orphan_retries: 8,
+            delayed_ack_us: 40_000,
+            quick_acks: 16,
+            recv_buffer: BufferSize { initial: 128 * 1024, max: 6 * 1024 * 1024 },
+            send_buffer: BufferSize { initial: 128 * 1024, max: 4 * 1024 * 1024 },
+            window_scaling: true,
+            max_window_scale: 14,
+            timestamps: true,
+            sack: true,
+            min_mss: 64,
+            time_wait_us: 60_000_000,
+            fin_wait2_us: 60_000_000,
+            // RFC 9293 MUST-28: two hours or more.
+            keepalive: Keepalive { time_s: 7200, interval_s: 75, probes: 9 },
+            challenge_ack_us: 500_000,
+            queues_idle_us: 10_000_000,
+            congestion: CongestionAlgorithm::NewReno,
+        }
+    }
+}
+
+/// The knobs of one connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SocketOptions {
+    /// Sends small segments at once: no Nagle algorithm (`TCP_NODELAY`; RFC 9293 MUST-17).
+    pub nodelay: bool,
+    /// Probes of a silent peer; `None` is off (`SO_KEEPALIVE`; RFC 9293 MUST-24, MUST-25).
+    pub keepalive: Option<Keepalive>,
+    /// The most octets of the receive buffer (`SO_RCVBUF`). It decides the window scale at the time of the SYN.
+    pub recv_buffer_max: u32,
+    /// The most octets of the send buffer (`SO_SNDBUF`).
+    pub send_buffer_max: u32,
+    /// Milliseconds that sent text may stay unacknowledged before the connection is given up; 0 leaves that to
+    /// [`Config::retries2`] (`TCP_USER_TIMEOUT`; RFC 9293 MUST-21).
+    pub user_timeout_ms: u32,
+    /// An upper limit of the MSS, both sent and used (`TCP_MAXSEG`).
+    pub mss_clamp: Option<u16>,
+}
+
+impl SocketOptions {
+    /// The options that a new socket has on a host with these knobs.
+    #[must_use]
+    pub fn new(config: &Config) -> SocketOptions {
+        SocketOptions {
+            nodelay: false,
+            keepalive: None,
+            recv_buffer_max: config.recv_buffer.max,
+            send_buffer_max: config.send_buffer.max,
+            user_timeout_ms: 0,
+            mss_clamp: None,
+        }
+    }
+}
+
+impl Default for SocketOptions {
+    fn default() -> SocketOptions {
+        SocketOptions::new(&Config::default())
+    }
+}
