@@ -171,13 +171,14 @@ pub fn parse_unicast(text: &str) -> Result<IpAddr, ConfigError> {
 
 /// Reads the value of `--mtu`.
 pub fn parse_mtu(text: &str) -> Result<u16, ConfigError> {
-    parse_decimal(text)
-        .and_then(|mtu| u16::try_from(mtu).ok())
-        .filter(|mtu| *mtu >= MTU_MIN_V4)
-        .ok_or_else(|| {
+    parse_decimal(text).and_then(|mtu| u16::try_from(mtu).ok()).filter(|mtu| *mtu >= MTU_MIN_V4).ok_or_else(
+        || {
             let printed = text.escape_default();
-            ConfigError::new(format_args!("'{printed}' is no MTU: a number from {MTU_MIN_V4} to 65535 octets"))
-        })
+            ConfigError::new(format_args!(
+                "'{printed}' is no MTU: a number from {MTU_MIN_V4} to 65535 octets"
+            ))
+        },
+    )
 }
 
 /// Reads the value of `--seed`.
@@ -244,7 +245,9 @@ impl Network {
         {
             let last = u32::from(address) | u32::MAX.checked_shr(u32::from(self.prefix)).unwrap_or(0);
             if Some(self.address) == first {
-                return Err(ConfigError::new(format_args!("{self} names the network itself; give a host in it")));
+                return Err(ConfigError::new(format_args!(
+                    "{self} names the network itself; give a host in it"
+                )));
             }
             if u32::from(address) == last {
                 return Err(ConfigError::new(format_args!("{self} is its network's broadcast address")));
@@ -259,7 +262,8 @@ impl Network {
         match self.address {
             IpAddr::V4(address) => {
                 let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0);
-                (n128 <= u128::from(!mask)).then(|| IpAddr::V4((u32::from(address) & mask | u32::from(n)).into()))
+                (n128 <= u128::from(!mask))
+                    .then(|| IpAddr::V4((u32::from(address) & mask | u32::from(n)).into()))
             }
             IpAddr::V6(address) => {
                 let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix.min(128))).unwrap_or(0);
@@ -306,10 +310,14 @@ impl Config {
     fn check_gateways(&self) -> Result<(), ConfigError> {
         for (index, gateway) in self.gateways.iter().enumerate() {
             if self.gateways.iter().take(index).any(|earlier| earlier.is_ipv4() == gateway.is_ipv4()) {
-                return Err(ConfigError::new(format_args!("--gateway {gateway}: one of its family is given already")));
+                return Err(ConfigError::new(format_args!(
+                    "--gateway {gateway}: one of its family is given already"
+                )));
             }
             if self.addresses.iter().any(|network| network.address == *gateway) {
-                return Err(ConfigError::new(format_args!("--gateway {gateway} is the command's own address")));
+                return Err(ConfigError::new(format_args!(
+                    "--gateway {gateway} is the command's own address"
+                )));
             }
             let link_local = matches!(gateway, IpAddr::V6(v6) if v6.is_unicast_link_local());
             if !link_local

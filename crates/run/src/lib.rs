@@ -13,6 +13,7 @@
 //!
 //! `unsafe` is allowed in `os/` and nowhere else.
 
+pub mod channel;
 pub mod config;
 pub mod dns;
 pub mod library;
@@ -20,5 +21,5 @@ pub mod lookup;
 pub mod os;
 pub mod plan;
 pub mod summary;
+pub mod supervisor;
 pub mod web;
-

@@ -55,9 +55,17 @@ impl Library {
         &self.path
     }
 
+    /// The directory that was made for this run, if one was.
+    pub fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
+    }
+
     /// A directory of our own in `parent`, and the library in it, both for everybody to read.
     fn write_under(parent: &Path, octets: &[u8]) -> io::Result<Library> {
-        if rustix::fs::statvfs(parent)?.f_flag.intersects(StatVfsMountFlags::NOEXEC | StatVfsMountFlags::RDONLY) {
+        if rustix::fs::statvfs(parent)?
+            .f_flag
+            .intersects(StatVfsMountFlags::NOEXEC | StatVfsMountFlags::RDONLY)
+        {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         let mut random = [0; 8];
@@ -107,7 +115,8 @@ fn sibling(octets: &[u8]) -> Option<PathBuf> {
 /// Whether any user can reach and read the file: a descendant that changes its user must find it too.
 fn readable_by_all(path: &Path) -> bool {
     let file = fs::metadata(path).is_ok_and(|about| about.permissions().mode() & 0o004 != 0);
-    let reachable = |directory: &Path| fs::metadata(directory).is_ok_and(|about| about.permissions().mode() & 0o001 != 0);
+    let reachable =
+        |directory: &Path| fs::metadata(directory).is_ok_and(|about| about.permissions().mode() & 0o001 != 0);
     file && path.ancestors().skip(1).all(reachable)
 }
 

@@ -186,8 +186,10 @@ impl<E: Exchange> Resolver<E> {
 
     fn in_order(&self, four: (String, Vec<IpAddr>), six: (String, Vec<IpAddr>)) -> (String, Vec<IpAddr>) {
         let (canonical, four) = four;
-        let (first, last): (Vec<IpAddr>, Vec<IpAddr>) =
-            six.1.into_iter().partition(|address| self.config.own.iter().any(|own| same_kind(own.address, *address)));
+        let (first, last): (Vec<IpAddr>, Vec<IpAddr>) = six
+            .1
+            .into_iter()
+            .partition(|address| self.config.own.iter().any(|own| same_kind(own.address, *address)));
         (canonical, first.into_iter().chain(four).chain(last).collect())
     }
 
@@ -195,7 +197,12 @@ impl<E: Exchange> Resolver<E> {
         self.config.own.iter().any(|own| own.address == address)
     }
 
-    fn found(&self, name: &str, canonical: String, addresses: Vec<IpAddr>) -> Result<Addresses, LookUpFailure> {
+    fn found(
+        &self,
+        name: &str,
+        canonical: String,
+        addresses: Vec<IpAddr>,
+    ) -> Result<Addresses, LookUpFailure> {
         if addresses.is_empty() {
             return Err(LookUpFailure::NoData);
         }
@@ -276,7 +283,9 @@ fn addresses_in(reply: &Message<Vec<u8>>) -> Result<(String, Vec<IpAddr>), LookU
     let owner = reply.canonical_name().ok_or(LookUpFailure::Failed)?;
     let records = reply.answer().map_err(|_| LookUpFailure::Failed)?;
     let mut addresses = Vec::new();
-    for record in records.flatten().filter(|record| record.class() == Class::IN && record.owner().name_eq(&owner)) {
+    for record in
+        records.flatten().filter(|record| record.class() == Class::IN && record.owner().name_eq(&owner))
+    {
         if let Ok(Some(a)) = record.to_record::<A>() {
             addresses.push(IpAddr::V4(a.data().addr()));
         } else if let Ok(Some(aaaa)) = record.to_record::<Aaaa>() {

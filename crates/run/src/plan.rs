@@ -55,7 +55,9 @@ impl Plan {
         let mut services = Vec::new();
         let mut gateways = Vec::new();
         for v4 in [true, false] {
-            let Some(network) = addresses.iter().find(|network| network.address.is_ipv4() == v4) else { continue };
+            let Some(network) = addresses.iter().find(|network| network.address.is_ipv4() == v4) else {
+                continue;
+            };
             let given = config.gateways.iter().copied().find(|gateway| gateway.is_ipv4() == v4);
             let mut numbered =
                 [(2, Service::Gateway), (3, Service::Dns), (4, Service::Web), (5, Service::HostLoopback)]
@@ -66,7 +68,9 @@ impl Plan {
             if let (Some(given), Some(gateway)) = (given, numbered.first_mut()) {
                 gateway.address = given;
             }
-            if let Some(taken) = numbered.iter().find(|s| addresses.iter().any(|own| own.address == s.address)) {
+            if let Some(taken) =
+                numbered.iter().find(|s| addresses.iter().any(|own| own.address == s.address))
+            {
                 return Err(ConfigError(format!(
                     "--address {} is wanted by the {} of this link; take a number above 5",
                     taken.address,

@@ -54,7 +54,8 @@ pub struct Flow {
     pub limited_by: Option<String>,
 }
 
-const HEADINGS: [&str; 8] = ["FLOW", "STATE", "SENT", "RECEIVED", "HANDSHAKE", "RTT MIN/AVG", "RETRANS", "LIMITED BY"];
+const HEADINGS: [&str; 8] =
+    ["FLOW", "STATE", "SENT", "RECEIVED", "HANDSHAKE", "RTT MIN/AVG", "RETRANS", "LIMITED BY"];
 
 /// Columns whose text stands at the left; numbers stand at the right.
 const LEFT: [bool; 8] = [true, true, false, false, false, false, false, true];

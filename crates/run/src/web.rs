@@ -69,7 +69,8 @@ async fn answer(request: Request<Incoming>, status: &Status, pattern: Bytes) -> 
         return echo(request);
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, format!("{} is not allowed here\n", request.method()));
+        let mut refused =
+            text(StatusCode::METHOD_NOT_ALLOWED, format!("{} is not allowed here\n", request.method()));
         refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refused;
     }
@@ -79,7 +80,9 @@ async fn answer(request: Request<Incoming>, status: &Status, pattern: Bytes) -> 
     if let Some(size) = path.strip_prefix("/bytes/") {
         return match parse_size(size) {
             Some(size) => octets(Pattern { pattern, at: 0, end: size }),
-            None => text(StatusCode::BAD_REQUEST, "SIZE is digits with an optional K, M or G: /bytes/2M\n".into()),
+            None => {
+                text(StatusCode::BAD_REQUEST, "SIZE is digits with an optional K, M or G: /bytes/2M\n".into())
+            }
         };
     }
     if let Some(ms) = path.strip_prefix("/delay/") {
@@ -88,7 +91,10 @@ async fn answer(request: Request<Incoming>, status: &Status, pattern: Bytes) -> 
                 tokio::time::sleep(Duration::from_millis(ms)).await;
                 text(StatusCode::OK, format!("{ms} ms later\n"))
             }
-            None => text(StatusCode::BAD_REQUEST, format!("MS is a number of at most {DELAY_MAX_MS}: /delay/250\n")),
+            None => text(
+                StatusCode::BAD_REQUEST,
+                format!("MS is a number of at most {DELAY_MAX_MS}: /delay/250\n"),
+            ),
         };
     }
     text(StatusCode::NOT_FOUND, "not here; there are /, /bytes/SIZE, /delay/MS and /echo\n".into())

@@ -16,7 +16,9 @@ fn links_are_read() {
 
 #[test]
 fn impossible_links_are_refused_in_one_line() {
-    for text in ["", "tap", "tap:", "tap:sixteen-octets-x", "tap:a/b", "tap:a b", "tap:..", "tap:\u{1b}[2J", "wire"] {
+    for text in
+        ["", "tap", "tap:", "tap:sixteen-octets-x", "tap:a/b", "tap:a b", "tap:..", "tap:\u{1b}[2J", "wire"]
+    {
         let said = line(parse_link(text));
         assert!(!said.contains('\u{1b}'), "no control characters: {said:?}");
     }
@@ -42,9 +44,28 @@ fn networks_are_read() {
 #[test]
 fn impossible_networks_are_refused() {
     for text in [
-        "10.0.2.15", "10.0.2/24", "10.0.2.256/24", "010.0.0.1/8", "10.0.2.15/33", "10.0.2.15/-1", "10.0.2.15/08",
-        "10.0.2.15/", "fd00::1/129", "fd00::1::2/64", "fe80::1%eth0/64", "[fd00::1]/64", "0.0.0.0/0", "127.0.0.1/8",
-        "224.0.0.1/4", "255.255.255.255/32", "::/0", "::1/128", "ff02::1/64", "::ffff:10.0.0.1/96", "", "１0.0.0.1/8",
+        "10.0.2.15",
+        "10.0.2/24",
+        "10.0.2.256/24",
+        "010.0.0.1/8",
+        "10.0.2.15/33",
+        "10.0.2.15/-1",
+        "10.0.2.15/08",
+        "10.0.2.15/",
+        "fd00::1/129",
+        "fd00::1::2/64",
+        "fe80::1%eth0/64",
+        "[fd00::1]/64",
+        "0.0.0.0/0",
+        "127.0.0.1/8",
+        "224.0.0.1/4",
+        "255.255.255.255/32",
+        "::/0",
+        "::1/128",
+        "ff02::1/64",
+        "::ffff:10.0.0.1/96",
+        "",
+        "１0.0.0.1/8",
     ] {
         line(parse_network(text));
     }
@@ -101,6 +122,7 @@ fn options_must_fit_together() {
         .contains("could not be reached")
     );
     assert!(
-        line(config(|c| c.addresses = vec![parse_network("10.0.0.9/24").unwrap(); 2])).contains("given twice")
+        line(config(|c| c.addresses = vec![parse_network("10.0.0.9/24").unwrap(); 2]))
+            .contains("given twice")
     );
 }

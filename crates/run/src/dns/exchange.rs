@@ -93,7 +93,10 @@ pub async fn read_message<S: tokio::io::AsyncRead + Unpin>(stream: &mut S) -> io
 }
 
 /// Writes one message behind its length, in one piece.
-pub async fn write_message<S: tokio::io::AsyncWrite + Unpin>(stream: &mut S, message: &[u8]) -> io::Result<()> {
+pub async fn write_message<S: tokio::io::AsyncWrite + Unpin>(
+    stream: &mut S,
+    message: &[u8],
+) -> io::Result<()> {
     let len = u16::try_from(message.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     stream.write_all(&[&len.to_be_bytes(), message].concat()).await?;
     stream.flush().await
@@ -102,7 +105,9 @@ pub async fn write_message<S: tokio::io::AsyncWrite + Unpin>(stream: &mut S, mes
 /// Whether `reply` answers `query`: the same id and the same question (RFC 5452 §9.1). A server that could not
 /// read the question leaves it out.
 pub fn answers(reply: &[u8], query: &[u8]) -> bool {
-    let (Ok(reply), Ok(query)) = (Message::from_octets(reply), Message::from_octets(query)) else { return false };
+    let (Ok(reply), Ok(query)) = (Message::from_octets(reply), Message::from_octets(query)) else {
+        return false;
+    };
     let header = reply.header();
     if !header.qr() || header.id() != query.header().id() {
         return false;

@@ -41,7 +41,9 @@ impl Default for ResolvConf {
 impl ResolvConf {
     /// Reads the file; one that cannot be read names no server.
     pub fn read(path: &Path) -> ResolvConf {
-        std::fs::read(path).map(|octets| ResolvConf::parse(&String::from_utf8_lossy(&octets))).unwrap_or_default()
+        std::fs::read(path)
+            .map(|octets| ResolvConf::parse(&String::from_utf8_lossy(&octets)))
+            .unwrap_or_default()
     }
 
     /// Reads a file's text; lines that make no sense are ignored, as the C library does.
@@ -58,7 +60,8 @@ impl ResolvConf {
                     }
                 }
                 Some("domain" | "search") => {
-                    conf.search = words.map(canonical).filter(|domain| !domain.is_empty()).take(SEARCH_MAX).collect();
+                    conf.search =
+                        words.map(canonical).filter(|domain| !domain.is_empty()).take(SEARCH_MAX).collect();
                 }
                 Some("options") => words.for_each(|word| conf.option(word)),
                 _ => {}
@@ -68,7 +71,8 @@ impl ResolvConf {
     }
 
     fn option(&mut self, word: &str) {
-        let Some((name, Ok(value))) = word.split_once(':').map(|(name, value)| (name, value.parse::<u32>())) else {
+        let Some((name, Ok(value))) = word.split_once(':').map(|(name, value)| (name, value.parse::<u32>()))
+        else {
             return;
         };
         match name {

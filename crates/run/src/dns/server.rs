@@ -77,16 +77,20 @@ impl<E: Exchange> Server<E> {
             return Some(refusal(&message, Rcode::FORMERR));
         };
         let name = super::canonical(&question.qname().to_string());
-        let found =
-            if question.qclass() == Class::IN { self.look_in_tables(&name, question.qtype()) } else { Found::Unknown };
+        let found = if question.qclass() == Class::IN {
+            self.look_in_tables(&name, question.qtype())
+        } else {
+            Found::Unknown
+        };
         match found {
             Found::Records(records) => Some(table_answer(&message, &records, transport)),
             Found::NoName => Some(refusal(&message, Rcode::NXDOMAIN)),
             Found::Unknown => Some(match &self.upstream {
                 None => refusal(&message, Rcode::NXDOMAIN),
-                Some(upstream) => {
-                    self.pass_on(upstream, query, transport).await.unwrap_or(refusal(&message, Rcode::SERVFAIL))
-                }
+                Some(upstream) => self
+                    .pass_on(upstream, query, transport)
+                    .await
+                    .unwrap_or(refusal(&message, Rcode::SERVFAIL)),
             }),
         }
     }

@@ -15,7 +15,8 @@ fn the_file_of_a_run_is_for_everybody_and_goes_away() {
 #[test]
 fn two_runs_do_not_meet() {
     let parent = std::env::temp_dir();
-    let (one, two) = (Library::write_under(&parent, b"1").unwrap(), Library::write_under(&parent, b"2").unwrap());
+    let (one, two) =
+        (Library::write_under(&parent, b"1").unwrap(), Library::write_under(&parent, b"2").unwrap());
     assert_ne!(one.path(), two.path());
 }
 

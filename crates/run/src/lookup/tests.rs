@@ -17,7 +17,13 @@ struct Table {
 
 impl Default for Table {
     fn default() -> Table {
-        Table { code: Rcode::NOERROR, aliases: vec![], addresses: vec![], cut: false, asked: Mutex::default() }
+        Table {
+            code: Rcode::NOERROR,
+            aliases: vec![],
+            addresses: vec![],
+            cut: false,
+            asked: Mutex::default(),
+        }
     }
 }
 
@@ -36,7 +42,8 @@ impl Exchange for &Table {
             return Ok(builder.finish());
         }
         while let Some((_, to)) = self.aliases.iter().find(|(from, _)| *from == name) {
-            let (owner, target): (Name<Vec<u8>>, Name<Vec<u8>>) = (name.parse().unwrap(), to.parse().unwrap());
+            let (owner, target): (Name<Vec<u8>>, Name<Vec<u8>>) =
+                (name.parse().unwrap(), to.parse().unwrap());
             builder.push((owner, Ttl::ZERO, Cname::new(target))).unwrap();
             name = (*to).to_owned();
             if builder.counts().ancount() > 30 {
@@ -81,12 +88,20 @@ async fn addresses(resolver: &Resolver<&Table>, name: &str) -> Result<Vec<IpAddr
 #[tokio::test]
 async fn both_families_are_asked_and_put_in_order() {
     let table = Table {
-        addresses: vec![("x.example", ip("2001:db8::1")), ("x.example", ip("192.0.2.9")), ("x.example", ip("fd00::9"))],
+        addresses: vec![
+            ("x.example", ip("2001:db8::1")),
+            ("x.example", ip("192.0.2.9")),
+            ("x.example", ip("fd00::9")),
+        ],
         ..Table::default()
     };
     let resolver = resolver(&table);
     let found = addresses(&resolver, "x.example").await.unwrap();
-    assert_eq!(found, [ip("fd00::9"), ip("192.0.2.9"), ip("2001:db8::1")], "our own IPv6 address is unique local");
+    assert_eq!(
+        found,
+        [ip("fd00::9"), ip("192.0.2.9"), ip("2001:db8::1")],
+        "our own IPv6 address is unique local"
+    );
     assert_eq!(resolver.remembered(ip("192.0.2.9")).as_deref(), Some("x.example"));
     let four = resolver.look_up(b"x.example", Some(Family::V4), false).await.unwrap();
     assert_eq!(four.addresses, [ip("192.0.2.9")]);
@@ -95,7 +110,11 @@ async fn both_families_are_asked_and_put_in_order() {
 #[tokio::test]
 async fn aliases_are_followed_and_loops_end() {
     let table = Table {
-        aliases: vec![("www.example", "a.example"), ("a.example", "b.example"), ("loop.example", "loop.example")],
+        aliases: vec![
+            ("www.example", "a.example"),
+            ("a.example", "b.example"),
+            ("loop.example", "loop.example"),
+        ],
         addresses: vec![("b.example", ip("192.0.2.9"))],
         ..Table::default()
     };
@@ -139,7 +158,9 @@ async fn names_that_are_none_are_refused_without_a_packet() {
     let table = Table::default();
     let resolver = resolver(&table);
     let long = ["a"; 130].join(".");
-    for name in ["", ".", "a..b", ".a", "a b", "a\u{1b}[2J", "a\0b", "b\u{fc}cher.example", &"x".repeat(64), &long] {
+    for name in
+        ["", ".", "a..b", ".a", "a b", "a\u{1b}[2J", "a\0b", "b\u{fc}cher.example", &"x".repeat(64), &long]
+    {
         assert_eq!(addresses(&resolver, name).await, Err(LookUpFailure::NotFound), "{name:?}");
     }
     assert_eq!(resolver.look_up(b"\xff\xfe", None, false).await, Err(LookUpFailure::NotFound));

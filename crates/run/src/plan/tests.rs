@@ -2,7 +2,10 @@ use super::*;
 use crate::config::parse_network;
 
 fn config(addresses: &[&str]) -> Config {
-    Config { addresses: addresses.iter().map(|text| parse_network(text).unwrap()).collect(), ..Config::default() }
+    Config {
+        addresses: addresses.iter().map(|text| parse_network(text).unwrap()).collect(),
+        ..Config::default()
+    }
 }
 
 #[test]

@@ -18,7 +18,13 @@ fn report() -> Report {
                 retransmits: 4,
                 limited_by: Some("cwnd".into()),
             },
-            Flow { protocol: "udp".into(), name: "fd00::3".into(), port: 53, state: "open".into(), ..Flow::default() },
+            Flow {
+                protocol: "udp".into(),
+                name: "fd00::3".into(),
+                port: 53,
+                state: "open".into(),
+                ..Flow::default()
+            },
         ],
         ..Report::default()
     }
@@ -29,7 +35,8 @@ fn the_first_line_names_the_engine_and_each_flow_has_a_row() {
     let text = render(&report());
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "portolan: engine preload, link egress, 2 flows");
-    let expected = "  portolan.internal:80/tcp  closed  82 B   3.0 MiB    0.21 ms  0.09/12.3 ms        4  cwnd";
+    let expected =
+        "  portolan.internal:80/tcp  closed  82 B   3.0 MiB    0.21 ms  0.09/12.3 ms        4  cwnd";
     assert_eq!(lines[2], expected);
     assert!(lines[3].starts_with("  [fd00::3]:53/udp"), "{text}");
     assert!(lines[3].ends_with('-'));

@@ -2,7 +2,8 @@ use super::*;
 
 #[test]
 fn names_are_found_in_any_case_and_both_families() {
-    let hosts = Hosts::parse("127.0.0.1 localhost\n::1 localhost ip6-localhost # six\n192.0.2.7\tWeb.Example web\n");
+    let hosts =
+        Hosts::parse("127.0.0.1 localhost\n::1 localhost ip6-localhost # six\n192.0.2.7\tWeb.Example web\n");
     assert_eq!(hosts.addresses("localhost").len(), 2);
     assert_eq!(hosts.addresses("web.example"), ["192.0.2.7".parse::<IpAddr>().unwrap()]);
     assert_eq!(hosts.name_of("192.0.2.7".parse().unwrap()), Some("web.example"));

@@ -13,7 +13,8 @@ fn the_usual_file_is_read() {
 
 #[test]
 fn garbage_gives_the_defaults() {
-    let text = "nameserver\nnameserver x\nnameserver fe80::1%eth0\noptions ndots:x timeout\n\u{fffd}\u{0}\nsearch\n";
+    let text =
+        "nameserver\nnameserver x\nnameserver fe80::1%eth0\noptions ndots:x timeout\n\u{fffd}\u{0}\nsearch\n";
     assert_eq!(ResolvConf::parse(text), ResolvConf::default());
     assert_eq!(ResolvConf::read(Path::new("/nonexistent")), ResolvConf::default());
 }
