@@ -1,8 +1,8 @@
-//! IP addresses above the IP layer: one type for both families (RFC 4291 §2.5.5.2), so that ports, flows and sockets
-//! have one code path.
+//! IP addresses above the IP layer: one type for both families (RFC 4291 §2.5.5.2), so that ports, flows and
+//! sockets have one code path.
 //!
-//! Start at [`Address`]; [`Cidr`] is an address with its prefix, [`Endpoint`] one with a port, [`FlowKey`] two of
-//! those, and [`EthernetAddress`] what neighbour discovery finds for one.
+//! Start at [`Address`]; [`Cidr`] is an address with its prefix, [`Endpoint`] one with a port, [`FlowKey`]
+//! two of those, and [`EthernetAddress`] what neighbour discovery finds for one.
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,6 +11,8 @@ use core::str::FromStr;
 mod cidr;
 mod ethernet;
 mod flow;
+#[cfg(test)]
+mod tests;
 
 pub use cidr::Cidr;
 pub use ethernet::EthernetAddress;
@@ -40,8 +42,8 @@ impl Family {
 
 /// An IPv4 or IPv6 address in 16 octets; IPv4 `a.b.c.d` is held as the mapped `::ffff:a.b.c.d`.
 ///
-/// An IPv6 header that carries a mapped address is refused by [`crate::ipv6::parse`], so a mapped value always means
-/// IPv4.
+/// An IPv6 header that carries a mapped address is refused by [`crate::ipv6::parse`], so a mapped value
+/// always means IPv4.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Address([u8; 16]);
 
@@ -85,7 +87,8 @@ impl Address {
         u128::from_be_bytes(self.0)
     }
 
-    /// The address that an IPv6 header carries; a mapped one has no business on a wire (RFC 6890 §2.2.3, table 20).
+    /// The address that an IPv6 header carries; a mapped one has no business on a wire (RFC 6890 §2.2.3,
+    /// table 20).
     pub(crate) fn from_ipv6_wire(octets: [u8; 16]) -> Result<Self, WireError> {
         let address = Self(octets);
         if address.is_v4() { Err(WireError::BadHeader) } else { Ok(address) }
@@ -164,10 +167,11 @@ impl Address {
         }
     }
 
-    /// Whether the address can mean one host beyond its link: unicast, and neither unspecified, loopback nor link-local.
+    /// Whether the address can mean one host beyond its link: unicast, and neither unspecified, loopback nor
+    /// link-local.
     ///
-    /// Private (RFC 1918) and unique local (RFC 4193) addresses count: their scope is global, their reach is not
-    /// (RFC 6724 §3.1, §3.2).
+    /// Private (RFC 1918) and unique local (RFC 4193) addresses count: their scope is global, their reach is
+    /// not (RFC 6724 §3.1, §3.2).
     #[must_use]
     pub const fn is_global_scope(self) -> bool {
         !(self.is_unspecified()
@@ -177,16 +181,16 @@ impl Address {
             || self.is_broadcast())
     }
 
-    /// The group in which an IPv6 address's owner listens for solicitations: `ff02::1:ff` and the last 24 bits
-    /// (RFC 4291 §2.7.1).
+    /// The group in which an IPv6 address's owner listens for solicitations: `ff02::1:ff` and the last 24
+    /// bits (RFC 4291 §2.7.1).
     #[must_use]
     pub const fn solicited_node(self) -> Self {
         let [.., x, y, z] = self.0;
         Self([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, x, y, z])
     }
 
-    /// The Ethernet group that carries this multicast address: `01:00:5e` and 23 bits (RFC 1112 §6.4), or `33:33` and
-    /// 32 bits (RFC 2464 §7).
+    /// The Ethernet group that carries this multicast address: `01:00:5e` and 23 bits (RFC 1112 §6.4), or
+    /// `33:33` and 32 bits (RFC 2464 §7).
     #[must_use]
     pub const fn multicast_ethernet(self) -> EthernetAddress {
         let [.., a, b, c, d] = self.0;

@@ -6,6 +6,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::ethernet::EtherType;
 use crate::{Address, EthernetAddress, WireError};
 
+#[cfg(test)]
+mod tests;
+
 /// The hardware type of Ethernet.
 const ETHERNET: u16 = 1;
 
@@ -56,7 +59,8 @@ impl Packet {
     /// The packet at the front of `bytes`; what follows is the frame's padding.
     ///
     /// # Errors
-    /// `Truncated` below 28 octets, `BadHeader` for other address types or lengths than Ethernet's and IPv4's.
+    /// `Truncated` below 28 octets, `BadHeader` for other address types or lengths than Ethernet's and
+    /// IPv4's.
     pub fn parse(bytes: &[u8]) -> Result<Self, WireError> {
         let (layout, _) = Layout::ref_from_prefix(bytes).map_err(|_| WireError::Truncated)?;
         let types = (layout.hardware_type.get(), layout.protocol_type.get());

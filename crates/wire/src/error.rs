@@ -5,9 +5,11 @@ use core::fmt;
 /// Why bytes could not be parsed, or a header not be written.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum WireError {
-    /// The bytes end before the header does, or before the length that it states; or the buffer to write to is too short.
+    /// The bytes end before the header does, or before the length that it states; or the buffer to write to
+    /// is too short.
     Truncated,
-    /// A length field contradicts the header that it stands in, or a value to write does not fit its length field.
+    /// A length field contradicts the header that it stands in, or a value to write does not fit its length
+    /// field.
     BadLength,
     /// The version field is not the one that was asked for.
     BadVersion,

@@ -3,6 +3,9 @@
 use crate::writer::Writer;
 use crate::{Address, Checksum, WireError};
 
+#[cfg(test)]
+mod tests;
+
 const ECHO_REPLY: u8 = 0;
 const UNREACHABLE: u8 = 3;
 const REDIRECT: u8 = 5;
@@ -40,7 +43,7 @@ pub enum Message {
     },
     /// A packet could not be delivered.
     Unreachable {
-        /// Why: see [`unreachable`].
+        /// Why: see [`mod@unreachable`].
         code: u8,
         /// With code 4, the MTU of the next hop in octets, or 0 from a router older than RFC 1191; else 0.
         next_hop_mtu: u16,
@@ -123,7 +126,8 @@ pub fn parse_unchecked(bytes: &[u8]) -> Result<(Message, &[u8]), WireError> {
 }
 
 impl Message {
-    /// 8 octets: what [`emit`](Self::emit) writes before the data, but for [`Other`](Self::Other), which has 4.
+    /// 8 octets: what [`emit`](Self::emit) writes before the data, but for [`Other`](Self::Other), which has
+    /// 4.
     pub const HEADER_LEN: usize = 8;
 
     /// Writes the message with `data` and its checksum to the front of `out` and returns their length.

@@ -3,6 +3,9 @@
 use crate::writer::Writer;
 use crate::{Address, WireError, checksum, ndp, protocol};
 
+#[cfg(test)]
+mod tests;
+
 const UNREACHABLE: u8 = 1;
 const PACKET_TOO_BIG: u8 = 2;
 const TIME_EXCEEDED: u8 = 3;
@@ -41,7 +44,7 @@ pub mod parameter_problem {
 pub enum Message {
     /// A packet could not be delivered.
     Unreachable {
-        /// Why: see [`unreachable`].
+        /// Why: see [`mod@unreachable`].
         code: u8,
     },
     /// A packet was longer than a link takes.
@@ -86,11 +89,12 @@ pub enum Message {
     },
 }
 
-/// The message at the front of `bytes`, and its data: what an echo carries, what an error quotes, options of NDP.
+/// The message at the front of `bytes`, and its data: what an echo carries, what an error quotes, options of
+/// NDP.
 ///
 /// # Errors
-/// `Truncated` below 4 octets, or below the header of a message with a name; `BadChecksum`; for Neighbor Discovery as
-/// [`ndp::Message::parse`].
+/// `Truncated` below 4 octets, or below the header of a message with a name; `BadChecksum`; for Neighbor
+/// Discovery as [`ndp::Message::parse`].
 pub fn parse(src: Address, dst: Address, bytes: &[u8]) -> Result<(Message, &[u8]), WireError> {
     if bytes.len() < 4 {
         return Err(WireError::Truncated);

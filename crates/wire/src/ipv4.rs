@@ -8,6 +8,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::{Address, Checksum, WireError, checksum};
 
 pub mod options;
+#[cfg(test)]
+mod tests;
 
 pub use options::{Ipv4Option, MalformedOption, Options};
 
@@ -40,8 +42,8 @@ impl Header {
     /// The fixed part at the front of `bytes`, and what follows it: options first, then payload.
     ///
     /// # Errors
-    /// `Truncated` below 20 octets, `BadVersion`, `BadHeader` for an IHL below 5, `BadLength` for a total length below
-    /// the header's.
+    /// `Truncated` below 20 octets, `BadVersion`, `BadHeader` for an IHL below 5, `BadLength` for a total
+    /// length below the header's.
     pub fn parse(bytes: &[u8]) -> Result<(&Self, &[u8]), WireError> {
         let (header, rest) = Self::ref_from_prefix(bytes).map_err(|_| WireError::Truncated)?;
         header.check()?;
@@ -226,8 +228,8 @@ pub fn parse_unchecked(bytes: &[u8]) -> Result<Packet<'_>, WireError> {
     Ok(packet)
 }
 
-/// Takes apart the front of a packet, as ICMP errors quote it: the payload may be shorter than stated, and the
-/// checksum is not looked at, because routers on the way have changed the header.
+/// Takes apart the front of a packet, as ICMP errors quote it: the payload may be shorter than stated, and
+/// the checksum is not looked at, because routers on the way have changed the header.
 ///
 /// # Errors
 /// As [`Header::parse`]; `Truncated` if the options are not whole.
@@ -289,8 +291,9 @@ impl Emit {
     /// Writes header, `options` and checksum to the front of `out` and returns their length.
     ///
     /// # Errors
-    /// `BadHeader` for an address that is not IPv4 or an offset that is no multiple of 8, `BadOption` for options above 40 octets
-    /// or of no multiple of 4, `BadLength` for more than 65,535 octets in all, `Truncated` if `out` is too short.
+    /// `BadHeader` for an address that is not IPv4 or an offset that is no multiple of 8, `BadOption` for
+    /// options above 40 octets or of no multiple of 4, `BadLength` for more than 65,535 octets in all,
+    /// `Truncated` if `out` is too short.
     pub fn emit_with_options(&self, options: &[u8], out: &mut [u8]) -> Result<usize, WireError> {
         let header_len = Header::LEN + options.len();
         if header_len > Header::MAX_LEN || !options.len().is_multiple_of(4) {

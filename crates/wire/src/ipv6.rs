@@ -1,7 +1,7 @@
 //! IPv6 headers (RFC 8200 §3).
 //!
-//! Start at [`parse`] for the way in, then [`Packet::extensions`] for the walk to the upper layer, and at [`Emit`] for
-//! the way out; the extension headers are in [`extension`].
+//! Start at [`parse`] for the way in, then [`Packet::extensions`] for the walk to the upper layer, and at
+//! [`Emit`] for the way out; the extension headers are in [`extension`].
 
 use zerocopy::network_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -9,6 +9,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::{Address, WireError};
 
 pub mod extension;
+#[cfg(test)]
+mod tests;
 
 pub use extension::{Extension, ExtensionError, Extensions, Fragment, Report, Upper};
 
@@ -54,8 +56,8 @@ impl Header {
         if self.version_class_label.get() >> 28 != 6 {
             return Err(WireError::BadVersion);
         }
-        // Above this line `Address` cannot tell a mapped address from an IPv4 one, so that a peer could speak for
-        // 127.0.0.1 in IPv6. This is the one place that refuses them.
+        // Above this line `Address` cannot tell a mapped address from an IPv4 one, so that a peer could speak
+        // for 127.0.0.1 in IPv6. This is the one place that refuses them.
         Address::from_ipv6_wire(self.src)?;
         Address::from_ipv6_wire(self.dst)?;
         Ok(())

@@ -1,13 +1,15 @@
 //! Neighbor Discovery (RFC 4861): the five messages; their options are in [`options`].
 //!
-//! They travel as ICMPv6, so [`crate::icmpv6::parse`] gives them and [`crate::icmpv6::Message::emit`] writes them.
-//! What can be judged from the message alone is judged here. The rest is the stack's: a hop limit of 255, and what
-//! RFC 4861 §6.1, §7.1 and §8.1 say about source and destination.
+//! They travel as ICMPv6, so [`crate::icmpv6::parse`] gives them and [`crate::icmpv6::Message::emit`] writes
+//! them. What can be judged from the message alone is judged here. The rest is the stack's: a hop limit of
+//! 255, and what RFC 4861 §6.1, §7.1 and §8.1 say about source and destination.
 
 use crate::writer::Writer;
 use crate::{Address, WireError};
 
 pub mod options;
+#[cfg(test)]
+mod tests;
 
 pub use options::{NdpOption, Options, PrefixInformation, Servers};
 
@@ -102,8 +104,9 @@ impl Message {
     /// The message of ICMPv6 type `ty`, whose `body` starts behind the checksum, and its options.
     ///
     /// # Errors
-    /// `Truncated`; `BadHeader` for another type, a code that is not 0, a multicast target of a solicitation or advertisement,
-    /// a multicast destination of a redirect, or an IPv4-mapped address (RFC 4861 §6.1, §7.1, §8.1).
+    /// `Truncated`; `BadHeader` for another type, a code that is not 0, a multicast target of a solicitation
+    /// or advertisement, a multicast destination of a redirect, or an IPv4-mapped address (RFC 4861 §6.1,
+    /// §7.1, §8.1).
     pub fn parse(ty: u8, code: u8, body: &[u8]) -> Result<(Self, &[u8]), WireError> {
         if code != 0 {
             return Err(WireError::BadHeader);

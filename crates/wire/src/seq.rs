@@ -4,14 +4,17 @@ use core::fmt;
 use core::num::NonZeroU16;
 use core::ops::{Add, AddAssign};
 
+#[cfg(test)]
+mod tests;
+
 /// The largest distance at which one sequence number still counts as after another.
 const HALF: u32 = u32::MAX / 2;
 
 /// A sequence number, modulo 2^32 (RFC 9293 §3.4).
 ///
-/// It has no `Ord`, because order on a circle is not transitive, and no subtraction, because a distance exists only
-/// one way round: see [`since`](Self::since). Of two numbers exactly 2^31 apart neither is before the other, so a
-/// forged number on the far side of the circle fails every comparison.
+/// It has no `Ord`, because order on a circle is not transitive, and no subtraction, because a distance
+/// exists only one way round: see [`since`](Self::since). Of two numbers exactly 2^31 apart neither is before
+/// the other, so a forged number on the far side of the circle fails every comparison.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct SeqNumber(pub u32);
 

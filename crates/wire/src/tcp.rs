@@ -1,6 +1,7 @@
 //! TCP headers (RFC 9293 §3.1).
 //!
-//! Start at [`parse`] for the way in and at [`Emit`] for the way out; [`Options`] are what the two ends agree on.
+//! Start at [`parse`] for the way in and at [`Emit`] for the way out; [`Options`] are what the two ends agree
+//! on.
 
 use zerocopy::network_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -10,6 +11,8 @@ use crate::{Address, SeqNumber, WireError, checksum, protocol};
 mod flags;
 mod options;
 mod sack;
+#[cfg(test)]
+mod tests;
 
 pub use flags::Flags;
 pub use options::{FastOpen, Options, RawOption, RawOptions, Timestamps, kind};
@@ -143,8 +146,8 @@ impl Header {
 /// Takes a segment apart: header, options, text. See [`checksum_ok`] for the checksum.
 ///
 /// # Errors
-/// `Truncated` below 20 octets or below the data offset, `BadLength` for a data offset below 20, `BadOption` as
-/// [`Options::parse`].
+/// `Truncated` below 20 octets or below the data offset, `BadLength` for a data offset below 20, `BadOption`
+/// as [`Options::parse`].
 pub fn parse(bytes: &[u8]) -> Result<(&Header, Options, &[u8]), WireError> {
     let (header, options, text) = split(bytes)?;
     Ok((header, Options::parse(options)?, text))

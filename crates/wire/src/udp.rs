@@ -5,6 +5,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::{Address, WireError, checksum, protocol};
 
+#[cfg(test)]
+mod tests;
+
 /// Where the checksum stands in the header: what `Offload` calls its offset.
 pub const CHECKSUM_OFFSET: usize = 6;
 
@@ -92,8 +95,8 @@ pub fn parse(bytes: &[u8]) -> Result<(&Header, &[u8]), WireError> {
     Ok((header, payload))
 }
 
-/// Whether the checksum of the datagram at the front of `bytes` matches; its absence is allowed over IPv4 only
-/// (RFC 8200 §8.1).
+/// Whether the checksum of the datagram at the front of `bytes` matches; its absence is allowed over IPv4
+/// only (RFC 8200 §8.1).
 #[must_use]
 pub fn checksum_ok(src: Address, dst: Address, bytes: &[u8]) -> bool {
     let Ok((header, _)) = parse(bytes) else { return false };

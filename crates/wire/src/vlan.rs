@@ -6,6 +6,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::WireError;
 use crate::ethernet::EtherType;
 
+#[cfg(test)]
+mod tests;
+
 /// The four octets after the type 0x8100: tag control information, and the type of what follows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -18,7 +21,8 @@ impl Tag {
     /// 4 octets.
     pub const LEN: usize = 4;
 
-    /// A tag with priority `pcp` (0 to 7), drop eligibility and VLAN `vid` (0 to 4095), or `None` beyond these.
+    /// A tag with priority `pcp` (0 to 7), drop eligibility and VLAN `vid` (0 to 4095), or `None` beyond
+    /// these.
     #[must_use]
     pub fn new(pcp: u8, dei: bool, vid: u16, ethertype: EtherType) -> Option<Self> {
         (pcp < 8 && vid < 0x1000).then(|| Self {

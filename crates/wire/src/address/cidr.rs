@@ -6,6 +6,9 @@ use core::str::FromStr;
 use super::Address;
 use crate::ParseAddressError;
 
+#[cfg(test)]
+mod tests;
+
 /// An address and the number of leading bits that name its network, as in `10.0.0.1/24`.
 ///
 /// Bits after the prefix may be set: this is a host in a network as well as a network.
@@ -16,7 +19,8 @@ pub struct Cidr {
 }
 
 impl Cidr {
-    /// `address/prefix_len`, or `None` if the prefix is longer than an address of that family (32 or 128 bits).
+    /// `address/prefix_len`, or `None` if the prefix is longer than an address of that family (32 or 128
+    /// bits).
     #[must_use]
     pub const fn new(address: Address, prefix_len: u8) -> Option<Self> {
         if prefix_len <= address.family().bits() { Some(Self { address, prefix_len }) } else { None }

@@ -7,6 +7,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::ParseAddressError;
 
+#[cfg(test)]
+mod tests;
+
 /// An Ethernet (MAC) address.
 #[derive(
     Clone,

@@ -7,6 +7,9 @@ use core::str::FromStr;
 use super::Address;
 use crate::ParseAddressError;
 
+#[cfg(test)]
+mod tests;
+
 /// An address and a port.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Endpoint {

@@ -4,6 +4,9 @@
 
 use crate::Address;
 
+#[cfg(test)]
+mod tests;
+
 const END_OF_LIST: u8 = 0;
 const NO_OPERATION: u8 = 1;
 const RECORD_ROUTE: u8 = 7;
@@ -53,7 +56,8 @@ pub enum Ipv4Option<'a> {
 /// The content of a route option.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Route<'a> {
-    /// Where the next address is taken from or goes, in octets from the option's first, counting from 1; at least 4.
+    /// Where the next address is taken from or goes, in octets from the option's first, counting from 1; at
+    /// least 4.
     pub pointer: u8,
     /// The addresses, used or not, 4 octets each.
     pub data: &'a [u8],
@@ -76,7 +80,8 @@ impl<'a> Route<'a> {
 /// An option that breaks its own rules; nothing after it can be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MalformedOption {
-    /// The octet of the IP header that is wrong, counting from 0: the pointer of a Parameter Problem (RFC 792).
+    /// The octet of the IP header that is wrong, counting from 0: the pointer of a Parameter Problem (RFC
+    /// 792).
     pub pointer: u8,
 }
 
@@ -89,7 +94,8 @@ pub struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    /// The options in `bytes`, which follow the fixed header; octets beyond the 40 possible ones are not looked at.
+    /// The options in `bytes`, which follow the fixed header; octets beyond the 40 possible ones are not
+    /// looked at.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes.get(..MAX_LEN).unwrap_or(bytes), at: 20 }

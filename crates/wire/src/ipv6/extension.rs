@@ -1,10 +1,15 @@
-//! IPv6 extension headers (RFC 8200 §4): the walk from the fixed header to the upper layer, and their options.
+//! IPv6 extension headers (RFC 8200 §4): the walk from the fixed header to the upper layer, and their
+//! options.
 //!
-//! Start at [`walk`]. Everything is bounded, because chains of headers and of options are a known way to burn a
-//! receiver's time (RFC 8504 §5.3): at most 8 headers, at most 8 options that are not padding in each.
+//! Start at [`Packet::extensions`]. Everything is bounded, because chains of headers and of options are a
+//! known way to burn a receiver's time (RFC 8504 §5.3): at most 8 headers, at most 8 options that are not
+//! padding in each.
 
 use super::{Header, Packet};
 use crate::{WireError, protocol};
+
+#[cfg(test)]
+mod tests;
 
 /// RFC 8504 §5.3 leaves the number to the host; no known use has more than four.
 pub const MAX_HEADERS: usize = 8;
@@ -27,12 +32,13 @@ const CODE_INCOMPLETE: u8 = 3;
 /// What lies behind the extension headers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Upper<'a> {
-    /// The protocol number. Behind a fragment header with an offset it is what that header says, and nothing has looked
-    /// at the octets.
+    /// The protocol number. Behind a fragment header with an offset it is what that header says, and nothing
+    /// has looked at the octets.
     pub protocol: u8,
     /// Where `payload` starts, in octets from the start of the IPv6 header.
     pub offset: usize,
-    /// Which octet named `protocol`, from the start of the IPv6 header: the pointer of a Parameter Problem of code 1.
+    /// Which octet named `protocol`, from the start of the IPv6 header: the pointer of a Parameter Problem of
+    /// code 1.
     pub next_header_at: usize,
     /// What follows the last extension header.
     pub payload: &'a [u8],
@@ -53,7 +59,8 @@ pub struct Fragment {
     pub id: u32,
     /// The protocol number of what follows the header, or would follow it in the first fragment.
     pub next_header: u8,
-    /// Where the header starts, in octets from the start of the IPv6 header; not used by [`emit`](Self::emit).
+    /// Where the header starts, in octets from the start of the IPv6 header; not used by
+    /// [`emit`](Self::emit).
     pub at: usize,
 }
 
@@ -79,19 +86,6 @@ impl Fragment {
         let [a, b, c, d] = self.id.to_be_bytes();
         *out.first_chunk_mut().ok_or(WireError::Truncated)? = [self.next_header, 0, high, low, a, b, c, d];
         Ok(Self::LEN)
-    }
-
-    fn parse(extension: &Extension<'_>) -> Result<Self, WireError> {
-        let &[next_header, _, high, low, a, b, c, d] =
-            extension.bytes.first_chunk().ok_or(WireError::Truncated)?;
-        let offset_flags = u16::from_be_bytes([high, low]);
-        Ok(Self {
-            offset: offset_flags & !7,
-            more: offset_flags & 1 != 0,
-            id: u32::from_be_bytes([a, b, c, d]),
-            next_header,
-            at: extension.at,
-        })
     }
 }
 
@@ -160,6 +154,25 @@ pub struct Extension<'a> {
     pub bytes: &'a [u8],
 }
 
+impl Extension<'_> {
+    /// The fields of a fragment header, or `None` for another header.
+    #[must_use]
+    pub fn fragment(&self) -> Option<Fragment> {
+        if self.kind != protocol::FRAGMENT {
+            return None;
+        }
+        let &[next_header, _, high, low, a, b, c, d] = self.bytes.first_chunk()?;
+        let offset_flags = u16::from_be_bytes([high, low]);
+        Some(Fragment {
+            offset: offset_flags & !7,
+            more: offset_flags & 1 != 0,
+            id: u32::from_be_bytes([a, b, c, d]),
+            next_header,
+            at: self.at,
+        })
+    }
+}
+
 /// The extension headers of a packet in order, up to the first that is not one or cannot be read.
 ///
 /// The chain also ends at a fragment header with an offset: what follows that is the middle of something.
@@ -224,10 +237,7 @@ impl<'a> Iterator for Extensions<'a> {
         }
         let extension = self.take();
         self.ended = match &extension {
-            Ok(extension) if extension.kind == protocol::FRAGMENT => {
-                Fragment::parse(extension).is_ok_and(|fragment| fragment.offset != 0)
-            }
-            Ok(_) => false,
+            Ok(extension) => extension.fragment().is_some_and(|fragment| fragment.offset != 0),
             Err(_) => true,
         };
         Some(extension)
@@ -260,10 +270,12 @@ pub(super) fn walk(packet: Packet<'_>) -> Result<Upper<'_>, ExtensionError> {
             protocol::HOP_BY_HOP => router_alert = options(&extension)?,
             protocol::DESTINATION_OPTIONS => _ = options(&extension)?,
             protocol::ROUTING => routing(&extension)?,
+            // RFC 8200 §4.1: each header at most once; fragments of fragments hide their upper layer from
+            // filters.
             _ if fragment.is_some() => {
                 return Err(ExtensionError::told(WireError::BadHeader, CODE_FIELD, extension.next_header_at));
             }
-            _ => fragment = Some(Fragment::parse(&extension).map_err(ExtensionError::silent)?),
+            _ => fragment = extension.fragment(),
         }
     }
     Ok(Upper {
@@ -286,8 +298,8 @@ fn unreadable(error: WireError, fragment: Option<Fragment>) -> ExtensionError {
     }
 }
 
-/// Judges a Routing header. We implement no routing type, so segments left are an error (RFC 8200 §4.4), and that
-/// includes the deprecated type 0 (RFC 5095 §3).
+/// Judges a Routing header. We implement no routing type, so segments left are an error (RFC 8200 §4.4), and
+/// that includes the deprecated type 0 (RFC 5095 §3).
 fn routing(extension: &Extension<'_>) -> Result<(), ExtensionError> {
     match extension.bytes {
         [_, _, _, 0, ..] => Ok(()),
@@ -295,7 +307,8 @@ fn routing(extension: &Extension<'_>) -> Result<(), ExtensionError> {
     }
 }
 
-/// Judges the options of a Hop-by-Hop or Destination Options header, and gives back the Router Alert among them.
+/// Judges the options of a Hop-by-Hop or Destination Options header, and gives back the Router Alert among
+/// them.
 fn options(extension: &Extension<'_>) -> Result<Option<u16>, ExtensionError> {
     let mut at = extension.at + 2;
     let mut rest = extension.bytes.get(2..).unwrap_or_default();
@@ -327,8 +340,8 @@ fn options(extension: &Extension<'_>) -> Result<Option<u16>, ExtensionError> {
     Ok(router_alert)
 }
 
-/// RFC 8200 §4.2: the two highest bits of an option's type say what a host does that does not know it. A jumbo payload
-/// (RFC 2675) is among the unknown: no link here carries one.
+/// RFC 8200 §4.2: the two highest bits of an option's type say what a host does that does not know it. A
+/// jumbo payload (RFC 2675) is among the unknown: no link here carries one.
 fn unrecognized(kind: u8, at: usize) -> Result<(), ExtensionError> {
     let (error, code, pointer) = (WireError::BadOption, CODE_OPTION, pointer_field(at));
     match kind >> 6 {

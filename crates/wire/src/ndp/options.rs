@@ -4,6 +4,9 @@ use super::v6_octets;
 use crate::writer::Writer;
 use crate::{Address, EthernetAddress, WireError};
 
+#[cfg(test)]
+mod tests;
+
 const SOURCE_LINK_LAYER: u8 = 1;
 const TARGET_LINK_LAYER: u8 = 2;
 const PREFIX_INFORMATION: u8 = 3;
@@ -62,7 +65,8 @@ pub struct PrefixInformation {
 pub struct Servers<'a>(&'a [[u8; 16]]);
 
 impl<'a> Servers<'a> {
-    /// The servers whose 16 octets each these are, or `None` if there is none, or an IPv4-mapped address among them.
+    /// The servers whose 16 octets each these are, or `None` if there is none, or an IPv4-mapped address
+    /// among them.
     #[must_use]
     pub fn new(addresses: &'a [[u8; 16]]) -> Option<Self> {
         let bad = addresses.iter().any(|octets| Address::from_octets(*octets).is_v4());
@@ -182,8 +186,8 @@ impl NdpOption<'_> {
     /// A redirected header is cut to whole units of 8 octets, since it quotes what has no end of its own.
     ///
     /// # Errors
-    /// `Truncated` if `out` is too short; `BadOption` for unknown data that does not fill units of 8 octets with type and
-    /// length, or is above 2,038 octets; `BadHeader` for an IPv4 prefix.
+    /// `Truncated` if `out` is too short; `BadOption` for unknown data that does not fill units of 8 octets
+    /// with type and length, or is above 2,038 octets; `BadHeader` for an IPv4 prefix.
     pub fn emit(&self, out: &mut [u8]) -> Result<usize, WireError> {
         let mut writer = Writer::new(out);
         match *self {

@@ -3,6 +3,9 @@
 use core::fmt;
 use core::ops::{BitOr, BitOrAssign};
 
+#[cfg(test)]
+mod tests;
+
 /// A set of flags.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Flags(u16);

@@ -6,6 +6,9 @@ use super::SackBlocks;
 use crate::writer::Writer;
 use crate::{Mss, SeqNumber, WireError};
 
+#[cfg(test)]
+mod tests;
+
 /// Option kinds (IANA).
 pub mod kind {
     /// RFC 9293 §3.1: the rest is padding.
@@ -86,7 +89,8 @@ impl FastOpen {
 pub struct Options {
     /// The longest segment that the sender takes; never 0, an option that says so is ignored.
     pub mss: Option<Mss>,
-    /// The shift of the sender's window field, as it stands: 0 to 255, see [`WindowScale::new`](crate::WindowScale::new).
+    /// The shift of the sender's window field, as it stands: 0 to 255, see
+    /// [`WindowScale::new`](crate::WindowScale::new).
     pub window_scale: Option<u8>,
     /// The sender understands SACK.
     pub sack_permitted: bool,
@@ -96,7 +100,8 @@ pub struct Options {
     pub sack: SackBlocks,
     /// Fast Open.
     pub fast_open: Option<FastOpen>,
-    /// How long the sender keeps text that is not acknowledged (RFC 5482): the highest bit says minutes, else seconds.
+    /// How long the sender keeps text that is not acknowledged (RFC 5482): the highest bit says minutes, else
+    /// seconds.
     pub user_timeout: Option<u16>,
     /// An MD5 signature was seen; never written.
     pub md5: bool,
@@ -120,8 +125,8 @@ impl Options {
 
     /// Reads the octets between fixed header and text.
     ///
-    /// RFC 9293 §3.1 (MUST-6): unknown options are skipped. So are known ones of a length or content that their RFC does
-    /// not allow, because one bad option must not cost a connection.
+    /// RFC 9293 §3.1 (MUST-6): unknown options are skipped. So are known ones of a length or content that
+    /// their RFC does not allow, because one bad option must not cost a connection.
     ///
     /// # Errors
     /// `BadOption` for a length of 0 or 1 or past the end (MUST-7): what follows cannot be read.
@@ -137,6 +142,13 @@ impl Options {
             options.note(option?);
         }
         Ok(options)
+    }
+
+    /// What one option says; nothing if it is unknown or not allowed.
+    pub(crate) fn read_one(option: RawOption<'_>) -> Self {
+        let mut options = Self::NONE;
+        options.note(option);
+        options
     }
 
     fn note(&mut self, RawOption { kind, data }: RawOption<'_>) {
@@ -206,8 +218,8 @@ impl Options {
 
     /// Writes the options to the front of `out`, padded to a multiple of 4, and returns their length.
     ///
-    /// The order is Linux's, so that nothing on the way meets a layout that it has not seen: MSS, SACK-permitted,
-    /// timestamps, NOP, window scale, then the others, each aligned by NOPs before it.
+    /// The order is Linux's, so that nothing on the way meets a layout that it has not seen: MSS,
+    /// SACK-permitted, timestamps, NOP, window scale, then the others, each aligned by NOPs before it.
     ///
     /// # Errors
     /// `BadLength` above 40 octets, `Truncated` if `out` is too short.
@@ -276,14 +288,16 @@ pub struct RawOption<'a> {
     pub data: &'a [u8],
 }
 
-/// The options of a segment in order, NOPs among them, up to the end of the list or the first that cannot be read.
+/// The options of a segment in order, NOPs among them, up to the end of the list or the first that cannot be
+/// read.
 #[derive(Clone, Debug)]
 pub struct RawOptions<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> RawOptions<'a> {
-    /// The options in `bytes`, which follow the fixed header; octets beyond the 40 possible ones are not looked at.
+    /// The options in `bytes`, which follow the fixed header; octets beyond the 40 possible ones are not
+    /// looked at.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes.get(..MAX_LEN).unwrap_or(bytes) }

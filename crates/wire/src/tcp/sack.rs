@@ -4,8 +4,8 @@ use crate::SeqNumber;
 
 /// Up to four blocks, each from its first octet to the one after its last.
 ///
-/// They are as the peer wrote them: an edge may be anywhere on the circle (RFC 2018 §5 leaves the judging to the
-/// sender of the text).
+/// They are as the peer wrote them: an edge may be anywhere on the circle (RFC 2018 §5 leaves the judging to
+/// the sender of the text).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct SackBlocks {
     /// The first `len` count, the others stay zero.
