@@ -20,6 +20,8 @@ pub enum Reply<'a> {
     Done,
     /// The handshake has begun: attach to the stack and wait until the descriptor is writable.
     Connecting,
+    /// An earlier attempt to connect failed and used the descriptor up: put a fresh one in its place.
+    Spent,
     /// It failed with this errno (Linux's number, never 0).
     Failed(i32),
     /// A socket's address.
@@ -78,7 +80,7 @@ impl<'a> Reply<'a> {
         out.u16(self.code());
         out.u32(number);
         match *self {
-            Self::Done | Self::Connecting => {}
+            Self::Done | Self::Connecting | Self::Spent => {}
             Self::Failed(errno) => out.i32(errno),
             Self::Address(address) => address.encode(&mut out),
             Self::Value(value) => out.counted(value, VALUE_MAX),
@@ -135,6 +137,7 @@ impl<'a> Reply<'a> {
                 4 => LookUpFailure::Failed,
                 _ => return Err(ProtocolError::BadField),
             }),
+            10 => Self::Spent,
             _ => return Err(ProtocolError::BadField),
         };
         from.end()?;
@@ -152,6 +155,7 @@ impl<'a> Reply<'a> {
             Self::Addresses { .. } => 7,
             Self::HostName(_) => 8,
             Self::LookUpFailed(_) => 9,
+            Self::Spent => 10,
         }
     }
 }

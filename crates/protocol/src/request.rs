@@ -55,13 +55,15 @@ pub enum Operation<'a> {
         /// As the program gave it.
         backlog: u32,
     },
-    /// connect(2), before the program's socket attaches. Answer: `Connecting`, or `Done` for UDP and for a
-    /// connection whose completion had not been told yet.
+    /// connect(2), before the program's socket attaches. Answer: `Connecting`; `Done` for UDP and for a
+    /// connection whose completion had not been told yet; `Spent` when an earlier attempt failed.
     Connect {
         /// The socket.
         socket: Target,
         /// Where to.
         address: Address,
+        /// The call blocks until the handshake is complete, so its completion needs no telling again.
+        waits: bool,
     },
     /// connect(2) with AF_UNSPEC on a UDP socket. Answer: `Done`.
     Disconnect {
@@ -183,9 +185,14 @@ impl<'a> Operation<'a> {
     fn encode(&self, out: &mut Writer<'_>) {
         match *self {
             Self::Hello { secret } => out.bytes(&secret.0),
-            Self::Bind { socket, address } | Self::Connect { socket, address } => {
+            Self::Bind { socket, address } => {
                 socket.encode(out);
                 address.encode(out);
+            }
+            Self::Connect { socket, address, waits } => {
+                socket.encode(out);
+                address.encode(out);
+                out.u8(u8::from(waits));
             }
             Self::Listen { socket, backlog } => {
                 socket.encode(out);
@@ -229,7 +236,11 @@ impl<'a> Operation<'a> {
             1 => Self::Hello { secret: Secret(from.array()?) },
             2 => Self::Bind { socket: Target::decode(from)?, address: Address::decode(from)? },
             3 => Self::Listen { socket: Target::decode(from)?, backlog: from.u32()? },
-            4 => Self::Connect { socket: Target::decode(from)?, address: Address::decode(from)? },
+            4 => Self::Connect {
+                socket: Target::decode(from)?,
+                address: Address::decode(from)?,
+                waits: at_most(from.u8()?, 1)? == 1,
+            },
             5 => Self::Disconnect { socket: Target::decode(from)? },
             6 => Self::Shutdown { socket: Target::decode(from)?, how: at_most(from.u8()?, 2)? },
             7 => Self::LocalAddress { socket: Target::decode(from)? },

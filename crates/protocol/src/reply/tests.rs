@@ -12,6 +12,7 @@ fn every_reply_survives_the_round_trip() {
     let replies = [
         Reply::Done,
         Reply::Connecting,
+        Reply::Spent,
         Reply::Failed(98),
         Reply::Address(Address::v4(Ipv4Addr::LOCALHOST, 80)),
         Reply::Value(&[1, 2, 3]),

@@ -16,7 +16,7 @@ fn operations() -> [Operation<'static>; 15] {
         Operation::Hello { secret: Secret([9; 16]) },
         Operation::Bind { socket: SOCKET, address },
         Operation::Listen { socket: SOCKET, backlog: 128 },
-        Operation::Connect { socket: SOCKET, address },
+        Operation::Connect { socket: SOCKET, address, waits: true },
         Operation::Disconnect { socket: SOCKET },
         Operation::Shutdown { socket: SOCKET, how: 2 },
         Operation::LocalAddress { socket: SOCKET },

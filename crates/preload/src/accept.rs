@@ -1,0 +1,194 @@
+//! bind(2), listen(2), accept(2), shutdown(2) and close(2).
+//!
+//! The program's own socket listens. For every completed handshake the stack process connects to it from a
+//! socket whose name holds both addresses. accept checks that it was the stack process, and writes the
+//! connection's own random identity into it: sixteen octets that cannot be mistaken for text, of which the last
+//! stays unread as the canary. When accept was called behind our back no such octets come, and the stack
+//! process knows that the connection has no canary.
+
+#![expect(unsafe_code, reason = "libc symbols")]
+
+use libc::{c_int, sockaddr, socklen_t};
+use portolan_protocol::{Address, CALL_MAX, Name, Operation, Reply, SEND_BUFFER, SocketId, Transport};
+
+use crate::address::{Given, UnixAddress};
+use crate::errno::{self, Errno};
+use crate::socket::{Peer, Socket};
+use crate::{address, control, real, state, sys};
+
+/// bind(2).
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn bind(fd: c_int, address: *const sockaddr, len: socklen_t) -> c_int {
+    let Some(socket) = Socket::identify(fd) else {
+        // SAFETY: the program's own arguments.
+        return unsafe { real::bind(fd, address, len) };
+    };
+    errno::finish(address::read(address, len).and_then(|given| {
+        let address = match given {
+            Given::Inet(family, address) if family == socket.family() => address,
+            // Linux takes AF_UNSPEC for AF_INET if the address is 0.0.0.0.
+            Given::Unspecified(address) if address.is_unspecified() && len >= 16 => address,
+            _ => return Err(Errno(libc::EAFNOSUPPORT)),
+        };
+        control::order(Operation::Bind { socket: socket.target(), address }).map(|()| 0)
+    }))
+}
+
+/// listen(2): natively first, so that the stack process finds a listener when it connects.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn listen(fd: c_int, backlog: c_int) -> c_int {
+    let Some(socket) = Socket::identify(fd) else {
+        // SAFETY: the program's own arguments.
+        return unsafe { real::listen(fd, backlog) };
+    };
+    if socket.transport() == Transport::Udp {
+        return errno::finish(Err(Errno(libc::EOPNOTSUPP)));
+    }
+    // SAFETY: no pointers.
+    let listens = unsafe { real::listen(fd, backlog) };
+    if listens != 0 {
+        return listens;
+    }
+    // Linux reads a negative backlog as the largest.
+    let backlog = u32::try_from(backlog).unwrap_or(u32::MAX);
+    errno::finish(control::order(Operation::Listen { socket: socket.own, backlog }).map(|()| 0))
+}
+
+/// accept(2).
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn accept(fd: c_int, address: *mut sockaddr, len: *mut socklen_t) -> c_int {
+    // SAFETY: accept4 without flags is accept.
+    unsafe { accept4(fd, address, len, 0) }
+}
+
+/// accept4(2).
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn accept4(
+    fd: c_int,
+    address: *mut sockaddr,
+    len: *mut socklen_t,
+    flags: c_int,
+) -> c_int {
+    let Some(socket) = Socket::identify(fd) else {
+        // SAFETY: the program's own arguments.
+        return unsafe { real::accept4(fd, address, len, flags) };
+    };
+    if socket.transport() == Transport::Udp {
+        return errno::finish(Err(Errno(libc::EOPNOTSUPP)));
+    }
+    loop {
+        let mut name = UnixAddress::EMPTY;
+        let (pointer, name_len) = name.as_mut();
+        // SAFETY: the address is ours and lives here.
+        let new = unsafe { real::accept4(fd, pointer, name_len, flags) };
+        if new < 0 {
+            if errno::get() == libc::EINVAL {
+                errno::set(refused_accept(fd));
+            }
+            return new;
+        }
+        let Some(remote) = welcome(new, &name) else {
+            sys::close(new);
+            continue;
+        };
+        if !address.is_null()
+            && let Err(error) = address::write(remote, socket.family(), address, len)
+        {
+            sys::close(new);
+            return errno::finish(Err(error));
+        }
+        state::hint_stream(new, true);
+        return new;
+    }
+}
+
+/// Checks that a connection comes from the stack process, and puts the canary in. The other host's address,
+/// or `None` for a stranger.
+fn welcome(new: c_int, name: &UnixAddress) -> Option<Address> {
+    let Some(Name::Accepted { id: SocketId(canary), remote, .. }) = name.name() else {
+        return None;
+    };
+    if sys::peer_credentials(new).ok()? != control::stack_credentials().ok()? {
+        return None;
+    }
+    let _ = sys::set_option(new, libc::SO_SNDBUF, SEND_BUFFER);
+    // A connection that has already ended takes no canary and needs none.
+    let _ = sys::send_now(new, &canary);
+    Some(remote)
+}
+
+/// Why accept said EINVAL: the socket never listened, or `portolan run` shut it because the stack is gone.
+fn refused_accept(fd: c_int) -> c_int {
+    let listens = sys::option(fd, libc::SO_ACCEPTCONN) == Ok(1);
+    match control::prepare() {
+        Err(Errno::NETDOWN) if listens => libc::ENETDOWN,
+        _ => libc::EINVAL,
+    }
+}
+
+/// shutdown(2): a stream's reaches the stack process through the socket itself.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
+    // SAFETY: no pointers.
+    let native = || unsafe { real::shutdown(fd, how) };
+    let (Some(socket), Ok(how_octet @ 0..=2)) = (Socket::identify(fd), u8::try_from(how)) else {
+        return native();
+    };
+    let listens = sys::option(fd, libc::SO_ACCEPTCONN) == Ok(1);
+    match (socket.transport(), socket.peer()) {
+        (Transport::Udp, _) => {
+            if !crate::connect::is_connected_datagram(fd) {
+                return errno::finish(Err(Errno(libc::ENOTCONN)));
+            }
+            let told = control::order(Operation::Shutdown { socket: socket.own, how: how_octet });
+            if told.is_err() { errno::finish(told.map(|()| 0)) } else { native() }
+        }
+        (Transport::Tcp, Peer::None) if listens => {
+            let _ = control::order(Operation::Shutdown { socket: socket.own, how: how_octet });
+            native()
+        }
+        (Transport::Tcp, Peer::None) => errno::finish(Err(Errno(libc::ENOTCONN))),
+        (Transport::Tcp, _) => native(),
+    }
+}
+
+/// close(2): waits for SO_LINGER with a time, and only then.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn close(fd: c_int) -> c_int {
+    if state::has_linger()
+        && let Some(socket) = Socket::identify(fd)
+        && socket.transport() == Transport::Tcp
+    {
+        linger(socket);
+    }
+    // SAFETY: no pointers.
+    unsafe { real::close(fd) }
+}
+
+/// Waits until the other host has acknowledged all text, or the time of SO_LINGER is over.
+fn linger(socket: Socket) {
+    let target = socket.target();
+    let seconds = {
+        let mut buffer = [0; CALL_MAX];
+        let operation =
+            Operation::GetOption { socket: target, level: libc::SOL_SOCKET, name: libc::SO_LINGER };
+        match control::call(operation, &mut buffer) {
+            // struct linger: two ints, on or off and seconds.
+            Ok(Reply::Value(&[a, b, c, d, e, f, g, h])) if i32::from_ne_bytes([a, b, c, d]) != 0 => {
+                i32::from_ne_bytes([e, f, g, h])
+            }
+            _ => return,
+        }
+    };
+    if seconds <= 0 || sys::status_flags(socket.fd) & libc::O_NONBLOCK != 0 {
+        return;
+    }
+    // SAFETY: no pointers.
+    unsafe { real::shutdown(socket.fd, libc::SHUT_WR) };
+    for _ in 0..i64::from(seconds) * 200 {
+        match control::call(Operation::OutQueue { socket: target }, &mut [0; CALL_MAX]) {
+            Ok(Reply::Count(octets)) if octets > 0 => sys::pause_ms(5),
+            _ => return,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! connect(2).
+//!
+//! The stack process is asked first, so that what it knows at once (no route, already connected) needs no
+//! attachment. Then the socket attaches and is filled, so that it is not writable; when the handshake is
+//! complete the stack process drains the filler but for one octet, which is the edge that poll and epoll wait for.
+
+#![expect(unsafe_code, reason = "a libc symbol")]
+
+use libc::{c_int, sockaddr, socklen_t};
+use portolan_protocol::request::Target;
+use portolan_protocol::{Address, CALL_MAX, FILLER_LEN, Family, Name, Operation, Reply, Transport};
+
+use crate::address::Given;
+use crate::errno::{self, Errno};
+use crate::socket::{Peer, Socket};
+use crate::{address, control, real, socket, state, sys};
+
+static FILLER: [u8; FILLER_LEN] = [0; FILLER_LEN];
+
+/// How a socket of ours marks that its datagrams have a default destination: SO_PRIORITY, which an AF_UNIX
+/// socket has no use for, and which any process that holds the descriptor can read.
+const CONNECTED_MARK: c_int = 1;
+
+/// connect(2).
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, len: socklen_t) -> c_int {
+    let Some(socket) = Socket::identify(fd) else {
+        // SAFETY: the program's own arguments.
+        return unsafe { real::connect(fd, address, len) };
+    };
+    errno::finish(address::read(address, len).and_then(|given| match socket.transport() {
+        Transport::Tcp => connect_stream(socket, given),
+        Transport::Udp => connect_datagram(socket, given),
+    }))
+}
+
+fn connect_stream(socket: Socket, given: Given) -> Result<c_int, Errno> {
+    let address = match given {
+        Given::Inet(family, address) if family == socket.family() => address,
+        Given::Unspecified(_) => return Err(Errno(libc::EOPNOTSUPP)),
+        _ => return Err(Errno(libc::EAFNOSUPPORT)),
+    };
+    let is_attached = match socket.peer() {
+        Peer::Accepted { .. } => return Err(Errno(libc::EISCONN)),
+        Peer::Attached => true,
+        Peer::None => false,
+    };
+    let waits = sys::status_flags(socket.fd) & libc::O_NONBLOCK == 0;
+    match begin(socket.own, address, waits) {
+        Ok(Begun::Complete) => return Ok(0),
+        // A blocking connect after a non-blocking one waits for it.
+        Err(Errno(libc::EALREADY)) if waits => return wait(socket),
+        Err(error) => return Err(error),
+        Ok(Begun::Started) if !is_attached => attach_and_fill(socket.fd)?,
+        // An earlier attempt failed and used the descriptor up, though the program may try again with it.
+        Ok(Begun::Started | Begun::Spent) => {
+            let fresh = replace(socket)?;
+            begin(fresh, address, waits)?;
+            attach_and_fill(socket.fd)?;
+        }
+    }
+    if waits { wait(socket) } else { Err(Errno(libc::EINPROGRESS)) }
+}
+
+enum Begun {
+    Complete,
+    Started,
+    Spent,
+}
+
+fn begin(socket: Target, address: Address, waits: bool) -> Result<Begun, Errno> {
+    match control::call(Operation::Connect { socket, address, waits }, &mut [0; CALL_MAX])? {
+        Reply::Connecting => Ok(Begun::Started),
+        Reply::Spent => Ok(Begun::Spent),
+        _ => Ok(Begun::Complete),
+    }
+}
+
+/// Attaches a stream to the stack process and makes it unwritable. The last octet goes out on its own: it
+/// stays behind as the canary, and must not pin the filler's memory.
+fn attach_and_fill(fd: c_int) -> Result<(), Errno> {
+    let rendezvous = state::rendezvous().ok_or(Errno::NETDOWN)?;
+    socket::attach(fd, rendezvous.name())?;
+    let mut rest = FILLER.get(1..).unwrap_or(&[]);
+    while !rest.is_empty() {
+        let sent = sys::send_now(fd, rest).map_err(control::gone)?;
+        rest = rest.get(sent..).unwrap_or(&[]);
+    }
+    sys::send_now(fd, &[0]).map_err(control::gone).map(drop)
+}
+
+/// Puts a fresh socket in a used one's place, at the same number and with the same flags.
+fn replace(socket: Socket) -> Result<Target, Errno> {
+    let flags = sys::status_flags(socket.fd) & libc::O_NONBLOCK;
+    let new = socket::create(socket.own.kind, flags)?;
+    let placed = sys::duplicate_onto(new, socket.fd, sys::is_close_on_exec(socket.fd));
+    sys::close(new);
+    placed?;
+    state::hint_stream(socket.fd, true);
+    match sys::own_name(socket.fd) {
+        Some(Name::Socket { id, kind }) => Ok(Target { id, kind }),
+        _ => Err(Errno(libc::EBADF)),
+    }
+}
+
+/// Waits until the handshake is complete or has failed.
+fn wait(socket: Socket) -> Result<c_int, Errno> {
+    let timeout_ms = sys::send_timeout_ms(socket.fd);
+    let mut poll = libc::pollfd { fd: socket.fd, events: libc::POLLOUT, revents: 0 };
+    loop {
+        // SAFETY: one entry, which lives here. Through libc, because this is a cancellation point.
+        match unsafe { libc::poll(&raw mut poll, 1, timeout_ms) } {
+            0 => return Err(Errno(libc::EINPROGRESS)),
+            ready if ready > 0 => break,
+            _ if errno::get() == libc::EINTR && sys::signals_restart() => {}
+            _ => return Err(Errno(errno::get())),
+        }
+    }
+    if poll.revents & (libc::POLLERR | libc::POLLHUP) == 0 {
+        return Ok(0);
+    }
+    let _ = sys::option(socket.fd, libc::SO_ERROR);
+    match take_error(socket) {
+        Some(error) => Err(error),
+        // The other host may have connected and gone within one turn.
+        None => Ok(0),
+    }
+}
+
+/// The error that ended a connection, taken from the stack process, which knows it better than the kernel.
+pub(crate) fn take_error(socket: Socket) -> Option<Errno> {
+    match control::call(Operation::TakeError { socket: socket.target() }, &mut [0; CALL_MAX]) {
+        Ok(Reply::Count(0)) => None,
+        Ok(Reply::Count(errno)) => c_int::try_from(errno).ok().map(Errno),
+        Ok(_) => None,
+        Err(error) => Some(error),
+    }
+}
+
+fn connect_datagram(socket: Socket, given: Given) -> Result<c_int, Errno> {
+    let target = socket.own;
+    match given {
+        Given::Unspecified(_) => {
+            control::order(Operation::Disconnect { socket: target })?;
+            sys::set_option(socket.fd, libc::SO_PRIORITY, 0)?;
+        }
+        Given::Inet(family, address) if family == socket.family() || family == Family::V4 => {
+            control::order(Operation::Connect { socket: target, address, waits: true })?;
+            sys::set_option(socket.fd, libc::SO_PRIORITY, CONNECTED_MARK)?;
+        }
+        _ => return Err(Errno(libc::EAFNOSUPPORT)),
+    }
+    Ok(0)
+}
+
+/// The UDP socket has a default destination.
+pub(crate) fn is_connected_datagram(fd: c_int) -> bool {
+    sys::option(fd, libc::SO_PRIORITY) == Ok(CONNECTED_MARK)
+}

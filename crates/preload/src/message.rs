@@ -1,0 +1,234 @@
+//! sendmsg(2), recvmsg(2) and their many-message forms.
+
+#![expect(unsafe_code, reason = "libc symbols")]
+
+use core::ptr;
+
+use libc::{c_int, c_uint, c_void, mmsghdr, msghdr, ssize_t, timespec};
+
+use crate::control_message::{Ancillary, Report};
+use crate::datagram::{self, Parts};
+use crate::errno::{self, Errno};
+use crate::socket::Socket;
+use crate::stream::{after_receive, after_send};
+use crate::{address, memory, real, state};
+
+/// sendmsg(2).
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
+    if let Some(socket) = Socket::identify_datagram(fd) {
+        return errno::finish_len(send_datagram(socket, message, flags));
+    }
+    if !state::is_probably_stream(fd) {
+        // SAFETY: the program's own arguments.
+        let sent = unsafe { real::sendmsg(fd, message, flags) };
+        return after_send(fd, sent, flags & libc::MSG_NOSIGNAL != 0, flags & libc::MSG_NOSIGNAL == 0);
+    }
+    send_stream(fd, message, flags)
+}
+
+/// TCP takes no notice of an address in the header, where AF_UNIX would refuse it.
+fn send_stream(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
+    let mut copy = match memory::read(message) {
+        Ok(copy) => copy,
+        Err(error) => return errno::finish_len(Err(error)),
+    };
+    if !copy.msg_name.is_null() && Socket::identify(fd).is_some() {
+        copy.msg_name = ptr::null_mut();
+        copy.msg_namelen = 0;
+    }
+    // SAFETY: a copy of the program's header, with its own pointers.
+    let sent = unsafe { real::sendmsg(fd, &raw const copy, flags | libc::MSG_NOSIGNAL) };
+    after_send(fd, sent, true, flags & libc::MSG_NOSIGNAL == 0)
+}
+
+fn send_datagram(socket: Socket, message: *const msghdr, flags: c_int) -> Result<usize, Errno> {
+    let message = memory::read(message)?;
+    let destination = if message.msg_name.is_null() {
+        None
+    } else {
+        datagram::destination(socket, message.msg_name.cast(), message.msg_namelen)?
+    };
+    let mut control = [0u8; 512];
+    let control = control.get_mut(..message.msg_controllen).ok_or(Errno(libc::ENOBUFS))?;
+    memory::read_slice(message.msg_control.cast::<u8>(), control)?;
+    let ancillary = Ancillary::parse(control)?;
+    datagram::send_to(socket, &Parts::of_message(&message), flags, destination, Some(&ancillary))
+}
+
+/// sendmmsg(2).
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn sendmmsg(
+    fd: c_int,
+    messages: *mut mmsghdr,
+    count: c_uint,
+    flags: c_int,
+) -> c_int {
+    let is_datagram = Socket::identify_datagram(fd).is_some();
+    if !is_datagram && !state::is_probably_stream(fd) {
+        // SAFETY: the program's own arguments.
+        return unsafe { real::sendmmsg(fd, messages, count, flags) };
+    }
+    each(messages, count, |message| {
+        // SAFETY: the program's own message.
+        let sent = unsafe { sendmsg(fd, message, flags) };
+        (sent, true)
+    })
+}
+
+/// recvmsg(2).
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t {
+    if !state::is_active() {
+        // SAFETY: the program's own arguments.
+        return unsafe { real::recvmsg(fd, message, flags) };
+    }
+    if let Some(socket) = Socket::identify_datagram(fd) {
+        return errno::finish_len(receive_datagram(socket, message, flags));
+    }
+    // A look at the header, for what only sockets of ours and messages with descriptors need.
+    let Ok(header) = memory::read(message.cast_const()) else {
+        // SAFETY: the program's own arguments; the kernel says EFAULT.
+        return unsafe { real::recvmsg(fd, message, flags) };
+    };
+    let is_ours = !header.msg_name.is_null() && Socket::identify(fd).is_some();
+    if is_ours {
+        return receive_stream_without_name(fd, message, header, flags);
+    }
+    // SAFETY: the program's own arguments.
+    let received = unsafe { real::recvmsg(fd, message, flags) };
+    if received >= 0 && !header.msg_control.is_null() && !state::has_datagrams() {
+        note_passed_sockets(message);
+    }
+    after_receive(fd, received)
+}
+
+/// TCP tells no address with text; AF_UNIX would tell its name.
+fn receive_stream_without_name(fd: c_int, message: *mut msghdr, mut header: msghdr, flags: c_int) -> ssize_t {
+    header.msg_name = ptr::null_mut();
+    header.msg_namelen = 0;
+    // SAFETY: a copy of the program's header, with its own buffers.
+    let received = unsafe { real::recvmsg(fd, &raw mut header, flags) };
+    if received >= 0
+        && let Err(error) = write_outcome(message, 0, header.msg_controllen, header.msg_flags)
+    {
+        return errno::finish_len(Err(error));
+    }
+    after_receive(fd, received)
+}
+
+fn receive_datagram(socket: Socket, message: *mut msghdr, flags: c_int) -> Result<usize, Errno> {
+    let header = memory::read(message.cast_const())?;
+    let Some(received) = datagram::receive_message(socket.fd, &Parts::of_message(&header), flags)? else {
+        write_outcome(message, 0, 0, 0)?;
+        return Ok(0);
+    };
+    let mut name_len = 0;
+    if !header.msg_name.is_null() {
+        let (address, len) = address::Sockaddr::new(received.header.remote, socket.family());
+        memory::write_bytes(header.msg_name, address.as_bytes(header.msg_namelen.min(len)))?;
+        name_len = len;
+    }
+    let report = Report::new(&received.header, socket.family());
+    let mut flags = received.flags;
+    let mut control = report.as_bytes();
+    if control.len() > header.msg_controllen {
+        control = &[];
+        flags |= libc::MSG_CTRUNC;
+    }
+    memory::write_bytes(header.msg_control, control)?;
+    write_outcome(message, name_len, control.len(), flags)?;
+    Ok(received.len)
+}
+
+/// Writes back the fields of a message header that recvmsg changes.
+fn write_outcome(message: *mut msghdr, name_len: u32, control_len: usize, flags: c_int) -> Result<(), Errno> {
+    // SAFETY: field addresses only; nothing is dereferenced.
+    let (name, control, state) = unsafe {
+        (&raw mut (*message).msg_namelen, &raw mut (*message).msg_controllen, &raw mut (*message).msg_flags)
+    };
+    memory::write(name, name_len)?;
+    memory::write_bytes(control.cast::<c_void>(), &control_len.to_ne_bytes())?;
+    memory::write(state, flags)
+}
+
+/// Descriptors that another process passed may be UDP sockets of ours.
+fn note_passed_sockets(message: *const msghdr) {
+    let Ok(header) = memory::read(message) else { return };
+    let mut control = [0u8; 1024];
+    let len = header.msg_controllen.min(control.len());
+    if memory::read_slice(header.msg_control.cast::<u8>(), &mut control[..len]).is_err() {
+        return;
+    }
+    // SCM_RIGHTS's data are descriptors; any int in there that is a socket of ours is reason enough.
+    let is_ours = |chunk: &[u8; 4]| state::is_datagram_socket(c_int::from_ne_bytes(*chunk));
+    if control[..len].as_chunks().0.iter().any(is_ours) {
+        state::note_datagrams();
+    }
+}
+
+/// recvmmsg(2). As in the kernel, the time limit is looked at between messages only.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn recvmmsg(
+    fd: c_int,
+    messages: *mut mmsghdr,
+    count: c_uint,
+    flags: c_int,
+    timeout: *mut timespec,
+) -> c_int {
+    if Socket::identify(fd).is_none() {
+        // SAFETY: the program's own arguments.
+        return unsafe { real::recvmmsg(fd, messages, count, flags, timeout) };
+    }
+    let mut flags_now = flags & !libc::MSG_WAITFORONE;
+    let deadline = match timeout.is_null() {
+        true => Ok(None),
+        false => {
+            memory::read(timeout.cast_const()).map(|limit| Some(crate::sys::monotonic_ns() + as_ns(limit)))
+        }
+    };
+    let deadline = match deadline {
+        Ok(deadline) => deadline,
+        Err(error) => return errno::finish(Err(error)),
+    };
+    each(messages, count, |message| {
+        // SAFETY: the program's own message.
+        let received = unsafe { recvmsg(fd, message, flags_now) };
+        if flags & libc::MSG_WAITFORONE != 0 {
+            flags_now |= libc::MSG_DONTWAIT;
+        }
+        (received, deadline.is_none_or(|deadline| crate::sys::monotonic_ns() < deadline))
+    })
+}
+
+fn as_ns(time: timespec) -> i64 {
+    time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
+}
+
+/// Runs a call for each message until one fails or the caller says stop; an error counts only if it is the first.
+fn each(
+    messages: *mut mmsghdr,
+    count: c_uint,
+    mut call: impl FnMut(*mut msghdr) -> (ssize_t, bool),
+) -> c_int {
+    let count = usize::try_from(count).unwrap_or(0).min(1024);
+    for index in 0..count {
+        let entry = messages.wrapping_add(index);
+        // SAFETY: field addresses only; nothing is dereferenced.
+        let (message, len) = unsafe { (&raw mut (*entry).msg_hdr, &raw mut (*entry).msg_len) };
+        let (done, goes_on) = call(message);
+        let failed =
+            u32::try_from(done).map_err(|_| Errno(errno::get())).and_then(|done| memory::write(len, done));
+        if let Err(error) = failed {
+            return if index == 0 { errno::finish(Err(error)) } else { to_int(index) };
+        }
+        if !goes_on {
+            return to_int(index + 1);
+        }
+    }
+    to_int(count)
+}
+
+fn to_int(count: usize) -> c_int {
+    c_int::try_from(count).unwrap_or(c_int::MAX)
+}

@@ -1,0 +1,167 @@
+//! getsockopt(2), setsockopt(2) and ioctl(2).
+//!
+//! Time limits are the kernel's own. What the name of the socket tells is answered here. All else belongs to
+//! the stack's socket and is asked there; SO_SNDBUF above all, because the program's end has a size of its own.
+
+#![expect(unsafe_code, reason = "libc symbols")]
+
+use libc::{c_int, c_ulong, c_void, socklen_t};
+use portolan_protocol::request::VALUE_MAX;
+use portolan_protocol::{CALL_MAX, Family, Operation, Reply, Transport};
+
+use crate::connect::take_error;
+use crate::errno::{self, Errno};
+use crate::socket::Socket;
+use crate::{control, datagram, memory, real, state, sys};
+
+/// SOL_SOCKET options that mean the same to an AF_UNIX socket.
+const NATIVE: [c_int; 8] = [
+    libc::SO_RCVTIMEO,
+    libc::SO_SNDTIMEO,
+    66, // SO_RCVTIMEO_NEW
+    67, // SO_SNDTIMEO_NEW
+    libc::SO_RCVLOWAT,
+    libc::SO_PEEK_OFF,
+    libc::SO_COOKIE,
+    libc::SO_ACCEPTCONN,
+];
+
+/// setsockopt(2).
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn setsockopt(
+    fd: c_int,
+    level: c_int,
+    name: c_int,
+    value: *const c_void,
+    len: socklen_t,
+) -> c_int {
+    match Socket::identify(fd) {
+        Some(socket) if level != libc::SOL_SOCKET || !NATIVE.contains(&name) => {
+            errno::finish(set(socket, level, name, value, len))
+        }
+        // SAFETY: the program's own arguments.
+        _ => unsafe { real::setsockopt(fd, level, name, value, len) },
+    }
+}
+
+fn set(
+    socket: Socket,
+    level: c_int,
+    name: c_int,
+    value: *const c_void,
+    len: socklen_t,
+) -> Result<c_int, Errno> {
+    let mut octets = [0u8; VALUE_MAX];
+    let octets =
+        usize::try_from(len).ok().and_then(|len| octets.get_mut(..len)).ok_or(Errno(libc::EINVAL))?;
+    memory::read_slice(value.cast::<u8>(), octets)?;
+    control::order(Operation::SetOption { socket: socket.target(), level, name, value: octets })?;
+    if (level, name) == (libc::SOL_SOCKET, libc::SO_LINGER) {
+        state::note_linger();
+    }
+    Ok(0)
+}
+
+/// getsockopt(2).
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn getsockopt(
+    fd: c_int,
+    level: c_int,
+    name: c_int,
+    value: *mut c_void,
+    len: *mut socklen_t,
+) -> c_int {
+    match Socket::identify(fd) {
+        Some(socket) if level != libc::SOL_SOCKET || !NATIVE.contains(&name) => {
+            errno::finish(get(socket, level, name, value, len))
+        }
+        // SAFETY: the program's own arguments.
+        _ => unsafe { real::getsockopt(fd, level, name, value, len) },
+    }
+}
+
+fn get(
+    socket: Socket,
+    level: c_int,
+    name: c_int,
+    value: *mut c_void,
+    len: *mut socklen_t,
+) -> Result<c_int, Errno> {
+    if level == libc::SOL_SOCKET {
+        let kind = socket.own.kind;
+        let known = match name {
+            libc::SO_TYPE => Some(match kind.transport {
+                Transport::Tcp => libc::SOCK_STREAM,
+                Transport::Udp => libc::SOCK_DGRAM,
+            }),
+            libc::SO_DOMAIN => Some(match kind.family {
+                Family::V4 => libc::AF_INET,
+                Family::V6 => libc::AF_INET6,
+            }),
+            libc::SO_PROTOCOL => Some(match kind.transport {
+                Transport::Tcp => libc::IPPROTO_TCP,
+                Transport::Udp => libc::IPPROTO_UDP,
+            }),
+            libc::SO_ERROR => Some(pending_error(socket)),
+            _ => None,
+        };
+        if let Some(known) = known {
+            return write_value(&known.to_ne_bytes(), value, len);
+        }
+        if name == libc::SO_PEERCRED {
+            // What Linux answers for a TCP socket: nobody.
+            let nobody = [0i32.to_ne_bytes(), (-1i32).to_ne_bytes(), (-1i32).to_ne_bytes()];
+            return write_value(nobody.as_flattened(), value, len);
+        }
+    }
+    let mut buffer = [0; CALL_MAX];
+    match control::call(Operation::GetOption { socket: socket.target(), level, name }, &mut buffer)? {
+        Reply::Value(octets) => write_value(octets, value, len),
+        _ => Err(Errno(libc::EPROTO)),
+    }
+}
+
+/// SO_ERROR, taken away. A stream's kernel socket knows that there is an error, the stack process which.
+fn pending_error(socket: Socket) -> c_int {
+    let native = sys::option(socket.fd, libc::SO_ERROR).unwrap_or(0);
+    if socket.transport() == Transport::Tcp && native == 0 {
+        return 0;
+    }
+    take_error(socket).map_or(native, |Errno(errno)| errno)
+}
+
+/// Gives the program as much of the value as it has room for, and the length of that.
+fn write_value(octets: &[u8], to: *mut c_void, len: *mut socklen_t) -> Result<c_int, Errno> {
+    let room = memory::read(len.cast_const())?;
+    if room > i32::MAX as u32 {
+        return Err(Errno(libc::EINVAL));
+    }
+    let given = octets.get(..room as usize).unwrap_or(octets);
+    memory::write_bytes(to, given)?;
+    memory::write(len, given.len() as socklen_t)?;
+    Ok(0)
+}
+
+/// ioctl(2): the two queries of a socket that AF_UNIX answers in its own terms.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_void) -> c_int {
+    let answer = match request {
+        libc::TIOCOUTQ => Socket::identify(fd).map(out_queue),
+        libc::FIONREAD => Socket::identify_datagram(fd).map(|socket| Ok(datagram::next_len(socket.fd))),
+        _ => None,
+    };
+    match answer {
+        Some(answer) => errno::finish(
+            answer.and_then(|octets| memory::write(argument.cast::<c_int>(), octets)).map(|()| 0),
+        ),
+        // SAFETY: the program's own arguments.
+        None => unsafe { real::ioctl(fd, request, argument) },
+    }
+}
+
+fn out_queue(socket: Socket) -> Result<c_int, Errno> {
+    match control::call(Operation::OutQueue { socket: socket.target() }, &mut [0; CALL_MAX])? {
+        Reply::Count(octets) => Ok(c_int::try_from(octets).unwrap_or(c_int::MAX)),
+        _ => Err(Errno(libc::EPROTO)),
+    }
+}

@@ -1,0 +1,147 @@
+//! What the library keeps in a process: where the stack process is, and hints that spare system calls.
+//!
+//! Nothing here is a descriptor table. A hint that is wrong costs a system call or a less exact errno, never
+//! a wrong socket: the socket's own name decides.
+
+#![expect(unsafe_code, reason = "the loader calls the initialiser; the environment is read through libc")]
+
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use libc::c_int;
+use portolan_protocol::{Name, Rendezvous, Secret, SocketId, Transport, environment};
+
+use crate::{control, real, sys};
+
+const FRESH: u32 = 0;
+const OFF: u32 = 1;
+const ON: u32 = 2;
+
+/// Whether the environment names a stack process.
+static PHASE: AtomicU32 = AtomicU32::new(FRESH);
+
+/// The rendezvous, as words so that reading needs no lock: id, then secret.
+static RENDEZVOUS: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+
+/// The process may hold UDP sockets of ours, so that read and write must look at each descriptor.
+static HAS_DATAGRAMS: AtomicBool = AtomicBool::new(false);
+
+/// A socket was told to linger on close, so that close must look at each descriptor.
+static HAS_LINGER: AtomicBool = AtomicBool::new(false);
+
+/// Descriptors that are probably streams of ours: their writes go out with MSG_NOSIGNAL, so that the errno
+/// can be put right before the signal is raised.
+static STREAMS: [AtomicU64; 256] = [const { AtomicU64::new(0) }; 256];
+
+#[used]
+#[unsafe(link_section = ".init_array")]
+static INITIALISER: extern "C" fn() = initialise;
+
+/// Runs when the library is loaded, and before that if another library's initialiser opens a socket.
+extern "C" fn initialise() {
+    if PHASE.load(Ordering::Acquire) != FRESH {
+        return;
+    }
+    let Some(rendezvous) = from_environment() else {
+        PHASE.store(OFF, Ordering::Release);
+        return;
+    };
+    let words = [rendezvous.id.0, rendezvous.secret.0].map(u128::from_le_bytes);
+    for (slot, word) in RENDEZVOUS.chunks_exact(2).zip(words) {
+        slot[0].store(word as u64, Ordering::Relaxed);
+        slot[1].store((word >> 64) as u64, Ordering::Relaxed);
+    }
+    PHASE.store(ON, Ordering::Release);
+    real::resolve_all();
+    control::register_fork_handler();
+    // After an exec the process may have inherited UDP sockets. They have low numbers.
+    if (0..256).any(is_datagram_socket) {
+        note_datagrams();
+    }
+}
+
+fn from_environment() -> Option<Rendezvous> {
+    let mut name = [0u8; environment::STACK.len() + 1];
+    name[..environment::STACK.len()].copy_from_slice(environment::STACK.as_bytes());
+    // SAFETY: the name ends with NUL; nothing else runs yet that could change the environment.
+    let value = unsafe { libc::getenv(name.as_ptr().cast()) };
+    if value.is_null() {
+        return None;
+    }
+    // SAFETY: getenv gives a string that ends with NUL.
+    let text = unsafe { CStr::from_ptr(value) }.to_bytes();
+    let rendezvous = Rendezvous::from_text(text);
+    if rendezvous.is_none() && !text.is_empty() {
+        sys::complain(b"portolan: PORTOLAN_STACK is malformed, so this program uses the host's network\n");
+    }
+    rendezvous
+}
+
+/// The stack process's rendezvous; `None` when the library is to do nothing.
+pub(crate) fn rendezvous() -> Option<Rendezvous> {
+    if !is_active() {
+        return None;
+    }
+    let word = |index: usize| u128::from(RENDEZVOUS[index].load(Ordering::Relaxed));
+    let id = SocketId((word(0) | word(1) << 64).to_le_bytes());
+    let secret = Secret((word(2) | word(3) << 64).to_le_bytes());
+    Some(Rendezvous { id, secret })
+}
+
+/// False when the environment names no stack process: every hook then passes on.
+pub(crate) fn is_active() -> bool {
+    match PHASE.load(Ordering::Acquire) {
+        ON => true,
+        OFF => false,
+        _ => {
+            initialise();
+            PHASE.load(Ordering::Acquire) == ON
+        }
+    }
+}
+
+/// The descriptor is a UDP socket of ours, whatever the hints say.
+pub(crate) fn is_datagram_socket(fd: c_int) -> bool {
+    matches!(sys::own_name(fd), Some(Name::Socket { kind, .. }) if kind.transport == Transport::Udp)
+}
+
+/// From now on read and write look at each descriptor.
+pub(crate) fn note_datagrams() {
+    HAS_DATAGRAMS.store(true, Ordering::Relaxed);
+}
+
+/// See [`note_datagrams`].
+pub(crate) fn has_datagrams() -> bool {
+    HAS_DATAGRAMS.load(Ordering::Relaxed)
+}
+
+/// From now on close looks at each descriptor.
+pub(crate) fn note_linger() {
+    HAS_LINGER.store(true, Ordering::Relaxed);
+}
+
+/// See [`note_linger`].
+pub(crate) fn has_linger() -> bool {
+    HAS_LINGER.load(Ordering::Relaxed)
+}
+
+/// Records whether a descriptor is probably a stream of ours.
+pub(crate) fn hint_stream(fd: c_int, is_stream: bool) {
+    if let Some((word, bit)) = stream_bit(fd) {
+        if is_stream {
+            word.fetch_or(bit, Ordering::Relaxed);
+        } else {
+            word.fetch_and(!bit, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The descriptor is probably a stream of ours.
+pub(crate) fn is_probably_stream(fd: c_int) -> bool {
+    stream_bit(fd).is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
+}
+
+fn stream_bit(fd: c_int) -> Option<(&'static AtomicU64, u64)> {
+    let fd = usize::try_from(fd).ok()?;
+    Some((STREAMS.get(fd / 64)?, 1 << (fd % 64)))
+}
