@@ -9,6 +9,8 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::cast_possible_truncation))]
 
 pub mod capture;
+#[cfg(test)]
+mod fixture;
 mod poll_link;
 pub mod segmentation;
 mod tap;

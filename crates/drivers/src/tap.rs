@@ -97,7 +97,7 @@ impl Tap {
             return Err(TapError::NotFound { name: name.to_owned() });
         }
         let vnet_hdr = attach(fd.as_fd(), name, options.vnet_hdr)?;
-        let accepted = if vnet_hdr { negotiate(fd.as_fd(), options.offload) } else { 0 };
+        let accepted = negotiate(fd.as_fd(), vnet_hdr && options.offload);
 
         let device_mtu = ioctl::mtu(control.as_fd(), name)
             .map_err(|errno| TapError::from_system(name, "SIOCGIFMTU", errno))?;
@@ -312,8 +312,8 @@ fn negotiate(fd: BorrowedFd<'_>, offload: bool) -> u32 {
             return offer;
         }
     }
-    // The flags are the device's and outlive whoever set them last. If they cannot be cleared, the kernel goes on
-    // sending super-segments, which the stack takes from any link.
+    // The flags are the device's and outlive whoever set them last: without this, a kernel that once spoke to a driver
+    // with offloads would hand unfinished checksums to one without. A kernel that refuses has never set them.
     let _ = ioctl::set_offload(fd, 0);
     0
 }

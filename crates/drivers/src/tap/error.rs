@@ -26,6 +26,16 @@ pub enum TapError {
         /// What opening the device said.
         errno: Errno,
     },
+    /// This user may not open the TUN/TAP driver.
+    #[error(
+        "cannot open TAP '{name}': opening /dev/net/tun: {errno}; give this user access to /dev/net/tun, or run as root"
+    )]
+    DriverPermission {
+        /// The TAP's name.
+        name: String,
+        /// What opening the device said.
+        errno: Errno,
+    },
     /// No interface has this name.
     #[error(
         "cannot open TAP '{name}': there is no such interface here; create it as root with 'ip tuntap add dev {name} \
@@ -35,7 +45,7 @@ pub enum TapError {
         /// The TAP's name.
         name: String,
     },
-    /// Opening the device or attaching to the TAP is not permitted.
+    /// This user may not attach to the TAP.
     #[error(
         "cannot open TAP '{name}': {errno}; have root create it for this user with 'ip tuntap add dev {name} mode \
          tap user USER', or run as root"
@@ -92,7 +102,7 @@ impl TapError {
         let name = name.to_owned();
         match errno {
             Errno::NOENT | Errno::NODEV | Errno::NXIO => TapError::NoDriver { name, errno },
-            Errno::PERM | Errno::ACCESS => TapError::Permission { name, errno },
+            Errno::PERM | Errno::ACCESS => TapError::DriverPermission { name, errno },
             _ => TapError::System { name, operation: "opening /dev/net/tun", errno },
         }
     }

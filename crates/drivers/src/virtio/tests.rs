@@ -78,6 +78,7 @@ fn accepted_positions_always_lie_in_the_frame() {
         header[..7].copy_from_slice(&draw[..7]);
         header[7] = (round % 3) as u8;
         header[0] &= 3;
+        header[1] &= 0x85;
         let frame_len = (state >> 50) as usize;
         if let Ok(offload) = parse(&header, frame_len) {
             accepted += 1;

@@ -45,9 +45,8 @@ impl Bell {
             // Fails only when it was not written yet.
             let _ = rustix::io::read(fd, &mut [0; 8]);
         }
-        self.is_rung.store(false, Ordering::Release);
-        // Orders the look that follows behind the store.
-        std::sync::atomic::fence(Ordering::SeqCst);
+        // A swap, not a store: it reads the last ring, and so the look that follows sees what that ring tells of.
+        self.is_rung.swap(false, Ordering::AcqRel);
     }
 }
 

@@ -1,0 +1,280 @@
+//! ICMP errors in both directions: what this host complains about, and what others say about its packets
+//! (RFC 1122 §3.2.2, RFC 4443 §2.4, RFC 5927).
+
+use portolan_tcp::{Error, State};
+use portolan_wire::icmpv4::{self, unreachable as v4_code};
+use portolan_wire::icmpv6::{self, parameter_problem, unreachable as v6_code};
+use portolan_wire::{Address, Endpoint, FlowKey, SeqNumber, ipv4, ipv6, protocol};
+
+use crate::connection::mss_of;
+use crate::demux::Slot;
+use crate::drop::DropReason;
+use crate::event::{Pending, UnreachableCode};
+use crate::ip::input::{Arrival, zone_of};
+use crate::ip::output::Envelope;
+use crate::link::ethernet::Frame;
+use crate::link::output::Class;
+use crate::stack::Stack;
+use crate::{LinkId, SocketError};
+
+/// RFC 1812 §4.3.2.3: an ICMP error of at most 576 octets.
+const V4_ERROR_MAX: usize = 576;
+/// RFC 4443 §2.4 (c): as much as fits the minimum MTU.
+const V6_ERROR_MAX: usize = 1280;
+
+/// What this host says about a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Complaint {
+    /// It cannot reach its destination.
+    Unreachable(UnreachableCode),
+    /// Its transport is unknown here.
+    Protocol,
+    /// It is too long for the path, which takes this many octets.
+    TooBig(u16),
+    /// Not all of its fragments came.
+    ReassemblyTime,
+    /// IPv6: an octet of its headers is wrong.
+    Parameter { code: u8, pointer: u32 },
+}
+
+/// A packet of ours that an ICMP error quotes, as far as the quote goes.
+struct Quoted {
+    key: FlowKey,
+    seq: Option<SeqNumber>,
+}
+
+/// What an ICMP error says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// No packet gets there, for this reason; hard if trying again makes no sense (RFC 1122 §4.2.3.9).
+    Unreachable { error: SocketError, hard: bool },
+    /// Packets above this size do not get there; 0 if the router did not say.
+    TooBig(u32),
+    /// Worth counting, and no more.
+    Nothing,
+}
+
+impl Stack {
+    /// Complains about the packet at the front of the frame.
+    pub(crate) fn complain(&mut self, frame: &Frame, arrival: &Arrival, complaint: Complaint) {
+        if arrival.group {
+            // RFC 1122 §3.2.2, RFC 4443 §2.4 (e): never about something sent to many.
+            return;
+        }
+        self.send_icmp_error(arrival.link, frame.bytes(), complaint, arrival.next_header_at);
+    }
+
+    /// Complains about a packet, of which `quote` is the front.
+    pub(crate) fn send_icmp_error(
+        &mut self,
+        link: LinkId,
+        quote: &[u8],
+        complaint: Complaint,
+        next_header_at: usize,
+    ) {
+        let Some((src, dst, v4)) = complained_about(quote) else { return };
+        if !self.engine.icmp_errors.take(self.engine.now) {
+            self.engine.icmp_stats(v4).out_errors += 1;
+            self.engine.drop(DropReason::ReplyRate);
+            return;
+        }
+        let from = self.complainer(link, src, dst, complaint);
+        let envelope = Envelope {
+            src: from,
+            dst: src,
+            protocol: if v4 { protocol::ICMPV4 } else { protocol::ICMPV6 },
+            hop_limit: self.engine.config.hop_limit,
+            // RFC 1812 §4.3.2.5: network control for errors.
+            tos: if v4 { 0xc0 } else { 0 },
+            flow_label: 0,
+            dont_fragment: false,
+            id: 0,
+        };
+        let zone = zone_of(src, link);
+        let sent = self.send_built(zone, &envelope, Class::Reply, |out| {
+            if v4 {
+                let data = quote.get(..V4_ERROR_MAX - 28).unwrap_or(quote);
+                v4_message(complaint).emit(data, out)
+            } else {
+                let data = quote.get(..V6_ERROR_MAX - 48).unwrap_or(quote);
+                v6_message(complaint, next_header_at).emit(from, src, data, out)
+            }
+        });
+        let stats = self.engine.icmp_stats(v4);
+        match sent {
+            Ok(()) => stats.out_msgs += 1,
+            Err(_) => stats.out_errors += 1,
+        }
+    }
+
+    /// Who signs a complaint: the destination itself where it speaks for its ports, else the host's own address.
+    fn complainer(&self, link: LinkId, src: Address, dst: Address, complaint: Complaint) -> Address {
+        let speaks_for_dst = matches!(
+            complaint,
+            Complaint::Unreachable(UnreachableCode::Port) | Complaint::Protocol | Complaint::ReassemblyTime
+        );
+        if speaks_for_dst && !dst.is_multicast() || self.is_own(dst) {
+            return dst;
+        }
+        self.interface(link).and_then(|interface| interface.address_towards(src)).unwrap_or(dst)
+    }
+
+    /// An ICMP error about a packet of ours, which `quote` is the front of.
+    pub(crate) fn on_icmp_error(
+        &mut self,
+        link: LinkId,
+        quote: &[u8],
+        v4: bool,
+        verdict: Verdict,
+    ) -> Result<(), DropReason> {
+        let quoted = if v4 { quoted_v4(quote, link) } else { quoted_v6(quote, link) };
+        let Quoted { key, seq } = quoted.ok_or(DropReason::IcmpMalformed)?;
+        if key.protocol == protocol::UDP {
+            return self.on_udp_error(&key, verdict);
+        }
+        let (Some(Slot::Connection(index)), Some(seq)) = (self.flows.find(&key), seq) else {
+            return Err(DropReason::IcmpNoFlow);
+        };
+        match verdict {
+            Verdict::Unreachable { error, hard } => {
+                let error = match error {
+                    SocketError::ConnectionRefused => Error::Refused,
+                    SocketError::NetworkUnreachable => Error::NetworkUnreachable,
+                    _ => Error::HostUnreachable,
+                };
+                self.connection_unreachable(index, seq, hard, error);
+            }
+            Verdict::TooBig(mtu) => self.connection_mtu(index, seq, mtu, &key)?,
+            Verdict::Nothing => {}
+        }
+        Ok(())
+    }
+
+    fn connection_mtu(
+        &mut self,
+        index: u32,
+        seq: SeqNumber,
+        mtu: u32,
+        key: &FlowKey,
+    ) -> Result<(), DropReason> {
+        let remote = key.remote.address;
+        // RFC 1191 §5: a router that does not say is taken to mean the minimum.
+        let Some(mtu) = self.learn_path_mtu(remote, mtu) else { return Err(DropReason::IcmpIgnored) };
+        let mss = mss_of(mtu, remote.family());
+        let signals = self.with_tcb(index, |tcb, cx| tcb.on_mtu(cx, seq, mss)).unwrap_or_default();
+        self.settle(index, signals);
+        Ok(())
+    }
+
+    /// A router says that a connection's peer cannot be reached (RFC 5927 §4: the quoted number is checked).
+    fn connection_unreachable(&mut self, index: u32, seq: SeqNumber, hard: bool, error: Error) {
+        let signals = self.with_tcb(index, |tcb, cx| tcb.on_unreachable(cx, seq, hard, error));
+        self.settle(index, signals.unwrap_or_default());
+    }
+
+    /// This host has found that a connection's next hop does not answer. A connect fails with it; an established
+    /// connection waits for better times, as long as its retransmissions allow.
+    pub(crate) fn neighbour_unreachable(&mut self, index: u32) {
+        let Some(connection) = self.flows.connections.get(index) else { return };
+        if connection.tcb.state() != State::SynSent {
+            return;
+        }
+        let socket = connection.socket;
+        // A SYN-SENT connection ends without a word on the wire.
+        let _ = self.with_tcb(index, |tcb, cx| tcb.abort(cx));
+        self.engine.stats.tcp.attempt_fails += 1;
+        if let Some(record) = self.sockets.get_mut(socket) {
+            record.error = Some(SocketError::HostUnreachable);
+            self.pend(socket, Pending::CONNECT_FAILED);
+        }
+        self.connection_ended(index);
+    }
+}
+
+/// Source and destination of a packet that may be complained about (RFC 1122 §3.2.2, RFC 4443 §2.4 (e)).
+fn complained_about(quote: &[u8]) -> Option<(Address, Address, bool)> {
+    if let Ok(packet) = ipv4::parse_quoted(quote) {
+        let (src, dst) = (packet.header.src(), packet.header.dst());
+        let icmp = packet.header.protocol() == protocol::ICMPV4;
+        // Echo and the other questions have types that errors do not have.
+        let error = icmp && !packet.payload.first().is_some_and(|ty| matches!(ty, 0 | 8 | 13..=18));
+        let first = packet.header.fragment_offset() == 0;
+        return (first && !error && may_be_told(src) && !dst.is_multicast() && !dst.is_broadcast())
+            .then_some((src, dst, true));
+    }
+    let packet = ipv6::parse_quoted(quote).ok()?;
+    let (src, dst) = (packet.header.src(), packet.header.dst());
+    let error = match packet.extensions() {
+        Ok(upper) => upper.protocol == protocol::ICMPV6 && upper.payload.first().is_some_and(|ty| *ty < 128),
+        Err(_) => false,
+    };
+    (!error && may_be_told(src)).then_some((src, dst, false))
+}
+
+fn may_be_told(src: Address) -> bool {
+    !(src.is_unspecified() || src.is_multicast() || src.is_broadcast())
+}
+
+fn v4_message(complaint: Complaint) -> icmpv4::Message {
+    let code = match complaint {
+        Complaint::Unreachable(UnreachableCode::Network) => v4_code::NET,
+        Complaint::Unreachable(UnreachableCode::Host) => v4_code::HOST,
+        Complaint::Unreachable(UnreachableCode::Port) => v4_code::PORT,
+        Complaint::Unreachable(UnreachableCode::Admin) => v4_code::ADMINISTRATIVELY_PROHIBITED,
+        Complaint::Protocol => v4_code::PROTOCOL,
+        Complaint::TooBig(mtu) => {
+            return icmpv4::Message::Unreachable { code: v4_code::FRAGMENTATION_NEEDED, next_hop_mtu: mtu };
+        }
+        Complaint::ReassemblyTime => return icmpv4::Message::TimeExceeded { code: 1 },
+        Complaint::Parameter { pointer, .. } => {
+            return icmpv4::Message::ParameterProblem { pointer: u8::try_from(pointer).unwrap_or(0) };
+        }
+    };
+    icmpv4::Message::Unreachable { code, next_hop_mtu: 0 }
+}
+
+fn v6_message(complaint: Complaint, next_header_at: usize) -> icmpv6::Message {
+    let code = match complaint {
+        Complaint::Unreachable(UnreachableCode::Network) => v6_code::NO_ROUTE,
+        Complaint::Unreachable(UnreachableCode::Host) => v6_code::ADDRESS,
+        Complaint::Unreachable(UnreachableCode::Port) => v6_code::PORT,
+        Complaint::Unreachable(UnreachableCode::Admin) => v6_code::ADMINISTRATIVELY_PROHIBITED,
+        Complaint::Protocol => {
+            let pointer = u32::try_from(next_header_at).unwrap_or(0);
+            return icmpv6::Message::ParameterProblem { code: parameter_problem::NEXT_HEADER, pointer };
+        }
+        Complaint::TooBig(mtu) => return icmpv6::Message::PacketTooBig { mtu: mtu.max(1280).into() },
+        Complaint::ReassemblyTime => return icmpv6::Message::TimeExceeded { code: 1 },
+        Complaint::Parameter { code, pointer } => return icmpv6::Message::ParameterProblem { code, pointer },
+    };
+    icmpv6::Message::Unreachable { code }
+}
+
+fn quoted_v4(quote: &[u8], link: LinkId) -> Option<Quoted> {
+    let packet = ipv4::parse_quoted(quote).ok()?;
+    if packet.header.fragment_offset() != 0 {
+        return None;
+    }
+    quoted(packet.header.src(), packet.header.dst(), packet.header.protocol(), packet.payload, link)
+}
+
+fn quoted_v6(quote: &[u8], link: LinkId) -> Option<Quoted> {
+    let packet = ipv6::parse_quoted(quote).ok()?;
+    let upper = packet.extensions().ok()?;
+    if upper.fragment.is_some_and(|fragment| fragment.offset != 0) {
+        return None;
+    }
+    quoted(packet.header.src(), packet.header.dst(), upper.protocol, upper.payload, link)
+}
+
+fn quoted(src: Address, dst: Address, protocol: u8, payload: &[u8], link: LinkId) -> Option<Quoted> {
+    let &[a, b, c, d, rest @ ..] = payload.first_chunk::<8>()?;
+    let seq = (protocol == protocol::TCP).then(|| SeqNumber(u32::from_be_bytes(rest)));
+    let key = FlowKey {
+        local: Endpoint::new(src, u16::from_be_bytes([a, b])),
+        remote: Endpoint::new(dst, u16::from_be_bytes([c, d])),
+        protocol,
+        zone: zone_of(src, link).max(zone_of(dst, link)),
+    };
+    Some(Quoted { key, seq })
+}

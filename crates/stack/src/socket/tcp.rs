@@ -1,0 +1,319 @@
+//! What an application does with a TCP connection.
+
+use portolan_link::{Chunk, Instant};
+use portolan_tcp::{Context, Error, Info, Tcb, isn};
+use portolan_wire::{Address, Endpoint, Family, FlowKey, protocol};
+
+use crate::connection::{Connection, Path, PortHold, socket_error};
+use crate::demux::Slot;
+use crate::ip::input::zone_of;
+use crate::list::{NONE, Place};
+use crate::socket::{Flags, How, Kind, Ready};
+use crate::stack::Stack;
+use crate::{SocketError, SocketId};
+
+impl Stack {
+    /// Starts to connect a TCP socket, and [`crate::Event::Connected`] or [`crate::Event::ConnectFailed`] will tell;
+    /// or sets a UDP socket's peer, at once.
+    ///
+    /// # Errors
+    /// `AlreadyConnected`, `AlreadyConnecting`, `FamilyNotSupported`, `NetworkUnreachable` and others of the route,
+    /// `AddressNotAvailable` without a free port, `AddressInUse` if the same flow exists, `NotSupported` for a
+    /// listener, and a connect's late error, once.
+    pub fn connect(&mut self, now: Instant, id: SocketId, remote: Endpoint) -> Result<(), SocketError> {
+        self.advance(now);
+        let socket = self.socket_mut(id)?;
+        match socket.kind {
+            Kind::Udp(_) => return self.connect_udp(id, remote),
+            Kind::Fresh(_) => {}
+            Kind::Listener(_) => return Err(SocketError::NotSupported),
+            Kind::Embryo(_) => return Err(SocketError::AlreadyConnecting),
+            Kind::Connection(index) => return Err(self.why_not_connect(id, index)),
+            Kind::Ended => return Err(socket.error.take().unwrap_or(SocketError::ConnectionAborted)),
+        }
+        // Linux: to connect to the unspecified address is to connect to oneself.
+        let remote = Endpoint::new(or_loopback(remote.address), remote.port);
+        if !socket.speaks(remote.address) {
+            return Err(SocketError::FamilyNotSupported);
+        }
+        if remote.port == 0 || remote.address.is_multicast() || remote.address.is_broadcast() {
+            return Err(SocketError::NetworkUnreachable);
+        }
+        let key = self.choose_flow(id, remote)?;
+        self.open(id, key)
+    }
+
+    fn why_not_connect(&mut self, id: SocketId, index: u32) -> SocketError {
+        let Some(connection) = self.flows.connections.get(index) else {
+            return SocketError::AlreadyConnected;
+        };
+        let connecting = connection.established_at.is_none() && connection.in_table;
+        match self.take_error(id) {
+            Some(error) => error,
+            None if connecting => SocketError::AlreadyConnecting,
+            None => SocketError::AlreadyConnected,
+        }
+    }
+
+    /// The flow of a new connection: route, source address and port.
+    fn choose_flow(&mut self, id: SocketId, remote: Endpoint) -> Result<FlowKey, SocketError> {
+        let socket = self.socket(id)?;
+        let (bound, local, zone) = (socket.is_bound(), socket.local, socket.zone);
+        let hop = self.route(remote.address, zone)?;
+        let address = if local.address.is_unspecified() {
+            self.source_address(&hop, remote.address)?
+        } else {
+            local.address
+        };
+        if address.family() != remote.address.family() {
+            return Err(SocketError::NetworkUnreachable);
+        }
+        let zone = zone.max(zone_of(remote.address, hop.link)).max(zone_of(address, hop.link));
+        let key =
+            |port| FlowKey { local: Endpoint::new(address, port), remote, protocol: protocol::TCP, zone };
+        if bound {
+            let key = key(local.port);
+            return match self.flows.find(&key) {
+                None => Ok(key),
+                // Linux: a port of one's own choice may follow a connection in TIME-WAIT only with SO_REUSEADDR.
+                Some(Slot::TimeWait(old)) if self.reuses_address(id.index) => {
+                    self.delete_time_wait(old);
+                    Ok(key)
+                }
+                Some(_) => Err(SocketError::AddressNotAvailable),
+            };
+        }
+        let flows = &self.flows;
+        let keyed = self.engine.random.ports;
+        let port = self
+            .ports
+            .choose(protocol::TCP, address, remote, keyed, |port| flows.find(&key(port)).is_none())
+            .ok_or(SocketError::AddressNotAvailable)?;
+        Ok(key(port))
+    }
+
+    /// Sends the SYN.
+    fn open(&mut self, id: SocketId, key: FlowKey) -> Result<(), SocketError> {
+        if self.flows.connections.len() >= self.engine.config.connections_max {
+            return Err(SocketError::NoBuffers);
+        }
+        let options = self.tcp_options_of(id.index);
+        let now = self.engine.now;
+        let iss = isn::initial_sequence(self.engine.random.isn.key(), &key, now);
+        let offset = isn::timestamp_offset(self.engine.random.isn.key(), &key);
+        let flow = self.next_flow_id();
+        let hop = self.route(key.remote.address, key.zone)?;
+        let mss = crate::connection::mss_of(
+            self.path_mtu(key.remote.address, hop.mtu),
+            key.remote.address.family(),
+        );
+        let mut cx = self.engine.context(mss, 0);
+        let tcb = Tcb::connect(&mut cx, &options, iss, offset, flow);
+        let reuse = self.reuses_address(id.index);
+        let (ttl, tos) = self.ttl_tos_of(id.index);
+        let index = self.flows.connections.insert(Connection {
+            key,
+            tcb,
+            path: Path { mss, ..Path::UNKNOWN },
+            place: Place::NOWHERE,
+            timer: None,
+            socket: id.index,
+            listener: NONE,
+            opened_at: now,
+            established_at: None,
+            in_table: true,
+            holds_port: Some(PortHold { reuse }),
+            ttl,
+            tos,
+        });
+        self.flows.insert(Slot::Connection(index));
+        self.ports.hold_connection(&key, reuse);
+        let socket = self.socket_mut(id)?;
+        socket.kind = Kind::Connection(index);
+        if !socket.is_bound() {
+            socket.local = key.local;
+        }
+        self.activate(index);
+        Ok(())
+    }
+
+    /// Writes octets to be sent; returns how many were taken.
+    ///
+    /// # Errors
+    /// `WouldBlock`, `NotConnected`, `BrokenPipe`, and the connection's error, once.
+    pub fn write(&mut self, now: Instant, id: SocketId, octets: &[u8]) -> Result<usize, SocketError> {
+        self.tcp_call(now, id, |tcb, cx| tcb.write(cx, octets))
+    }
+
+    /// Writes a chunk to be sent, without copying; what was taken is consumed from it.
+    ///
+    /// # Errors
+    /// As [`Stack::write`].
+    pub fn write_chunk(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        chunk: &mut Chunk,
+    ) -> Result<usize, SocketError> {
+        self.tcp_call(now, id, |tcb, cx| tcb.write_chunk(cx, chunk))
+    }
+
+    /// Reads text; 0 octets with room in `out` are the peer's FIN.
+    ///
+    /// # Errors
+    /// `WouldBlock`, `NotConnected`, and the connection's error, once.
+    pub fn read(&mut self, now: Instant, id: SocketId, out: &mut [u8]) -> Result<usize, SocketError> {
+        if self.socket(id)?.flags.contains(Flags::READ_CLOSED) {
+            return Ok(0);
+        }
+        self.tcp_call(now, id, |tcb, cx| tcb.read(cx, out))
+    }
+
+    /// Reads text without copying, at most `max` octets; `None` is the peer's FIN.
+    ///
+    /// # Errors
+    /// As [`Stack::read`].
+    pub fn read_chunk(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        max: usize,
+    ) -> Result<Option<Chunk>, SocketError> {
+        if self.socket(id)?.flags.contains(Flags::READ_CLOSED) {
+            return Ok(None);
+        }
+        self.tcp_call(now, id, |tcb, cx| tcb.read_chunk(cx, max))
+    }
+
+    /// Reads text and leaves it in the queue.
+    ///
+    /// # Errors
+    /// As [`Stack::read`].
+    pub fn peek(&mut self, now: Instant, id: SocketId, out: &mut [u8]) -> Result<usize, SocketError> {
+        if self.socket(id)?.flags.contains(Flags::READ_CLOSED) {
+            return Ok(0);
+        }
+        self.tcp_call(now, id, |tcb, cx| tcb.peek(cx, out))
+    }
+
+    /// Ends one direction or both. The peer hears of the writing side only.
+    ///
+    /// # Errors
+    /// `NotConnected`.
+    pub fn shutdown_socket(&mut self, now: Instant, id: SocketId, how: How) -> Result<(), SocketError> {
+        self.advance(now);
+        let socket = self.socket_mut(id)?;
+        let (reading, writing) = (how != How::Write, how != How::Read);
+        match &socket.kind {
+            Kind::Udp(udp) if udp.remote.is_none() => return Err(SocketError::NotConnected),
+            Kind::Udp(_) => {
+                socket.flags.set(Flags::WRITE_CLOSED, writing || socket.flags.contains(Flags::WRITE_CLOSED));
+            }
+            Kind::Connection(_) => {}
+            _ => return Err(SocketError::NotConnected),
+        }
+        let tcp = matches!(socket.kind, Kind::Connection(_));
+        socket.flags.set(Flags::READ_CLOSED, reading || socket.flags.contains(Flags::READ_CLOSED));
+        if tcp && reading {
+            self.tcp_call(now, id, |tcb, cx| tcb.shutdown_read(cx))?;
+        }
+        if tcp && writing {
+            self.tcp_call(now, id, |tcb, cx| tcb.shutdown_write(cx))?;
+        }
+        if reading {
+            self.pend(id.index, crate::event::Pending::READABLE);
+        }
+        Ok(())
+    }
+
+    /// The figures of a connection.
+    ///
+    /// # Errors
+    /// `NotConnected`, `NotSupported` for UDP.
+    pub fn info(&mut self, id: SocketId) -> Result<Info, SocketError> {
+        let index = self.connection_of(id)?;
+        self.connection_info(index).ok_or(SocketError::NotConnected)
+    }
+
+    /// Octets that can be read: text, or those of the next datagram.
+    ///
+    /// # Errors
+    /// `BadSocket`, `NotConnected`.
+    pub fn receive_queued(&mut self, id: SocketId) -> Result<u32, SocketError> {
+        if let Kind::Udp(udp) = &self.socket(id)?.kind {
+            let next = udp.queue.front().map_or(0, |received| received.payload.len());
+            return Ok(u32::try_from(next).unwrap_or(u32::MAX));
+        }
+        let index = self.connection_of(id)?;
+        self.with_tcb(index, |tcb, cx| tcb.receive_queued(cx)).ok_or(SocketError::NotConnected)
+    }
+
+    /// Octets written and not yet acknowledged.
+    ///
+    /// # Errors
+    /// `BadSocket`, `NotConnected`.
+    pub fn send_queued(&mut self, id: SocketId) -> Result<u32, SocketError> {
+        let index = self.connection_of(id)?;
+        self.with_tcb(index, |tcb, cx| tcb.send_queued(cx)).ok_or(SocketError::NotConnected)
+    }
+
+    /// Octets that can be written.
+    ///
+    /// # Errors
+    /// `BadSocket`, `NotConnected`.
+    pub fn send_room(&mut self, id: SocketId) -> Result<u32, SocketError> {
+        let index = self.connection_of(id)?;
+        self.with_tcb(index, |tcb, cx| tcb.send_room(cx)).ok_or(SocketError::NotConnected)
+    }
+
+    /// One call of the application into a Tcb, with what follows from it. An error that waits at the socket is
+    /// reported once; after that the connection answers for itself.
+    fn tcp_call<R>(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        call: impl FnOnce(&mut Tcb, &mut Context<'_>) -> Result<R, Error>,
+    ) -> Result<R, SocketError> {
+        self.advance(now);
+        let socket = self.socket_mut(id)?;
+        let index = match socket.kind {
+            Kind::Connection(index) => index,
+            Kind::Udp(_) => return Err(SocketError::NotSupported),
+            Kind::Embryo(_) => return Err(SocketError::WouldBlock),
+            Kind::Ended => return Err(socket.error.take().unwrap_or(SocketError::NotConnected)),
+            Kind::Fresh(_) | Kind::Listener(_) => return Err(SocketError::NotConnected),
+        };
+        let result = self.with_tcb(index, call).ok_or(SocketError::NotConnected)?;
+        self.settle(index, portolan_tcp::Signals::empty());
+        result.map_err(|error| {
+            let waiting = if error == Error::WouldBlock { None } else { self.take_error(id) };
+            waiting.unwrap_or(socket_error(error))
+        })
+    }
+
+    /// What a call on a connection would find now.
+    pub(crate) fn connection_readiness(&mut self, index: u32, read_closed: bool) -> Ready {
+        let figures = self.with_tcb(index, |tcb, cx| {
+            (tcb.receive_queued(cx), tcb.send_room(cx), tcb.fin_received(), tcb.state())
+        });
+        let Some((queued, room, fin, state)) = figures else { return Ready::default() };
+        let ended = self.flows.connections.get(index).is_none_or(|connection| !connection.in_table);
+        let connecting = !state.is_synchronized() && !ended;
+        Ready {
+            readable: !connecting && (queued > 0 || fin || ended || read_closed),
+            // Linux: what would fail at once does not block.
+            writable: !connecting && (room > 0 || !state.may_send()),
+            hangup: ended || fin && !state.may_send() && state != portolan_tcp::State::Established,
+            peer_closed: fin || ended,
+            error: false,
+        }
+    }
+}
+
+fn or_loopback(address: Address) -> Address {
+    match address {
+        _ if !address.is_unspecified() => address,
+        _ if address.family() == Family::V4 => Address::LOOPBACK_V4,
+        _ => Address::LOOPBACK_V6,
+    }
+}
