@@ -15,6 +15,7 @@
 
 pub mod channel;
 pub mod config;
+pub mod control;
 pub mod dns;
 pub mod library;
 pub mod lookup;

@@ -1,0 +1,24 @@
+//! The control server: programs' sockets on the one side, the stack's on the other.
+//!
+//! A program's socket is an AF_UNIX socket whose other end is here. Control calls arrive as numbered messages
+//! ([`server`]); octets are carried between the program's end and the stack's socket ([`stream`], [`datagram`]);
+//! a completed handshake is handed to the program by connecting to its own listening socket ([`listener`]). Sockets
+//! are known by the 128-bit identity in their names ([`registry`], [`socket`]).
+//!
+//! Everything runs on one thread, in one set of local tasks. Start reading in [`serve`].
+
+mod canary;
+mod datagram;
+mod end;
+mod listener;
+mod lookup;
+mod network;
+mod options;
+mod registry;
+mod server;
+mod socket;
+mod stream;
+mod sweep;
+
+pub use lookup::{Found, LookUp, Names};
+pub use server::{ControlConfig, ControlServer};

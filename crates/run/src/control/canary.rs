@@ -1,0 +1,81 @@
+//! Reading a program's end and always leaving one octet: the canary.
+//!
+//! When the stack process closes an end with an octet unread, the kernel itself raises ECONNRESET and POLLERR in
+//! the program. So after each read the last octet stays in the queue; it has been forwarded already, and is
+//! skipped the next time. On connect the library puts a filler in first, of which all but one octet is drained
+//! when the handshake is complete: that is the program's POLLOUT edge.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use crate::os::unix;
+
+/// What is at the front of the queue.
+pub(super) enum Front {
+    /// A connection that was accepted natively: perhaps this canary, perhaps text at once.
+    Unknown([u8; 16]),
+    /// So many octets that are no text, or were taken already.
+    Taken(usize),
+}
+
+/// Takes text from a program's end.
+pub(super) struct CanaryReader {
+    front: Front,
+}
+
+impl CanaryReader {
+    pub(super) fn new(front: Front) -> Self {
+        Self { front }
+    }
+
+    /// There is an octet that can be left unread, so that closing now means a reset.
+    pub(super) fn is_armed(&self, fd: BorrowedFd<'_>) -> bool {
+        unix::queued(fd).is_ok_and(|queued| queued > 0)
+    }
+
+    /// Takes new text: what of `scratch` holds it, empty if there is none. `scratch` needs room for two octets or more.
+    pub(super) fn take<'a>(&mut self, fd: BorrowedFd<'_>, scratch: &'a mut [u8]) -> io::Result<&'a [u8]> {
+        let queued = unix::queued(fd)?;
+        if let Front::Unknown(canary) = self.front {
+            if queued == 0 {
+                return Ok(&[]);
+            }
+            self.front = Front::Taken(recognise(fd, canary)?);
+        }
+        let Front::Taken(taken) = &mut self.front else { return Ok(&[]) };
+        let mut queued = queued;
+        while *taken > 1 && queued > 0 {
+            let surplus = (*taken - 1).min(queued).min(scratch.len());
+            let len = unix::read(fd, &mut scratch[..surplus])?;
+            *taken -= len;
+            queued -= len;
+        }
+        if queued <= *taken {
+            return Ok(&[]);
+        }
+        // All but one octet, of which `taken` (none or one) are old; then a look at the next, which stays.
+        let want = (queued - 1).min(scratch.len() - 1);
+        let mut len = 0;
+        if want > 0 {
+            len = unix::read(fd, &mut scratch[..want])?;
+        }
+        let looked = unix::peek(fd, &mut scratch[len..=len])?;
+        let old = std::mem::replace(taken, looked);
+        Ok(scratch.get(old..len + looked).unwrap_or(&[]))
+    }
+
+    /// Reads what is left, so that closing now means the end of text and not a reset.
+    pub(super) fn disarm(&mut self, fd: BorrowedFd<'_>, scratch: &mut [u8]) {
+        while unix::read(fd, scratch).is_ok_and(|len| len > 0) {}
+    }
+}
+
+/// How many octets at the front are the canary: all of it, or none when accept was called behind the library's back.
+fn recognise(fd: BorrowedFd<'_>, canary: [u8; 16]) -> io::Result<usize> {
+    let mut front = [0; 16];
+    let len = unix::peek(fd, &mut front)?;
+    Ok(if len == 16 && front == canary { 16 } else { 0 })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
+use super::*;
+
+fn pair() -> (UnixStream, UnixStream) {
+    UnixStream::pair().unwrap()
+}
+
+fn take(reader: &mut CanaryReader, end: &UnixStream) -> Vec<u8> {
+    reader.take(end.as_fd(), &mut [0; 64]).unwrap().to_vec()
+}
+
+#[test]
+fn every_octet_comes_once_and_one_stays() {
+    let (mut program, end) = pair();
+    let mut reader = CanaryReader::new(Front::Taken(1));
+    program.write_all(b"c").unwrap();
+    assert_eq!(take(&mut reader, &end), b"");
+    for text in [&b"a"[..], b"bc", b"d", b"efgh"] {
+        program.write_all(text).unwrap();
+        assert_eq!(take(&mut reader, &end), text);
+        assert_eq!(take(&mut reader, &end), b"");
+        assert_eq!(unix::queued(end.as_fd()).unwrap(), 1);
+    }
+}
+
+#[test]
+fn text_larger_than_the_scratch_comes_in_order() {
+    let (mut program, end) = pair();
+    let mut reader = CanaryReader::new(Front::Taken(1));
+    let text: Vec<u8> = (0..=255).collect();
+    program.write_all(b"c").unwrap();
+    program.write_all(&text).unwrap();
+    let mut got = Vec::new();
+    while got.len() < text.len() {
+        let part = take(&mut reader, &end);
+        assert!(!part.is_empty() && part.len() <= 64);
+        got.extend(part);
+    }
+    assert_eq!(got, text);
+}
+
+#[test]
+fn a_filler_is_drained_but_for_one_octet() {
+    let (mut program, end) = pair();
+    let mut reader = CanaryReader::new(Front::Taken(100));
+    program.write_all(&[0; 60]).unwrap();
+    assert_eq!(take(&mut reader, &end), b"");
+    program.write_all(&[0; 40]).unwrap();
+    program.write_all(b"text").unwrap();
+    assert_eq!(take(&mut reader, &end), b"text");
+    assert_eq!(unix::queued(end.as_fd()).unwrap(), 1);
+}
+
+#[test]
+fn an_accepted_canary_is_not_text_and_text_is_no_canary() {
+    let canary = [7; 16];
+    let (mut program, end) = pair();
+    let mut reader = CanaryReader::new(Front::Unknown(canary));
+    assert_eq!(take(&mut reader, &end), b"");
+    program.write_all(&canary).unwrap();
+    assert_eq!(take(&mut reader, &end), b"");
+    program.write_all(b"text").unwrap();
+    assert_eq!(take(&mut reader, &end), b"text");
+
+    let (mut program, end) = pair();
+    let mut reader = CanaryReader::new(Front::Unknown(canary));
+    program.write_all(b"sixteen octets!!").unwrap();
+    assert_eq!(take(&mut reader, &end), b"sixteen octets!!");
+    program.write_all(b"m").unwrap();
+    assert_eq!(take(&mut reader, &end), b"m");
+}
+
+#[test]
+fn closing_means_a_reset_unless_disarmed() {
+    for disarms in [false, true] {
+        let (mut program, end) = pair();
+        let mut reader = CanaryReader::new(Front::Taken(1));
+        program.write_all(b"ctext").unwrap();
+        assert_eq!(take(&mut reader, &end), b"text");
+        if disarms {
+            reader.disarm(end.as_fd(), &mut [0; 64]);
+        }
+        drop(end);
+        let read = program.read(&mut [0; 8]);
+        if disarms {
+            assert_eq!(read.unwrap(), 0);
+        } else {
+            assert_eq!(read.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        }
+    }
+}
+

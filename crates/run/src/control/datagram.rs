@@ -1,0 +1,159 @@
+//! Carries a UDP socket's datagrams between a program's SEQPACKET end and the stack's socket.
+//!
+//! Each direction holds at most one datagram that the other side had no room for; the rest waits, and is dropped,
+//! where UDP drops: in the stack's queue. What ICMP says of a connected socket's datagrams reaches the program as a
+//! header with an errno in it.
+
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use portolan_protocol::{Address, DatagramHeader, Family};
+
+use super::end::End;
+use super::network::{Errno, HostSocket, Received};
+use super::options::{IP, IPV6};
+use super::socket::Record;
+use super::stream::Scratch;
+use crate::os::unix;
+
+/// Datagrams of each direction before other tasks get their turn.
+const ROUNDS: u32 = 64;
+
+/// One UDP socket.
+pub(super) struct DatagramCarrier {
+    end: End,
+    socket: Rc<HostSocket>,
+    record: Rc<Record>,
+    scratch: Scratch,
+    /// A message of the program's that the stack had no room for.
+    up: Option<Vec<u8>>,
+    /// A message for the program whose queue was full.
+    down: Option<Vec<u8>>,
+}
+
+impl DatagramCarrier {
+    pub(super) fn new(end: End, socket: Rc<HostSocket>, record: Rc<Record>, scratch: Scratch) -> Self {
+        Self { end, socket, record, scratch, up: None, down: None }
+    }
+
+    /// Carries until the program has closed its socket.
+    pub(super) async fn run(mut self) {
+        poll_fn(|cx| self.poll_carry(cx)).await;
+    }
+
+    fn poll_carry(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..ROUNDS {
+            let is_woken = self.end.poll_wake(cx);
+            let Ok(has_sent) = self.carry_up(cx) else { return Poll::Ready(()) };
+            let has_received = self.carry_down(cx);
+            if !is_woken && !has_sent && !has_received {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Program to network, one datagram. An error is the end of the program's socket.
+    fn carry_up(&mut self, cx: &mut Context<'_>) -> Result<bool, io::Error> {
+        if let Some(message) = self.up.take() {
+            return Ok(self.send(cx, &message));
+        }
+        let scratch = Rc::clone(&self.scratch);
+        let mut scratch = scratch.borrow_mut();
+        match unix::receive(self.end.fd(), &mut scratch) {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            // A message that does not fit is no datagram of ours.
+            Ok(len) => Ok(scratch.get(..len).is_some_and(|message| self.send(cx, message))),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives one message to the stack. False if it has to wait.
+    fn send(&mut self, cx: &mut Context<'_>, message: &[u8]) -> bool {
+        let Some((header, text)) = message.split_first_chunk() else { return true };
+        let Ok(header) = DatagramHeader::decode(header) else { return true };
+        let to = (header.remote.port != 0).then(|| header.remote.to_socket_addr());
+        let from = (!header.local.is_unspecified()).then(|| header.local.to_socket_addr().ip());
+        let sent = match self.record.ensure_bound() {
+            Ok(()) => self.socket.poll_send(cx, text, to, from),
+            Err(error) => Poll::Ready(Err(error)),
+        };
+        match sent {
+            Poll::Pending => {
+                self.up = Some(message.to_vec());
+                false
+            }
+            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Err(error)) => {
+                // As with an ICMP error, only a connected socket is told.
+                if to.is_none() {
+                    self.report(error);
+                }
+                true
+            }
+        }
+    }
+
+    /// Network to program, one datagram. True if anything moved.
+    fn carry_down(&mut self, cx: &mut Context<'_>) -> bool {
+        if let Some(message) = self.down.take() {
+            return self.deliver(&message);
+        }
+        let scratch = Rc::clone(&self.scratch);
+        let mut scratch = scratch.borrow_mut();
+        let Some((header, text)) = scratch.split_first_chunk_mut::<{ DatagramHeader::LEN }>() else {
+            return false;
+        };
+        match self.socket.poll_receive(cx, text) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(received)) => {
+                *header = self.header(&received).encode();
+                let len = DatagramHeader::LEN + received.len;
+                scratch.get(..len).is_none_or(|message| self.deliver(message))
+            }
+            Poll::Ready(Err(error)) => {
+                self.report(error);
+                // Without this an error that does not go away would be asked for again at once.
+                false
+            }
+        }
+    }
+
+    /// Gives one message to the program. False if its queue is full.
+    fn deliver(&mut self, message: &[u8]) -> bool {
+        match unix::write(self.end.fd(), message) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.down = Some(message.to_vec());
+                false
+            }
+            // A program that has shut its reading side discards what comes.
+            _ => true,
+        }
+    }
+
+    fn report(&mut self, error: Errno) {
+        let mut header = DatagramHeader::new(0);
+        header.errno = error.0;
+        self.deliver(&header.encode());
+    }
+
+    /// What is told with a datagram: the addresses, and whatever the program has asked for.
+    fn header(&self, received: &Received) -> DatagramHeader {
+        let options = &self.record.options;
+        let (level, info, hops, class) = match self.record.target.kind.family {
+            Family::V4 => (IP, libc::IP_PKTINFO, libc::IP_RECVTTL, libc::IP_RECVTOS),
+            Family::V6 => (IPV6, libc::IPV6_RECVPKTINFO, libc::IPV6_RECVHOPLIMIT, libc::IPV6_RECVTCLASS),
+        };
+        let mut header = DatagramHeader::new(u32::try_from(received.len).unwrap_or(u32::MAX));
+        header.remote = Address::from(received.from);
+        header.local = Address::from(received.to);
+        header.wants_packet_info = options.is_on(level, info);
+        header.hop_limit = options.is_on(level, hops).then_some(received.hop_limit);
+        header.traffic_class = options.is_on(level, class).then_some(received.traffic_class);
+        header
+    }
+}

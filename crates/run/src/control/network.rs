@@ -1,0 +1,178 @@
+//! The stack's sockets as the control server uses them: one type for TCP and UDP, errors as errnos.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::task::{Context, Poll};
+
+use portolan::socket::{Direction, Socket};
+use portolan_protocol::{Kind, Transport};
+use portolan_stack::{How, Info, SocketError, SocketId, SocketOption, Stack, State};
+
+pub(super) use portolan::Host;
+
+/// A Linux error number, never 0.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Errno(pub(super) i32);
+
+impl Errno {
+    pub(super) const ACCES: Self = Self(13);
+    pub(super) const INVAL: Self = Self(22);
+    pub(super) const NOPROTOOPT: Self = Self(92);
+    pub(super) const OPNOTSUPP: Self = Self(95);
+    pub(super) const ISCONN: Self = Self(106);
+    pub(super) const NOTCONN: Self = Self(107);
+    pub(super) const ADDRINUSE: Self = Self(98);
+    pub(super) const ALREADY: Self = Self(114);
+    pub(super) const PERM: Self = Self(1);
+    pub(super) const NOENT: Self = Self(2);
+}
+
+impl From<io::Error> for Errno {
+    fn from(error: io::Error) -> Self {
+        // Errors of the stack's sockets are all made from errnos.
+        Self(error.raw_os_error().filter(|errno| *errno > 0).unwrap_or(Self::INVAL.0))
+    }
+}
+
+/// A socket of the stack. Dropping it closes it; TCP then finishes in the background.
+pub(super) struct HostSocket(Socket);
+
+/// A received datagram: its text is in the caller's buffer.
+pub(super) struct Received {
+    pub(super) len: usize,
+    pub(super) from: SocketAddr,
+    pub(super) to: SocketAddr,
+    pub(super) hop_limit: u8,
+    pub(super) traffic_class: u8,
+}
+
+impl HostSocket {
+    /// A fresh socket.
+    pub(super) fn new(host: &Host, kind: Kind) -> Result<Self, Errno> {
+        let family = match kind.family {
+            portolan_protocol::Family::V4 => portolan_wire::Family::V4,
+            portolan_protocol::Family::V6 => portolan_wire::Family::V6,
+        };
+        let socket = match kind.transport {
+            Transport::Tcp => Socket::tcp(host, family),
+            Transport::Udp => Socket::udp(host, family),
+        };
+        Ok(Self(socket?))
+    }
+
+    fn call<R>(
+        &self,
+        call: impl FnOnce(&mut Stack, portolan_link::Instant, SocketId) -> Result<R, SocketError>,
+    ) -> Result<R, Errno> {
+        Ok(self.0.call(call)?)
+    }
+
+    fn poll<R>(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        call: impl FnOnce(&mut Stack, portolan_link::Instant, SocketId) -> Result<R, SocketError>,
+    ) -> Poll<Result<R, Errno>> {
+        self.0.poll(cx, direction, call).map_err(Errno::from)
+    }
+
+    pub(super) fn bind(&self, address: SocketAddr) -> Result<(), Errno> {
+        self.call(|stack, now, id| stack.bind(now, id, address.into()).map(drop))
+    }
+
+    pub(super) fn listen(&self, backlog: u32) -> Result<(), Errno> {
+        self.call(|stack, now, id| stack.listen(now, id, backlog))
+    }
+
+    /// The next connection, with the addresses of both ends.
+    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Result<(Self, SocketAddr, SocketAddr), Errno>> {
+        self.poll(cx, Direction::Read, |stack, now, id| stack.accept(now, id)).map_ok(|(id, local, remote)| {
+            (Self(self.0.sibling(id)), local.to_socket_addr(), remote.to_socket_addr())
+        })
+    }
+
+    /// TCP: begins the handshake. UDP: sets the default destination.
+    pub(super) fn connect(&self, remote: SocketAddr) -> Result<(), Errno> {
+        self.call(|stack, now, id| stack.connect(now, id, remote.into()))
+    }
+
+    /// Whether the handshake has ended, and how.
+    pub(super) fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<Result<(), Errno>> {
+        self.poll(cx, Direction::Write, |stack, _, id| match stack.state(id) {
+            _ if let Some(error) = stack.take_error(id) => Err(error),
+            Some(State::SynSent | State::SynReceived) => Err(SocketError::WouldBlock),
+            Some(State::Closed) | None => Err(SocketError::ConnectionReset),
+            Some(_) => Ok(()),
+        })
+    }
+
+    /// Text that arrived; 0 is the other host's FIN.
+    pub(super) fn poll_read(&self, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<Result<usize, Errno>> {
+        self.poll(cx, Direction::Read, |stack, now, id| stack.read(now, id, out))
+    }
+
+    /// Takes text to be sent, as much as there is room for.
+    pub(super) fn poll_write(&self, cx: &mut Context<'_>, text: &[u8]) -> Poll<Result<usize, Errno>> {
+        self.poll(cx, Direction::Write, |stack, now, id| stack.write(now, id, text))
+    }
+
+    /// Sends a FIN behind what was written.
+    pub(super) fn shutdown_write(&self) {
+        // A connection that has ended already needs no FIN.
+        let _ = self.call(|stack, now, id| stack.shutdown(now, id, How::Write));
+    }
+
+    /// Ends the connection with a reset.
+    pub(super) fn abort(&self) {
+        let _ = self.call(|stack, now, id| {
+            stack.abort(now, id);
+            Ok(())
+        });
+    }
+
+    pub(super) fn local(&self) -> Option<SocketAddr> {
+        self.call(|stack, _, id| Ok(stack.local(id))).ok()?.map(|endpoint| endpoint.to_socket_addr())
+    }
+
+    pub(super) fn remote(&self) -> Option<SocketAddr> {
+        self.call(|stack, _, id| Ok(stack.remote(id))).ok()?.map(|endpoint| endpoint.to_socket_addr())
+    }
+
+    /// Text that the other host has not acknowledged, in octets.
+    pub(super) fn unacknowledged(&self) -> u32 {
+        let queued = self.call(|stack, _, id| Ok(stack.send_queued(id))).unwrap_or(0);
+        u32::try_from(queued).unwrap_or(u32::MAX)
+    }
+
+    /// Takes the default destination of a UDP socket away.
+    pub(super) fn disconnect(&self) -> Result<(), Errno> {
+        self.call(|stack, now, id| stack.disconnect(now, id))
+    }
+
+    pub(super) fn take_error(&self) -> Option<Errno> {
+        let error = self.call(|stack, _, id| Ok(stack.take_error(id))).ok()?;
+        error.map(|error| Errno(error.errno()))
+    }
+
+    /// Sends one datagram, to the default destination or to `to`, from any address or from `from`.
+    pub(super) fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        text: &[u8],
+        to: Option<SocketAddr>,
+        from: Option<IpAddr>,
+    ) -> Poll<Result<(), Errno>> {
+        self.poll(cx, Direction::Write, |stack, now, id| {
+            stack.send_to(now, id, text, to.map(Into::into), from.map(Into::into)).map(drop)
+        })
+    }
+
+    /// The next datagram.
+    pub(super) fn poll_receive(&self, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<Result<Received, Errno>> {
+        self.poll(cx, Direction::Read, |stack, now, id| stack.recv_from(now, id, out)).map_ok(|datagram| Received {
+            len: datagram.len,
+            from: datagram.from.to_socket_addr(),
+            to: datagram.to.to_socket_addr(),
+        })
+    }
+}

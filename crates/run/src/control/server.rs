@@ -1,0 +1,305 @@
+//! The rendezvous: programs attach here, and their control calls are answered.
+//!
+//! Three kinds of connections arrive at one name: streams of programs that connect, UDP sockets, and control
+//! connections; the names of their other ends tell which. Any local user can read the rendezvous's name, so only our
+//! own user is let in, and users whose processes have shown the secret from the environment (a server that gives up
+//! root, say).
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+use portolan_protocol::reply::AddressList;
+use portolan_protocol::request::Target;
+use portolan_protocol::{
+    Address, MESSAGE_MAX, Name, Operation, ProtocolError, Rendezvous, Reply, Request, Transport,
+};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::Notify;
+use tokio::task::{LocalSet, spawn_local};
+
+use super::datagram::DatagramCarrier;
+use super::end::End;
+use super::lookup::{self, Names};
+use super::network::{Errno, Host};
+use super::registry::Registry;
+use super::stream::{Carrier, SCRATCH_LEN, Scratch};
+use super::{listener, options, sweep};
+use crate::os::unix::{self, Uid};
+
+/// A pause after a failed accept: at the limit of descriptors the queue would otherwise be asked again at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// What the control server is told.
+pub struct ControlConfig {
+    /// Its name, and the secret that programs show.
+    pub rendezvous: Rendezvous,
+    /// Ports below this are for root only (`net.ipv4.ip_unprivileged_port_start`); 0 lets everyone have all, which
+    /// suits a command that has a network of its own.
+    pub unprivileged_port_start: u16,
+    /// Resolves names.
+    pub names: Rc<dyn Names>,
+}
+
+/// A control server whose names are taken, so that programs may be started.
+pub struct ControlServer {
+    config: ControlConfig,
+    streams: AsyncFd<OwnedFd>,
+    messages: AsyncFd<OwnedFd>,
+}
+
+/// What all tasks of the server share.
+struct Shared {
+    config: ControlConfig,
+    registry: Rc<Registry>,
+    scratch: Scratch,
+    sweep: Rc<Notify>,
+    users: RefCell<HashSet<Uid>>,
+}
+
+impl ControlServer {
+    /// Takes the names. Errors: the system's, `EADDRINUSE` if another stack process has this rendezvous. Needs a
+    /// tokio runtime with I/O and time.
+    pub fn bind(config: ControlConfig) -> io::Result<Self> {
+        let name = config.rendezvous.name();
+        let streams = unix::watch(unix::listener(Transport::Tcp, &name)?)?;
+        let messages = unix::watch(unix::listener(Transport::Udp, &name)?)?;
+        Ok(Self { config, streams, messages })
+    }
+
+    /// Serves programs with this host's sockets, until it is dropped or its own sockets fail.
+    ///
+    /// Runs on the thread that polls it; not cancel safe in so far as every connection ends with it.
+    pub async fn serve(self, host: Host) -> io::Result<Infallible> {
+        let shared = Rc::new(Shared {
+            registry: Rc::new(Registry::new(host)),
+            scratch: Rc::new(RefCell::new(vec![0; SCRATCH_LEN].into_boxed_slice())),
+            sweep: Rc::new(Notify::new()),
+            users: RefCell::new(HashSet::from([unix::own_uid()])),
+            config: self.config,
+        });
+        let tasks = LocalSet::new();
+        tasks.spawn_local(sweep::run(Rc::clone(&shared.registry), Rc::clone(&shared.sweep)));
+        let (streams, messages) = (self.streams, self.messages);
+        tasks
+            .run_until(async {
+                tokio::select! {
+                    failed = accept_each(&streams, &shared) => failed,
+                    failed = accept_each(&messages, &shared) => failed,
+                }
+            })
+            .await
+    }
+}
+
+/// Takes connections for ever.
+async fn accept_each(listener: &AsyncFd<OwnedFd>, shared: &Rc<Shared>) -> io::Result<Infallible> {
+    loop {
+        let mut guard = listener.readable().await?;
+        match guard.try_io(|listener| unix::accept(listener.as_fd())) {
+            Ok(Ok((fd, name))) => shared.take(fd, name),
+            Ok(Err(_)) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            Err(_would_block) => {}
+        }
+    }
+}
+
+impl Shared {
+    /// Starts what a new connection is for; one that is for nothing is closed.
+    fn take(self: &Rc<Self>, fd: OwnedFd, name: Option<Name>) {
+        let Ok(uid) = unix::peer_uid(fd.as_fd()) else { return };
+        match name {
+            // A stranger may connect, but without the secret nothing is answered.
+            Some(Name::Control { .. }) => {
+                if let Ok(fd) = unix::watch(fd) {
+                    spawn_local(Rc::clone(self).answer_each(fd, uid));
+                }
+            }
+            Some(Name::Socket { id, kind }) if self.users.borrow().contains(&uid) => {
+                let target = Target { id, kind };
+                // A failure closes the end, which the program sees as a reset.
+                let _ = match kind.transport {
+                    Transport::Tcp => self.attach_stream(fd, target),
+                    Transport::Udp => self.attach_datagrams(fd, target),
+                };
+            }
+            _ => {}
+        }
+    }
+
+    fn attach_stream(&self, fd: OwnedFd, target: Target) -> Option<()> {
+        let record = self.registry.find(target.id)?;
+        let socket = record.socket().ok()?;
+        let end = End::new(fd).ok()?;
+        if record.attach(&end) {
+            spawn_local(Carrier::for_connect(end, socket, record, Rc::clone(&self.scratch)).run());
+        }
+        Some(())
+    }
+
+    fn attach_datagrams(&self, fd: OwnedFd, target: Target) -> Option<()> {
+        let record = self.registry.record(target).ok()?;
+        let socket = record.socket().ok()?;
+        let end = End::new(fd).ok()?;
+        if record.attach(&end) {
+            let carrier = DatagramCarrier::new(end, socket, record, Rc::clone(&self.scratch));
+            let registry = Rc::clone(&self.registry);
+            spawn_local(async move {
+                carrier.run().await;
+                registry.remove(target.id);
+            });
+        }
+        Some(())
+    }
+
+    /// Answers one process's control calls until it is gone or talks nonsense.
+    async fn answer_each(self: Rc<Self>, fd: AsyncFd<OwnedFd>, uid: Uid) {
+        let mut message = [0; MESSAGE_MAX];
+        let mut is_known = false;
+        while let Ok(mut guard) = fd.readable().await {
+            let len = match guard.try_io(|fd| unix::receive(fd.as_fd(), &mut message)) {
+                Ok(Ok(len)) if len > 0 => len,
+                Ok(_) => break,
+                Err(_would_block) => continue,
+            };
+            let request = match message.get(..len).map(Request::decode) {
+                Some(Ok(request)) => request,
+                Some(Err(ProtocolError::Version(_))) => {
+                    // Our version is in the answer, and the library says both.
+                    self.send(&fd, 0, Reply::Done);
+                    break;
+                }
+                _ => break,
+            };
+            match request.operation {
+                Operation::Hello { secret } if secret == self.config.rendezvous.secret => {
+                    is_known = true;
+                    self.users.borrow_mut().insert(uid);
+                    self.send(&fd, request.number, Reply::Done);
+                }
+                operation if is_known => self.answer(&fd, request.number, operation, uid).await,
+                _ => {
+                    self.send(&fd, request.number, Reply::Failed(Errno::ACCES.0));
+                    break;
+                }
+            }
+        }
+        self.sweep.notify_one();
+    }
+
+    async fn answer(&self, fd: &AsyncFd<OwnedFd>, number: u32, operation: Operation<'_>, uid: Uid) {
+        match operation {
+            Operation::LookUpName { family, only_configured, name } => {
+                let found = self.config.names.by_name(name, family, only_configured).await;
+                match &found {
+                    Ok(found) => {
+                        let addresses: Vec<_> = found.addresses.iter().copied().map(lookup::octets).collect();
+                        let addresses = AddressList::new(&addresses);
+                        let canonical = found.canonical.as_bytes();
+                        self.send(fd, number, Reply::Addresses { canonical, addresses });
+                    }
+                    Err(failure) => self.send(fd, number, Reply::LookUpFailed(*failure)),
+                }
+            }
+            Operation::LookUpAddress { address } => {
+                match self.config.names.by_address(address.to_socket_addr().ip()).await {
+                    Ok(name) => self.send(fd, number, Reply::HostName(name.as_bytes())),
+                    Err(failure) => self.send(fd, number, Reply::LookUpFailed(failure)),
+                }
+            }
+            Operation::GetOption { socket, level, name } => {
+                let value = self.registry.record(socket).and_then(|record| options::get(&record, level, name));
+                match value {
+                    Ok(value) => self.send(fd, number, Reply::Value(&value)),
+                    Err(error) => self.send(fd, number, Reply::Failed(error.0)),
+                }
+            }
+            operation => {
+                let reply = self.perform(operation, uid).unwrap_or_else(|error| Reply::Failed(error.0));
+                self.send(fd, number, reply);
+            }
+        }
+    }
+
+    /// The calls that are answered at once and with nothing of variable length.
+    fn perform(&self, operation: Operation<'_>, uid: Uid) -> Result<Reply<'static>, Errno> {
+        match operation {
+            Operation::Bind { socket, address } => {
+                let is_reserved = address.port != 0 && address.port < self.config.unprivileged_port_start;
+                if is_reserved && uid != 0 {
+                    return Err(Errno::ACCES);
+                }
+                let record = self.registry.record(socket)?;
+                let bound = match record.bind(address) {
+                    // The port may be held by a program that is gone.
+                    Err(Errno::ADDRINUSE) if sweep::now(&self.registry, address.port) => record.bind(address),
+                    result => result,
+                };
+                bound.map(|()| Reply::Done)
+            }
+            Operation::Listen { socket, backlog } => {
+                let record = self.registry.record(socket)?;
+                if record.listen(backlog)? {
+                    let scratch = Rc::clone(&self.scratch);
+                    let task = listener::run(Rc::clone(&self.registry), Rc::clone(&record), scratch);
+                    record.set_task(spawn_local(task).abort_handle());
+                }
+                Ok(Reply::Done)
+            }
+            Operation::Connect { socket, address, waits } => {
+                let record = self.registry.record(socket)?;
+                match socket.kind.transport {
+                    Transport::Tcp => record.connect(address, waits),
+                    Transport::Udp => record.set_destination(address).map(|()| Reply::Done),
+                }
+            }
+            Operation::Disconnect { socket } => {
+                self.registry.record(socket)?.clear_destination().map(|()| Reply::Done)
+            }
+            Operation::Shutdown { socket, .. } => {
+                if socket.kind.transport == Transport::Tcp {
+                    self.registry.record(socket)?.stop_listening(self.registry.host())?;
+                }
+                Ok(Reply::Done)
+            }
+            Operation::LocalAddress { socket } => {
+                Ok(Reply::Address(self.registry.record(socket)?.local_address()))
+            }
+            Operation::RemoteAddress { socket } => {
+                let remote: Option<SocketAddr> = self.registry.record(socket)?.remote();
+                remote.map(|remote| Reply::Address(Address::from(remote))).ok_or(Errno::NOTCONN)
+            }
+            Operation::SetOption { socket, level, name, value } => {
+                options::set(&*self.registry.record(socket)?, level, name, value).map(|()| Reply::Done)
+            }
+            Operation::TakeError { socket } => {
+                let error = self.registry.find(socket.id).and_then(|record| record.take_error());
+                Ok(Reply::Count(error.map_or(0, |error| error.0.unsigned_abs())))
+            }
+            Operation::OutQueue { socket } => {
+                let record = self.registry.record(socket)?;
+                Ok(Reply::Count(record.socket().map_or(0, |socket| socket.unacknowledged())))
+            }
+            // Answered by the callers.
+            Operation::Hello { .. }
+            | Operation::GetOption { .. }
+            | Operation::LookUpName { .. }
+            | Operation::LookUpAddress { .. } => Err(Errno::OPNOTSUPP),
+        }
+    }
+
+    /// Sends a reply. A process that takes no replies has filled its own queue with requests, and loses them.
+    fn send(&self, fd: &AsyncFd<OwnedFd>, number: u32, reply: Reply<'_>) {
+        let mut message = [0; MESSAGE_MAX];
+        let encoded = reply.encode(number, &mut message);
+        let encoded = encoded.or_else(|_| Reply::Failed(Errno::INVAL.0).encode(number, &mut message));
+        if let Some(message) = encoded.ok().and_then(|len| message.get(..len)) {
+            let _ = unix::write(fd.as_fd(), message);
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! One socket of a program: the stack's socket, and where it stands between socket(2) and close(2).
+
+use std::cell::{Cell, RefCell};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::{Rc, Weak};
+
+use portolan_protocol::request::Target;
+use portolan_protocol::{Address, Family, Reply, Transport};
+use tokio::io::unix::AsyncFd;
+use tokio::task::AbortHandle;
+
+use super::end::End;
+use super::network::{Errno, Host, HostSocket};
+use super::options::Options;
+use crate::os::unix;
+
+/// How far a socket has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// Fresh, bound, or any UDP socket.
+    Open,
+    /// The handshake is under way.
+    Connecting,
+    /// The handshake is complete; later also while text is still carried after a FIN.
+    Connected,
+    /// The program's own socket listens.
+    Listening,
+    /// The handshake failed.
+    Failed,
+    /// It was connected and is no more.
+    Ended,
+}
+
+/// Who keeps a socket alive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Holder {
+    /// The task that carries its octets sees the end by itself.
+    Carrier,
+    /// A listening program: its name is probed often.
+    Listener,
+    /// A program that may be gone: its name is probed now and then.
+    Program,
+    /// Nobody: it has ended and waits to be forgotten.
+    Nobody,
+}
+
+/// A socket that a program has told of.
+pub(super) struct Record {
+    pub(super) target: Target,
+    pub(super) options: Options,
+    socket: RefCell<Option<Rc<HostSocket>>>,
+    phase: Cell<Phase>,
+    /// It came from a listener, so its identity is in no name that could be probed.
+    is_accepted: bool,
+    /// The program's end, while a task has it.
+    end: RefCell<Weak<AsyncFd<OwnedFd>>>,
+    /// The program knows that the handshake is complete.
+    is_told: Cell<bool>,
+    /// For SO_ERROR.
+    error: Cell<Option<Errno>>,
+    /// Kept for getsockname and getpeername after the stack's socket is closed.
+    addresses: Cell<(Option<SocketAddr>, Option<SocketAddr>)>,
+    task: RefCell<Option<AbortHandle>>,
+}
+
+impl Record {
+    /// A socket that a program has just created.
+    pub(super) fn new(host: &Host, target: Target) -> Result<Self, Errno> {
+        let socket = HostSocket::new(host, target.kind)?;
+        Ok(Self::with_socket(target, socket, Options::new(target.kind), Phase::Open, false))
+    }
+
+    /// A connection of a listener.
+    pub(super) fn accepted(target: Target, socket: HostSocket, options: Options, end: &End) -> Self {
+        let record = Self::with_socket(target, socket, options, Phase::Connected, true);
+        record.is_told.set(true);
+        *record.end.borrow_mut() = end.watch();
+        record
+    }
+
+    fn with_socket(
+        target: Target,
+        socket: HostSocket,
+        options: Options,
+        phase: Phase,
+        is_accepted: bool,
+    ) -> Self {
+        Self {
+            target,
+            options,
+            socket: RefCell::new(Some(Rc::new(socket))),
+            phase: Cell::new(phase),
+            is_accepted,
+            end: RefCell::default(),
+            is_told: Cell::new(false),
+            error: Cell::new(None),
+            addresses: Cell::new((None, None)),
+            task: RefCell::new(None),
+        }
+    }
+
+    /// The stack's socket; `ENOTCONN` once the connection has ended.
+    pub(super) fn socket(&self) -> Result<Rc<HostSocket>, Errno> {
+        self.socket.borrow().clone().ok_or(Errno::NOTCONN)
+    }
+
+    pub(super) fn holder(&self) -> Holder {
+        match self.phase.get() {
+            Phase::Listening => Holder::Listener,
+            Phase::Ended | Phase::Failed if self.is_accepted => Holder::Nobody,
+            Phase::Ended | Phase::Failed => Holder::Program,
+            _ if self.end.borrow().upgrade().is_some() => Holder::Carrier,
+            _ => Holder::Program,
+        }
+    }
+
+    /// bind(2).
+    pub(super) fn bind(&self, address: Address) -> Result<(), Errno> {
+        if self.phase.get() != Phase::Open {
+            return Err(Errno::INVAL);
+        }
+        self.socket()?.bind(self.native(address))
+    }
+
+    /// listen(2). True if it did not listen before.
+    pub(super) fn listen(&self, backlog: u32) -> Result<bool, Errno> {
+        let was_open = match self.phase.get() {
+            Phase::Open => true,
+            Phase::Listening => false,
+            _ => return Err(Errno::INVAL),
+        };
+        self.socket()?.listen(backlog)?;
+        self.phase.set(Phase::Listening);
+        Ok(was_open)
+    }
+
+    /// shutdown(2) of a listener: the stack's socket is replaced by a fresh one.
+    pub(super) fn stop_listening(&self, host: &Host) -> Result<(), Errno> {
+        if self.phase.get() == Phase::Listening {
+            self.close();
+            *self.socket.borrow_mut() = Some(Rc::new(HostSocket::new(host, self.target.kind)?));
+            self.phase.set(Phase::Open);
+        }
+        Ok(())
+    }
+
+    /// connect(2) of a stream.
+    pub(super) fn connect(&self, address: Address, waits: bool) -> Result<Reply<'static>, Errno> {
+        match self.phase.get() {
+            Phase::Open => {
+                self.socket()?.connect(to_host(self.native(address)))?;
+                self.phase.set(Phase::Connecting);
+                self.is_told.set(waits);
+                Ok(Reply::Connecting)
+            }
+            Phase::Connecting => {
+                self.is_told.set(waits);
+                Err(Errno::ALREADY)
+            }
+            Phase::Connected | Phase::Ended if !self.is_told.replace(true) => Ok(Reply::Done),
+            Phase::Failed => match self.error.take() {
+                Some(error) => Err(error),
+                None => Ok(Reply::Spent),
+            },
+            _ => Err(Errno::ISCONN),
+        }
+    }
+
+    /// connect(2) of a UDP socket.
+    pub(super) fn set_destination(&self, address: Address) -> Result<(), Errno> {
+        self.socket()?.connect(to_host(self.native(address)))
+    }
+
+    /// connect(2) of a UDP socket with AF_UNSPEC.
+    pub(super) fn clear_destination(&self) -> Result<(), Errno> {
+        self.socket()?.disconnect()
+    }
+
+    /// The program's end has a datagram in its queue that was not looked at yet, which is as good as sent.
+    fn has_waiting_datagrams(&self) -> bool {
+        let end = self.end.borrow().upgrade();
+        self.target.kind.transport == Transport::Udp
+            && end.is_some_and(|end| unix::queued(end.get_ref().as_fd()).is_ok_and(|octets| octets > 0))
+    }
+
+    /// A UDP socket that sends without having been bound gets a port now.
+    pub(super) fn ensure_bound(&self) -> Result<(), Errno> {
+        let socket = self.socket()?;
+        if socket.local().is_some_and(|local| local.port() != 0) {
+            return Ok(());
+        }
+        socket.bind(SocketAddr::new(unspecified(self.target.kind.family), 0))
+    }
+
+    /// A task takes the program's end. False if there is nothing to carry, or another has it.
+    pub(super) fn attach(&self, end: &End) -> bool {
+        let fits = match self.target.kind.transport {
+            Transport::Tcp => self.phase.get() == Phase::Connecting,
+            Transport::Udp => true,
+        };
+        let is_free = self.end.borrow().upgrade().is_none();
+        if fits && is_free {
+            *self.end.borrow_mut() = end.watch();
+        }
+        fits && is_free
+    }
+
+    /// The handshake is complete.
+    pub(super) fn connected(&self) {
+        if self.phase.get() == Phase::Connecting {
+            self.phase.set(Phase::Connected);
+        }
+    }
+
+    /// The connection, or the attempt to connect, has ended.
+    pub(super) fn ended(&self, error: Option<Errno>) {
+        self.error.set(error);
+        let was_connecting = self.phase.get() == Phase::Connecting;
+        self.phase.set(if was_connecting { Phase::Failed } else { Phase::Ended });
+        self.addresses.set((self.local(), self.remote()));
+        *self.socket.borrow_mut() = None;
+    }
+
+    /// The listener's task, to be ended with the record.
+    pub(super) fn set_task(&self, task: AbortHandle) {
+        *self.task.borrow_mut() = Some(task);
+    }
+
+    /// The program is gone: the stack's socket is closed.
+    pub(super) fn close(&self) {
+        if let Some(task) = self.task.borrow_mut().take() {
+            task.abort();
+        }
+        *self.socket.borrow_mut() = None;
+    }
+
+    /// SO_ERROR, taken away.
+    pub(super) fn take_error(&self) -> Option<Errno> {
+        self.error.take().or_else(|| self.socket().ok()?.take_error())
+    }
+
+    pub(super) fn local(&self) -> Option<SocketAddr> {
+        self.socket().ok().and_then(|socket| socket.local()).or(self.addresses.get().0)
+    }
+
+    pub(super) fn remote(&self) -> Option<SocketAddr> {
+        self.socket().ok().and_then(|socket| socket.remote()).or(self.addresses.get().1)
+    }
+
+    /// getsockname(2): the wildcard address before it is bound.
+    pub(super) fn local_address(&self) -> Address {
+        if self.has_waiting_datagrams() {
+            let _ = self.ensure_bound();
+        }
+        let unbound = SocketAddr::new(unspecified(self.target.kind.family), 0);
+        self.local().unwrap_or(unbound).into()
+    }
+
+    /// SO_LINGER says that closing means a reset.
+    pub(super) fn lingers_not(&self) -> bool {
+        self.options.linger() == Some(0)
+    }
+
+    /// An address as the stack knows it. An unspecified one is of the socket's own family.
+    fn native(&self, address: Address) -> SocketAddr {
+        match (self.target.kind.family, address.is_unspecified()) {
+            (family, true) if address.to_v4().is_none() || family == Family::V4 => {
+                SocketAddr::new(unspecified(family), address.port)
+            }
+            _ => address.to_socket_addr(),
+        }
+    }
+}
+
+fn unspecified(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
+}
+
+/// To connect to the unspecified address is, on Linux, to connect to this host.
+fn to_host(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        });
+    }
+    address
+}

@@ -1,0 +1,288 @@
+//! Carries one connection between a program's end and the stack's socket.
+//!
+//! Both directions are tried in turn until each would block; each holds at most one scratch buffer's worth of
+//! octets that the other side had no room for. What TCP has and AF_UNIX has not is made with the canary: see
+//! [`super::canary`]. How a connection ends decides what is left in the program's queue:
+//!
+//! | the end | what is done |
+//! |---|---|
+//! | both directions ended with FIN | the canary is read, then the end is closed |
+//! | reset, time-out, unreachable | the errno is kept for SO_ERROR, and the end closed with the canary in it |
+//! | the program closed cleanly | its last text and a FIN are sent; the stack finishes in the background |
+//! | the program closed with text unread, or with SO_LINGER {1, 0} | the connection is reset |
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::canary::{CanaryReader, Front};
+use super::end::End;
+use super::network::{Errno, HostSocket};
+use super::socket::Record;
+use crate::os::unix;
+
+/// Octets moved at a time: large, because a small write costs the kernel a buffer of its own.
+pub(super) const SCRATCH_LEN: usize = 256 * 1024;
+
+/// Rounds of both directions before other tasks get their turn.
+const ROUNDS: u32 = 8;
+
+/// The buffer that all connections of the thread share: nothing stays in it between two calls.
+pub(super) type Scratch = Rc<RefCell<Box<[u8]>>>;
+
+/// Octets that were taken from one side and that the other had no room for.
+#[derive(Default)]
+struct Pending {
+    octets: Vec<u8>,
+    done: usize,
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.done == self.octets.len()
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.octets.get(self.done..).unwrap_or(&[])
+    }
+
+    fn advance(&mut self, len: usize) {
+        self.done += len;
+        if self.is_empty() {
+            // Idle connections hold no memory.
+            *self = Self::default();
+        }
+    }
+
+    fn keep(&mut self, octets: &[u8]) {
+        self.octets.extend_from_slice(octets);
+    }
+}
+
+/// How a connection ended, as far as the program is concerned.
+enum Outcome {
+    /// Both directions have ended, or the program is gone.
+    Finished,
+    /// The network ended it with this errno.
+    Failed(Errno),
+    /// The program ended it, and the other host is to see a reset.
+    Aborted,
+}
+
+/// One connection.
+pub(super) struct Carrier {
+    end: End,
+    socket: Rc<HostSocket>,
+    record: Rc<Record>,
+    reader: CanaryReader,
+    scratch: Scratch,
+    up: Pending,
+    down: Pending,
+    /// A FIN was sent.
+    up_has_ended: bool,
+    /// The other host's FIN was passed on.
+    down_has_ended: bool,
+    /// The first error of the stack's socket.
+    error: Option<Errno>,
+}
+
+impl Carrier {
+    /// For a program that connects.
+    pub(super) fn for_connect(end: End, socket: Rc<HostSocket>, record: Rc<Record>, scratch: Scratch) -> Self {
+        let front = Front::Taken(portolan_protocol::FILLER_LEN);
+        Self::new(end, socket, record, scratch, front)
+    }
+
+    /// For a connection that was handed to a listening program.
+    pub(super) fn for_accept(end: End, socket: Rc<HostSocket>, record: Rc<Record>, scratch: Scratch) -> Self {
+        let front = Front::Unknown(record.target.id.0);
+        Self::new(end, socket, record, scratch, front)
+    }
+
+    fn new(end: End, socket: Rc<HostSocket>, record: Rc<Record>, scratch: Scratch, front: Front) -> Self {
+        Self {
+            end,
+            socket,
+            record,
+            reader: CanaryReader::new(front),
+            scratch,
+            up: Pending::default(),
+            down: Pending::default(),
+            up_has_ended: false,
+            down_has_ended: false,
+            error: None,
+        }
+    }
+
+    /// Waits for the handshake, if there is one to wait for, then carries until the connection has ended.
+    pub(super) async fn run(mut self) {
+        let outcome = match poll_fn(|cx| self.poll_connect(cx)).await {
+            Ok(()) => {
+                self.record.connected();
+                poll_fn(|cx| self.poll_carry(cx)).await
+            }
+            Err(outcome) => outcome,
+        };
+        match outcome {
+            Outcome::Finished => {
+                self.record.ended(None);
+                self.reader.disarm(self.end.fd(), &mut self.scratch.borrow_mut());
+            }
+            Outcome::Aborted => {
+                self.record.ended(None);
+                self.socket.abort();
+            }
+            Outcome::Failed(error) => {
+                self.record.ended(Some(error));
+                self.wait_until_armed().await;
+            }
+        }
+    }
+
+    /// The end of the handshake. A program that closes meanwhile leaves nothing behind.
+    fn poll_connect(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Outcome>> {
+        loop {
+            let is_woken = self.end.poll_wake(cx);
+            if self.end.hangup().is_closed {
+                return Poll::Ready(Err(Outcome::Aborted));
+            }
+            match self.socket.poll_connected(cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Outcome::Failed(error))),
+                Poll::Pending if is_woken => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn poll_carry(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        for _ in 0..ROUNDS {
+            let is_woken = self.end.poll_wake(cx);
+            let hangup = self.end.hangup();
+            // After our own FIN the kernel's HUP may mean a program that has only shut its side too.
+            let is_gone = hangup.is_closed && !self.down_has_ended;
+            if hangup.has_error || is_gone && !self.down.is_empty() {
+                return Poll::Ready(Outcome::Aborted);
+            }
+            if hangup.is_closed && self.record.lingers_not() {
+                return Poll::Ready(Outcome::Aborted);
+            }
+            let mut has_moved = self.carry_up(cx, hangup.has_ended);
+            if !is_gone {
+                has_moved |= self.carry_down(cx);
+            }
+            if let Some(error) = self.error
+                && self.down.is_empty()
+            {
+                return Poll::Ready(Outcome::Failed(error));
+            }
+            if self.up_has_ended && (self.down_has_ended && self.down.is_empty() || is_gone) {
+                return Poll::Ready(Outcome::Finished);
+            }
+            if !is_woken && !has_moved {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Program to network. True if anything moved.
+    fn carry_up(&mut self, cx: &mut Context<'_>, program_has_ended: bool) -> bool {
+        let mut has_moved = false;
+        while !self.up_has_ended && self.error.is_none() {
+            if !self.up.is_empty() {
+                match self.socket.poll_write(cx, self.up.rest()) {
+                    Poll::Ready(Ok(len)) => self.up.advance(len),
+                    Poll::Ready(Err(error)) => self.error = Some(error),
+                    Poll::Pending => break,
+                }
+                has_moved = true;
+                continue;
+            }
+            let scratch = Rc::clone(&self.scratch);
+            let mut scratch = scratch.borrow_mut();
+            let text = match self.reader.take(self.end.fd(), &mut scratch) {
+                Ok(text) => text,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => &[],
+                Err(_) => break,
+            };
+            if text.is_empty() {
+                if program_has_ended {
+                    self.socket.shutdown_write();
+                    self.up_has_ended = true;
+                    has_moved = true;
+                }
+                break;
+            }
+            has_moved = true;
+            match self.socket.poll_write(cx, text) {
+                Poll::Ready(Ok(len)) => self.up.keep(text.get(len..).unwrap_or(&[])),
+                Poll::Ready(Err(error)) => self.error = Some(error),
+                Poll::Pending => self.up.keep(text),
+            }
+        }
+        has_moved
+    }
+
+    /// Network to program. True if anything moved.
+    fn carry_down(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut has_moved = false;
+        loop {
+            if !self.down.is_empty() {
+                match write_to_program(&self.end, self.down.rest()) {
+                    Some(0) => break,
+                    Some(len) => self.down.advance(len),
+                    None => self.down = Pending::default(),
+                }
+                has_moved = true;
+                continue;
+            }
+            if self.down_has_ended {
+                break;
+            }
+            let scratch = Rc::clone(&self.scratch);
+            let mut scratch = scratch.borrow_mut();
+            match self.socket.poll_read(cx, &mut scratch) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(0)) => {
+                    self.down_has_ended = true;
+                    // After an error the end of text is the reset itself, which closing brings about.
+                    if self.error.is_none() {
+                        unix::shut_write(self.end.fd());
+                    }
+                }
+                Poll::Ready(Ok(len)) => {
+                    let text = scratch.get(..len).unwrap_or(&[]);
+                    // A program that has shut its reading side discards what comes.
+                    let sent = write_to_program(&self.end, text).unwrap_or(len);
+                    self.down.keep(text.get(sent..).unwrap_or(&[]));
+                }
+                Poll::Ready(Err(error)) => {
+                    self.error.get_or_insert(error);
+                    self.down_has_ended = true;
+                }
+            }
+            has_moved = true;
+        }
+        has_moved
+    }
+
+    /// A program that has not accepted yet has left no canary; until it does, or goes away, it must not see the end.
+    async fn wait_until_armed(&mut self) {
+        while !self.reader.is_armed(self.end.fd()) && !self.end.hangup().has_ended {
+            self.end.wake().await;
+        }
+    }
+}
+
+/// What the program's queue has taken: 0 when it is full, `None` when nobody will read it.
+fn write_to_program(end: &End, text: &[u8]) -> Option<usize> {
+    match unix::write(end.fd(), text) {
+        Ok(len) => Some(len),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Some(0),
+        Err(_) => None,
+    }
+}

@@ -1,0 +1,145 @@
+//! AF_UNIX sockets under abstract names: the stack process's ends of programs' sockets.
+
+#![expect(unsafe_code, reason = "tokio's registration of a descriptor")]
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use portolan_protocol::{Name, Transport};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType, acceptfrom_with,
+    bind, connect, listen, recv, send, shutdown, socket_with, sockopt,
+};
+use tokio::io::unix::AsyncFd;
+
+/// The user at the other end, for SO_PEERCRED checks.
+pub type Uid = u32;
+
+/// Linux's limit for the backlog of a listener, unless the administrator has raised it.
+const BACKLOG: i32 = 4096;
+
+fn socket_type(transport: Transport) -> SocketType {
+    match transport {
+        Transport::Tcp => SocketType::STREAM,
+        Transport::Udp => SocketType::SEQPACKET,
+    }
+}
+
+fn socket(transport: Transport) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    Ok(socket_with(AddressFamily::UNIX, socket_type(transport), flags, None)?)
+}
+
+fn address(name: &Name) -> io::Result<SocketAddrUnix> {
+    Ok(SocketAddrUnix::new_abstract_name(name.encode().as_bytes())?)
+}
+
+/// Registers a socket with the runtime that calls. Errors: the system's, at its limits.
+pub fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an OwnedFd owns an open descriptor, and AsyncFd gives it out by reference only, so that it is neither
+    // closed nor replaced while it is registered.
+    Ok(unsafe { AsyncFd::register(fd) }?)
+}
+
+/// A listener on a name, SOCK_STREAM for TCP and SOCK_SEQPACKET for UDP. Errors: `EADDRINUSE` if the name is taken.
+pub fn listener(transport: Transport, name: &Name) -> io::Result<OwnedFd> {
+    let fd = socket(transport)?;
+    bind(&fd, &address(name)?)?;
+    listen(&fd, BACKLOG)?;
+    Ok(fd)
+}
+
+/// The next connection and the name that its other end is bound to, if that is one of ours. `EAGAIN` without one.
+pub fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<Name>)> {
+    let (fd, peer) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+    let name = peer
+        .and_then(|peer| SocketAddrUnix::try_from(peer).ok())
+        .and_then(|peer| Name::decode(peer.abstract_name()?).ok());
+    Ok((fd, name))
+}
+
+/// A stream socket bound to `own`, to be connected to a program's listener.
+pub fn bound_stream(own: &Name) -> io::Result<OwnedFd> {
+    let fd = socket(Transport::Tcp)?;
+    bind(&fd, &address(own)?)?;
+    Ok(fd)
+}
+
+/// Connects to a program's listener. `EAGAIN` while its backlog is full, `ECONNREFUSED` when it is gone.
+pub fn connect_to(fd: BorrowedFd<'_>, name: &Name) -> io::Result<()> {
+    Ok(connect(fd, &address(name)?)?)
+}
+
+/// True while somebody holds a socket of this name, and also if that cannot be found out.
+pub fn is_held(transport: Transport, name: &Name) -> bool {
+    let Ok(fd) = socket(transport) else { return true };
+    address(name).is_ok_and(|address| bind(&fd, &address) == Err(Errno::ADDRINUSE))
+}
+
+/// The user at the other end of a connected socket.
+pub fn peer_uid(fd: BorrowedFd<'_>) -> io::Result<Uid> {
+    Ok(sockopt::socket_peercred(fd)?.uid.as_raw())
+}
+
+/// The effective user of this process.
+pub fn own_uid() -> Uid {
+    rustix::process::geteuid().as_raw()
+}
+
+/// Octets that wait to be read.
+pub fn queued(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    Ok(usize::try_from(rustix::io::ioctl_fionread(fd)?).unwrap_or(usize::MAX))
+}
+
+/// Reads, or receives one message; its true length even if the buffer was too short. `EAGAIN` if there is nothing.
+pub fn receive(fd: BorrowedFd<'_>, out: &mut [u8]) -> io::Result<usize> {
+    Ok(recv(fd, out, RecvFlags::TRUNC.union(RecvFlags::DONTWAIT))?.1)
+}
+
+/// Reads from a stream. `EAGAIN` if there is nothing.
+pub fn read(fd: BorrowedFd<'_>, out: &mut [u8]) -> io::Result<usize> {
+    Ok(recv(fd, out, RecvFlags::DONTWAIT)?.1)
+}
+
+/// Looks at the front of what waits.
+pub fn peek(fd: BorrowedFd<'_>, out: &mut [u8]) -> io::Result<usize> {
+    Ok(recv(fd, out, RecvFlags::DONTWAIT.union(RecvFlags::PEEK))?.1)
+}
+
+/// Sends without SIGPIPE. `EAGAIN` without room, `EPIPE` if the program is gone or reads no more.
+pub fn write(fd: BorrowedFd<'_>, octets: &[u8]) -> io::Result<usize> {
+    Ok(send(fd, octets, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
+}
+
+/// Lets the program see the end of text.
+pub fn shut_write(fd: BorrowedFd<'_>) {
+    // A program that is gone has seen the end already.
+    let _ = shutdown(fd, Shutdown::Write);
+}
+
+/// How far the other end has gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Hangup {
+    /// It writes no more: a shutdown or a close.
+    pub has_ended: bool,
+    /// Neither direction is open. If this end has not shut its own, the other has closed both.
+    pub is_closed: bool,
+    /// It closed without having read everything.
+    pub has_error: bool,
+}
+
+/// Asks how far the other end has gone.
+pub fn hangup(fd: BorrowedFd<'_>) -> Hangup {
+    let mut entries = [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::RDHUP)];
+    if poll(&mut entries, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_err() {
+        return Hangup::default();
+    }
+    let flags = entries[0].revents();
+    Hangup {
+        has_ended: flags.intersects(PollFlags::RDHUP | PollFlags::HUP),
+        is_closed: flags.contains(PollFlags::HUP),
+        has_error: flags.contains(PollFlags::ERR),
+    }
+}
