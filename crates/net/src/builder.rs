@@ -138,16 +138,10 @@ impl Step {
             Step::Link { .. } => Ok(()),
             Step::Address(cidr) => stack.add_address(now, link, cidr),
             Step::Route { destination, via, kind } => {
-                stack.add_route(Route { destination, via, link, kind, metric: 0 })
+                stack.add_route(now, Route { destination, via, link, kind, metric: 0 })
             }
-            Step::Neighbour(address, ethernet) => {
-                stack.set_neighbour(link, address, ethernet);
-                Ok(())
-            }
-            Step::Intercept(what) => {
-                stack.set_intercept(link, what);
-                Ok(())
-            }
+            Step::Neighbour(address, ethernet) => stack.set_neighbour(link, address, ethernet),
+            Step::Intercept(what) => stack.set_intercept(link, what),
         }
     }
 }

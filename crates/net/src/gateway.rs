@@ -191,7 +191,7 @@ impl UdpDatagram {
 
     /// Answers with an ICMP error that quotes this datagram. [`Refusal::Silent`] and [`Refusal::Reset`] send nothing.
     pub fn refuse(&self, how: Refusal) {
-        self.core.with_live(|stack, now| stack.udp_refuse(now, self.datagram.link, &self.datagram, how));
+        self.core.with_live(|stack, now| stack.udp_refuse(now, &self.datagram, how));
     }
 }
 
@@ -262,17 +262,15 @@ impl EchoRequest {
 
     /// Answers in the name of the destination, with what the real one answered.
     pub fn reply(self, data: &[u8]) -> io::Result<()> {
-        let link = self.request.link;
         self.core.call(|stack, now| {
-            stack.echo_reply(now, link, self.request, data);
+            stack.echo_reply(now, &self.request, data);
             Ok(())
         })
     }
 
     /// Answers with an ICMP error.
     pub fn refuse(self, how: Refusal) {
-        let link = self.request.link;
-        self.core.with_live(|stack, now| stack.echo_refuse(now, link, self.request, how));
+        self.core.with_live(|stack, now| stack.echo_refuse(now, &self.request, how));
     }
 }
 

@@ -13,7 +13,7 @@ use portolan_link::Instant;
 use portolan_stack::{SocketError, SocketId, Stack};
 
 use crate::shared::{Core, Phase, ended, io_error};
-use crate::wakers::Direction;
+use crate::wakers::{Direction, WakeList};
 
 /// Ownership of one socket. Dropping it closes the socket; TCP then finishes in the background.
 pub(crate) struct Handle {
@@ -31,7 +31,18 @@ impl Handle {
         &self,
         op: impl FnOnce(&mut Stack, Instant, SocketId) -> Result<R, SocketError>,
     ) -> io::Result<R> {
-        self.core.call(|stack, now| op(stack, now, self.id))
+        self.core.call(|stack, now| op(stack, now, self.id).map_err(since_abort))
+    }
+
+    /// Closes the socket before its owner lets go of it; a connection is reset.
+    pub(crate) fn abort(&self) {
+        let mut wakes = WakeList::default();
+        self.core.with(|shared, now| {
+            // A connection that has ended already needs no abort.
+            let _ = shared.stack.abort(now, self.id);
+            shared.wakers.wake_both(self.id, &mut wakes);
+        });
+        wakes.wake_all();
     }
 
     /// A call of a `poll_*` function: if it would block, the task is woken when it is worth trying again. Only the
@@ -51,7 +62,7 @@ impl Handle {
                     shared.poll_later(self.id, direction, cx.waker());
                     Poll::Pending
                 }
-                result => Poll::Ready(result.map_err(io_error)),
+                result => Poll::Ready(result.map_err(since_abort).map_err(io_error)),
             }
         })
     }
@@ -68,7 +79,18 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.core.with_live(|stack, now| stack.close(now, self.id));
+        self.core.with_live(|stack, now| {
+            // Only an abort has closed it before.
+            let _ = stack.close(now, self.id);
+        });
+    }
+}
+
+/// Who holds a handle does not know of a closed socket, only of an aborted one.
+fn since_abort(error: SocketError) -> SocketError {
+    match error {
+        SocketError::BadSocket => SocketError::ConnectionAborted,
+        error => error,
     }
 }
 
@@ -97,7 +119,7 @@ where
                     shared.wakers.register(handle.id, *direction, key, cx.waker());
                     Poll::Pending
                 }
-                result => Poll::Ready(result.map_err(io_error)),
+                result => Poll::Ready(result.map_err(since_abort).map_err(io_error)),
             }
         })
     }

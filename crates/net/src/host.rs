@@ -58,7 +58,7 @@ impl Host {
         self.0.with(|shared, now| {
             if shared.phase == Phase::Running {
                 shared.phase = Phase::Stopping(now + STOPPING);
-                shared.stack.shutdown_all(now);
+                shared.stack.shutdown(now);
             }
         });
     }

@@ -20,14 +20,14 @@ use std::net::SocketAddr;
 use portolan_stack::{SocketError, SocketId, Stack};
 use portolan_wire::{Endpoint, Family};
 
-/// The local address of a socket.
+/// The local address of a socket; unspecified and port 0 before it has one.
 pub(crate) fn local(stack: &Stack, id: SocketId) -> Result<SocketAddr, SocketError> {
-    stack.local(id).map(Endpoint::to_socket_addr).ok_or(SocketError::InvalidArgument)
+    stack.local(id).map(Endpoint::to_socket_addr)
 }
 
 /// The peer of a connected socket.
 pub(crate) fn remote(stack: &Stack, id: SocketId) -> Result<SocketAddr, SocketError> {
-    stack.remote(id).map(Endpoint::to_socket_addr).ok_or(SocketError::NotConnected)
+    stack.remote(id).map(Endpoint::to_socket_addr)
 }
 
 /// The family that a socket for `address` has.

@@ -138,7 +138,7 @@ impl UdpSocket {
     /// Waits until receiving is worth a try. Cancel safe.
     pub async fn readable(&self) -> io::Result<()> {
         let wait = |stack: &mut Stack, _, id| {
-            let ready = stack.readiness(id);
+            let ready = stack.readiness(id)?;
             if ready.readable || ready.error { Ok(()) } else { Err(SocketError::WouldBlock) }
         };
         self.0.wait(Direction::Read, wait).await
@@ -147,7 +147,7 @@ impl UdpSocket {
     /// Waits until sending is worth a try. Cancel safe.
     pub async fn writable(&self) -> io::Result<()> {
         let wait = |stack: &mut Stack, _, id| {
-            let ready = stack.readiness(id);
+            let ready = stack.readiness(id)?;
             if ready.writable || ready.error { Ok(()) } else { Err(SocketError::WouldBlock) }
         };
         self.0.wait(Direction::Write, wait).await
@@ -177,7 +177,7 @@ impl UdpSocket {
 fn receive(stack: &mut Stack, now: Instant, id: SocketId, out: &mut [u8]) -> Result<Received, SocketError> {
     stack.recv_from(now, id, out).map(|datagram| Received {
         len: datagram.len,
-        full_len: datagram.len + datagram.truncated_len,
+        full_len: datagram.full_len,
         from: datagram.from.to_socket_addr(),
         to: datagram.to.to_socket_addr(),
     })

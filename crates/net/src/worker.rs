@@ -127,7 +127,8 @@ impl Worker {
         }
         self.ports.retain(|port| {
             if port.is_gone() {
-                shared.stack.remove_link(now, port.id());
+                // It exists, for the port was there until now.
+                let _ = shared.stack.remove_link(now, port.id());
                 shared.links.retain(|(link, _)| *link != port.id());
             }
             !port.is_gone()

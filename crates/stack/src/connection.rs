@@ -6,7 +6,7 @@
 
 use alloc::boxed::Box;
 
-use portolan_link::Instant;
+use portolan_link::{Chunks, Instant};
 use portolan_tcp::{Context, Error, Info, Signals, State, Tcb};
 use portolan_wire::{Family, FlowKey};
 
@@ -18,6 +18,9 @@ use crate::socket::Kind as SocketKind;
 use crate::stack::Stack;
 use crate::timer::{Kind, Owner, TimerId};
 use crate::{LinkId, SocketError, SocketId};
+
+/// Segments that a connection may still have to send when it enters TIME-WAIT: the ACK of the peer's FIN.
+const LAST_SEGMENTS: usize = 2;
 
 /// One connection's record.
 pub(crate) struct Connection {
@@ -110,19 +113,23 @@ impl Stack {
         Some(call(&mut connection.tcb, &mut cx))
     }
 
-    /// Carries out what a call into a Tcb has asked for. The record may be gone afterwards.
+    /// Carries out what a call into a Tcb has asked for by its signals. The record may be gone afterwards.
     pub(crate) fn settle(&mut self, index: u32, signals: Signals) {
         self.tell(index, signals);
         if signals.contains(Signals::TIME_WAIT) {
             self.enter_time_wait(index);
             return;
         }
-        let Some(wants) = self.with_tcb(index, |tcb, cx| tcb.wants_transmit(cx)) else { return };
-        if wants {
-            self.activate(index);
-        } else if self.flows.connections.get(index).is_some_and(|connection| connection.tcb.is_finished()) {
+        let Some(connection) = self.flows.connections.get(index) else { return };
+        if !connection.in_table {
+            return;
+        }
+        if connection.tcb.is_finished() {
             self.connection_ended(index);
             return;
+        }
+        if signals.contains(Signals::TRANSMIT) {
+            self.activate(index);
         }
         self.keep_timer(index);
     }
@@ -249,10 +256,9 @@ impl Stack {
         let Some(connection) = self.flows.connections.get(index) else { return };
         let (key, ttl, tos) = (connection.key, connection.ttl, connection.tos);
         // The last ACK may still have to be sent, and the record sends only what it is asked for.
-        while let Some(plan) = self
-            .with_tcb(index, |tcb, cx| tcb.poll_segment(cx, u32::MAX, &mut portolan_link::Chunks::new()))
-            .flatten()
-        {
+        for _ in 0..LAST_SEGMENTS {
+            let plan = self.with_tcb(index, |tcb, cx| tcb.poll_segment(cx, u32::MAX, &mut Chunks::new()));
+            let Some(plan) = plan.flatten() else { break };
             self.send_control(&key, &plan, ttl, tos);
         }
         self.connection_ended(index);

@@ -4,7 +4,7 @@
 //! super-segment, or a few segments; then the next one is asked. A full batch ends the call and is the back-pressure.
 
 use portolan_link::{Checksum as LinkChecksum, Chunk, Gso, HEAD_MAX, TxBatch, TxEntry};
-use portolan_tcp::SegmentPlan;
+use portolan_tcp::{SegmentPlan, Signals};
 use portolan_wire::ethernet::{self, EtherType};
 use portolan_wire::{Checksum, EthernetAddress, WireError, protocol, tcp};
 
@@ -13,7 +13,7 @@ use crate::event::Pending;
 use crate::ip::output::{Envelope, tcp_header};
 use crate::link::neighbor::Resolution;
 use crate::link::{Interface, Outgoing};
-use crate::list::{List, NONE};
+use crate::list::NONE;
 use crate::stack::Stack;
 
 /// Segments of one connection before the next one's turn.
@@ -25,10 +25,8 @@ const JOINED_HEADERS: usize = 128;
 enum Turn {
     /// It has nothing more to send.
     Done,
-    /// It may have more.
+    /// It may have more: its share is used up, or the batch is full.
     More,
-    /// The batch is full.
-    Full,
 }
 
 impl Stack {
@@ -103,17 +101,11 @@ impl Stack {
             self.park(index);
             return;
         };
-        match self.take_turn(index, station, out) {
-            Turn::Done => self.settle(index, portolan_tcp::Signals::empty()),
-            Turn::More | Turn::Full => {
-                self.settle(index, portolan_tcp::Signals::empty());
-                let listed =
-                    self.flows.connections.get(index).is_none_or(|record| record.place.list.is_some());
-                if !listed && let Some(Some(interface)) = self.links.get_mut(usize::from(link.0)) {
-                    interface.enlist(&mut self.flows.connections, index, List::Active);
-                }
-            }
-        }
+        let signals = match self.take_turn(index, station, out) {
+            Turn::Done => Signals::empty(),
+            Turn::More => Signals::TRANSMIT,
+        };
+        self.settle(index, signals);
     }
 
     /// The station of a connection's next hop; `None` while it is being looked for.
@@ -151,7 +143,7 @@ impl Stack {
             let Some(Some(interface)) = self.links.get(usize::from(connection.path.link.0)) else {
                 return Turn::Done;
             };
-            let Some(entry) = out.push() else { return Turn::Full };
+            let Some(entry) = out.push() else { return Turn::More };
             let gso_max = interface.caps.gso_max.min(u16::MAX.into());
             let mut cx = self.engine.context(mss, gso_max);
             let budget = budget.max(gso_max);

@@ -1,7 +1,13 @@
 //! What a call on a connection gets from its host.
 
 use portolan_link::{Instant, Pool};
+use portolan_wire::SeqNumber;
 
+use crate::autotune::Autotune;
+use crate::flight::Flight;
+use crate::receive_queue::ReceiveQueue;
+use crate::send_queue::SendQueue;
+use crate::slab::{Reuse, Slab, Slot};
 use crate::{Config, TcpStats, Tracer};
 
 /// The surroundings of one call: everything that a connection does not own.
@@ -27,25 +33,111 @@ pub struct Context<'a> {
     pub stats: &'a mut TcpStats,
 }
 
+/// What waits in a connection, both ways.
+#[derive(Debug, Default)]
+pub(crate) struct Queues {
+    pub(crate) send: SendQueue,
+    pub(crate) receive: ReceiveQueue,
+    pub(crate) autotune: Autotune,
+}
+
+impl Queues {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.send.is_empty() && self.receive.is_empty()
+    }
+}
+
+impl Reuse for Queues {
+    fn reset(&mut self) {
+        self.send.clear();
+        self.send.shrink();
+        self.receive.clear();
+        self.receive.shrink();
+        self.autotune = Autotune::default();
+    }
+
+    fn heap_octets(&self) -> usize {
+        self.send.heap_octets() + self.receive.heap_octets()
+    }
+}
+
 /// Records that only busy connections have: flight records, and queues. An idle connection gives them back after
 /// [`Config::queues_idle_us`], and then consists of its [`crate::Tcb`] alone.
-#[derive(Debug, Default)]
-pub struct Slabs {}
+#[derive(Debug)]
+pub struct Slabs {
+    flights: Slab<Flight>,
+    queues: Slab<Queues>,
+}
+
+impl Default for Slabs {
+    fn default() -> Slabs {
+        Slabs::new()
+    }
+}
 
 impl Slabs {
     /// Empty slabs.
     #[must_use]
-    pub fn new() -> Slabs {
-        Slabs::default()
+    pub const fn new() -> Slabs {
+        Slabs { flights: Slab::new(), queues: Slab::new() }
     }
+
     /// Octets of memory, text not counted.
     #[must_use]
     pub fn footprint(&self) -> usize {
-        0
+        self.flights.footprint() + self.queues.footprint()
     }
+
     /// Records that connections hold now.
     #[must_use]
     pub fn in_use(&self) -> usize {
-        0
+        self.flights.in_use() + self.queues.in_use()
+    }
+
+    pub(crate) fn flight(&self, slot: Option<Slot>) -> Option<&Flight> {
+        slot.map(|slot| self.flights.get(slot))
+    }
+
+    /// The flight in `slot`, if there is one.
+    pub(crate) fn flight_mut(&mut self, slot: Option<Slot>) -> Option<&mut Flight> {
+        slot.map(|slot| self.flights.get_mut(slot))
+    }
+
+    /// The flight in `slot`, which is filled if it was not.
+    pub(crate) fn flight_or_new(&mut self, slot: &mut Option<Slot>) -> &mut Flight {
+        let slot = *slot.get_or_insert_with(|| self.flights.take());
+        self.flights.get_mut(slot)
+    }
+
+    pub(crate) fn queues(&self, slot: Option<Slot>) -> Option<&Queues> {
+        slot.map(|slot| self.queues.get(slot))
+    }
+
+    /// The queues in `slot`, if there are any.
+    pub(crate) fn queues_mut(&mut self, slot: Option<Slot>) -> Option<&mut Queues> {
+        slot.map(|slot| self.queues.get_mut(slot))
+    }
+
+    /// The queues in `slot`, which is filled if it was not; the next octet to be written has number `end`.
+    pub(crate) fn queues_or_new(&mut self, slot: &mut Option<Slot>, end: SeqNumber) -> &mut Queues {
+        if slot.is_none() {
+            let new = self.queues.take();
+            self.queues.get_mut(new).send.begin(end);
+            *slot = Some(new);
+        }
+        let slot = slot.expect("the slot was filled just now");
+        self.queues.get_mut(slot)
+    }
+
+    pub(crate) fn give_flight(&mut self, slot: &mut Option<Slot>) {
+        if let Some(slot) = slot.take() {
+            self.flights.give(slot);
+        }
+    }
+
+    pub(crate) fn give_queues(&mut self, slot: &mut Option<Slot>) {
+        if let Some(slot) = slot.take() {
+            self.queues.give(slot);
+        }
     }
 }

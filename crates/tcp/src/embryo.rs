@@ -1,12 +1,39 @@
 //! SYN-RECEIVED as a small record: what a listener keeps of a connection that is not yet open.
-use portolan_link::Instant;
-use portolan_wire::SeqNumber;
+//!
+//! RFC 9293 §3.10.7.2 and §3.10.7.4 for this one state. A flood of SYNs costs these records and no connections; the
+//! host bounds their number.
 
+use portolan_link::Instant;
+use portolan_wire::tcp::{Flags, Options};
+use portolan_wire::{Mss, SeqNumber, WindowScale};
+
+use crate::output::options::{SynOffer, syn_options};
+use crate::paws::Timestamps;
+use crate::window::{scale_for, syn_window};
 use crate::{Config, Segment, SegmentPlan};
 
 /// A half-open connection of a listener (RFC 9293 §3.10.7.2, third check).
 #[derive(Clone, Copy, Debug)]
-pub struct Embryo {}
+pub struct Embryo {
+    pub(crate) sent_at: Instant,
+    deadline: Instant,
+    challenged_at: Instant,
+    pub(crate) iss: SeqNumber,
+    pub(crate) irs: SeqNumber,
+    pub(crate) ts: Timestamps,
+    /// The window field of the SYN, which is not scaled.
+    pub(crate) window: u16,
+    pub(crate) peer_mss: u16,
+    mss: u16,
+    /// The window that our SYN-ACK offers.
+    pub(crate) syn_ack_window: u16,
+    pub(crate) snd_scale: WindowScale,
+    pub(crate) rcv_scale: WindowScale,
+    scaling: bool,
+    pub(crate) timestamps: bool,
+    pub(crate) sack: bool,
+    pub(crate) retries: u8,
+}
 
 /// What to do with a segment for an [`Embryo`].
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +64,8 @@ pub enum EmbryoDeadline {
 }
 
 impl Embryo {
-    /// The record for `segment`, a SYN. `mss` is [`crate::Context::mss`]. Send [`Embryo::syn_ack`] next.
+    /// The record for `segment`, a SYN without ACK and RST. `mss` is [`crate::Context::mss`], or less if the listener
+    /// wants; `iss` and `timestamp_offset` are as for [`crate::Tcb::connect`]. Send [`Embryo::syn_ack`] next.
     #[must_use]
     pub fn on_syn(
         now: Instant,
@@ -47,28 +75,150 @@ impl Embryo {
         iss: SeqNumber,
         timestamp_offset: u32,
     ) -> Embryo {
-        let _ = (now, config, segment, mss, iss, timestamp_offset);
-        unimplemented!()
+        let offered = &segment.options;
+        let scaling = config.window_scaling && offered.window_scale.is_some();
+        let mut ts = Timestamps::new(timestamp_offset);
+        if let Some(timestamps) = offered.timestamps {
+            ts.take_first(timestamps.value, now);
+        }
+        Embryo {
+            sent_at: now,
+            deadline: now.plus_micros(u64::from(config.rto_initial_us)),
+            challenged_at: Instant::ZERO,
+            iss,
+            irs: segment.seq,
+            ts,
+            window: segment.window,
+            // RFC 9293 MUST-15.
+            peer_mss: offered.mss.unwrap_or(Mss::DEFAULT_V4).get(),
+            mss,
+            syn_ack_window: syn_window(config.recv_buffer.initial),
+            snd_scale: WindowScale::new(offered.window_scale.filter(|_| scaling).unwrap_or(0)),
+            rcv_scale: if scaling {
+                scale_for(config, config.recv_buffer.max)
+            } else {
+                WindowScale::default()
+            },
+            scaling,
+            timestamps: config.timestamps && offered.timestamps.is_some(),
+            sack: config.sack && offered.sack_permitted,
+            retries: 0,
+        }
     }
+
     /// The SYN-ACK.
     #[must_use]
     pub fn syn_ack(&self, now: Instant, config: &Config) -> SegmentPlan {
-        let _ = (now, config);
-        unimplemented!()
+        let _ = config;
+        let offer = SynOffer {
+            mss: self.mss,
+            scale: self.scaling.then_some(self.rcv_scale),
+            sack: self.sack,
+            timestamps: self.timestamps.then(|| self.timestamps_at(now)),
+        };
+        let mut plan = SegmentPlan::control(self.iss, self.irs + 1, Flags::SYN | Flags::ACK);
+        plan.window = self.syn_ack_window;
+        plan.options = syn_options(&offer);
+        plan.retransmission = self.retries > 0;
+        plan
     }
-    /// Judges a segment of the same flow.
+
+    fn timestamps_at(&self, now: Instant) -> portolan_wire::tcp::Timestamps {
+        portolan_wire::tcp::Timestamps { value: self.ts.value(now), echo: self.ts.recent }
+    }
+
+    /// Judges a segment of the same flow, in the order of RFC 9293 §3.10.7.4.
     pub fn on_segment(&mut self, config: &Config, now: Instant, segment: &Segment) -> EmbryoVerdict {
-        let _ = (now, config, segment);
-        unimplemented!()
+        let rcv_nxt = self.irs + 1;
+        if segment.has(Flags::RST) {
+            return self.on_reset(config, now, segment);
+        }
+        if segment.has(Flags::SYN) {
+            return self.on_another_syn(config, now, segment);
+        }
+        if self.timestamps {
+            match segment.options.timestamps {
+                None => return EmbryoVerdict::Ignore,
+                Some(timestamps) if self.ts.is_old(timestamps.value, now) => {
+                    return self.challenge(config, now);
+                }
+                Some(_) => {}
+            }
+        }
+        let window = u32::from(self.syn_ack_window);
+        let overlaps = segment.end().after(rcv_nxt) && segment.seq.before(rcv_nxt + window);
+        if !segment.seq.in_window(rcv_nxt, window) && !overlaps {
+            return self.challenge(config, now);
+        }
+        if !segment.has(Flags::ACK) {
+            return EmbryoVerdict::Ignore;
+        }
+        if segment.ack != self.iss + 1 {
+            return EmbryoVerdict::Reset(SegmentPlan::control(segment.ack, SeqNumber(0), Flags::RST));
+        }
+        EmbryoVerdict::Establish
     }
+
+    /// RFC 5961 §3.2: only a RST with the very number that is expected next ends the attempt.
+    fn on_reset(&mut self, config: &Config, now: Instant, segment: &Segment) -> EmbryoVerdict {
+        let rcv_nxt = self.irs + 1;
+        if segment.seq == rcv_nxt {
+            EmbryoVerdict::Delete
+        } else if segment.seq.in_window(rcv_nxt, u32::from(self.syn_ack_window)) {
+            self.challenge(config, now)
+        } else {
+            EmbryoVerdict::Ignore
+        }
+    }
+
+    /// The SYN again: our SYN-ACK was lost, or is under way. Any other SYN is answered as RFC 5961 §4.2 says.
+    fn on_another_syn(&mut self, config: &Config, now: Instant, segment: &Segment) -> EmbryoVerdict {
+        if segment.seq != self.irs || segment.has(Flags::ACK) {
+            return self.challenge(config, now);
+        }
+        if now.micros_since(self.sent_at) < u64::from(config.challenge_ack_us) {
+            return EmbryoVerdict::Ignore;
+        }
+        self.sent_at = now;
+        self.retries = self.retries.max(1);
+        EmbryoVerdict::SynAck
+    }
+
+    fn challenge(&mut self, config: &Config, now: Instant) -> EmbryoVerdict {
+        if self.challenged_at != Instant::ZERO
+            && now.micros_since(self.challenged_at) < u64::from(config.challenge_ack_us)
+        {
+            return EmbryoVerdict::Ignore;
+        }
+        self.challenged_at = now;
+        let mut plan = SegmentPlan::control(self.iss + 1, self.irs + 1, Flags::ACK);
+        plan.window = self.syn_ack_window >> self.rcv_scale.get();
+        plan.options =
+            Options { timestamps: self.timestamps.then(|| self.timestamps_at(now)), ..Options::default() };
+        EmbryoVerdict::Challenge(plan)
+    }
+
     /// Does what is due at `now`.
     pub fn on_deadline(&mut self, config: &Config, now: Instant) -> EmbryoDeadline {
-        let _ = (now, config);
-        unimplemented!()
+        if now < self.deadline {
+            return EmbryoDeadline::Wait;
+        }
+        if self.retries >= config.synack_retries {
+            return EmbryoDeadline::GiveUp;
+        }
+        self.retries += 1;
+        self.sent_at = now;
+        let rto_us = u64::from(config.rto_initial_us) << self.retries.min(31);
+        self.deadline = now.plus_micros(rto_us.min(u64::from(config.rto_max_us)));
+        EmbryoDeadline::Resend
     }
+
     /// When [`Embryo::on_deadline`] is wanted.
     #[must_use]
     pub fn next_deadline(&self) -> Instant {
-        unimplemented!()
+        self.deadline
     }
 }
+
+#[cfg(test)]
+mod tests;

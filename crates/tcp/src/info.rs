@@ -1,6 +1,10 @@
 //! What a connection says of itself: Linux's `TCP_INFO` and RFC 4898, as far as they mean something here.
 
-use crate::State;
+use crate::flight::{DUP_THRESH, Flight};
+use crate::output::Blocked;
+use crate::recovery::Phase;
+use crate::tcb::{Marks, Tcb};
+use crate::{Context, State};
 
 /// A connection's figures at one moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,4 +87,63 @@ pub struct Info {
     pub sndbuf_limited_us: u64,
     /// Whether the application, and not the network, limits the sending rate now.
     pub app_limited: bool,
+}
+
+impl Tcb {
+    /// The connection's figures.
+    #[must_use]
+    pub fn info(&self, cx: &Context<'_>) -> Info {
+        let empty = Flight::default();
+        let flight = cx.slabs.flight(self.flight).unwrap_or(&empty);
+        let snd_mss = self.full_text(cx);
+        let segments = |octets: u32| if octets == u32::MAX { octets } else { octets / u32::from(snd_mss) };
+        let (cwnd, ssthresh) = (self.cc.window(), self.cc.threshold());
+        let (busy_us, rwnd_limited_us, sndbuf_limited_us) = self.limits.totals_us(cx.now);
+        let counters = &self.counters;
+        let bytes_retransmitted = u64::from(counters.bytes_retransmitted);
+        let unacked_text = self.snd.nxt.min(self.snd.end).since(self.snd.una).unwrap_or(0);
+        Info {
+            state: self.state,
+            timestamps: self.has(Marks::TIMESTAMPS),
+            sack: self.has(Marks::SACK),
+            snd_wscale: self.snd.scale.get(),
+            rcv_wscale: self.rcv.scale.get(),
+            rtt_us: self.rtt.srtt_us(),
+            rttvar_us: self.rtt.rttvar_us(),
+            min_rtt_us: self.rtt.min_us(),
+            rto_us: self.rtt.rto_us(cx.config, 0),
+            backoff: self.backoffs,
+            probes: self.probes,
+            cwnd,
+            cwnd_segments: segments(cwnd),
+            ssthresh,
+            ssthresh_segments: segments(ssthresh),
+            snd_mss,
+            rcv_mss: self.rcv.mss,
+            snd_wnd: self.snd.wnd,
+            rcv_wnd: self.rcv.wnd(),
+            rcv_space: self.rcv.buffer,
+            retransmits: self.retries,
+            total_retransmits: counters.retransmits,
+            bytes_sent: counters.bytes_acked + u64::from(unacked_text) + bytes_retransmitted,
+            bytes_retransmitted,
+            bytes_acked: counters.bytes_acked,
+            bytes_received: counters.bytes_received,
+            segs_out: counters.segs_out,
+            segs_in: counters.segs_in,
+            reordering: DUP_THRESH,
+            unacked: self.outstanding(),
+            sacked: flight.sacked,
+            lost: flight.lost,
+            delivered: counters.bytes_acked + u64::from(flight.sacked),
+            in_flight: flight.in_flight(),
+            not_sent: self.unsent(),
+            busy_us,
+            rwnd_limited_us,
+            sndbuf_limited_us,
+            app_limited: matches!(self.decide_text(cx, u32::MAX), Err(Blocked::NoText))
+                && flight.recovery.phase == Phase::Open
+                && !self.has(Marks::WINDOW_LIMITED),
+        }
+    }
 }

@@ -1,185 +1,296 @@
-//! The transmission control block: one connection.
-#![allow(unused_variables, clippy::unused_self, clippy::needless_pass_by_ref_mut)]
+//! The transmission control block (RFC 9293 §3.3.1): the record of one connection.
+//!
+//! Here are its fields and what reads them. What changes them is in `open` (the beginning), `input` (segments), `output`
+//! (sending), `application` (calls), `deadline` (time) and `close` (the end).
+
 use alloc::boxed::Box;
 
-use portolan_link::{Chunk, Chunks, Instant, Pool};
-use portolan_wire::SeqNumber;
+use bitflags::bitflags;
+use portolan_link::{Instant, Pool};
+use portolan_wire::{SeqNumber, WindowScale};
 
+use crate::context::Queues;
+use crate::flight::Flight;
+use crate::limits::LimitClock;
+use crate::paws::Timestamps;
+use crate::rtt::Rtt;
+use crate::slab::Slot;
+use crate::timers::Timers;
 use crate::{
-    CongestionControl, Context, DropReason, Embryo, Error, Info, Segment, SegmentPlan, Signals, Slabs,
-    SocketOptions, State, TimeWait,
+    CongestionControl, Context, Controller, DropReason, Error, Signals, Slabs, SocketOptions, State,
+    TimeWait, TraceEvent, Transition,
 };
+
+/// The send sequence space (RFC 9293 §3.3.1, figure 3).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SendSpace {
+    pub(crate) iss: SeqNumber,
+    pub(crate) una: SeqNumber,
+    pub(crate) nxt: SeqNumber,
+    /// In octets, scale applied.
+    pub(crate) wnd: u32,
+    /// The largest SND.WND so far.
+    pub(crate) max_wnd: u32,
+    pub(crate) wl1: SeqNumber,
+    pub(crate) wl2: SeqNumber,
+    /// After the last octet written: the number of the next, or of our FIN.
+    pub(crate) end: SeqNumber,
+    /// How the peer's windows are scaled.
+    pub(crate) scale: WindowScale,
+    /// The MSS that the peer announced.
+    pub(crate) mss: u16,
+}
+
+/// The receive sequence space (RFC 9293 §3.3.1, figure 4). RCV.WND is `adv - nxt`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReceiveSpace {
+    pub(crate) nxt: SeqNumber,
+    /// The right edge of the window that the peer may rely on. It never moves left.
+    pub(crate) adv: SeqNumber,
+    /// RFC 7323 §4.3: Last.ACK.sent.
+    pub(crate) last_ack_sent: SeqNumber,
+    /// Octets of the buffer now.
+    pub(crate) buffer: u32,
+    /// How our windows are scaled.
+    pub(crate) scale: WindowScale,
+    /// The most octets of text that came in one segment.
+    pub(crate) mss: u16,
+}
+
+impl ReceiveSpace {
+    /// RCV.WND in octets.
+    pub(crate) fn wnd(&self) -> u32 {
+        self.adv.since(self.nxt).unwrap_or(0)
+    }
+}
+
+/// Counters of one connection, for [`crate::Info`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) bytes_acked: u64,
+    pub(crate) bytes_received: u64,
+    pub(crate) bytes_retransmitted: u32,
+    pub(crate) segs_in: u32,
+    pub(crate) segs_out: u32,
+    pub(crate) retransmits: u32,
+}
+
+bitflags! {
+    /// What is agreed, pending or known, one bit each.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub(crate) struct Marks: u32 {
+        /// RFC 9293 MUST-11: came from LISTEN.
+        const PASSIVE = 1 << 0;
+        /// Both sides agreed on SACK.
+        const SACK = 1 << 1;
+        /// Both sides agreed on timestamps.
+        const TIMESTAMPS = 1 << 2;
+        /// A SYN or SYN-ACK is to be sent.
+        const SYN_DUE = 1 << 3;
+        /// A RST that ends this connection is to be sent.
+        const RESET_DUE = 1 << 4;
+        /// A RST for a segment that is none of this connection is to be sent; `stray` is its number.
+        const STRAY_RESET_DUE = 1 << 5;
+        /// A window probe or keepalive probe is to be sent.
+        const PROBE_DUE = 1 << 6;
+        /// The application has closed its side; our FIN follows the text.
+        const FIN_QUEUED = 1 << 7;
+        /// The peer's FIN has arrived, in order.
+        const FIN_RECEIVED = 1 << 8;
+        /// The application has let go of the connection.
+        const ORPHAN = 1 << 9;
+        /// The application will read no more.
+        const READ_SHUT = 1 << 10;
+        /// A write found too little room.
+        const WANTS_WRITE = 1 << 11;
+        /// Text goes both ways in turn, so that an ACK is likely to find company.
+        const INTERACTIVE = 1 << 12;
+        /// The retransmission timer is running for window probes.
+        const PERSIST = 1 << 13;
+        /// The window has been small for long: send what fits (RFC 9293 §3.8.6.2.1).
+        const OVERRIDE = 1 << 14;
+        /// The congestion window limited the last sending.
+        const WINDOW_LIMITED = 1 << 15;
+    }
+}
 
 /// One connection.
 #[derive(Debug)]
-pub struct Tcb {}
+pub struct Tcb {
+    pub(crate) flow: u64,
+    pub(crate) timers: Timers,
+    /// When an acceptable segment last came.
+    pub(crate) heard_at: Instant,
+    /// When a SYN or text was last sent.
+    pub(crate) sent_at: Instant,
+    /// When the last limited ACK was sent (RFC 5961 §7).
+    pub(crate) challenged_at: Instant,
+    pub(crate) counters: Counters,
+    pub(crate) cc: Controller,
+    pub(crate) snd: SendSpace,
+    pub(crate) rcv: ReceiveSpace,
+    pub(crate) rtt: Rtt,
+    pub(crate) ts: Timestamps,
+    pub(crate) limits: LimitClock,
+    pub(crate) options: SocketOptions,
+    pub(crate) marks: Marks,
+    /// The number of a RST to send; see [`Marks::STRAY_RESET_DUE`].
+    pub(crate) stray: SeqNumber,
+    pub(crate) flight: Option<Slot>,
+    pub(crate) queues: Option<Slot>,
+    pub(crate) state: State,
+    pub(crate) error: Option<Error>,
+    pub(crate) last_drop: Option<DropReason>,
+    /// ACKs that are to be sent at once.
+    pub(crate) acks_owed: u8,
+    /// Segments that are yet to be acknowledged without delay.
+    pub(crate) quick_acks: u8,
+    /// Retransmissions of the first octet, or of the SYN.
+    pub(crate) retries: u8,
+    /// Doublings of the RTO (RFC 6298 §5.5).
+    pub(crate) backoffs: u8,
+    /// Probes without an answer.
+    pub(crate) probes: u8,
+}
 
 impl Tcb {
-    /// Opens actively: SYN-SENT. The first [`Tcb::poll_segment`] gives the SYN. `flow` is the id in trace events.
-    #[must_use]
-    pub fn connect(
-        cx: &mut Context<'_>,
-        options: &SocketOptions,
-        iss: SeqNumber,
-        timestamp_offset: u32,
-        flow: u64,
-    ) -> Tcb {
-        unimplemented!()
-    }
-    /// A connection whose handshake is being completed: SYN-RECEIVED. Give it next the very segment for which the embryo said
-    /// [`crate::EmbryoVerdict::Establish`].
-    #[must_use]
-    pub fn from_embryo(cx: &mut Context<'_>, embryo: &Embryo, options: &SocketOptions, flow: u64) -> Tcb {
-        unimplemented!()
-    }
-    /// A segment arrived, with its text.
-    pub fn on_segment(&mut self, cx: &mut Context<'_>, segment: &Segment, text: &mut Chunks) -> Signals {
-        unimplemented!()
-    }
-    /// The next segment to send, if any; text is appended to `text`, at most `SLICES_MAX` chunks and `budget` octets (but
-    /// a whole segment at least). Call until `None`.
-    pub fn poll_segment(
-        &mut self,
-        cx: &mut Context<'_>,
-        budget: u32,
-        text: &mut Chunks,
-    ) -> Option<SegmentPlan> {
-        unimplemented!()
-    }
-    /// Whether `poll_segment` would give a segment.
-    #[must_use]
-    pub fn wants_transmit(&self, cx: &Context<'_>) -> bool {
-        unimplemented!()
-    }
-    /// Does what is due at `cx.now`.
-    pub fn on_deadline(&mut self, cx: &mut Context<'_>) -> Signals {
-        unimplemented!()
-    }
-    /// When `on_deadline` is wanted.
-    #[must_use]
-    pub fn next_deadline(&self) -> Option<Instant> {
-        unimplemented!()
-    }
-    /// An ICMP error arrived that quotes sequence number `seq` (RFC 5927 §4). `hard` is RFC 1122's hard error; `error` is what
-    /// the application gets to see.
-    pub fn on_unreachable(
-        &mut self,
-        cx: &mut Context<'_>,
-        seq: SeqNumber,
-        hard: bool,
-        error: Error,
-    ) -> Signals {
-        unimplemented!()
-    }
-    /// An ICMP error arrived that quotes `seq` and says that the path takes no more than `mss` octets (as [`Context::mss`]).
-    pub fn on_mtu(&mut self, cx: &mut Context<'_>, seq: SeqNumber, mss: u16) -> Signals {
-        unimplemented!()
-    }
-    /// Copies octets into the send queue; returns how many.
-    pub fn write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Result<usize, Error> {
-        unimplemented!()
-    }
-    /// Puts a chunk into the send queue without copying; what was taken is consumed from it.
-    pub fn write_chunk(&mut self, cx: &mut Context<'_>, chunk: &mut Chunk) -> Result<usize, Error> {
-        unimplemented!()
-    }
-    /// Copies received text out; `Ok(0)` with room in `out` is the peer's FIN.
-    pub fn read(&mut self, cx: &mut Context<'_>, out: &mut [u8]) -> Result<usize, Error> {
-        unimplemented!()
-    }
-    /// Takes received text out without copying, at most `max` octets; `Ok(None)` is the peer's FIN.
-    pub fn read_chunk(&mut self, cx: &mut Context<'_>, max: usize) -> Result<Option<Chunk>, Error> {
-        unimplemented!()
-    }
-    /// Copies received text and leaves it in the queue.
-    pub fn peek(&self, cx: &Context<'_>, out: &mut [u8]) -> Result<usize, Error> {
-        unimplemented!()
-    }
-    /// No more text will be written: FIN after what is queued.
-    pub fn shutdown_write(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
-        unimplemented!()
-    }
-    /// No more text will be read.
-    pub fn shutdown_read(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
-        unimplemented!()
-    }
-    /// The application lets go of the connection: FIN, or RST if there is unread text.
-    pub fn close(&mut self, cx: &mut Context<'_>) -> Signals {
-        unimplemented!()
-    }
-    /// Ends the connection at once; `poll_segment` gives the RST.
-    pub fn abort(&mut self, cx: &mut Context<'_>) -> Signals {
-        unimplemented!()
-    }
-    /// Octets that can be read.
-    #[must_use]
-    pub fn receive_queued(&self, cx: &Context<'_>) -> u32 {
-        unimplemented!()
-    }
-    /// Octets written and not yet acknowledged.
-    #[must_use]
-    pub fn send_queued(&self, cx: &Context<'_>) -> u32 {
-        unimplemented!()
-    }
-    /// Octets that can be written.
-    #[must_use]
-    pub fn send_room(&self, cx: &Context<'_>) -> u32 {
-        unimplemented!()
-    }
     /// The state.
     #[must_use]
     pub fn state(&self) -> State {
-        unimplemented!()
+        self.state
     }
+
     /// The options.
     #[must_use]
     pub fn options(&self) -> SocketOptions {
-        unimplemented!()
+        self.options
     }
-    /// Changes the options.
+
+    /// Changes the options. The buffers' limits hold from now on; the window scale is what it was at the SYN.
     pub fn set_options(&mut self, cx: &mut Context<'_>, options: &SocketOptions) {
-        unimplemented!()
+        self.options = *options;
+        self.rcv.buffer = self.rcv.buffer.min(options.recv_buffer_max.max(crate::window::BUFFER_MIN));
+        if !self.has_final_deadline() {
+            self.timers.idle = Instant::MAX;
+        }
+        self.rearm(cx);
     }
+
     /// Replaces the congestion controller.
     pub fn set_congestion_control(&mut self, control: Box<dyn CongestionControl>) {
-        unimplemented!()
+        self.cc = Controller::Custom(Box::new(control));
     }
+
     /// Why the connection ended, if it did with an error.
     #[must_use]
     pub fn error(&self) -> Option<Error> {
-        unimplemented!()
+        self.error
     }
+
     /// Why the last discarded segment was discarded.
     #[must_use]
     pub fn last_drop(&self) -> Option<DropReason> {
-        unimplemented!()
+        self.last_drop
     }
+
     /// Whether the peer's FIN has arrived, in order.
     #[must_use]
     pub fn fin_received(&self) -> bool {
-        unimplemented!()
+        self.has(Marks::FIN_RECEIVED)
     }
+
     /// Whether the connection has ended and has nothing more to send, a RST included: it can be deleted.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        unimplemented!()
+        self.state == State::Closed && !self.marks.intersects(Marks::RESET_DUE | Marks::STRAY_RESET_DUE)
     }
-    /// The connection's figures.
-    #[must_use]
-    pub fn info(&self, cx: &Context<'_>) -> Info {
-        unimplemented!()
-    }
+
     /// The record that stands in for this connection in TIME-WAIT.
     #[must_use]
     pub fn time_wait_record(&self, cx: &Context<'_>) -> TimeWait {
-        unimplemented!()
+        TimeWait::new(self, cx)
     }
-    /// Whether the invariants hold; else the one that does not.
-    pub fn check(&self, slabs: &Slabs) -> Result<(), &'static str> {
-        unimplemented!()
-    }
+
     /// Deletes the connection and gives its memory back.
-    pub fn release(self, slabs: &mut Slabs, pool: &mut Pool) {
-        unimplemented!()
+    pub fn release(mut self, slabs: &mut Slabs, pool: &mut Pool) {
+        let _ = pool;
+        slabs.give_flight(&mut self.flight);
+        slabs.give_queues(&mut self.queues);
+    }
+
+    pub(crate) fn has(&self, mark: Marks) -> bool {
+        self.marks.contains(mark)
+    }
+
+    pub(crate) fn trace(&self, cx: &mut Context<'_>, event: TraceEvent) {
+        cx.tracer.event(cx.now, self.flow, event);
+    }
+
+    /// Goes where the transition table says.
+    pub(crate) fn move_on(&mut self, cx: &mut Context<'_>, event: Transition) {
+        let Some(to) = self.state.next(event) else { return };
+        let from = core::mem::replace(&mut self.state, to);
+        let counts = |state| matches!(state, State::Established | State::CloseWait);
+        match (counts(from), counts(to)) {
+            (false, true) => cx.stats.curr_estab += 1,
+            (true, false) => cx.stats.curr_estab = cx.stats.curr_estab.saturating_sub(1),
+            _ => {}
+        }
+        self.trace(cx, TraceEvent::State { from, to });
+    }
+
+    /// The octets of text in a full segment, without SACK blocks.
+    ///
+    /// RFC 9293 MUST-16; RFC 6691 §3: the MSS is for text and options together.
+    pub(crate) fn full_text(&self, cx: &Context<'_>) -> u16 {
+        let timestamps = if self.has(Marks::TIMESTAMPS) { 12 } else { 0 };
+        self.text_and_options(cx) - timestamps
+    }
+
+    /// The octets of text and options in a full segment; never below 48, so that text always has room.
+    pub(crate) fn text_and_options(&self, cx: &Context<'_>) -> u16 {
+        let peer = self.snd.mss.max(cx.config.min_mss);
+        let clamp = self.options.mss_clamp.unwrap_or(u16::MAX);
+        peer.min(cx.mss).min(clamp).max(48)
+    }
+
+    /// Octets written and not sent.
+    pub(crate) fn unsent(&self) -> u32 {
+        self.snd.end.since(self.snd.nxt).unwrap_or(0)
+    }
+
+    pub(crate) fn fin_is_sent(&self) -> bool {
+        self.snd.nxt.after(self.snd.end)
+    }
+
+    /// Whether our FIN is queued and not sent.
+    pub(crate) fn fin_is_due(&self) -> bool {
+        self.has(Marks::FIN_QUEUED) && !self.fin_is_sent()
+    }
+
+    /// RFC 5681's FlightSize, SYN and FIN counted.
+    pub(crate) fn outstanding(&self) -> u32 {
+        self.snd.nxt.since(self.snd.una).unwrap_or(0)
+    }
+
+    /// RFC 6675's pipe.
+    pub(crate) fn in_flight(&self, slabs: &Slabs) -> u32 {
+        slabs.flight(self.flight).map_or(0, Flight::in_flight)
+    }
+
+    /// The RTO with backoff, in microseconds.
+    pub(crate) fn rto_us(&self, cx: &Context<'_>) -> u64 {
+        u64::from(self.rtt.rto_us(cx.config, self.backoffs))
+    }
+
+    pub(crate) fn queues_or_new<'a>(&mut self, slabs: &'a mut Slabs) -> &'a mut Queues {
+        slabs.queues_or_new(&mut self.queues, self.snd.end)
+    }
+
+    /// What every call does last: timers follow what happened, and the host learns whether there is something to send.
+    pub(crate) fn finish(&mut self, cx: &mut Context<'_>, signals: Signals) -> Signals {
+        self.rearm(cx);
+        let transmit = if self.wants_transmit(cx) { Signals::TRANSMIT } else { Signals::empty() };
+        signals | transmit
     }
 }

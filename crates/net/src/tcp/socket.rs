@@ -93,7 +93,7 @@ impl TcpSocket {
         self.0.call(|stack, now, id| stack.bind(now, id, address.into()).map(drop))
     }
 
-    /// The local address; `EINVAL` before [`TcpSocket::bind`].
+    /// The local address; unspecified and port 0 before [`TcpSocket::bind`].
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.0.call(|stack, _, id| local(stack, id))
     }
@@ -127,17 +127,19 @@ impl TcpSocket {
 
 /// Whether a connection attempt has ended, and how.
 fn connected(stack: &mut Stack, _now: Instant, id: SocketId) -> Result<(), SocketError> {
-    match stack.state(id) {
-        _ if let Some(error) = stack.take_error(id) => Err(error),
-        Some(State::SynSent | State::SynReceived) => Err(SocketError::WouldBlock),
-        Some(State::Closed) | None => Err(SocketError::NotConnected),
-        Some(_) => Ok(()),
+    if let Some(error) = stack.take_error(id) {
+        return Err(error);
+    }
+    match stack.state(id)? {
+        State::SynSent | State::SynReceived => Err(SocketError::WouldBlock),
+        State::Closed => Err(SocketError::NotConnected),
+        _ => Ok(()),
     }
 }
 
 /// Linger times are whole seconds, as in the socket API; a part of one counts as one.
-pub(crate) fn whole_seconds(time: Duration) -> u32 {
-    u32::try_from(time.as_secs() + u64::from(time.subsec_nanos() > 0)).unwrap_or(u32::MAX)
+pub(crate) fn whole_seconds(time: Duration) -> u16 {
+    u16::try_from(time.as_secs() + u64::from(time.subsec_nanos() > 0)).unwrap_or(u16::MAX)
 }
 
 impl fmt::Debug for TcpSocket {

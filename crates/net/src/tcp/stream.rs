@@ -123,16 +123,13 @@ impl TcpStream {
             Shutdown::Write => How::Write,
             Shutdown::Both => How::Both,
         };
-        self.0.call(|stack, now, id| stack.shutdown(now, id, how))
+        self.0.call(|stack, now, id| stack.shutdown_socket(now, id, how))
     }
 
-    /// Ends the connection at once: the peer sees a reset, and what was written and not yet sent is lost.
+    /// Ends the connection at once: the peer sees a reset, and what was written and not yet sent is lost. Calls that
+    /// wait, and later ones, give `ECONNABORTED`.
     pub fn abort(&self) {
-        // A connection that is gone already needs no abort.
-        let _ = self.0.call(|stack, now, id| {
-            stack.abort(now, id);
-            Ok(())
-        });
+        self.0.abort();
     }
 
     /// What closing does with octets not yet acknowledged; as [`TcpSocket::set_linger`].
@@ -166,7 +163,7 @@ impl TcpStream {
 
     /// The connection's inner figures, as `TCP_INFO` has them.
     pub fn info(&self) -> io::Result<Info> {
-        self.0.call(|stack, _, id| stack.info(id).ok_or(SocketError::NotConnected))
+        self.0.call(|stack, _, id| stack.info(id))
     }
 
     /// The error that happened in the background and was not reported yet (`SO_ERROR`); it is reported once.
@@ -242,12 +239,12 @@ pub(crate) fn write_parts(
 }
 
 fn readable(stack: &mut Stack, _now: Instant, id: SocketId) -> Result<(), SocketError> {
-    let ready = stack.readiness(id);
+    let ready = stack.readiness(id)?;
     if ready.readable || ready.hangup || ready.error { Ok(()) } else { Err(SocketError::WouldBlock) }
 }
 
 fn writable(stack: &mut Stack, _now: Instant, id: SocketId) -> Result<(), SocketError> {
-    let ready = stack.readiness(id);
+    let ready = stack.readiness(id)?;
     if ready.writable || ready.error { Ok(()) } else { Err(SocketError::WouldBlock) }
 }
 

@@ -179,7 +179,8 @@ impl Port {
         let caps = self.link.caps();
         if caps != self.caps {
             self.caps = caps;
-            stack.set_link_caps(now, self.id, caps);
+            // It exists, for it is removed only together with its port.
+            let _ = stack.set_link_caps(now, self.id, caps);
         }
         if self.received.is_empty() {
             return false;

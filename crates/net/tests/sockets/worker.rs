@@ -78,7 +78,7 @@ async fn an_application_lives_in_the_turn() {
                     }
                     match stack.read_chunk(now, id, 1 << 20) {
                         Ok(Some(chunk)) => *rest = Some(chunk),
-                        Ok(None) => return stack.close(now, id),
+                        Ok(None) => return stack.close(now, id).unwrap(),
                         Err(_) => return,
                     }
                 }

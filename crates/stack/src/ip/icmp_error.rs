@@ -1,7 +1,7 @@
 //! ICMP errors in both directions: what this host complains about, and what others say about its packets
 //! (RFC 1122 §3.2.2, RFC 4443 §2.4, RFC 5927).
 
-use portolan_tcp::{Error, State};
+use portolan_tcp::{Error, Signals, State};
 use portolan_wire::icmpv4::{self, unreachable as v4_code};
 use portolan_wire::icmpv6::{self, parameter_problem, unreachable as v6_code};
 use portolan_wire::{Address, Endpoint, FlowKey, SeqNumber, ipv4, ipv6, protocol};
@@ -12,6 +12,7 @@ use crate::drop::DropReason;
 use crate::event::{Pending, UnreachableCode};
 use crate::ip::input::{Arrival, zone_of};
 use crate::ip::output::Envelope;
+use crate::ip::pmtu::believable_mtu;
 use crate::link::ethernet::Frame;
 use crate::link::output::Class;
 use crate::stack::Stack;
@@ -150,6 +151,10 @@ impl Stack {
         Ok(())
     }
 
+    /// A router says that a connection's segments are too long for the path.
+    ///
+    /// RFC 5927 §7: believed only if it makes the connection send something again, because then the quoted number
+    /// names octets that are under way.
     fn connection_mtu(
         &mut self,
         index: u32,
@@ -158,10 +163,17 @@ impl Stack {
         key: &FlowKey,
     ) -> Result<(), DropReason> {
         let remote = key.remote.address;
-        // RFC 1191 §5: a router that does not say is taken to mean the minimum.
-        let Some(mtu) = self.learn_path_mtu(remote, mtu) else { return Err(DropReason::IcmpIgnored) };
+        let mtu = believable_mtu(remote, mtu).ok_or(DropReason::IcmpIgnored)?;
         let mss = mss_of(mtu, remote.family());
-        let signals = self.with_tcb(index, |tcb, cx| tcb.on_mtu(cx, seq, mss)).unwrap_or_default();
+        let called = self.with_tcb(index, |tcb, cx| (tcb.wants_transmit(cx), tcb.on_mtu(cx, seq, mss)));
+        let Some((wanted, signals)) = called else { return Err(DropReason::IcmpNoFlow) };
+        if wanted || !signals.contains(Signals::TRANSMIT) {
+            return Err(DropReason::IcmpIgnored);
+        }
+        self.learn_path_mtu(remote, mtu);
+        if let Some(connection) = self.flows.connections.get_mut(index) {
+            connection.path.mss = connection.path.mss.min(mss);
+        }
         self.settle(index, signals);
         Ok(())
     }

@@ -37,20 +37,25 @@ impl Stack {
         }
     }
 
-    /// A router, or a gateway behind a socket, has said what the path takes. Returns what is believed.
-    pub(crate) fn learn_path_mtu(&mut self, dst: Address, mtu: u32) -> Option<u16> {
-        let mtu = match dst.family() {
-            Family::V4 => u16::try_from(mtu).unwrap_or(u16::MAX).max(MIN_V4),
-            Family::V6 => u16::try_from(mtu).ok().filter(|&mtu| mtu >= MIN_V6)?,
-        };
+    /// Takes note of a path's MTU.
+    pub(crate) fn learn_path_mtu(&mut self, dst: Address, mtu: u16) {
         let until = self.engine.now.plus_micros(LIFETIME_US);
-        if self.path_mtus.0.len() >= ENTRIES_MAX && !self.path_mtus.0.contains_key(&dst) {
+        let known = self.path_mtus.0.contains_key(&dst);
+        if self.path_mtus.0.len() >= ENTRIES_MAX && !known {
             let now = self.engine.now;
             self.path_mtus.0.retain(|_, (_, until)| *until > now);
         }
-        if self.path_mtus.0.len() < ENTRIES_MAX || self.path_mtus.0.contains_key(&dst) {
+        if self.path_mtus.0.len() < ENTRIES_MAX || known {
             self.path_mtus.0.insert(dst, (mtu, until));
         }
-        Some(mtu)
+    }
+}
+
+/// What is believed of a report: no less than any path takes, or, in IPv6, nothing at all below that.
+pub(crate) fn believable_mtu(dst: Address, mtu: u32) -> Option<u16> {
+    let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
+    match dst.family() {
+        Family::V4 => Some(mtu.max(MIN_V4)),
+        Family::V6 => Some(mtu).filter(|&mtu| mtu >= MIN_V6),
     }
 }

@@ -1,6 +1,6 @@
 //! Socket options, under the names of RFC 9293 and of Linux's `socket(7)`, `tcp(7)` and `ip(7)`.
 
-use portolan_tcp::{Keepalive, SocketOptions};
+use portolan_tcp::{Keepalive, Signals, SocketOptions};
 
 use crate::socket::{Flags, Kind};
 use crate::stack::Stack;
@@ -209,8 +209,12 @@ impl Stack {
             Kind::Listener(listener) => listener.options = options,
             Kind::Connection(index) => {
                 let index = *index;
-                self.with_tcb(index, |tcb, cx| tcb.set_options(cx, &options));
-                self.settle(index, portolan_tcp::Signals::empty());
+                let wants = self.with_tcb(index, |tcb, cx| {
+                    tcb.set_options(cx, &options);
+                    tcb.wants_transmit(cx)
+                });
+                let signals = if wants == Some(true) { Signals::TRANSMIT } else { Signals::empty() };
+                self.settle(index, signals);
             }
             _ => {}
         }

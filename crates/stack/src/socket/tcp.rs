@@ -1,7 +1,7 @@
 //! What an application does with a TCP connection.
 
 use portolan_link::{Chunk, Instant};
-use portolan_tcp::{Context, Error, Info, Tcb, isn};
+use portolan_tcp::{Context, Error, Info, Signals, Tcb, isn};
 use portolan_wire::{Address, Endpoint, Family, FlowKey, protocol};
 
 use crate::connection::{Connection, Path, PortHold, socket_error};
@@ -283,8 +283,12 @@ impl Stack {
             Kind::Ended => return Err(socket.error.take().unwrap_or(SocketError::NotConnected)),
             Kind::Fresh(_) | Kind::Listener(_) => return Err(SocketError::NotConnected),
         };
-        let result = self.with_tcb(index, call).ok_or(SocketError::NotConnected)?;
-        self.settle(index, portolan_tcp::Signals::empty());
+        let called = self.with_tcb(index, |tcb, cx| {
+            let result = call(tcb, cx);
+            (result, if tcb.wants_transmit(cx) { Signals::TRANSMIT } else { Signals::empty() })
+        });
+        let (result, signals) = called.ok_or(SocketError::NotConnected)?;
+        self.settle(index, signals);
         result.map_err(|error| {
             let waiting = if error == Error::WouldBlock { None } else { self.take_error(id) };
             waiting.unwrap_or(socket_error(error))

@@ -13,6 +13,7 @@ use crate::flow::{FlowEnd, FlowSummary};
 use crate::ip::icmp_error::{Complaint, Verdict};
 use crate::ip::input::{Arrival, zone_of};
 use crate::ip::output::Envelope;
+use crate::ip::pmtu::believable_mtu;
 use crate::ip::route::Hop;
 use crate::link::ethernet::Frame;
 use crate::link::output::Class;
@@ -477,7 +478,8 @@ impl Stack {
         match verdict {
             Verdict::Unreachable { error, .. } => self.udp_failed(index, error),
             Verdict::TooBig(mtu) => {
-                self.learn_path_mtu(key.remote.address, mtu).ok_or(DropReason::IcmpIgnored)?;
+                let mtu = believable_mtu(key.remote.address, mtu).ok_or(DropReason::IcmpIgnored)?;
+                self.learn_path_mtu(key.remote.address, mtu);
                 self.udp_failed(index, SocketError::MessageTooLong);
             }
             Verdict::Nothing => {}

@@ -1,0 +1,154 @@
+//! The application's calls: SEND, RECEIVE and their like (RFC 9293 §3.10.2 and §3.10.3).
+
+use portolan_link::Chunk;
+
+use crate::context::Queues;
+use crate::numbers::to_u32;
+use crate::tcb::{Marks, Tcb};
+use crate::{Config, Context, Error, State};
+
+impl Tcb {
+    /// Copies octets into the send queue; returns how many, at least one unless `octets` is empty.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is no room or no connection yet, `BrokenPipe` after [`Tcb::shutdown_write`] and after the end,
+    /// `NotConnected` before the beginning, or the error that ended the connection, once.
+    pub fn write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Result<usize, Error> {
+        let room = self.room_to_write(cx, octets.len())?;
+        let taken = octets.get(..room).unwrap_or(octets);
+        let queues = self.queues_or_new(cx.slabs);
+        queues.send.append(cx.pool, taken);
+        self.after_write(cx, taken.len());
+        Ok(taken.len())
+    }
+
+    /// Puts a chunk into the send queue without copying, unless it is very short; what was taken is consumed from it.
+    ///
+    /// # Errors
+    /// As [`Tcb::write`].
+    pub fn write_chunk(&mut self, cx: &mut Context<'_>, chunk: &mut Chunk) -> Result<usize, Error> {
+        let room = self.room_to_write(cx, chunk.len())?;
+        let taken = chunk.split_to(room);
+        let len = taken.len();
+        let queues = self.queues_or_new(cx.slabs);
+        queues.send.append_chunk(cx.pool, taken);
+        self.after_write(cx, len);
+        Ok(len)
+    }
+
+    /// How many of `len` octets can be written now.
+    fn room_to_write(&mut self, cx: &Context<'_>, len: usize) -> Result<usize, Error> {
+        if self.has(Marks::FIN_QUEUED) {
+            return Err(Error::BrokenPipe);
+        }
+        match self.state {
+            State::Closed => return Err(self.error.take().unwrap_or(Error::BrokenPipe)),
+            State::Listen => return Err(Error::NotConnected),
+            State::SynSent | State::SynReceived => {
+                self.marks.insert(Marks::WANTS_WRITE);
+                return Err(Error::WouldBlock);
+            }
+            _ => {}
+        }
+        let room = self.send_room(cx) as usize;
+        if room < len {
+            self.marks.insert(Marks::WANTS_WRITE);
+        }
+        if room == 0 && len > 0 { Err(Error::WouldBlock) } else { Ok(room.min(len)) }
+    }
+
+    fn after_write(&mut self, cx: &mut Context<'_>, len: usize) {
+        self.snd.end += to_u32(len);
+        self.rearm(cx);
+    }
+
+    /// Copies received text out; `Ok(0)` with room in `out` is the peer's FIN, or the end that [`Tcb::shutdown_read`]
+    /// set.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is nothing to read, `NotConnected` before the beginning, or the error that ended
+    /// the connection, once.
+    pub fn read(&mut self, cx: &mut Context<'_>, out: &mut [u8]) -> Result<usize, Error> {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        let len = cx.slabs.queues_mut(self.queues).map_or(0, |queues| queues.receive.read(cx.pool, out));
+        if len == 0 {
+            return self.nothing_to_read().map(|()| 0);
+        }
+        self.on_taken(cx, to_u32(len));
+        Ok(len)
+    }
+
+    /// Takes received text out without copying, at most `max` octets and at least one; `Ok(None)` is the peer's FIN.
+    ///
+    /// # Errors
+    /// As [`Tcb::read`].
+    pub fn read_chunk(&mut self, cx: &mut Context<'_>, max: usize) -> Result<Option<Chunk>, Error> {
+        let queues = cx.slabs.queues_mut(self.queues);
+        let chunk = queues.and_then(|queues| queues.receive.read_chunk(cx.pool, max.max(1)));
+        let Some(chunk) = chunk else { return self.nothing_to_read().map(|()| None) };
+        self.on_taken(cx, to_u32(chunk.len()));
+        Ok(Some(chunk))
+    }
+
+    /// Copies received text and leaves it in the queue; `Ok(0)` as for [`Tcb::read`].
+    ///
+    /// # Errors
+    /// As [`Tcb::read`]; an error of the connection is left in place.
+    pub fn peek(&self, cx: &Context<'_>, out: &mut [u8]) -> Result<usize, Error> {
+        let len = cx.slabs.queues(self.queues).map_or(0, |queues| queues.receive.peek(out));
+        if len > 0 || out.is_empty() {
+            return Ok(len);
+        }
+        self.why_nothing_to_read().map(|()| 0)
+    }
+
+    /// The end of the text, or why there is none now; reports the connection's error once.
+    fn nothing_to_read(&mut self) -> Result<(), Error> {
+        let result = self.why_nothing_to_read();
+        if result.is_err() && result == self.error.map_or(Ok(()), Err) {
+            self.error = None;
+        }
+        result
+    }
+
+    fn why_nothing_to_read(&self) -> Result<(), Error> {
+        if self.has(Marks::FIN_RECEIVED) || self.has(Marks::READ_SHUT) {
+            return Ok(());
+        }
+        match self.state {
+            State::Closed => self.error.map_or(Ok(()), Err),
+            State::Listen => Err(Error::NotConnected),
+            _ => Err(Error::WouldBlock),
+        }
+    }
+
+    /// Octets that can be read.
+    #[must_use]
+    pub fn receive_queued(&self, cx: &Context<'_>) -> u32 {
+        cx.slabs.queues(self.queues).map_or(0, |queues| queues.receive.len())
+    }
+
+    /// Octets written and not yet acknowledged.
+    #[must_use]
+    pub fn send_queued(&self, cx: &Context<'_>) -> u32 {
+        cx.slabs.queues(self.queues).map_or(0, |queues: &Queues| queues.send.len())
+    }
+
+    /// Octets that can be written.
+    #[must_use]
+    pub fn send_room(&self, cx: &Context<'_>) -> u32 {
+        self.send_capacity(cx.config).saturating_sub(self.send_queued(cx))
+    }
+
+    /// The octets that the send buffer holds now: twice the congestion window, so that there is always a window of text to
+    /// send while another is under way; between where it starts and its limit.
+    pub(crate) fn send_capacity(&self, config: &Config) -> u32 {
+        let wanted = self.cc.window().saturating_mul(2).max(config.send_buffer.initial);
+        wanted.min(self.options.send_buffer_max).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! ACKs that answer segments which are not acceptable, and their limit (RFC 5961 §7).
+//!
+//! The limit is one per connection and interval, and nothing is counted across connections: a shared count is what made
+//! CVE-2016-5696 an oracle. It also ends ACK storms between two hosts that each find the other's ACKs wrong.
+
+use portolan_link::Instant;
+
+use crate::tcb::{Marks, Tcb};
+use crate::{Context, DropReason, TraceEvent};
+use portolan_wire::SeqNumber;
+
+/// How a discarded segment is answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reply {
+    /// Not at all.
+    Nothing,
+    /// With an ACK, always.
+    Ack,
+    /// With an ACK, unless there was one lately.
+    SeldomAck,
+    /// With a challenge ACK (RFC 5961), unless there was one lately.
+    Challenge,
+    /// With a RST of this number, which leaves the connection as it is.
+    Reset(SeqNumber),
+}
+
+/// A segment that goes no further.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Discard {
+    pub(crate) reason: DropReason,
+    pub(crate) reply: Reply,
+}
+
+impl Discard {
+    pub(crate) const fn new(reason: DropReason, reply: Reply) -> Discard {
+        Discard { reason, reply }
+    }
+}
+
+/// The result of one step of input processing: go on, or discard.
+pub(crate) type Step = Result<(), Discard>;
+
+impl Tcb {
+    /// Counts a discarded segment and answers it.
+    pub(crate) fn discard(&mut self, cx: &mut Context<'_>, discard: Discard) {
+        self.note_drop(cx, discard.reason);
+        match discard.reply {
+            Reply::Nothing => {}
+            Reply::Ack => self.owe_ack(),
+            Reply::SeldomAck => {
+                if self.may_answer(cx) {
+                    self.owe_ack();
+                }
+            }
+            Reply::Challenge => {
+                if self.may_answer(cx) {
+                    cx.stats.challenge_acks += 1;
+                    self.owe_ack();
+                } else {
+                    cx.stats.challenge_acks_limited += 1;
+                }
+            }
+            Reply::Reset(seq) => {
+                self.stray = seq;
+                self.marks.insert(Marks::STRAY_RESET_DUE);
+            }
+        }
+    }
+
+    /// Notes why a segment, or its text, was discarded.
+    pub(crate) fn note_drop(&mut self, cx: &mut Context<'_>, reason: DropReason) {
+        self.last_drop = Some(reason);
+        cx.stats.in_errs += 1;
+        self.trace(cx, TraceEvent::Drop(reason));
+    }
+
+    fn may_answer(&mut self, cx: &Context<'_>) -> bool {
+        let interval_us = u64::from(cx.config.challenge_ack_us);
+        if self.challenged_at != Instant::ZERO && cx.now.micros_since(self.challenged_at) < interval_us {
+            return false;
+        }
+        self.challenged_at = cx.now;
+        true
+    }
+
+    /// An ACK is to be sent at once; one is enough.
+    pub(crate) fn owe_ack(&mut self) {
+        self.acks_owed = self.acks_owed.max(1);
+    }
+}
+
+#[cfg(test)]
+mod tests;

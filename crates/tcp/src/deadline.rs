@@ -1,0 +1,167 @@
+//! What happens when time passes: the retransmission, persist, delayed-ACK and idle timers.
+
+use portolan_link::Instant;
+
+use crate::output::Blocked;
+use crate::tcb::{Marks, Tcb};
+use crate::timers::Timers;
+use crate::{Context, Error, Signals, State, Transition};
+
+impl Tcb {
+    /// When [`Tcb::on_deadline`] is wanted. Calling it earlier or later does no harm.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Does what is due at `cx.now`.
+    pub fn on_deadline(&mut self, cx: &mut Context<'_>) -> Signals {
+        let mut signals = Signals::empty();
+        if cx.now >= self.timers.ack {
+            self.timers.ack = Instant::MAX;
+            self.on_delayed_ack(cx);
+        }
+        if cx.now >= self.timers.retransmit {
+            self.timers.retransmit = Instant::MAX;
+            signals |= self.on_retransmit_deadline(cx);
+        }
+        if cx.now >= self.timers.idle {
+            self.timers.idle = Instant::MAX;
+            signals |= self.on_idle_deadline(cx);
+        }
+        self.finish(cx, signals)
+    }
+
+    /// The ACK found no company in time, so text does not go both ways in turn.
+    fn on_delayed_ack(&mut self, cx: &mut Context<'_>) {
+        cx.stats.delayed_acks += 1;
+        self.marks.remove(Marks::INTERACTIVE);
+        self.owe_ack();
+    }
+
+    fn on_retransmit_deadline(&mut self, cx: &mut Context<'_>) -> Signals {
+        if self.is_given_up(cx) {
+            return self.give_up(cx, Error::TimedOut);
+        }
+        if self.has(Marks::PERSIST) {
+            self.on_persist_timeout(cx);
+        } else if self.state.is_synchronized() {
+            self.on_retransmit_timeout(cx);
+        } else {
+            // RFC 9293 MUST-22: a SYN is sent again as anything else.
+            self.retries = self.retries.saturating_add(1);
+            self.backoffs = self.backoffs.saturating_add(1);
+            cx.stats.timeouts += 1;
+            self.marks.insert(Marks::SYN_DUE);
+            self.timers.retransmit = self.retransmit_deadline(cx);
+        }
+        Signals::empty()
+    }
+
+    /// RFC 9293 §3.8.3, MUST-20: R2 is reached. It is a number of retransmissions, or of probes without an answer; or a time,
+    /// if the application has set one (MUST-21).
+    fn is_given_up(&self, cx: &Context<'_>) -> bool {
+        let most = match self.state {
+            State::SynSent => cx.config.syn_retries,
+            State::SynReceived => cx.config.synack_retries,
+            _ if self.has(Marks::ORPHAN) => cx.config.orphan_retries.min(cx.config.retries2),
+            _ => cx.config.retries2,
+        };
+        let tries = if self.has(Marks::PERSIST) { self.probes } else { self.retries };
+        if tries >= most {
+            return true;
+        }
+        let user_timeout_us = u64::from(self.options.user_timeout_ms) * 1_000;
+        if user_timeout_us == 0 {
+            return false;
+        }
+        let since = match cx.slabs.flight(self.flight).filter(|flight| !flight.is_empty()) {
+            Some(flight) => flight.progress_at,
+            None => self.heard_at,
+        };
+        cx.now.micros_since(since) >= user_timeout_us
+    }
+
+    fn on_idle_deadline(&mut self, cx: &mut Context<'_>) -> Signals {
+        match self.state {
+            State::TimeWait => {
+                self.move_on(cx, Transition::TimeWaitOver);
+                self.end(cx, None)
+            }
+            // Linux ends FIN-WAIT-2 in silence: the peer will find out when it sends.
+            State::FinWait2 if self.has(Marks::ORPHAN) => self.end(cx, None),
+            _ => {
+                self.release_if_idle(cx);
+                self.on_keepalive_deadline(cx)
+            }
+        }
+    }
+
+    /// Gives flight records and queues back that have been empty for long.
+    fn release_if_idle(&mut self, cx: &mut Context<'_>) {
+        if self.release_deadline(cx) > cx.now {
+            return;
+        }
+        if self.outstanding() == 0 {
+            cx.slabs.give_flight(&mut self.flight);
+        }
+        if cx.slabs.queues(self.queues).is_some_and(crate::context::Queues::is_empty) {
+            cx.slabs.give_queues(&mut self.queues);
+        }
+    }
+
+    /// When the connection will have been idle for long enough to give memory back; never, if it has none.
+    fn release_deadline(&self, cx: &Context<'_>) -> Instant {
+        if self.flight.is_none() && self.queues.is_none() {
+            return Instant::MAX;
+        }
+        self.heard_at.max(self.sent_at).plus_micros(u64::from(cx.config.queues_idle_us))
+    }
+
+    /// Sets every timer that what has happened calls for, and stops those that have lost their reason.
+    pub(crate) fn rearm(&mut self, cx: &Context<'_>) {
+        if self.state == State::Closed {
+            self.timers = Timers::NONE;
+            return;
+        }
+        self.rearm_retransmit(cx);
+        if self.timers.idle == Instant::MAX {
+            let release = self.release_deadline(cx);
+            // What is due but cannot be given back yet is looked at again later.
+            let soonest = cx.now.plus_micros(u64::from(cx.config.queues_idle_us));
+            let release = if release > cx.now { release } else { soonest };
+            self.timers.idle = release.min(self.keepalive_deadline(cx));
+        }
+    }
+
+    fn rearm_retransmit(&mut self, cx: &Context<'_>) {
+        if self.outstanding() > 0 {
+            if self.has(Marks::PERSIST) {
+                self.stop_persist();
+            }
+            if self.timers.retransmit == Instant::MAX {
+                self.timers.retransmit = self.retransmit_deadline(cx);
+            }
+        } else if matches!(self.decide_text(cx, u32::MAX), Err(Blocked::Window)) {
+            // RFC 9293 §3.8.6.1: text waits for a window, and only a probe can tell whether the update was lost.
+            if !self.has(Marks::PERSIST) || self.timers.retransmit == Instant::MAX {
+                self.marks.insert(Marks::PERSIST);
+                self.timers.retransmit = self.retransmit_deadline(cx);
+            }
+        } else {
+            self.stop_persist();
+            self.timers.retransmit = Instant::MAX;
+        }
+    }
+
+    fn stop_persist(&mut self) {
+        if self.has(Marks::PERSIST) {
+            self.marks.remove(Marks::PERSIST | Marks::OVERRIDE);
+            self.timers.retransmit = Instant::MAX;
+            self.backoffs = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

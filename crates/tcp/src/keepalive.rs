@@ -1,0 +1,54 @@
+//! Keepalive (RFC 9293 §3.8.4): off unless the application asks; then a silent peer is asked whether it is still there.
+
+use portolan_link::Instant;
+
+use crate::tcb::{Marks, Tcb};
+use crate::{Context, Error, Keepalive, Signals, State};
+
+impl Tcb {
+    /// The option, where it means something now: on an open connection with nothing to send and nothing outstanding, since
+    /// otherwise retransmissions and window probes find out.
+    fn active_keepalive(&self) -> Option<Keepalive> {
+        let open = self.state.is_synchronized() && self.state != State::TimeWait;
+        let quiet = self.outstanding() == 0 && self.unsent() == 0;
+        // MUST-25, MUST-26.
+        self.options.keepalive.filter(|_| open && quiet)
+    }
+
+    /// When the next probe is due, or the end.
+    pub(crate) fn keepalive_deadline(&self, cx: &Context<'_>) -> Instant {
+        let Some(keepalive) = self.options.keepalive.filter(|_| self.state.is_synchronized()) else {
+            return Instant::MAX;
+        };
+        let seconds = u64::from(keepalive.time_s) + u64::from(self.probes) * u64::from(keepalive.interval_s);
+        let due = self.heard_at.plus_micros(seconds * 1_000_000);
+        // Looked at again later if it means nothing now.
+        if due > cx.now {
+            due
+        } else {
+            cx.now.plus_micros(u64::from(keepalive.interval_s.max(1)) * 1_000_000)
+        }
+    }
+
+    /// The idle timer ran out; perhaps for a probe.
+    pub(crate) fn on_keepalive_deadline(&mut self, cx: &mut Context<'_>) -> Signals {
+        let Some(keepalive) = self.active_keepalive() else { return Signals::empty() };
+        let waited = u64::from(keepalive.time_s) + u64::from(self.probes) * u64::from(keepalive.interval_s);
+        if !self.silent_for(cx.now, waited * 1_000_000) {
+            return Signals::empty();
+        }
+        // MUST-29: an ACK may be lost, so one probe without an answer is nothing yet.
+        if self.probes >= keepalive.probes {
+            let signals = self.reset_now(cx, Some(Error::TimedOut));
+            cx.stats.given_up += 1;
+            return Signals::TIMED_OUT | signals;
+        }
+        self.probes = self.probes.saturating_add(1);
+        cx.stats.keepalive_probes += 1;
+        self.marks.insert(Marks::PROBE_DUE);
+        Signals::empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;

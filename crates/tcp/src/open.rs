@@ -1,0 +1,191 @@
+//! How a connection begins: actively, from a listener's embryo, and what the SYN agrees on.
+
+use portolan_link::Instant;
+use portolan_wire::tcp::Options;
+use portolan_wire::{Mss, SeqNumber, WindowScale};
+
+use crate::embryo::Embryo;
+use crate::limits::LimitClock;
+use crate::paws::Timestamps;
+use crate::rtt::Rtt;
+use crate::tcb::{Counters, Marks, ReceiveSpace, SendSpace, Tcb};
+use crate::timers::Timers;
+use crate::window::{BUFFER_MIN, scale_for, syn_window};
+use crate::{Context, Controller, Segment, Signals, SocketOptions, State, TraceEvent, Transition};
+
+/// RFC 9293 MUST-15: what a peer without an MSS option takes. (IPv6 would allow 1220; the family is not known here.)
+const DEFAULT_MSS: u16 = Mss::DEFAULT_V4.get();
+
+impl Tcb {
+    /// Opens actively: SYN-SENT. The first [`Tcb::poll_segment`] gives the SYN. `iss` is from
+    /// [`crate::isn::initial_sequence`], `timestamp_offset` from [`crate::isn::timestamp_offset`]; `flow` is the id in
+    /// trace events.
+    #[must_use]
+    pub fn connect(
+        cx: &mut Context<'_>,
+        options: &SocketOptions,
+        iss: SeqNumber,
+        timestamp_offset: u32,
+        flow: u64,
+    ) -> Tcb {
+        let mut tcb = Tcb::closed(cx, options, iss, flow);
+        tcb.ts = Timestamps::new(timestamp_offset);
+        tcb.rcv.scale = scale_for(cx.config, options.recv_buffer_max);
+        tcb.marks.insert(Marks::SYN_DUE);
+        tcb.marks.set(Marks::TIMESTAMPS, cx.config.timestamps);
+        tcb.marks.set(Marks::SACK, cx.config.sack);
+        cx.stats.active_opens += 1;
+        tcb.move_on(cx, Transition::ActiveOpen);
+        tcb
+    }
+
+    /// A connection whose handshake is being completed: SYN-RECEIVED. Give it next the very segment for which the
+    /// embryo said [`crate::EmbryoVerdict::Establish`].
+    #[must_use]
+    pub fn from_embryo(cx: &mut Context<'_>, embryo: &Embryo, options: &SocketOptions, flow: u64) -> Tcb {
+        let mut tcb = Tcb::closed(cx, options, embryo.iss, flow);
+        tcb.ts = embryo.ts;
+        tcb.marks.insert(Marks::PASSIVE);
+        tcb.marks.set(Marks::TIMESTAMPS, embryo.timestamps);
+        tcb.marks.set(Marks::SACK, embryo.sack);
+        tcb.snd.nxt = embryo.iss + 1;
+        tcb.snd.mss = embryo.peer_mss;
+        tcb.snd.wnd = u32::from(embryo.window);
+        (tcb.snd.scale, tcb.rcv.scale) = (embryo.snd_scale, embryo.rcv_scale);
+        tcb.rcv.nxt = embryo.irs + 1;
+        tcb.rcv.last_ack_sent = tcb.rcv.nxt;
+        tcb.rcv.adv = tcb.rcv.nxt + u32::from(embryo.syn_ack_window);
+        tcb.retries = embryo.retries;
+        tcb.sent_at = embryo.sent_at;
+        cx.stats.passive_opens += 1;
+        tcb.move_on(cx, Transition::PassiveOpen);
+        tcb.move_on(cx, Transition::ReceiveSyn);
+        tcb.rearm(cx);
+        tcb
+    }
+
+    fn closed(cx: &Context<'_>, options: &SocketOptions, iss: SeqNumber, flow: u64) -> Tcb {
+        let buffer = cx.config.recv_buffer.initial.min(options.recv_buffer_max).max(BUFFER_MIN);
+        Tcb {
+            flow,
+            timers: Timers::NONE,
+            heard_at: cx.now,
+            sent_at: cx.now,
+            challenged_at: Instant::ZERO,
+            counters: Counters::default(),
+            cc: Controller::new(cx.config, DEFAULT_MSS, false),
+            snd: SendSpace {
+                iss,
+                una: iss,
+                nxt: iss,
+                wnd: 0,
+                max_wnd: 0,
+                wl1: SeqNumber(0),
+                wl2: SeqNumber(0),
+                end: iss + 1,
+                scale: WindowScale::default(),
+                mss: DEFAULT_MSS,
+            },
+            rcv: ReceiveSpace {
+                nxt: SeqNumber(0),
+                adv: SeqNumber(0),
+                last_ack_sent: SeqNumber(0),
+                buffer,
+                scale: WindowScale::default(),
+                mss: DEFAULT_MSS.min(cx.mss),
+            },
+            rtt: Rtt::new(cx.config),
+            ts: Timestamps::default(),
+            limits: LimitClock::default(),
+            options: *options,
+            marks: Marks::empty(),
+            stray: SeqNumber(0),
+            flight: None,
+            queues: None,
+            state: State::Closed,
+            error: None,
+            last_drop: None,
+            acks_owed: 0,
+            quick_acks: cx.config.quick_acks,
+            retries: 0,
+            backoffs: 0,
+            probes: 0,
+        }
+    }
+
+    /// A SYN arrived, with or without an ACK of ours: takes what it says and agrees to.
+    pub(crate) fn take_syn(&mut self, cx: &mut Context<'_>, segment: &Segment) {
+        self.rcv.nxt = segment.seq + 1;
+        self.rcv.last_ack_sent = self.rcv.nxt;
+        self.rcv.adv = self.rcv.nxt + u32::from(syn_window(self.rcv.buffer));
+        self.agree(cx, &segment.options);
+        // RFC 7323 §2.2: the window of a SYN is not scaled.
+        self.set_send_window(cx, segment, u32::from(segment.window));
+    }
+
+    /// Both sides have to offer an option for it to be used.
+    fn agree(&mut self, cx: &Context<'_>, theirs: &Options) {
+        self.snd.mss = theirs.mss.map_or(DEFAULT_MSS, Mss::get);
+        match theirs.window_scale.filter(|_| cx.config.window_scaling) {
+            Some(shift) => self.snd.scale = WindowScale::new(shift),
+            None => (self.snd.scale, self.rcv.scale) = (WindowScale::default(), WindowScale::default()),
+        }
+        self.marks.set(Marks::SACK, cx.config.sack && theirs.sack_permitted);
+        match theirs.timestamps.filter(|_| cx.config.timestamps) {
+            Some(timestamps) => self.ts.take_first(timestamps.value, cx.now),
+            None => self.marks.remove(Marks::TIMESTAMPS),
+        }
+    }
+
+    /// Our SYN is acknowledged by `segment`: the connection is open.
+    pub(crate) fn establish(
+        &mut self,
+        cx: &mut Context<'_>,
+        segment: &Segment,
+        event: Transition,
+        signals: &mut Signals,
+    ) {
+        let syn_lost = self.retries > 0;
+        self.snd.una = self.snd.nxt;
+        self.timers.retransmit = Instant::MAX;
+        self.measure_handshake(cx, segment, syn_lost);
+        (self.retries, self.backoffs) = (0, 0);
+        if matches!(self.cc, Controller::NewReno(_)) {
+            self.cc = Controller::new(cx.config, self.full_text(cx), syn_lost);
+        }
+        self.move_on(cx, event);
+        self.trace_congestion(cx);
+        *signals |= Signals::ESTABLISHED | Signals::WRITABLE;
+        if self.has(Marks::FIN_QUEUED) {
+            // RFC 9293 §3.10.4: a CLOSE in SYN-RECEIVED is queued until the connection is open.
+            self.move_on(cx, Transition::Close);
+        }
+    }
+
+    /// RFC 9293 MUST-18 (Karn): a SYN that was sent twice measures nothing, unless timestamps tell which one is meant.
+    fn measure_handshake(&mut self, cx: &mut Context<'_>, segment: &Segment, syn_lost: bool) {
+        let echo = segment.options.timestamps.filter(|_| self.has(Marks::TIMESTAMPS)).map(|ts| ts.echo);
+        let sample_us = if syn_lost {
+            echo.and_then(|echo| self.ts.round_trip_us(echo, cx.now))
+        } else {
+            Some(cx.now.micros_since(self.sent_at))
+        };
+        match sample_us {
+            Some(sample_us) => self.measure(cx, sample_us, 1),
+            None => self.rtt.on_syn_lost(cx.config),
+        }
+    }
+
+    /// Takes in one measurement of the round trip.
+    pub(crate) fn measure(&mut self, cx: &mut Context<'_>, sample_us: u64, outstanding_segments: u32) {
+        self.rtt.sample(cx.config, sample_us, outstanding_segments);
+        // RFC 9293 MUST-18: the backoff holds until there is a valid measurement.
+        self.backoffs = 0;
+        let event = TraceEvent::Rtt {
+            sample_us: crate::numbers::micros_u32(sample_us),
+            srtt_us: self.rtt.srtt_us(),
+            rto_us: self.rtt.rto_us(cx.config, 0),
+        };
+        self.trace(cx, event);
+    }
+}

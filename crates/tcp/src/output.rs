@@ -1,0 +1,196 @@
+//! What a connection sends. [`Tcb::poll_segment`] is the only place: everything else just says what is due.
+//!
+//! [`Tcb::decide`] looks at the connection without changing it and names the one thing to send next: a RST, a SYN, a retransmission,
+//! new text or a FIN, a probe, an ACK, in this order. The files below carry each of them out.
+
+mod ack;
+mod data;
+pub(crate) mod options;
+mod probe;
+mod retransmit;
+
+use portolan_link::Chunks;
+use portolan_wire::SeqNumber;
+use portolan_wire::tcp::Flags;
+
+use crate::limits::Limit;
+use crate::tcb::{Marks, Tcb};
+use crate::{Context, SegmentPlan, Slabs, State, TraceEvent};
+
+/// Octets of a super-segment's largest packet that headers may take: IPv6, TCP and all options, and some to spare.
+const GSO_HEADERS: u32 = 120;
+
+/// A run of sequence space to send.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Run {
+    pub(crate) seq: SeqNumber,
+    /// Octets of sequence space; our FIN counts as one.
+    pub(crate) len: u32,
+}
+
+/// Why text is not sent now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Blocked {
+    /// There is none.
+    NoText,
+    /// The congestion window is full, or there are too many flight records.
+    Congestion,
+    /// The peer's window is full, or what is left of it is too small to be worth a segment.
+    Window,
+    /// Nagle: a small segment waits for the ACK of what is under way.
+    Nagle,
+}
+
+/// What to send next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Action {
+    Reset,
+    StrayReset,
+    Syn,
+    Resend(Run),
+    Send(Run),
+    Probe,
+    Ack,
+    Nothing(Blocked),
+}
+
+impl Tcb {
+    /// The next segment to send, if any; its text is appended to `text`, at most [`portolan_link::SLICES_MAX`] chunks
+    /// and `budget` octets, but a whole segment at least. Call until `None`, or until the link is full.
+    pub fn poll_segment(
+        &mut self,
+        cx: &mut Context<'_>,
+        budget: u32,
+        text: &mut Chunks,
+    ) -> Option<SegmentPlan> {
+        self.restart_if_idle(cx);
+        let action = self.decide(cx, budget);
+        let plan = match action {
+            Action::Reset => Some(self.plan_reset(cx)),
+            Action::StrayReset => Some(self.plan_stray_reset(cx)),
+            Action::Syn => Some(self.plan_syn(cx)),
+            Action::Resend(run) => self.plan_resend(cx, run, text),
+            Action::Send(run) => self.plan_text(cx, run, text),
+            Action::Probe => Some(self.plan_probe(cx)),
+            Action::Ack => Some(self.plan_ack(cx)),
+            Action::Nothing(_) => None,
+        };
+        if let Some(plan) = &plan {
+            self.count(cx, plan);
+        }
+        if let Action::Ack | Action::Nothing(_) = action {
+            self.note_limit(cx);
+        }
+        self.rearm(cx);
+        plan
+    }
+
+    /// Whether `poll_segment` would give a segment.
+    #[must_use]
+    pub fn wants_transmit(&self, cx: &Context<'_>) -> bool {
+        !matches!(self.decide(cx, u32::MAX), Action::Nothing(_))
+    }
+
+    /// What to send next, with at most `budget` octets of text.
+    pub(crate) fn decide(&self, cx: &Context<'_>, budget: u32) -> Action {
+        if self.has(Marks::RESET_DUE) {
+            return Action::Reset;
+        }
+        if self.has(Marks::STRAY_RESET_DUE) {
+            return Action::StrayReset;
+        }
+        if self.has(Marks::SYN_DUE) {
+            return Action::Syn;
+        }
+        if !self.state.is_synchronized() {
+            return if self.acks_owed > 0 && self.state == State::SynReceived {
+                Action::Ack
+            } else {
+                Action::Nothing(Blocked::NoText)
+            };
+        }
+        if let Some(run) = self.decide_resend(cx, budget) {
+            return Action::Resend(run);
+        }
+        let blocked = match self.decide_text(cx, budget) {
+            Ok(run) => return Action::Send(run),
+            Err(blocked) => blocked,
+        };
+        if self.has(Marks::PROBE_DUE) {
+            return Action::Probe;
+        }
+        if self.acks_owed > 0 {
+            return Action::Ack;
+        }
+        Action::Nothing(blocked)
+    }
+
+    /// The most octets of sequence space in one plan: a segment, or as many whole segments as the link cuts and the
+    /// budget allows.
+    fn plan_max(&self, cx: &Context<'_>, full: u32, budget: u32) -> u32 {
+        let link = cx.gso_max.min(u32::from(u16::MAX)).saturating_sub(GSO_HEADERS);
+        let most = link.min(budget);
+        (most - most % full).max(full)
+    }
+
+    /// The octets of text in a full segment that is sent now, SACK blocks deducted.
+    fn full_text_now(&self, cx: &Context<'_>) -> u16 {
+        let options = self.options_len(cx.slabs);
+        self.text_and_options(cx) - options
+    }
+
+    /// What every segment of an open connection has in common; takes care of the ACK.
+    fn plan(&mut self, cx: &Context<'_>, seq: SeqNumber, flags: Flags) -> SegmentPlan {
+        let mut plan = SegmentPlan::control(seq, self.rcv.nxt, flags | Flags::ACK);
+        plan.options = self.segment_options(cx.slabs, cx.now);
+        plan.window = self.offer_window(cx.slabs);
+        self.rcv.last_ack_sent = self.rcv.nxt;
+        self.timers.ack = portolan_link::Instant::MAX;
+        self.acks_owed = 0;
+        plan
+    }
+
+    fn count(&mut self, cx: &mut Context<'_>, plan: &SegmentPlan) {
+        let segments = if plan.gso_size == 0 { 1 } else { plan.text_len.div_ceil(u32::from(plan.gso_size)) };
+        self.counters.segs_out = self.counters.segs_out.saturating_add(segments);
+        if plan.retransmission {
+            cx.stats.retrans_segs += u64::from(segments);
+            self.counters.retransmits = self.counters.retransmits.saturating_add(segments);
+            self.counters.bytes_retransmitted =
+                self.counters.bytes_retransmitted.saturating_add(plan.text_len);
+        } else {
+            cx.stats.out_segs += u64::from(segments);
+        }
+        cx.stats.out_rsts += u64::from(plan.flags.contains(Flags::RST));
+        let (seq, text_len, retransmission) = (plan.seq, plan.text_len, plan.retransmission);
+        self.trace(cx, TraceEvent::Transmit { seq, text_len, retransmission });
+    }
+
+    /// Notes what keeps the connection from sending more, for the controller and for `TCP_INFO`.
+    fn note_limit(&mut self, cx: &Context<'_>) {
+        let in_flight = self.in_flight(cx.slabs);
+        let full = u32::from(self.full_text(cx));
+        // RFC 7661 §4.1: whether the window was used, or the application or the peer was the limit.
+        self.marks.set(Marks::WINDOW_LIMITED, in_flight.saturating_add(full) > self.cc.window());
+        let limit = match self.decide_text(cx, u32::MAX) {
+            Err(Blocked::Window) => Limit::ReceiveWindow,
+            Err(Blocked::NoText) if self.outstanding() == 0 => Limit::Idle,
+            Err(Blocked::NoText) if self.has(Marks::WANTS_WRITE) => Limit::SendBuffer,
+            _ => Limit::Network,
+        };
+        self.limits.set(cx.now, limit);
+    }
+
+    /// The number of sequence space that the peer's window still takes from `seq` on.
+    fn window_from(&self, seq: SeqNumber) -> u32 {
+        (self.snd.una + self.snd.wnd).since(seq).unwrap_or(0)
+    }
+
+    /// Octets of the congestion window that are free.
+    fn congestion_room(&self, slabs: &Slabs) -> u32 {
+        self.cc.window().saturating_sub(self.in_flight(slabs))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! Segments without text: ACK, SYN, SYN-ACK and RST.
+
+use portolan_wire::SeqNumber;
+use portolan_wire::tcp::{Flags, Timestamps};
+
+use super::options::{SynOffer, syn_options};
+use crate::tcb::{Marks, Tcb};
+use crate::window::syn_window;
+use crate::{Context, SegmentPlan, State};
+
+impl Tcb {
+    pub(super) fn plan_ack(&mut self, cx: &mut Context<'_>) -> SegmentPlan {
+        let owed = self.acks_owed;
+        self.quick_acks = self.quick_acks.saturating_sub(1);
+        let plan = self.plan(cx, self.snd.nxt, Flags::NONE);
+        self.acks_owed = owed.saturating_sub(1);
+        plan
+    }
+
+    /// The SYN, or in a simultaneous open the SYN-ACK.
+    pub(super) fn plan_syn(&mut self, cx: &mut Context<'_>) -> SegmentPlan {
+        self.marks.remove(Marks::SYN_DUE);
+        let again = self.snd.nxt != self.snd.iss;
+        self.snd.nxt = self.snd.iss + 1;
+        self.sent_at = cx.now;
+        self.timers.retransmit = self.retransmit_deadline(cx);
+        let with_ack = self.state == State::SynReceived;
+        let (ack, flags) =
+            if with_ack { (self.rcv.nxt, Flags::SYN | Flags::ACK) } else { (SeqNumber(0), Flags::SYN) };
+        let echo = if with_ack { self.ts.recent } else { 0 };
+        let offer = SynOffer {
+            mss: cx.mss.min(self.options.mss_clamp.unwrap_or(u16::MAX)),
+            scale: self.offers_scale(cx).then_some(self.rcv.scale),
+            sack: self.has(Marks::SACK),
+            timestamps: self
+                .has(Marks::TIMESTAMPS)
+                .then(|| Timestamps { value: self.ts.value(cx.now), echo }),
+        };
+        let mut plan = SegmentPlan::control(self.snd.iss, ack, flags);
+        plan.window = syn_window(self.rcv.buffer);
+        plan.options = syn_options(&offer);
+        plan.retransmission = again;
+        self.acks_owed = 0;
+        plan
+    }
+
+    fn offers_scale(&self, cx: &Context<'_>) -> bool {
+        // In SYN-RECEIVED a scale that was not agreed on has become zero both ways.
+        let agreed = self.state == State::SynSent || self.rcv.scale.get() > 0 || self.snd.scale.get() > 0;
+        cx.config.window_scaling && agreed
+    }
+
+    /// RFC 9293 §3.10.5: the RST of an ABORT, which ends the connection.
+    pub(super) fn plan_reset(&mut self, cx: &mut Context<'_>) -> SegmentPlan {
+        let _ = cx;
+        self.marks.remove(Marks::RESET_DUE);
+        SegmentPlan::control(self.snd.nxt, self.rcv.nxt, Flags::RST | Flags::ACK)
+    }
+
+    /// RFC 9293 §3.10.7.3: the RST for a segment that is not of this connection, which stays as it is.
+    pub(super) fn plan_stray_reset(&mut self, cx: &mut Context<'_>) -> SegmentPlan {
+        let _ = cx;
+        self.marks.remove(Marks::STRAY_RESET_DUE);
+        SegmentPlan::control(self.stray, SeqNumber(0), Flags::RST)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! New text and our FIN: how much, and whether now (RFC 9293 §3.7.4 and §3.8.6.2.1; RFC 5681 §3.1 and §4.1).
+
+use portolan_link::Chunks;
+use portolan_wire::tcp::Flags;
+
+use super::{Blocked, Run};
+use crate::congestion::Sent;
+use crate::numbers::to_u16;
+use crate::tcb::{Marks, Tcb};
+use crate::{Context, SegmentPlan};
+
+impl Tcb {
+    /// The run of new text to send now, or why there is none.
+    pub(crate) fn decide_text(&self, cx: &Context<'_>, budget: u32) -> Result<Run, Blocked> {
+        let queued = self.unsent() + u32::from(self.fin_is_due());
+        if queued == 0 || !self.state.sends_text() {
+            return Err(Blocked::NoText);
+        }
+        let full = u32::from(self.full_text_now(cx));
+        let usable = self.window_from(self.snd.nxt);
+        let wanted = queued.min(usable);
+        if wanted == 0 {
+            return Err(Blocked::Window);
+        }
+        let flight = cx.slabs.flight(self.flight);
+        let in_flight = self.in_flight(cx.slabs);
+        let room = self.congestion_room(cx.slabs);
+        if flight.is_some_and(|flight| flight.is_full()) || in_flight > 0 && room < wanted.min(full) {
+            return Err(Blocked::Congestion);
+        }
+        let most = self.plan_max(cx, full, budget).min(room.max(full));
+        let len = wanted.min(most);
+        let everything = len == queued;
+        if everything && self.may_send_tail(len, full) {
+            return Ok(Run { seq: self.snd.nxt, len });
+        }
+        if len >= full {
+            return Ok(Run { seq: self.snd.nxt, len: len - len % full });
+        }
+        self.decide_small(len, everything)
+    }
+
+    /// Whether a run that ends with the last octet written may end in a segment that is not full. RFC 9293 SHLD-7, Nagle: only
+    /// if nothing is under way; or if no more can come.
+    fn may_send_tail(&self, len: u32, full: u32) -> bool {
+        len.is_multiple_of(full) || self.options.nodelay || self.outstanding() == 0 || self.fin_is_due()
+    }
+
+    /// RFC 9293 §3.8.6.2.1, MUST-38: a segment that is not full waits, unless it is worth half of the largest window the peer
+    /// ever had, or has waited long enough.
+    fn decide_small(&self, len: u32, everything: bool) -> Result<Run, Blocked> {
+        let half_window = self.snd.max_wnd / 2;
+        let worth = !everything && half_window > 0 && len >= half_window;
+        if worth || self.has(Marks::OVERRIDE) {
+            return Ok(Run { seq: self.snd.nxt, len });
+        }
+        Err(if everything { Blocked::Nagle } else { Blocked::Window })
+    }
+
+    pub(super) fn plan_text(
+        &mut self,
+        cx: &mut Context<'_>,
+        run: Run,
+        text: &mut Chunks,
+    ) -> Option<SegmentPlan> {
+        let full = u32::from(self.full_text_now(cx));
+        let in_flight = self.in_flight(cx.slabs);
+        let outstanding = self.outstanding();
+        let wanted = run.len.min(self.unsent());
+        let mut got = 0;
+        if wanted > 0 {
+            let queues = self.queues_or_new(cx.slabs);
+            got = queues.send.collect(cx.pool, run.seq, wanted, text);
+            if got < wanted && got > full {
+                // More chunks than one frame takes: whole segments now, the rest with the next.
+                let whole = got - got % full;
+                text.truncate(text.len() - (got - whole) as usize);
+                got = whole;
+            }
+        }
+        let fin = run.len > wanted && got == wanted;
+        let len = got + u32::from(fin);
+        if len == 0 {
+            return None;
+        }
+        if self.acks_owed > 0 || self.timers.ack < portolan_link::Instant::MAX {
+            self.marks.insert(Marks::INTERACTIVE);
+        }
+        let last = run.seq + got == self.snd.end;
+        let mut plan = self.plan(cx, run.seq, text_flags(got, last, fin));
+        plan.text_len = got;
+        plan.gso_size = if got > full { to_u16(full) } else { 0 };
+        cx.slabs.flight_or_new(&mut self.flight).on_sent(run.seq, len, cx.now);
+        self.snd.nxt += len;
+        self.sent_at = cx.now;
+        self.marks.remove(Marks::OVERRIDE | Marks::PROBE_DUE);
+        let mut cc_cx = self.cc_context(cx, in_flight, outstanding);
+        self.cc.get_mut().on_transmit(&mut cc_cx, &Sent { text_len: got, retransmission: false });
+        Some(plan)
+    }
+
+    /// RFC 5681 §4.1: after an RTO without sending, the window says nothing about the path any more.
+    pub(super) fn restart_if_idle(&mut self, cx: &mut Context<'_>) {
+        let is_idle = self.outstanding() == 0 && self.unsent() > 0 && self.state.sends_text();
+        if is_idle && cx.now.micros_since(self.sent_at) > self.rto_us(cx) && self.counters.bytes_acked > 0 {
+            self.sent_at = cx.now;
+            let mut cc_cx = self.cc_context(cx, 0, 0);
+            self.cc.get_mut().on_idle(&mut cc_cx);
+            self.trace_congestion(cx);
+        }
+    }
+}
+
+/// RFC 9293 §3.9.1.2, MUST-61: PSH on the segment that empties the queue.
+pub(super) fn text_flags(text_len: u32, last: bool, fin: bool) -> Flags {
+    let push = if last && text_len > 0 { Flags::PSH } else { Flags::NONE };
+    push | if fin { Flags::FIN } else { Flags::NONE }
+}
+
+#[cfg(test)]
+mod tests;

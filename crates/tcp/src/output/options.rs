@@ -1,0 +1,60 @@
+//! The options of segments that are sent (RFC 9293 §3.2, RFC 7323 §3.2, RFC 2018 §4).
+
+use portolan_link::Instant;
+use portolan_wire::tcp::{Options, SackBlocks, Timestamps};
+use portolan_wire::{Mss, WindowScale};
+
+use crate::Slabs;
+use crate::tcb::{Marks, Tcb};
+
+/// What a SYN or SYN-ACK offers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SynOffer {
+    pub(crate) mss: u16,
+    pub(crate) scale: Option<WindowScale>,
+    pub(crate) sack: bool,
+    pub(crate) timestamps: Option<Timestamps>,
+}
+
+/// The options of a SYN or SYN-ACK. RFC 9293 MUST-14, MAY-3: the MSS always.
+pub(crate) fn syn_options(offer: &SynOffer) -> Options {
+    Options {
+        mss: Mss::new(offer.mss),
+        window_scale: offer.scale.map(WindowScale::get),
+        sack_permitted: offer.sack,
+        timestamps: offer.timestamps,
+        ..Options::default()
+    }
+}
+
+impl Tcb {
+    /// The options of any other segment. RFC 9293 MUST-65: no MSS.
+    pub(super) fn segment_options(&self, slabs: &Slabs, now: Instant) -> Options {
+        let timestamps = self
+            .has(Marks::TIMESTAMPS)
+            .then(|| Timestamps { value: self.ts.value(now), echo: self.ts.recent });
+        Options { timestamps, sack: self.sack_blocks(slabs), ..Options::default() }
+    }
+
+    /// The octets that `segment_options` takes, padding included.
+    pub(super) fn options_len(&self, slabs: &Slabs) -> u16 {
+        let timestamps = if self.has(Marks::TIMESTAMPS) { 12 } else { 0 };
+        let blocks = self.sack_blocks(slabs).len();
+        let sack = if blocks > 0 { 4 + 8 * u16::try_from(blocks).unwrap_or(0) } else { 0 };
+        timestamps + sack
+    }
+
+    fn sack_blocks(&self, slabs: &Slabs) -> SackBlocks {
+        let Some(queues) = slabs.queues(self.queues).filter(|queues| !queues.receive.later.is_empty()) else {
+            return SackBlocks::new();
+        };
+        if !self.has(Marks::SACK) {
+            return SackBlocks::new();
+        }
+        // 40 octets hold four blocks, or three beside timestamps.
+        queues.receive.later.sack_blocks(if self.has(Marks::TIMESTAMPS) { 3 } else { 4 })
+    }
+}
+
+#[cfg(test)]
+mod tests;

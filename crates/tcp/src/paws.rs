@@ -1,0 +1,70 @@
+//! Timestamps: our clock, the peer's, and the protection against wrapped sequence numbers (RFC 7323 §4 and §5).
+
+use portolan_link::Instant;
+
+use crate::numbers::micros_u32;
+
+/// RFC 7323 §5.5: after 24 days without a segment the last timestamp says nothing any more.
+const RECENT_MAX_S: u32 = 24 * 24 * 3600;
+
+/// The state of the timestamps option. Means nothing unless both sides agreed on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Timestamps {
+    /// What is added to our clock, so that it tells no uptime (RFC 7323 §7.1).
+    pub(crate) offset: u32,
+    /// TS.Recent.
+    pub(crate) recent: u32,
+    /// When TS.Recent was taken, in seconds.
+    recent_at_s: u32,
+}
+
+impl Timestamps {
+    pub(crate) fn new(offset: u32) -> Timestamps {
+        Timestamps { offset, recent: 0, recent_at_s: 0 }
+    }
+
+    /// TSval at `now`: our clock, which ticks every millisecond.
+    pub(crate) fn value(&self, now: Instant) -> u32 {
+        low_half(now.as_millis()).wrapping_add(self.offset)
+    }
+
+    /// RFC 7323 §5.3, R1: whether `value` is older than the last one.
+    pub(crate) fn is_old(&self, value: u32, now: Instant) -> bool {
+        let behind = self.recent.wrapping_sub(value);
+        let is_before = behind != 0 && behind < 1 << 31;
+        is_before && seconds(now).wrapping_sub(self.recent_at_s) <= RECENT_MAX_S
+    }
+
+    /// RFC 7323 §4.3: takes `value` for TS.Recent. The caller has checked where the segment lies.
+    pub(crate) fn take(&mut self, value: u32, now: Instant) {
+        if !self.is_old(value, now) {
+            self.recent = value;
+            self.recent_at_s = seconds(now);
+        }
+    }
+
+    /// Takes the timestamp of the peer's SYN, with which nothing can be compared yet.
+    pub(crate) fn take_first(&mut self, value: u32, now: Instant) {
+        self.recent = value;
+        self.recent_at_s = seconds(now);
+    }
+
+    /// RFC 7323 §4.1: the round trip that an echo of our clock measures, in microseconds, never below a tick.
+    ///
+    /// `None` for an echo from the future or from more than a minute ago, which no honest peer sends.
+    pub(crate) fn round_trip_us(&self, echo: u32, now: Instant) -> Option<u64> {
+        let ticks = self.value(now).wrapping_sub(echo);
+        (ticks < 60_000).then(|| u64::from(ticks.max(1)) * 1_000)
+    }
+}
+
+fn seconds(now: Instant) -> u32 {
+    low_half(now.as_millis() / 1_000)
+}
+
+fn low_half(value: u64) -> u32 {
+    micros_u32(value & u64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests;

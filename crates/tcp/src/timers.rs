@@ -1,0 +1,28 @@
+//! A connection's timers. The host sees one deadline, the earliest.
+//!
+//! Deadlines that are far off and move with every segment (keepalive, giving memory back) are set once and looked at again when
+//! they come, so that the host's timer wheel is left alone.
+
+use portolan_link::Instant;
+
+/// Three deadlines; `Instant::MAX` is one that never comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Timers {
+    /// Retransmission, or the next window probe: never both, since one needs octets in flight and the other none.
+    pub(crate) retransmit: Instant,
+    /// An ACK that waits for company.
+    pub(crate) ack: Instant,
+    /// Keepalive, the end of FIN-WAIT-2 or TIME-WAIT, and giving memory back.
+    pub(crate) idle: Instant,
+}
+
+impl Timers {
+    pub(crate) const NONE: Timers =
+        Timers { retransmit: Instant::MAX, ack: Instant::MAX, idle: Instant::MAX };
+
+    /// The earliest deadline.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        let next = self.retransmit.min(self.ack).min(self.idle);
+        (next < Instant::MAX).then_some(next)
+    }
+}

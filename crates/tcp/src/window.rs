@@ -1,0 +1,118 @@
+//! The receive window: what to offer to the peer (RFC 9293 §3.8.6, RFC 7323 §2).
+
+use portolan_link::Instant;
+use portolan_wire::{SeqNumber, WindowScale};
+
+use crate::numbers::{to_u16, to_u32};
+use crate::tcb::Tcb;
+use crate::{Config, Context, Slabs};
+
+/// The smallest receive buffer in octets, whatever an application asks for (Linux's `SOCK_MIN_RCVBUF`).
+pub(crate) const BUFFER_MIN: u32 = 2304;
+
+/// Octets of memory that out-of-order text may take beyond twice the buffer.
+const CHARGE_SLACK: usize = 64 * 1024;
+
+/// The scale that lets a window field express `buffer_max` octets.
+pub(crate) fn scale_for(config: &Config, buffer_max: u32) -> WindowScale {
+    if !config.window_scaling {
+        return WindowScale::new(0);
+    }
+    let needed = (0..=14).find(|shift| buffer_max >> shift <= u32::from(u16::MAX)).unwrap_or(14);
+    WindowScale::new(needed.min(config.max_window_scale))
+}
+
+/// The window of a SYN, which is never scaled (RFC 7323 §2.2).
+pub(crate) fn syn_window(buffer: u32) -> u16 {
+    to_u16(buffer)
+}
+
+impl Tcb {
+    /// Octets that fit into the receive buffer.
+    fn receive_room(&self, slabs: &Slabs) -> u32 {
+        let Some(queues) = slabs.queues(self.queues) else { return self.rcv.buffer };
+        let memory = to_u32(queues.receive.ready_charge() / 2);
+        self.rcv.buffer.saturating_sub(queues.receive.len().max(memory))
+    }
+
+    /// The right edge to offer next.
+    ///
+    /// RFC 9293 §3.8.6.2.2, MUST-39: it moves by a full segment or half the buffer at least, so that the peer does not
+    /// send silly segments. SHLD-14: it never moves left.
+    pub(crate) fn next_right_edge(&self, slabs: &Slabs) -> SeqNumber {
+        let unit_mask = (1 << self.rcv.scale.get()) - 1;
+        let most = self.rcv.scale.window_octets(u16::MAX);
+        let wanted = self.receive_room(slabs).min(most) & !unit_mask;
+        let step = (self.rcv.buffer / 2).min(u32::from(self.rcv.mss));
+        if wanted >= self.rcv.wnd().saturating_add(step.max(1)) {
+            self.rcv.nxt + wanted
+        } else {
+            self.rcv.adv
+        }
+    }
+
+    /// The window field for a segment that is sent now, and moves the right edge to what it promises.
+    pub(crate) fn offer_window(&mut self, slabs: &Slabs) -> u16 {
+        self.rcv.adv = self.next_right_edge(slabs);
+        let scale = self.rcv.scale.get();
+        let wnd = self.rcv.wnd();
+        // Rounding up keeps the edge from moving left in the peer's eyes; without room for that, it does by
+        // less than a unit, as RFC 7323 §2.4 allows, and what the peer had been promised is still accepted.
+        let up = wnd.saturating_add((1 << scale) - 1) >> scale;
+        if up << scale <= self.receive_room(slabs) {
+            let field = to_u16(up);
+            self.rcv.adv = self.rcv.adv.max(self.rcv.nxt + self.rcv.scale.window_octets(field));
+            return field;
+        }
+        to_u16(wnd >> scale)
+    }
+
+    /// The application has taken `octets`: the buffer may grow, and the peer may have to be told of the room.
+    pub(crate) fn on_taken(&mut self, cx: &mut Context<'_>, octets: u32) {
+        let srtt_us = self.rtt.srtt_us();
+        if let Some(queues) = cx.slabs.queues_mut(self.queues)
+            && let Some(needed) = queues.autotune.on_read(cx.now, octets, srtt_us)
+        {
+            self.rcv.buffer = self.rcv.buffer.max(needed.min(self.options.recv_buffer_max));
+        }
+        if !self.state.may_receive() {
+            return;
+        }
+        // A window that has at least doubled is worth an ACK of its own; anything less goes with the next segment.
+        let offered = self.rcv.wnd();
+        let next = self.next_right_edge(cx.slabs).since(self.rcv.nxt).unwrap_or(0);
+        if next > offered && next >= offered.saturating_mul(2) {
+            self.owe_ack();
+        }
+    }
+
+    /// Octets of memory that out-of-order text may be charged now.
+    pub(crate) fn reassembly_charge_max(&self, slabs: &Slabs) -> usize {
+        let ready = slabs.queues(self.queues).map_or(0, |queues| queues.receive.ready_charge());
+        (2 * self.rcv.buffer as usize + CHARGE_SLACK).saturating_sub(ready)
+    }
+
+    /// Notes the size of a segment with text, for the decisions on ACKs and windows.
+    pub(crate) fn note_segment_size(&mut self, cx: &Context<'_>, text_len: u32) {
+        // A super-segment stands for many, none of which is longer than what we announced.
+        let size = to_u16(text_len).min(cx.mss);
+        self.rcv.mss = self.rcv.mss.max(size);
+    }
+
+    /// Feeds the receiver's view of the round trip to autotuning.
+    pub(crate) fn note_echo(&mut self, cx: &mut Context<'_>, echo: u32) {
+        let Some(rtt_us) = self.ts.round_trip_us(echo, cx.now) else { return };
+        let rtt_us = crate::numbers::micros_u32(rtt_us);
+        if let Some(queues) = cx.slabs.queues_mut(self.queues) {
+            queues.autotune.on_echo(rtt_us);
+        }
+    }
+
+    /// Whether the application's text has found the peer silent for `us` microseconds.
+    pub(crate) fn silent_for(&self, now: Instant, us: u64) -> bool {
+        now.micros_since(self.heard_at) >= us
+    }
+}
+
+#[cfg(test)]
+mod tests;
