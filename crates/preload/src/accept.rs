@@ -9,7 +9,7 @@
 #![expect(unsafe_code, reason = "libc symbols")]
 
 use libc::{c_int, sockaddr, socklen_t};
-use portolan_protocol::{Address, CALL_MAX, Name, Operation, Reply, SEND_BUFFER, SocketId, Transport};
+use portolan_protocol::{Address, CALL_MAX, Family, Name, Operation, Reply, SEND_BUFFER, SocketId, Transport};
 
 use crate::address::{Given, UnixAddress};
 use crate::errno::{self, Errno};
@@ -26,6 +26,8 @@ pub(crate) unsafe extern "C" fn bind(fd: c_int, address: *const sockaddr, len: s
     errno::finish(address::read(address, len).and_then(|given| {
         let address = match given {
             Given::Inet(family, address) if family == socket.family() => address,
+            // Too short for sockaddr_in6, which Linux finds first.
+            Given::Inet(Family::V4, _) if len < 24 => return Err(Errno(libc::EINVAL)),
             // Linux takes AF_UNSPEC for AF_INET if the address is 0.0.0.0.
             Given::Unspecified(address) if address.is_unspecified() && len >= 16 => address,
             _ => return Err(Errno(libc::EAFNOSUPPORT)),

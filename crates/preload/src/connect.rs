@@ -8,7 +8,7 @@
 
 use libc::{c_int, sockaddr, socklen_t};
 use portolan_protocol::request::Target;
-use portolan_protocol::{Address, CALL_MAX, FILLER_LEN, Family, Name, Operation, Reply, Transport};
+use portolan_protocol::{Address, CALL_MAX, FILLER_LEN, Family, Operation, Reply, Transport};
 
 use crate::address::Given;
 use crate::errno::{self, Errno};
@@ -29,14 +29,16 @@ pub(crate) unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, len
         return unsafe { real::connect(fd, address, len) };
     };
     errno::finish(address::read(address, len).and_then(|given| match socket.transport() {
-        Transport::Tcp => connect_stream(socket, given),
+        Transport::Tcp => connect_stream(socket, given, len),
         Transport::Udp => connect_datagram(socket, given),
     }))
 }
 
-fn connect_stream(socket: Socket, given: Given) -> Result<c_int, Errno> {
+fn connect_stream(socket: Socket, given: Given, len: socklen_t) -> Result<c_int, Errno> {
     let address = match given {
         Given::Inet(family, address) if family == socket.family() => address,
+        // Too short for sockaddr_in6, which Linux finds first.
+        Given::Inet(Family::V4, _) if len < 24 => return Err(Errno(libc::EINVAL)),
         Given::Unspecified(_) => return Err(Errno(libc::EOPNOTSUPP)),
         _ => return Err(Errno(libc::EAFNOSUPPORT)),
     };
@@ -46,6 +48,7 @@ fn connect_stream(socket: Socket, given: Given) -> Result<c_int, Errno> {
         Peer::None => false,
     };
     let waits = sys::status_flags(socket.fd) & libc::O_NONBLOCK == 0;
+    let mut socket = socket;
     match begin(socket.own, address, waits) {
         Ok(Begun::Complete) => return Ok(0),
         // A blocking connect after a non-blocking one waits for it.
@@ -54,8 +57,8 @@ fn connect_stream(socket: Socket, given: Given) -> Result<c_int, Errno> {
         Ok(Begun::Started) if !is_attached => attach_and_fill(socket.fd)?,
         // An earlier attempt failed and used the descriptor up, though the program may try again with it.
         Ok(Begun::Started | Begun::Spent) => {
-            let fresh = replace(socket)?;
-            begin(fresh, address, waits)?;
+            socket = replace(socket)?;
+            begin(socket.own, address, waits)?;
             attach_and_fill(socket.fd)?;
         }
     }
@@ -90,17 +93,14 @@ fn attach_and_fill(fd: c_int) -> Result<(), Errno> {
 }
 
 /// Puts a fresh socket in a used one's place, at the same number and with the same flags.
-fn replace(socket: Socket) -> Result<Target, Errno> {
+fn replace(socket: Socket) -> Result<Socket, Errno> {
     let flags = sys::status_flags(socket.fd) & libc::O_NONBLOCK;
     let new = socket::create(socket.own.kind, flags)?;
     let placed = sys::duplicate_onto(new, socket.fd, sys::is_close_on_exec(socket.fd));
     sys::close(new);
     placed?;
     state::hint_stream(socket.fd, true);
-    match sys::own_name(socket.fd) {
-        Some(Name::Socket { id, kind }) => Ok(Target { id, kind }),
-        _ => Err(Errno(libc::EBADF)),
-    }
+    Socket::identify(socket.fd).ok_or(Errno(libc::EBADF))
 }
 
 /// Waits until the handshake is complete or has failed.

@@ -121,17 +121,18 @@ fn resolve(
     let hints = Hints::read(hints, node.is_some())?;
     let (choices, count) = choices(&hints, service)?;
     let choices = choices.get(..count).unwrap_or(&[]);
-    let (found, scope) = match node {
-        None => (unnamed(&hints), 0),
+    let named = match node {
+        None => Named { found: unnamed(&hints), family: hints.family, scope: 0 },
         Some(node) => named(&hints, node)?,
     };
+    let found = &named.found;
     let canonical = match node {
         Some(node) if hints.has(libc::AI_CANONNAME) => {
             Some(if found.canonical().is_empty() { node.to_bytes() } else { found.canonical() })
         }
         _ => None,
     };
-    build(&hints, found.addresses(), scope, choices, canonical)
+    build(&hints, &named, choices, canonical)
 }
 
 /// The kinds of socket that fit the hints, with the service's port under each.
@@ -192,18 +193,27 @@ fn unnamed(hints: &Hints) -> Found {
     }
 }
 
-/// The addresses of a name, and the scope that was written with a numeric one.
-fn named(hints: &Hints, node: &CStr) -> Result<(Found, u32), c_int> {
-    match (numeric::address(node), hints.family) {
-        (Some(Numeric::V4(ip)), None | Some(Family::V4)) => Ok((Found::one(ip.to_ipv6_mapped()), 0)),
+/// The addresses of a name.
+struct Named {
+    found: Found,
+    /// The family of all entries; `None` where each address tells its own.
+    family: Option<Family>,
+    /// The scope that was written with a numeric address.
+    scope: u32,
+}
+
+fn named(hints: &Hints, node: &CStr) -> Result<Named, c_int> {
+    let (found, family, scope) = match (numeric::address(node), hints.family) {
+        (Some(Numeric::V4(ip)), None | Some(Family::V4)) => (Found::one(ip.to_ipv6_mapped()), Family::V4, 0),
         (Some(Numeric::V4(ip)), Some(Family::V6)) if hints.has(libc::AI_V4MAPPED) => {
-            Ok((Found::one(ip.to_ipv6_mapped()), 0))
+            (Found::one(ip.to_ipv6_mapped()), Family::V6, 0)
         }
-        (Some(Numeric::V6(ip, scope)), None | Some(Family::V6)) => Ok((Found::one(ip), scope)),
-        (Some(_), _) => Err(EAI_ADDRFAMILY),
-        (None, _) if hints.has(libc::AI_NUMERICHOST) => Err(libc::EAI_NONAME),
-        (None, family) => Ok((look_up(hints, node, family)?, 0)),
-    }
+        (Some(Numeric::V6(ip, scope)), None | Some(Family::V6)) => (Found::one(ip), Family::V6, scope),
+        (Some(_), _) => return Err(EAI_ADDRFAMILY),
+        (None, _) if hints.has(libc::AI_NUMERICHOST) => return Err(libc::EAI_NONAME),
+        (None, family) => return Ok(Named { found: look_up(hints, node, family)?, family, scope: 0 }),
+    };
+    Ok(Named { found, family: Some(family), scope })
 }
 
 fn look_up(hints: &Hints, node: &CStr, family: Option<Family>) -> Result<Found, c_int> {
@@ -237,18 +247,17 @@ pub(super) fn to_eai(failure: Failure) -> c_int {
 /// The list, an entry per address and kind of socket.
 fn build(
     hints: &Hints,
-    addresses: &[Ipv6Addr],
-    scope: u32,
+    named: &Named,
     choices: &[Choice],
     canonical: Option<&[u8]>,
 ) -> Result<*mut addrinfo, c_int> {
     let mut first: *mut addrinfo = ptr::null_mut();
     let mut last: *mut addrinfo = ptr::null_mut();
-    for ip in addresses {
-        let is_v4 = ip.to_ipv4_mapped().is_some() && hints.family != Some(Family::V6);
-        let family = if is_v4 { Family::V4 } else { Family::V6 };
+    for ip in named.found.addresses() {
+        let own = if ip.to_ipv4_mapped().is_some() { Family::V4 } else { Family::V6 };
+        let family = named.family.unwrap_or(own);
         for choice in choices {
-            let entry = new_entry(hints, Address { ip: *ip, port: choice.port, scope }, family, *choice);
+            let entry = new_entry(hints, Address { ip: *ip, port: choice.port, scope: named.scope }, family, *choice);
             if entry.is_null() {
                 free(first);
                 return Err(libc::EAI_MEMORY);

@@ -25,6 +25,8 @@ impl Errno {
     pub(super) const ALREADY: Self = Self(114);
     pub(super) const PERM: Self = Self(1);
     pub(super) const NOENT: Self = Self(2);
+    pub(super) const PIPE: Self = Self(32);
+    pub(super) const CONNRESET: Self = Self(104);
 }
 
 impl From<io::Error> for Errno {
@@ -109,6 +111,15 @@ impl HostSocket {
     /// Text that arrived; 0 is the other host's FIN.
     pub(super) fn poll_read(&self, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<Result<usize, Errno>> {
         self.poll(cx, Direction::Read, |stack, now, id| stack.read(now, id, out))
+    }
+
+    /// The error that ends the connection after the other host's FIN, when there is nothing left to read.
+    pub(super) fn poll_failed(&self, cx: &mut Context<'_>) -> Poll<Errno> {
+        let failed = self.poll(cx, Direction::Read, |stack, _, id| match stack.take_error(id) {
+            Some(error) => Err::<(), _>(error),
+            None => Err(SocketError::WouldBlock),
+        });
+        failed.map(|result| result.err().unwrap_or(Errno::CONNRESET))
     }
 
     /// Takes text to be sent, as much as there is room for.

@@ -241,6 +241,13 @@ impl Carrier {
                 continue;
             }
             if self.down_has_ended {
+                if self.error.is_none()
+                    && let Poll::Ready(error) = self.socket.poll_failed(cx)
+                {
+                    // RFC 9293 has one word for it; Linux says EPIPE for a reset that comes after the FIN.
+                    self.error = Some(if error == Errno::CONNRESET { Errno::PIPE } else { error });
+                    has_moved = true;
+                }
                 break;
             }
             let scratch = Rc::clone(&self.scratch);
