@@ -47,8 +47,11 @@ async fn a_datagram_longer_than_the_mtu_arrives() {
     let near = UdpSocket::bind(&a, at(A, 0)).unwrap();
     let far = UdpSocket::bind(&b, at(B, 53)).unwrap();
     let payload: Vec<u8> = (0..9000_u32).map(|n| n as u8).collect();
-    near.send_to(&payload, at(B, 53)).await.unwrap();
     let mut out = vec![0; 65_536];
+    // The neighbour is found out first: meanwhile not all fragments would be kept.
+    near.send_to(b"hello", at(B, 53)).await.unwrap();
+    soon(far.recv(&mut out)).await.unwrap();
+    near.send_to(&payload, at(B, 53)).await.unwrap();
     let len = soon(far.recv(&mut out)).await.unwrap();
     assert_eq!(out[..len], payload);
     let error = near.try_send_to(&vec![0; 65_508], at(B, 53)).unwrap_err();
