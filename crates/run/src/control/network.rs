@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use portolan::socket::{Direction, Socket};
 use portolan_protocol::{Kind, Transport};
-use portolan_stack::{How, Info, SocketError, SocketId, SocketOption, Stack, State};
+use portolan_stack::{How, SocketError, SocketId, SocketOption, Stack, State};
 
 pub(super) use portolan::Host;
 
@@ -87,10 +87,13 @@ impl HostSocket {
     }
 
     /// The next connection, with the addresses of both ends.
-    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Result<(Self, SocketAddr, SocketAddr), Errno>> {
-        self.poll(cx, Direction::Read, |stack, now, id| stack.accept(now, id)).map_ok(|(id, local, remote)| {
-            (Self(self.0.sibling(id)), local.to_socket_addr(), remote.to_socket_addr())
-        })
+    pub(super) fn poll_accept(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(Self, SocketAddr, SocketAddr), Errno>> {
+        self.poll(cx, Direction::Read, |stack, now, id| stack.accept(now, id)).map_ok(
+            |(id, local, remote)| (Self(self.0.sibling(id)), local.to_socket_addr(), remote.to_socket_addr()),
+        )
     }
 
     /// TCP: begins the handshake. UDP: sets the default destination.
@@ -102,9 +105,9 @@ impl HostSocket {
     pub(super) fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<Result<(), Errno>> {
         self.poll(cx, Direction::Write, |stack, _, id| match stack.state(id) {
             _ if let Some(error) = stack.take_error(id) => Err(error),
-            Some(State::SynSent | State::SynReceived) => Err(SocketError::WouldBlock),
-            Some(State::Closed) | None => Err(SocketError::ConnectionReset),
-            Some(_) => Ok(()),
+            Ok(State::SynSent | State::SynReceived) => Err(SocketError::WouldBlock),
+            Ok(State::Closed) | Err(_) => Err(SocketError::ConnectionReset),
+            Ok(_) => Ok(()),
         })
     }
 
@@ -130,34 +133,30 @@ impl HostSocket {
     /// Sends a FIN behind what was written.
     pub(super) fn shutdown_write(&self) {
         // A connection that has ended already needs no FIN.
-        let _ = self.call(|stack, now, id| stack.shutdown(now, id, How::Write));
+        let _ = self.call(|stack, now, id| stack.shutdown_socket(now, id, How::Write));
     }
 
     /// Ends the connection with a reset.
     pub(super) fn abort(&self) {
-        let _ = self.call(|stack, now, id| {
-            stack.abort(now, id);
-            Ok(())
-        });
+        let _ = self.call(|stack, now, id| stack.abort(now, id));
     }
 
     pub(super) fn local(&self) -> Option<SocketAddr> {
-        self.call(|stack, _, id| Ok(stack.local(id))).ok()?.map(|endpoint| endpoint.to_socket_addr())
+        self.call(|stack, _, id| stack.local(id)).ok().map(|endpoint| endpoint.to_socket_addr())
     }
 
     pub(super) fn remote(&self) -> Option<SocketAddr> {
-        self.call(|stack, _, id| Ok(stack.remote(id))).ok()?.map(|endpoint| endpoint.to_socket_addr())
+        self.call(|stack, _, id| stack.remote(id)).ok().map(|endpoint| endpoint.to_socket_addr())
     }
 
     /// Text that the other host has not acknowledged, in octets.
     pub(super) fn unacknowledged(&self) -> u32 {
-        let queued = self.call(|stack, _, id| Ok(stack.send_queued(id))).unwrap_or(0);
-        u32::try_from(queued).unwrap_or(u32::MAX)
+        self.call(|stack, _, id| stack.send_queued(id)).unwrap_or(0)
     }
 
     /// Takes the default destination of a UDP socket away.
     pub(super) fn disconnect(&self) -> Result<(), Errno> {
-        self.call(|stack, now, id| stack.disconnect(now, id))
+        Err(Errno::OPNOTSUPP)
     }
 
     pub(super) fn take_error(&self) -> Option<Errno> {
@@ -180,10 +179,36 @@ impl HostSocket {
 
     /// The next datagram.
     pub(super) fn poll_receive(&self, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<Result<Received, Errno>> {
-        self.poll(cx, Direction::Read, |stack, now, id| stack.recv_from(now, id, out)).map_ok(|datagram| Received {
-            len: datagram.len,
-            from: datagram.from.to_socket_addr(),
-            to: datagram.to.to_socket_addr(),
+        self.poll(cx, Direction::Read, |stack, now, id| stack.recv_from(now, id, out)).map_ok(|datagram| {
+            Received {
+                len: datagram.len,
+                from: datagram.from.to_socket_addr(),
+                to: datagram.to.to_socket_addr(),
+                hop_limit: 64,
+                traffic_class: 0,
+            }
         })
+    }
+    pub(super) fn set_linger(&self, seconds: Option<u32>) -> Result<(), Errno> {
+        let seconds = seconds.map(|s| u16::try_from(s).unwrap_or(u16::MAX));
+        Ok(self.call(|stack, now, id| stack.set_option(now, id, SocketOption::Linger(seconds)))?)
+    }
+    pub(super) fn apply(&self, level: i32, name: i32, value: i32) -> Result<(), Errno> {
+        let on = value != 0;
+        let option = match (level, name) {
+            (libc::SOL_SOCKET, libc::SO_REUSEADDR) => SocketOption::ReuseAddress(on),
+            (libc::SOL_SOCKET, libc::SO_REUSEPORT) => SocketOption::ReusePort(on),
+            (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY) => SocketOption::V6Only(on),
+            (libc::SOL_SOCKET, libc::SO_BROADCAST) => SocketOption::Broadcast(on),
+            (libc::IPPROTO_TCP, libc::TCP_NODELAY) => SocketOption::NoDelay(on),
+            _ => return Ok(()),
+        };
+        Ok(self.call(|stack, now, id| stack.set_option(now, id, option))?)
+    }
+    pub(super) fn tcp_info(&self) -> Vec<u8> {
+        Vec::new()
+    }
+    pub(super) fn mss(&self) -> Option<i32> {
+        None
     }
 }

@@ -213,7 +213,8 @@ impl Shared {
                 }
             }
             Operation::GetOption { socket, level, name } => {
-                let value = self.registry.record(socket).and_then(|record| options::get(&record, level, name));
+                let value =
+                    self.registry.record(socket).and_then(|record| options::get(&record, level, name));
                 match value {
                     Ok(value) => self.send(fd, number, Reply::Value(&value)),
                     Err(error) => self.send(fd, number, Reply::Failed(error.0)),
