@@ -2,17 +2,18 @@
 //!
 //! With a virtio header before every frame, both sides hand each other super-segments of up to 64 KiB and leave
 //! checksums unfinished: one system call then moves what would be 45 frames. Without it, frames are plain and
-//! complete. Start at [`Tap::open`]; the header is `virtio.rs`, the control calls are `tap/ioctl.rs`.
+//! complete. UDP super-segments that arrive are cut here, because a datagram is what an application receives. Start at [`Tap::open`]; the header is `virtio.rs`, the control calls are `tap/ioctl.rs`.
 
 mod error;
 mod ioctl;
 
+use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use portolan_link::{
-    Gso, Instant, Link, LinkCaps, LinkError, Medium, Offload, PacketBuf, Pool, RxBatch, SLICES_MAX, TxBatch,
-    TxEntry,
+    Checksum, Gso, Instant, Link, LinkCaps, LinkError, Medium, Offload, PacketBuf, Pool, RxBatch, SLICES_MAX,
+    TxBatch, TxEntry,
 };
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -32,6 +33,8 @@ const TAIL_ROOM: usize = 66 * 1024;
 const PACKET_MAX: u32 = 65_535;
 /// The smallest MTU of an IPv4 link (RFC 791).
 const MTU_MIN: u16 = 68;
+/// Datagrams that one super-segment may stand for: as many as Linux allows (`UDP_MAX_SEGMENTS`).
+const DATAGRAMS_MAX: usize = 128;
 /// Frames that one `receive` drops before it returns, so that a flood of bad headers cannot hold the worker.
 const DROPS_MAX: usize = 64;
 
@@ -59,7 +62,7 @@ impl Default for TapOptions {
 pub struct TapStats {
     /// Handed up.
     pub received: u64,
-    /// Dropped on receive, because the virtio header was cut short or did not fit its frame.
+    /// Dropped on receive, because the virtio header was cut short or does not fit its frame.
     pub bad_headers: u64,
     /// Taken by the kernel.
     pub transmitted: u64,
@@ -78,6 +81,8 @@ pub struct Tap {
     /// Whether the kernel cuts UDP super-segments; older ones do not, and then the driver does.
     cuts_udp: bool,
     segmenter: Segmenter,
+    /// What is left of a received super-segment of datagrams, at most [`DATAGRAMS_MAX`].
+    datagrams: VecDeque<PacketBuf>,
     stats: TapStats,
 }
 
@@ -125,6 +130,7 @@ impl Tap {
             vnet_hdr,
             cuts_udp: accepted & ioctl::offload::UDP != 0,
             segmenter: Segmenter::new(Medium::Ethernet),
+            datagrams: VecDeque::new(),
             stats: TapStats::default(),
         }
     }
@@ -183,7 +189,26 @@ impl Tap {
         };
         packet.set_filled(pool, len - header_len);
         packet.offload = offload;
+        if let Gso::Udp { size } = offload.gso {
+            self.cut_datagrams(pool, &packet, size);
+            packet.recycle(pool);
+            return Ok(self.datagrams.pop_front());
+        }
         Ok(Some(packet))
+    }
+
+    /// Cuts a received super-segment into frames of `size` octets of payload. One that claims too many is dropped.
+    fn cut_datagrams(&mut self, pool: &mut Pool, packet: &PacketBuf, size: u16) {
+        if packet.len() > DATAGRAMS_MAX * usize::from(size) {
+            return;
+        }
+        let datagrams = &mut self.datagrams;
+        // One that contradicts its headers is not cut, and so drops.
+        let _ = self.segmenter.cut(&packet.offload, [packet.bytes(), packet.tail()], |frame| {
+            let mut datagram = PacketBuf::copy(pool, frame);
+            datagram.offload.checksum = Checksum::Valid;
+            datagrams.push_back(datagram);
+        });
     }
 
     /// Writes one frame as it is.
@@ -231,7 +256,11 @@ impl Link for Tap {
     fn receive(&mut self, _now: Instant, pool: &mut Pool, batch: &mut RxBatch) -> Result<usize, LinkError> {
         let (mut count, mut drops) = (0, 0);
         while !batch.is_full() && drops < DROPS_MAX {
-            match self.receive_one(pool) {
+            let next = match self.datagrams.pop_front() {
+                Some(datagram) => Ok(Some(datagram)),
+                None => self.receive_one(pool),
+            };
+            match next {
                 Ok(Some(packet)) => {
                     if batch.push(packet).is_ok() {
                         count += 1;

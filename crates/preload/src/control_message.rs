@@ -40,10 +40,10 @@ impl Ancillary {
                     ancillary.interface = int(data, 16).cast_unsigned();
                 }
                 (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
-                    ancillary.hop_limit = Some(octet(data)?);
+                    ancillary.hop_limit = octet(data)?;
                 }
                 (libc::IPPROTO_IP, libc::IP_TOS) | (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => {
-                    ancillary.traffic_class = Some(octet(data)?);
+                    ancillary.traffic_class = octet(data)?;
                 }
                 // Passing descriptors over UDP is refused by the kernel too; the rest it takes or leaves.
                 (libc::SOL_SOCKET, libc::SCM_RIGHTS) => return Err(INVALID),
@@ -62,16 +62,18 @@ impl Ancillary {
     }
 }
 
-/// Control messages for the program.
+/// Control messages for the program, cut as the kernel cuts them.
 pub(crate) struct Report {
     octets: [u8; 128],
     len: usize,
+    room: usize,
+    is_cut: bool,
 }
 
 impl Report {
-    /// What the header says the program asked to be told.
-    pub(crate) fn new(header: &DatagramHeader, family: Family) -> Self {
-        let mut report = Self { octets: [0; 128], len: 0 };
+    /// What the header says the program asked to be told, in `room` octets.
+    pub(crate) fn new(header: &DatagramHeader, family: Family, room: usize) -> Self {
+        let mut report = Self { octets: [0; 128], len: 0, room: room.min(128), is_cut: false };
         match family {
             Family::V4 => {
                 if header.wants_packet_info {
@@ -116,15 +118,24 @@ impl Report {
         self.octets.get(..self.len).unwrap_or(&[])
     }
 
+    /// Something did not fit: MSG_CTRUNC.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
     fn push(&mut self, level: c_int, kind: c_int, data: &[u8]) {
-        let len = HEADER_LEN + data.len();
-        let end = self.len + len.next_multiple_of(ALIGNMENT);
-        let Some(room) = self.octets.get_mut(self.len..end) else { return };
-        room[..8].copy_from_slice(&len.to_ne_bytes());
-        room[8..12].copy_from_slice(&level.to_ne_bytes());
-        room[12..16].copy_from_slice(&kind.to_ne_bytes());
-        room[16..len].copy_from_slice(data);
-        self.len = end;
+        let rest = self.octets.get_mut(self.len..self.room).unwrap_or(&mut []);
+        if rest.len() < HEADER_LEN {
+            self.is_cut = true;
+            return;
+        }
+        let len = (HEADER_LEN + data.len()).min(rest.len());
+        self.is_cut |= len < HEADER_LEN + data.len();
+        rest[..8].copy_from_slice(&len.to_ne_bytes());
+        rest[8..12].copy_from_slice(&level.to_ne_bytes());
+        rest[12..16].copy_from_slice(&kind.to_ne_bytes());
+        rest[16..len].copy_from_slice(&data[..len - HEADER_LEN]);
+        self.len += (HEADER_LEN + data.len()).next_multiple_of(ALIGNMENT).min(rest.len());
     }
 }
 
@@ -140,11 +151,18 @@ fn int(octets: &[u8], at: usize) -> c_int {
     four(octets, at).map_or(0, c_int::from_ne_bytes)
 }
 
-/// An option of 0 to 255 that the program may pass as an int or as an octet.
-fn octet(data: &[u8]) -> Result<u8, Errno> {
-    let value = match data {
-        [one] => Some(*one),
-        _ => four(data, 0).and_then(|chunk| u8::try_from(c_int::from_ne_bytes(chunk)).ok()),
+/// An option of 0 to 255 that the program may pass as an int or as an octet; -1 is the socket's own value.
+fn octet(data: &[u8]) -> Result<Option<u8>, Errno> {
+    let value = match *data {
+        [one] => c_int::from(one),
+        [a, b, c, d] => c_int::from_ne_bytes([a, b, c, d]),
+        _ => return Err(Errno(libc::EINVAL)),
     };
-    value.ok_or(Errno(libc::EINVAL))
+    match value {
+        -1 => Ok(None),
+        _ => u8::try_from(value).map(Some).map_err(|_| Errno(libc::EINVAL)),
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,7 +109,8 @@ pub(crate) fn receive_message(fd: c_int, parts: &Parts, flags: c_int) -> Result<
         Ok((received, message.msg_flags))
     })?;
     if received == 0 {
-        return if stack_is_gone(fd) { Err(Errno::NETDOWN) } else { Ok(None) };
+        // Only the program's own shutdown leaves the other direction open.
+        return if sys::is_hung_up(fd) { Err(Errno::NETDOWN) } else { Ok(None) };
     }
     let len = received.checked_sub(DatagramHeader::LEN).ok_or(Errno(libc::EIO))?;
     let header = DatagramHeader::decode(&octets).map_err(|_| Errno(libc::EIO))?;
@@ -219,11 +220,4 @@ fn text_max(family: Family) -> usize {
         Family::V4 => TEXT_MAX,
         Family::V6 => 65_527,
     }
-}
-
-/// The stack process has closed its end, as opposed to the program having shut its own.
-fn stack_is_gone(fd: c_int) -> bool {
-    let mut poll = libc::pollfd { fd, events: 0, revents: 0 };
-    // SAFETY: one entry, which lives here.
-    unsafe { libc::poll(&raw mut poll, 1, 0) > 0 && poll.revents & libc::POLLHUP != 0 }
 }

@@ -129,13 +129,10 @@ fn receive_datagram(socket: Socket, message: *mut msghdr, flags: c_int) -> Resul
         memory::write_bytes(header.msg_name, address.as_bytes(header.msg_namelen.min(len)))?;
         name_len = len;
     }
-    let report = Report::new(&received.header, socket.family());
-    let mut flags = received.flags;
-    let mut control = report.as_bytes();
-    if control.len() > header.msg_controllen {
-        control = &[];
-        flags |= libc::MSG_CTRUNC;
-    }
+    let room = if header.msg_control.is_null() { 0 } else { header.msg_controllen };
+    let report = Report::new(&received.header, socket.family(), room);
+    let control = report.as_bytes();
+    let flags = received.flags | if report.is_cut() { libc::MSG_CTRUNC } else { 0 };
     memory::write_bytes(header.msg_control, control)?;
     write_outcome(message, name_len, control.len(), flags)?;
     Ok(received.len)

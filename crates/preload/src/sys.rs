@@ -138,6 +138,16 @@ pub(crate) fn is_close_on_exec(fd: c_int) -> bool {
     call!(libc::SYS_fcntl, fd, libc::F_GETFD, 0usize).is_ok_and(|flags| to_int(flags) & libc::FD_CLOEXEC != 0)
 }
 
+/// poll(2) says POLLHUP.
+pub(crate) fn is_hung_up(fd: c_int) -> bool {
+    let mut entry = libc::pollfd { fd, events: 0, revents: 0 };
+    let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let no_mask = ptr::null::<c_void>();
+    let polled =
+        call!(libc::SYS_ppoll, &raw mut entry, 1usize, &raw const at_once, no_mask, size_of::<u64>());
+    polled.is_ok() && entry.revents & libc::POLLHUP != 0
+}
+
 /// A copy at the lowest free number that is at least `least`, close-on-exec.
 pub(crate) fn duplicate_at_least(fd: c_int, least: c_int) -> Result<c_int, Errno> {
     call!(libc::SYS_fcntl, fd, libc::F_DUPFD_CLOEXEC, c_long::from(least)).map(to_int)

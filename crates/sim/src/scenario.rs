@@ -4,6 +4,7 @@
 //! net with all faults at once hides the bugs that one fault alone brings out.
 
 mod draw;
+mod outage;
 mod peer;
 
 use portolan_link::Instant;
@@ -13,6 +14,7 @@ use portolan_wire::{Endpoint, Family};
 use crate::failure::{Failure, SEED_VARIABLE};
 use crate::net::{HostId, Net};
 use crate::trace::TraceHash;
+use outage::Outage;
 use peer::Peer;
 
 /// Octets that each side of [`transfer`] sends.
@@ -33,7 +35,8 @@ pub struct Report {
     pub finished_at: Instant,
 }
 
-/// Two hosts, one connection, [`TRANSFER_OCTETS`] in each direction at the same time, over a wire with random faults.
+/// Two hosts, one connection, [`TRANSFER_OCTETS`] in each direction at the same time, over a wire with random faults, which
+/// in some stories carries nothing at all for a while and then demands that the connection goes on.
 ///
 /// Fails unless every octet arrives as it was sent, both sides see the end, and at last every table of both hosts is
 /// empty: connections, SYN queue, TIME-WAIT, flows, ports.
@@ -43,25 +46,26 @@ pub fn transfer(seed: u64) -> Result<Report, Failure> {
     let [client_config, server_config] = [(); 2].map(|()| draw::config(net.random()));
     let client = net.add_host("client", client_config);
     let server = net.add_host("server", server_config);
-    let (_, client_link, server_link) = net.connect(client, server, &options);
+    let (wire, client_link, server_link) = net.connect(client, server, &options);
     let addresses = draw::addresses(family);
     for (host, link, address) in [(client, client_link, addresses[0]), (server, server_link, addresses[1])] {
         let added = net.with(host, |stack, now| stack.add_address(now, link, address))?;
         added.map_err(|error| net.failure(format!("add_address: {error:?}")))?;
     }
     let remote = Endpoint { address: addresses[1].address(), port: PORT };
-    play(&mut net, client, server, remote, family)?;
+    play(&mut net, [client, server], remote, family, |net| Outage::draw(net, wire, &options))?;
     wait_until_empty(&mut net, &[client, server])?;
     Ok(Report { trace: net.trace_hash(), frames: net.frames(), finished_at: net.now() })
 }
 
-/// Connects, exchanges and closes, until both applications have closed their sockets.
+/// Connects, exchanges and closes, until both applications have closed their sockets. `draw_outage` is asked once the server
+/// has accepted: a host that cannot be found during the handshake is unreachable, and rightly so.
 fn play(
     net: &mut Net,
-    client: HostId,
-    server: HostId,
+    [client, server]: [HostId; 2],
     remote: Endpoint,
     family: Family,
+    draw_outage: impl Fn(&mut Net) -> Option<Outage>,
 ) -> Result<(), Failure> {
     let listener = net.with(server, |stack, now| {
         let socket = stack.tcp_socket(family)?;
@@ -76,11 +80,16 @@ fn play(
     let socket = socket.map_err(|error| net.failure(format!("connect: {error:?}")))?;
     let mut active = Peer::new(client, "client", socket, [1, 2], net.random());
     let mut passive: Option<Peer> = None;
+    let mut outage: Option<Outage> = None;
     net.run(LIMIT, |net| {
+        if let Some(outage) = outage {
+            outage.turn(net);
+        }
         if passive.is_none()
             && let Ok((socket, ..)) = net.with(server, |stack, now| stack.accept(now, listener))?
         {
             passive = Some(Peer::new(server, "server", socket, [2, 1], net.random()));
+            outage = draw_outage(net);
             let closed = net.with(server, |stack, now| stack.close(now, listener))?;
             closed.map_err(|error| net.failure(format!("closing the listener: {error:?}")))?;
         }

@@ -10,12 +10,13 @@ use portolan_link::{Chunks, Instant};
 use portolan_tcp::{Context, Error, Info, Signals, State, Tcb};
 use portolan_wire::{Family, FlowKey};
 
-use crate::demux::{Slot, TimeWaitRecord};
+use crate::demux::Slot;
 use crate::event::{Event, Pending};
 use crate::flow::{FlowEnd, FlowSummary, LimitedBy};
 use crate::list::{List, NONE, Place};
 use crate::socket::Kind as SocketKind;
 use crate::stack::Stack;
+use crate::time_wait::TimeWaitRecord;
 use crate::timer::{Kind, Owner, TimerId};
 use crate::{LinkId, SocketError, SocketId};
 
@@ -39,6 +40,8 @@ pub(crate) struct Connection {
     pub(crate) in_table: bool,
     /// Whether it counts in the port table: not for a gateway's, whose local ports are not this host's.
     pub(crate) holds_port: Option<PortHold>,
+    /// The link that its socket is bound to; 0 if none.
+    pub(crate) device: u16,
     pub(crate) ttl: u8,
     pub(crate) tos: u8,
 }
@@ -62,6 +65,13 @@ pub(crate) struct Path {
     pub(crate) neighbour: u32,
     pub(crate) neighbour_generation: u32,
     pub(crate) flow_label: u32,
+}
+
+impl Connection {
+    /// The only link that its packets may take; 0 if any.
+    pub(crate) fn zone(&self) -> u16 {
+        self.key.zone.max(self.device)
+    }
 }
 
 impl Path {
@@ -199,8 +209,8 @@ impl Stack {
         if connection.path.generation == self.path_generation {
             return true;
         }
-        let key = connection.key;
-        let Ok(hop) = self.route(key.remote.address, key.zone) else { return false };
+        let (key, zone) = (connection.key, connection.zone());
+        let Ok(hop) = self.route(key.remote.address, zone) else { return false };
         self.delist(index);
         let path = Path {
             generation: self.path_generation,

@@ -47,6 +47,8 @@ reasons! {
     Ipv6Extension = "ip6.extension",
     /// A source or destination that must not be seen on a wire (RFC 1122 §3.2.1.3, RFC 6890).
     Martian = "ip.martian",
+    /// A SYN from where no route leads back to.
+    SourceUnroutable = "ip.source_unroutable",
     /// A destination that is not this host's.
     NotLocal = "ip.not_local",
     /// No such transport protocol here.

@@ -9,8 +9,9 @@ use portolan_tcp::{Segment, reset_for};
 use portolan_wire::FlowKey;
 use portolan_wire::tcp::Flags as TcpFlags;
 
-use crate::demux::{Incoming, Parent, Slot};
+use crate::demux::{Incoming, Slot};
 use crate::drop::DropReason;
+use crate::embryo::Parent;
 use crate::event::{EchoRequest, Event, Intercepted, Quote, Refusal, UnreachableCode};
 use crate::ip::icmp_error::Complaint;
 use crate::link::ethernet::Frame;
@@ -177,8 +178,7 @@ impl Stack {
     /// Answers an intercepted echo request.
     pub fn echo_reply(&mut self, now: Instant, request: &EchoRequest, data: &[u8]) {
         self.advance(now);
-        // A reply that cannot be sent is counted where it fails.
-        let _ = self.send_echo_reply(request, data);
+        self.send_echo_reply(request, data);
     }
 
     /// Says no to an intercepted echo request.

@@ -21,6 +21,7 @@ use crate::{Config, Intercept, LinkConfig, LinkId, SettingError};
 
 pub(crate) mod arp;
 pub(crate) mod ethernet;
+pub(crate) mod gro;
 pub(crate) mod neighbor;
 pub(crate) mod output;
 

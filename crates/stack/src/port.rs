@@ -8,8 +8,8 @@ use hashbrown::HashMap;
 use portolan_wire::{Address, Endpoint, Family, FlowKey, protocol};
 use smallvec::SmallVec;
 
-use crate::SocketError;
 use crate::random::{Keyed, Random};
+use crate::{LinkId, SocketError};
 
 /// Counters of RFC 6056 §3.3.4, so that connections to one destination tell nothing of those to another.
 const COUNTERS: usize = 256;
@@ -26,7 +26,7 @@ pub(crate) struct Binding {
     pub(crate) reuse_port: bool,
     pub(crate) listening: bool,
     /// The link that the socket is bound to; 0 if none.
-    pub(crate) zone: u16,
+    pub(crate) link: u16,
 }
 
 impl Binding {
@@ -35,11 +35,11 @@ impl Binding {
     }
 
     /// Whether packets to this address are the binding's, and how exactly it asked for them.
-    fn matches(&self, address: Address, zone: u16) -> Option<u8> {
-        if self.zone != 0 && self.zone != zone {
+    fn matches(&self, address: Address, link: LinkId) -> Option<u8> {
+        if self.link != 0 && self.link != link.index() {
             return None;
         }
-        let exact = u8::from(self.zone != 0);
+        let exact = u8::from(self.link != 0);
         if self.address == address {
             return Some(4 + exact);
         }
@@ -53,7 +53,7 @@ impl Binding {
 
     /// Whether some address would be both bindings'.
     fn overlaps(&self, other: &Binding) -> bool {
-        if self.zone != 0 && other.zone != 0 && self.zone != other.zone {
+        if self.link != 0 && other.link != 0 && self.link != other.link {
             return false;
         }
         if self.is_dual() || other.is_dual() {
@@ -69,7 +69,7 @@ impl Binding {
     fn conflicts(&self, other: &Binding, protocol: u8) -> bool {
         let both_reuse = self.reuse_address && other.reuse_address;
         let shared = match protocol {
-            protocol::TCP => both_reuse && !self.listening && !other.listening,
+            protocol::TCP => both_reuse && !other.listening,
             _ => both_reuse,
         };
         let shared = shared || self.reuse_port && other.reuse_port;
@@ -123,8 +123,7 @@ impl Ports {
     /// Claims a port for a socket.
     pub(crate) fn bind(&mut self, protocol: u8, port: u16, binding: Binding) -> Result<(), SocketError> {
         let entry = self.ports.entry((protocol, port)).or_default();
-        let by_connections =
-            entry.exclusive > 0 || entry.connections > 0 && !(binding.reuse_address && !binding.listening);
+        let by_connections = entry.exclusive > 0 || entry.connections > 0 && !binding.reuse_address;
         let conflict = entry.bindings.iter().any(|other| binding.conflicts(other, protocol));
         if conflict || by_connections && !binding.reuse_port {
             return Err(SocketError::AddressInUse);
@@ -235,16 +234,21 @@ impl Ports {
         }
     }
 
-    /// The socket that listens for a connection like this.
-    pub(crate) fn listener(&self, key: &FlowKey) -> Option<u32> {
-        self.nearest(key, |binding| binding.listening)
+    /// The socket that listens for a connection like this, which is asked for over `link`.
+    pub(crate) fn listener(&self, key: &FlowKey, link: LinkId) -> Option<u32> {
+        self.nearest(key, link, |binding| binding.listening)
     }
 
     /// The socket whose claim fits best; of equals, with SO_REUSEPORT, one by the flow's hash.
-    pub(crate) fn nearest(&self, key: &FlowKey, accept: impl Fn(&Binding) -> bool) -> Option<u32> {
+    pub(crate) fn nearest(
+        &self,
+        key: &FlowKey,
+        link: LinkId,
+        accept: impl Fn(&Binding) -> bool,
+    ) -> Option<u32> {
         let entry = self.ports.get(&(key.protocol, key.local.port))?;
         let fits = |binding: &Binding| {
-            if accept(binding) { binding.matches(key.local.address, key.zone) } else { None }
+            if accept(binding) { binding.matches(key.local.address, link) } else { None }
         };
         let best = entry.bindings.iter().filter_map(fits).max()?;
         let mut equals = entry.bindings.iter().filter(|binding| fits(binding) == Some(best));
@@ -255,14 +259,14 @@ impl Ports {
             return equals.nth(usize::try_from(pick).ok()?).map(|binding| binding.socket);
         }
         // Linux: of sockets that share by SO_REUSEADDR, the last one bound hears.
-        equals.last().map(|binding| binding.socket)
+        equals.next_back().map(|binding| binding.socket)
     }
 
     /// All sockets with a claim on a group's packet.
-    pub(crate) fn all(&self, key: &FlowKey) -> SmallVec<[u32; 8]> {
+    pub(crate) fn all(&self, key: &FlowKey, link: LinkId) -> SmallVec<[u32; 8]> {
         let entry = self.ports.get(&(key.protocol, key.local.port));
         let bindings = entry.map_or(&[][..], |entry| &entry.bindings);
-        let fits = |binding: &&Binding| binding.matches(key.local.address, key.zone).is_some();
+        let fits = |binding: &&Binding| binding.matches(key.local.address, link).is_some();
         bindings.iter().filter(fits).map(|binding| binding.socket).collect()
     }
 }

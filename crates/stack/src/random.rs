@@ -123,14 +123,14 @@ impl Random {
 
     /// A secret number below `bound`; 0 if `bound` is 0. The bias is below 2^-32 for the small bounds used here.
     pub(crate) fn secret_below(&mut self, bound: u32) -> u32 {
-        let scaled = u128::from(self.secret_u64()) * u128::from(bound) >> 64;
+        let scaled = (u128::from(self.secret_u64()) * u128::from(bound)) >> 64;
         u32::try_from(scaled).unwrap_or(0)
     }
 
     /// A public number from `low` to `high`, both included, for jitter.
     pub(crate) fn jitter(&mut self, low: u64, high: u64) -> u64 {
         let span = u128::from(high.saturating_sub(low)) + 1;
-        low + u64::try_from(u128::from(self.public.next_u64()) * span >> 64).unwrap_or(0)
+        low + u64::try_from((u128::from(self.public.next_u64()) * span) >> 64).unwrap_or(0)
     }
 }
 

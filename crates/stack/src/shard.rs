@@ -14,7 +14,7 @@ use crate::random::flow_octets;
 #[must_use]
 pub fn owner(flow: &FlowKey, key: &[u8; 16], shards: u16) -> u16 {
     let hash = SipHasher13::new_with_key(key).hash(&flow_octets(flow));
-    let scaled = u128::from(hash) * u128::from(shards) >> 64;
+    let scaled = (u128::from(hash) * u128::from(shards)) >> 64;
     u16::try_from(scaled).unwrap_or(0)
 }
 

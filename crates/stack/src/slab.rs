@@ -6,7 +6,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-const PAGE: usize = 64;
+const PAGE: u32 = 64;
 const NONE: u32 = u32::MAX;
 
 /// Records of one kind, at most `u32::MAX - 1`.
@@ -87,12 +87,12 @@ impl<T> Slab<T> {
 
     /// One more than the largest number ever given, for loops that change the table as they go.
     pub(crate) fn bound(&self) -> u32 {
-        u32::try_from(self.pages.len() * PAGE).unwrap_or(NONE)
+        u32::try_from(self.pages.len()).map_or(NONE, |pages| pages.saturating_mul(PAGE))
     }
 
     fn add_page(&mut self) {
         let first = self.bound();
-        let last = first + PAGE as u32 - 1;
+        let last = first + (PAGE - 1);
         let page = (first..=last).map(|index| Place {
             generation: 0,
             next_free: if index == last { NONE } else { index + 1 },
@@ -103,11 +103,11 @@ impl<T> Slab<T> {
     }
 
     fn place(&self, index: u32) -> Option<&Place<T>> {
-        self.pages.get(index as usize / PAGE)?.get(index as usize % PAGE)
+        self.pages.get((index / PAGE) as usize)?.get((index % PAGE) as usize)
     }
 
     fn place_mut(&mut self, index: u32) -> Option<&mut Place<T>> {
-        self.pages.get_mut(index as usize / PAGE)?.get_mut(index as usize % PAGE)
+        self.pages.get_mut((index / PAGE) as usize)?.get_mut((index % PAGE) as usize)
     }
 }
 

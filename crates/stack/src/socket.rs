@@ -37,7 +37,7 @@ pub(crate) struct Socket {
     /// SO_LINGER in seconds.
     pub(crate) linger: Option<u16>,
     /// The link that the socket is bound to; 0 if none.
-    pub(crate) zone: u16,
+    pub(crate) device: u16,
     pub(crate) ttl: u8,
     pub(crate) tos: u8,
 }
@@ -111,7 +111,7 @@ impl Socket {
             pending: Pending::empty(),
             error: None,
             linger: None,
-            zone: 0,
+            device: 0,
             ttl: hop_limit,
             tos: 0,
         }
@@ -203,7 +203,7 @@ impl Stack {
             reuse_address: socket.flags.contains(Flags::REUSE_ADDRESS),
             reuse_port: socket.flags.contains(Flags::REUSE_PORT),
             listening: false,
-            zone: socket.zone,
+            link: socket.device,
         };
         let protocol = socket.protocol();
         let port = if local.port == 0 {

@@ -19,6 +19,7 @@ use crate::ip::pmtu::PathMtus;
 use crate::ip::reassembly::Reassembly;
 use crate::ip::route::Routes;
 use crate::link::Interface;
+use crate::link::gro::Gro;
 use crate::list::NONE;
 use crate::port::Ports;
 use crate::slab::Slab;
@@ -57,6 +58,7 @@ pub struct Stack {
     pub(crate) timers: Wheel,
     pub(crate) events: Events,
     pub(crate) reassembly: Reassembly,
+    pub(crate) gro: Gro,
     pub(crate) fragment_counter: u16,
     /// Whether [`Stack::shutdown`] was called.
     pub(crate) stopping: bool,
@@ -118,6 +120,7 @@ impl Stack {
             timers: Wheel::new(),
             events: Events::default(),
             reassembly: Reassembly::new(tables),
+            gro: Gro::default(),
             fragment_counter: 0,
             stopping: false,
             last_flow_id: 0,
@@ -128,9 +131,12 @@ impl Stack {
     /// Frames have arrived over a link. The batch is empty afterwards.
     pub fn receive(&mut self, now: Instant, link: LinkId, frames: &mut RxBatch) {
         self.advance(now);
+        self.gro.is_open = true;
         for frame in frames.drain() {
             self.on_frame(link, frame);
         }
+        self.gro.is_open = false;
+        self.flush_merged();
         self.turn_loopback();
     }
 
@@ -244,10 +250,11 @@ impl Stack {
         self.pend(index, Pending::FAILED);
     }
 
-    /// Whether nothing is to be sent and no timer is set: nothing will happen by itself.
+    /// Whether nothing is to be sent, and no TCP flow or request is left that could want to.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.timers.len() == 0 && !self.links.iter().flatten().any(Interface::wants_transmit)
+        let tcp_flows = self.flows.len() - self.flows.udp.len();
+        tcp_flows == 0 && !self.links.iter().flatten().any(Interface::wants_transmit)
     }
 
     /// How many records the tables hold.

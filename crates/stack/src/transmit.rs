@@ -18,6 +18,8 @@ use crate::stack::Stack;
 
 /// Segments of one connection before the next one's turn.
 const TURN_SEGMENTS: u32 = 16;
+/// [`tcp::CHECKSUM_OFFSET`] as an offload has it.
+const CHECKSUM_OFFSET: u16 = 16;
 /// Octets of a queued packet that are put behind the link header in one piece, so that headers stay together.
 const JOINED_HEADERS: usize = 128;
 
@@ -111,14 +113,14 @@ impl Stack {
     /// The station of a connection's next hop; `None` while it is being looked for.
     fn station_of(&mut self, index: u32) -> Option<EthernetAddress> {
         let connection = self.flows.connections.get(index)?;
-        let (path, key) = (connection.path, connection.key);
+        let (path, remote, zone) = (connection.path, connection.key.remote.address, connection.zone());
         let interface = self.interface(path.link)?;
         let cached = path.neighbour != NONE
             && interface.neighbours.generation(path.neighbour) == Some(path.neighbour_generation);
         let resolution = if cached {
             self.resolve_known(path.link, path.neighbour)
         } else {
-            let hop = self.route(key.remote.address, key.zone).ok()?;
+            let hop = self.route(remote, zone).ok()?;
             let resolution = self.resolve(path.link, hop.next_hop);
             let neighbours = &self.interface(path.link)?.neighbours;
             let found = neighbours.find(hop.next_hop).and_then(|at| Some((at, neighbours.generation(at)?)));
@@ -233,7 +235,7 @@ fn write_segment(
     field.copy_from_slice(&value.to_be_bytes());
     if partial {
         let start = u16::try_from(start).map_err(|_| WireError::BadLength)?;
-        entry.offload.checksum = LinkChecksum::Partial { start, offset: tcp::CHECKSUM_OFFSET as u16 };
+        entry.offload.checksum = LinkChecksum::Partial { start, offset: CHECKSUM_OFFSET };
     }
     if super_segment {
         let ecn = plan.flags.contains(tcp::Flags::CWR);

@@ -22,7 +22,8 @@ impl Tcb {
         Ok(taken.len())
     }
 
-    /// Puts a chunk into the send queue without copying, unless it is very short; what was taken is consumed from it.
+    /// Puts a chunk into the send queue without copying, unless it is very short; what was taken is consumed
+    /// from it.
     ///
     /// # Errors
     /// As [`Tcb::write`].
@@ -62,8 +63,8 @@ impl Tcb {
         self.rearm(cx);
     }
 
-    /// Copies received text out; `Ok(0)` with room in `out` is the peer's FIN, or the end that [`Tcb::shutdown_read`]
-    /// set.
+    /// Copies received text out; `Ok(0)` with room in `out` is the peer's FIN, or the end that
+    /// [`Tcb::shutdown_read`] set.
     ///
     /// # Errors
     /// `WouldBlock` if there is nothing to read, `NotConnected` before the beginning, or the error that ended
@@ -80,7 +81,8 @@ impl Tcb {
         Ok(len)
     }
 
-    /// Takes received text out without copying, at most `max` octets and at least one; `Ok(None)` is the peer's FIN.
+    /// Takes received text out without copying, at most `max` octets and at least one; `Ok(None)` is the peer's
+    /// FIN.
     ///
     /// # Errors
     /// As [`Tcb::read`].
@@ -142,8 +144,8 @@ impl Tcb {
         self.send_capacity(cx.config).saturating_sub(self.send_queued(cx))
     }
 
-    /// The octets that the send buffer holds now: twice the congestion window, so that there is always a window of text to
-    /// send while another is under way; between where it starts and its limit.
+    /// The octets that the send buffer holds now: twice the congestion window, so that there is always a window
+    /// of text to send while another is under way; between where it starts and its limit.
     pub(crate) fn send_capacity(&self, config: &Config) -> u32 {
         let wanted = self.cc.window().saturating_mul(2).max(config.send_buffer.initial);
         wanted.min(self.options.send_buffer_max).max(1)

@@ -1,8 +1,8 @@
 //! Dynamic right-sizing: the receive buffer follows the rate at which the application reads.
 //!
-//! In each round trip the octets that were read are counted. The sender's window may double in the next, so the buffer
-//! has to hold twice as much, and the growth on top, or our window would limit the sender. (W. Feng and others, "Dynamic
-//! Right-Sizing", 2001; Linux does the same.)
+//! In each round trip the octets that were read are counted. The sender's window may double in the next, so the
+//! buffer has to hold twice as much, and the growth on top, or our window would limit the sender. (W. Feng and
+//! others, "Dynamic Right-Sizing", 2001; Linux does the same.)
 
 use portolan_link::Instant;
 
@@ -21,8 +21,8 @@ pub(crate) struct Autotune {
 }
 
 impl Autotune {
-    /// A segment echoed a timestamp that is `rtt_us` old. The least of late counts: a sender that had nothing to say
-    /// echoes old timestamps.
+    /// A segment echoed a timestamp that is `rtt_us` old. The least of late counts: a sender that had nothing
+    /// to say echoes old timestamps.
     pub(crate) fn on_echo(&mut self, rtt_us: u32) {
         self.rtt_us = match self.rtt_us {
             0 => rtt_us,
@@ -31,7 +31,8 @@ impl Autotune {
         };
     }
 
-    /// The application took `octets`. Returns the buffer that it needs, if a round trip is over and it was a good one.
+    /// The application took `octets`. Returns the buffer that it needs, if a round trip is over and it was a
+    /// good one.
     pub(crate) fn on_read(&mut self, now: Instant, octets: u32, srtt_us: u32) -> Option<u32> {
         self.octets = self.octets.saturating_add(octets);
         let rtt_us = if self.rtt_us == 0 { srtt_us } else { self.rtt_us };

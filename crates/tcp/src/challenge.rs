@@ -1,13 +1,31 @@
 //! ACKs that answer segments which are not acceptable, and their limit (RFC 5961 §7).
 //!
-//! The limit is one per connection and interval, and nothing is counted across connections: a shared count is what made
-//! CVE-2016-5696 an oracle. It also ends ACK storms between two hosts that each find the other's ACKs wrong.
+//! The limit is one per connection and interval, and nothing is counted across connections: a shared count is
+//! what made CVE-2016-5696 an oracle. It also ends ACK storms between two hosts that each find the other's ACKs
+//! wrong.
 
 use portolan_link::Instant;
-
-use crate::tcb::{Marks, Tcb};
-use crate::{Context, DropReason, TraceEvent};
 use portolan_wire::SeqNumber;
+
+use crate::numbers::low_u32;
+use crate::tcb::{Marks, Tcb};
+use crate::{Config, Context, DropReason, TraceEvent};
+
+/// When an answer that is limited was last given, in milliseconds; 0 for never.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct AnswerLimit(u32);
+
+impl AnswerLimit {
+    /// Whether one may be given now, which counts as given.
+    pub(crate) fn allows(&mut self, config: &Config, now: Instant) -> bool {
+        let now_ms = low_u32(now.as_millis()).max(1);
+        if self.0 != 0 && now_ms.wrapping_sub(self.0) < config.challenge_ack_us / 1_000 {
+            return false;
+        }
+        self.0 = now_ms;
+        true
+    }
+}
 
 /// How a discarded segment is answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,12 +93,7 @@ impl Tcb {
     }
 
     fn may_answer(&mut self, cx: &Context<'_>) -> bool {
-        let interval_us = u64::from(cx.config.challenge_ack_us);
-        if self.challenged_at != Instant::ZERO && cx.now.micros_since(self.challenged_at) < interval_us {
-            return false;
-        }
-        self.challenged_at = cx.now;
-        true
+        self.answers.allows(cx.config, cx.now)
     }
 
     /// An ACK is to be sent at once; one is enough.

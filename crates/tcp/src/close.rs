@@ -48,8 +48,8 @@ impl Tcb {
         Ok(())
     }
 
-    /// The application lets go of the connection, which ends in the background: FIN after what is queued, or RST if
-    /// there is text that nobody will read now (RFC 2525 §2.17).
+    /// The application lets go of the connection, which ends in the background: FIN after what is queued, or
+    /// RST if there is text that nobody will read now (RFC 2525 §2.17).
     pub fn close(&mut self, cx: &mut Context<'_>) -> Signals {
         self.marks.insert(Marks::ORPHAN);
         let signals = match self.state {
@@ -103,10 +103,10 @@ impl Tcb {
         );
         self.acks_owed = 0;
         self.timers = Timers::NONE;
-        self.limits.set(cx.now, Limit::Idle);
+        self.set_limit(cx.now, Limit::Idle);
         cx.slabs.give_flight(&mut self.flight);
         if let Some(queues) = cx.slabs.queues_mut(self.queues) {
-            queues.send.clear();
+            queues.send.clear(cx.pool);
             queues.receive.later.clear();
             queues.receive.fin = None;
         }
@@ -118,7 +118,7 @@ impl Tcb {
     }
 
     fn drop_received(&mut self, cx: &mut Context<'_>) {
-        cx.slabs.give_queues(&mut self.queues);
+        cx.slabs.give_queues(&mut self.queues, cx.pool);
     }
 
     /// The peer does not answer (RFC 9293 §3.8.3, R2): the connection is given up.
@@ -153,8 +153,9 @@ impl Tcb {
     /// An ICMP error arrived that quotes sequence number `seq`. `hard` is RFC 1122's hard error (port or protocol
     /// unreachable); `error` is what the application gets to see if the connection ends by it.
     ///
-    /// RFC 5927 §4.1: an error that quotes no octet under way is forged or late. §5.2: an open connection survives any
-    /// other (RFC 9293 MUST-56, SHLD-25). An active opening ends by it, as on Linux; a passive one by a hard error.
+    /// RFC 5927 §4.1: an error that quotes no octet under way is forged or late. §5.2: an open connection
+    /// survives any other (RFC 9293 MUST-56, SHLD-25). An active opening ends by it, as on Linux; a passive one
+    /// by a hard error.
     pub fn on_unreachable(
         &mut self,
         cx: &mut Context<'_>,
@@ -173,8 +174,9 @@ impl Tcb {
         self.finish(cx, signals)
     }
 
-    /// An ICMP error arrived that quotes `seq` and says that the path takes no more than `mss` octets of text and options.
-    /// The caller has taken note, so that [`Context::mss`] is that from now on; what was too large goes again.
+    /// An ICMP error arrived that quotes `seq` and says that the path takes no more than `mss` octets of text
+    /// and options. The caller has taken note, so that [`Context::mss`] is that from now on; what was too large
+    /// goes again.
     pub fn on_mtu(&mut self, cx: &mut Context<'_>, seq: SeqNumber, mss: u16) -> Signals {
         let under_way = seq.in_window(self.snd.una, self.outstanding());
         let too_large = mss < self.snd.mss.max(cx.config.min_mss);

@@ -38,8 +38,9 @@ pub struct Config {
     pub initial_window: u8,
     /// RTO before there is a measurement, in microseconds (RFC 6298 §2.1; `tcp_rto_initial_ms`).
     pub rto_initial_us: u32,
-    /// The least margin of the RTO above the smoothed RTT, in microseconds (`tcp_rto_min_us`). RFC 6298 §2.4 asks for an RTO of
-    /// 1 s at least; like Linux we bound the margin, so that a delayed ACK on a steady path causes no timeout.
+    /// The least margin of the RTO above the smoothed RTT, in microseconds (`tcp_rto_min_us`). RFC 6298 §2.4
+    /// asks for an RTO of 1 s at least; like Linux we bound the margin, so that a delayed ACK on a steady path
+    /// causes no timeout.
     pub rto_min_us: u32,
     /// The largest RTO, in microseconds (RFC 6298 §2.5; `tcp_rto_max_ms`).
     pub rto_max_us: u32,

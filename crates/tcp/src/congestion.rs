@@ -1,4 +1,5 @@
-//! Congestion control: the interface between a connection and the algorithm that decides how much may be in flight.
+//! Congestion control: the interface between a connection and the algorithm that decides how much may be in
+//! flight.
 //!
 //! A connection finds losses and counts octets; a controller turns that into a window. [`Controller`] holds one,
 //! by value where it is small. To try an algorithm of your own, implement [`CongestionControl`].
@@ -73,7 +74,8 @@ pub trait CongestionControl: Send {
     fn on_ack(&mut self, cx: &mut CcContext<'_>, sample: &AckSample);
     /// There is congestion.
     fn on_congestion(&mut self, cx: &mut CcContext<'_>, event: CongestionEvent);
-    /// The retransmission timer ran out; all in flight is held for lost. `first` says that it is the first time in a row.
+    /// The retransmission timer ran out; all in flight is held for lost. `first` says that it is the first time
+    /// in a row.
     fn on_timeout(&mut self, cx: &mut CcContext<'_>, first: bool);
     /// The last reduction was for nothing: what was held for lost had only been late.
     fn on_spurious(&mut self, cx: &mut CcContext<'_>);

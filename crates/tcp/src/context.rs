@@ -49,11 +49,7 @@ impl Queues {
 
 impl Reuse for Queues {
     fn reset(&mut self) {
-        self.send.clear();
-        self.send.shrink();
-        self.receive.clear();
-        self.receive.shrink();
-        self.autotune = Autotune::default();
+        *self = Queues::default();
     }
 
     fn heap_octets(&self) -> usize {
@@ -135,8 +131,12 @@ impl Slabs {
         }
     }
 
-    pub(crate) fn give_queues(&mut self, slot: &mut Option<Slot>) {
+    /// Takes the queues back, and the buffers that stood open in them.
+    pub(crate) fn give_queues(&mut self, slot: &mut Option<Slot>, pool: &mut Pool) {
         if let Some(slot) = slot.take() {
+            let queues = self.queues.get_mut(slot);
+            queues.send.clear(pool);
+            queues.receive.clear(pool);
             self.queues.give(slot);
         }
     }

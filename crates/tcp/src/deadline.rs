@@ -58,8 +58,8 @@ impl Tcb {
         Signals::empty()
     }
 
-    /// RFC 9293 §3.8.3, MUST-20: R2 is reached. It is a number of retransmissions, or of probes without an answer; or a time,
-    /// if the application has set one (MUST-21).
+    /// RFC 9293 §3.8.3, MUST-20: R2 is reached. It is a number of retransmissions, or of probes without an
+    /// answer; or a time, if the application has set one (MUST-21).
     fn is_given_up(&self, cx: &Context<'_>) -> bool {
         let most = match self.state {
             State::SynSent => cx.config.syn_retries,
@@ -67,7 +67,14 @@ impl Tcb {
             _ if self.has(Marks::ORPHAN) => cx.config.orphan_retries.min(cx.config.retries2),
             _ => cx.config.retries2,
         };
-        let tries = if self.has(Marks::PERSIST) { self.probes } else { self.retries };
+        let tries = match (self.has(Marks::PERSIST), self.has(Marks::ORPHAN)) {
+            (false, _) => self.retries,
+            // MUST-37: probes that are answered do not count,
+            (true, false) => self.probes,
+            // but nobody waits for an orphan, and a peer must not keep its text in memory for ever
+            // (CVE-2009-1926).
+            (true, true) => self.backoffs,
+        };
         if tries >= most {
             return true;
         }
@@ -106,7 +113,7 @@ impl Tcb {
             cx.slabs.give_flight(&mut self.flight);
         }
         if cx.slabs.queues(self.queues).is_some_and(crate::context::Queues::is_empty) {
-            cx.slabs.give_queues(&mut self.queues);
+            cx.slabs.give_queues(&mut self.queues, cx.pool);
         }
     }
 
@@ -142,7 +149,8 @@ impl Tcb {
             if self.timers.retransmit == Instant::MAX {
                 self.timers.retransmit = self.retransmit_deadline(cx);
             }
-        } else if matches!(self.decide_text(cx, u32::MAX), Err(Blocked::Window)) {
+        } else if self.has(Marks::OVERRIDE) || matches!(self.decide_text(cx, u32::MAX), Err(Blocked::Window))
+        {
             // RFC 9293 §3.8.6.1: text waits for a window, and only a probe can tell whether the update was lost.
             if !self.has(Marks::PERSIST) || self.timers.retransmit == Instant::MAX {
                 self.marks.insert(Marks::PERSIST);

@@ -1,12 +1,13 @@
 //! SYN-RECEIVED as a small record: what a listener keeps of a connection that is not yet open.
 //!
-//! RFC 9293 §3.10.7.2 and §3.10.7.4 for this one state. A flood of SYNs costs these records and no connections; the
-//! host bounds their number.
+//! RFC 9293 §3.10.7.2 and §3.10.7.4 for this one state. A flood of SYNs costs these records and no connections;
+//! the host bounds their number.
 
 use portolan_link::Instant;
 use portolan_wire::tcp::{Flags, Options};
 use portolan_wire::{Mss, SeqNumber, WindowScale};
 
+use crate::challenge::AnswerLimit;
 use crate::output::options::{SynOffer, syn_options};
 use crate::paws::Timestamps;
 use crate::window::{scale_for, syn_window};
@@ -17,7 +18,7 @@ use crate::{Config, Segment, SegmentPlan};
 pub struct Embryo {
     pub(crate) sent_at: Instant,
     deadline: Instant,
-    challenged_at: Instant,
+    answers: AnswerLimit,
     pub(crate) iss: SeqNumber,
     pub(crate) irs: SeqNumber,
     pub(crate) ts: Timestamps,
@@ -64,8 +65,9 @@ pub enum EmbryoDeadline {
 }
 
 impl Embryo {
-    /// The record for `segment`, a SYN without ACK and RST. `mss` is [`crate::Context::mss`], or less if the listener
-    /// wants; `iss` and `timestamp_offset` are as for [`crate::Tcb::connect`]. Send [`Embryo::syn_ack`] next.
+    /// The record for `segment`, a SYN without ACK and RST. `mss` is [`crate::Context::mss`], or less if the
+    /// listener wants; `iss` and `timestamp_offset` are as for [`crate::Tcb::connect`]. Send
+    /// [`Embryo::syn_ack`] next.
     #[must_use]
     pub fn on_syn(
         now: Instant,
@@ -84,7 +86,7 @@ impl Embryo {
         Embryo {
             sent_at: now,
             deadline: now.plus_micros(u64::from(config.rto_initial_us)),
-            challenged_at: Instant::ZERO,
+            answers: AnswerLimit::default(),
             iss,
             irs: segment.seq,
             ts,
@@ -185,12 +187,9 @@ impl Embryo {
     }
 
     fn challenge(&mut self, config: &Config, now: Instant) -> EmbryoVerdict {
-        if self.challenged_at != Instant::ZERO
-            && now.micros_since(self.challenged_at) < u64::from(config.challenge_ack_us)
-        {
+        if !self.answers.allows(config, now) {
             return EmbryoVerdict::Ignore;
         }
-        self.challenged_at = now;
         let mut plan = SegmentPlan::control(self.iss + 1, self.irs + 1, Flags::ACK);
         plan.window = self.syn_ack_window >> self.rcv_scale.get();
         plan.options =

@@ -1,9 +1,9 @@
 //! Flight records: what was sent and is not acknowledged, and the scoreboard of RFC 6675 on them.
 //!
-//! A record stands for a run of sequence numbers that were sent together and have the same fate. Records are cut where a SACK
-//! block or a retransmission begins or ends; runs that the peer has acknowledged selectively become one
-//! record again. So the work for an acknowledgement depends on what it changes, not on how many holes there are.
-//! `recovery.rs` decides with it what is lost and when.
+//! A record stands for a run of sequence numbers that were sent together and have the same fate. Records are
+//! cut where a SACK block or a retransmission begins or ends; runs that the peer has acknowledged selectively
+//! become one record again. So the work for an acknowledgement depends on what it changes, not on how many
+//! holes there are. `recovery.rs` decides with it what is lost and when.
 
 use alloc::collections::VecDeque;
 
@@ -168,8 +168,8 @@ impl Flight {
         self.records.get(index).filter(|record| record.end().after(seq)).map(|_| index)
     }
 
-    /// Cuts the record that holds `seq` there, so that a record begins at `seq`; returns its index. Without room for one more
-    /// record, the index of the next that begins after it.
+    /// Cuts the record that holds `seq` there, so that a record begins at `seq`; returns its index. Without
+    /// room for one more record, the index of the next that begins after it.
     fn cut(&mut self, seq: SeqNumber) -> usize {
         let Some(index) = self.index_of(seq) else {
             return self.records.partition_point(|record| record.seq.before(seq));
@@ -188,8 +188,8 @@ impl Flight {
         index + 1
     }
 
-    /// The peer has `left` up to `right`. The caller has checked that SND.UNA < left < right <= SND.NXT. Returns how
-    /// many octets nothing was known of before.
+    /// The peer has `left` up to `right`. The caller has checked that SND.UNA < left < right <= SND.NXT.
+    /// Returns how many octets nothing was known of before.
     pub(crate) fn sack(&mut self, left: SeqNumber, right: SeqNumber) -> u32 {
         let (left, right) = self.outside_sacked(left, right);
         if left.at_or_after(right) {
@@ -253,8 +253,8 @@ impl Flight {
         self.records.drain(first + 1..last.max(first + 1));
     }
 
-    /// RFC 6675 §4, IsLost(): marks as lost what lies below three separate SACKED runs, or below more than two full
-    /// segments of SACKED octets.
+    /// RFC 6675 §4, IsLost(): marks as lost what lies below three separate SACKED runs, or below more than two
+    /// full segments of SACKED octets.
     pub(crate) fn mark_lost_by_sack(&mut self, mss: u32) {
         if self.sacked == 0 {
             return;
@@ -310,8 +310,8 @@ impl Flight {
         }
     }
 
-    /// Marks everything as lost that is not SACKED, retransmissions included. If the peer has withdrawn what it had acknowledged
-    /// selectively, forgets all SACKED first; returns whether it has.
+    /// Marks everything as lost that is not SACKED, retransmissions included. If the peer has withdrawn what it
+    /// had acknowledged selectively, forgets all SACKED first; returns whether it has.
     pub(crate) fn mark_all_lost(&mut self) -> bool {
         let Some(first) = self.records.front().copied() else { return false };
         // RFC 2018 §8: a peer that still had the first octet would have acknowledged it by now.
@@ -398,10 +398,7 @@ impl Flight {
 
 impl Reuse for Flight {
     fn reset(&mut self) {
-        let mut records = core::mem::take(&mut self.records);
-        records.clear();
-        records.shrink_to(0);
-        *self = Flight { records, ..Flight::default() };
+        *self = Flight::default();
     }
 
     fn heap_octets(&self) -> usize {

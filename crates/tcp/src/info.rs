@@ -98,7 +98,7 @@ impl Tcb {
         let snd_mss = self.full_text(cx);
         let segments = |octets: u32| if octets == u32::MAX { octets } else { octets / u32::from(snd_mss) };
         let (cwnd, ssthresh) = (self.cc.window(), self.cc.threshold());
-        let (busy_us, rwnd_limited_us, sndbuf_limited_us) = self.limits.totals_us(cx.now);
+        let (busy_us, rwnd_limited_us, sndbuf_limited_us) = self.limits_us(cx.now);
         let counters = &self.counters;
         let bytes_retransmitted = u64::from(counters.bytes_retransmitted);
         let unacked_text = self.snd.nxt.min(self.snd.end).since(self.snd.una).unwrap_or(0);

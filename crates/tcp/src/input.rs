@@ -1,7 +1,8 @@
 //! What a received segment does: RFC 9293 §3.10.7 as a sequence of named steps, one file each.
 //!
-//! A step lets the segment go on or discards it with an answer. The order is the RFC's: sequence number, RST, (security),
-//! SYN, ACK, URG, text, FIN. RFC 5961's and RFC 7323's additions stand within the step that they change.
+//! A step lets the segment go on or discards it with an answer. The order is the RFC's: sequence number, RST,
+//! (security), SYN, ACK, URG, text, FIN. RFC 5961's and RFC 7323's additions stand within the step that they
+//! change.
 
 mod ack;
 mod fin;

@@ -1,9 +1,11 @@
 //! Initial sequence numbers (RFC 6528) and timestamp offsets (RFC 7323 §7.1).
 //!
-//! Both are keyed hashes, so that nobody off the path can predict them, yet the same tuple counts on with the clock.
+//! Both are keyed hashes, so that nobody off the path can predict them, yet the same tuple counts on with the
+//! clock.
 
 use core::hash::Hasher;
 
+use crate::numbers::low_u32;
 use portolan_link::Instant;
 use portolan_wire::{Address, FlowKey};
 use siphasher::sip::SipHasher24;
@@ -24,15 +26,15 @@ pub fn initial_sequence(key: &[u8; 16], flow: &FlowKey, now: Instant) -> portola
     hasher.write(&flow.local.port.to_be_bytes());
     hasher.write(&flow.remote.port.to_be_bytes());
     hasher.write(&flow.zone.to_be_bytes());
-    let clock = low_half(now.as_micros() / 4);
-    portolan_wire::SeqNumber(low_half(hasher.finish()).wrapping_add(clock))
+    let clock = low_u32(now.as_micros() / 4);
+    portolan_wire::SeqNumber(low_u32(hasher.finish()).wrapping_add(clock))
 }
 
-/// What is added to the clock in the timestamps of a flow. One value for each pair of addresses, so that a peer sees the
-/// timestamps of successive connections grow (RFC 6191), and no uptime (RFC 7323 §7.1).
+/// What is added to the clock in the timestamps of a flow. One value for each pair of addresses, so that a peer
+/// sees the timestamps of successive connections grow (RFC 6191), and no uptime (RFC 7323 §7.1).
 #[must_use]
 pub fn timestamp_offset(key: &[u8; 16], flow: &FlowKey) -> u32 {
-    low_half(hasher(key, Domain::Timestamp, flow.local.address, flow.remote.address).finish())
+    low_u32(hasher(key, Domain::Timestamp, flow.local.address, flow.remote.address).finish())
 }
 
 fn hasher(key: &[u8; 16], domain: Domain, local: Address, remote: Address) -> SipHasher24 {
@@ -41,12 +43,6 @@ fn hasher(key: &[u8; 16], domain: Domain, local: Address, remote: Address) -> Si
     hasher.write(&local.octets());
     hasher.write(&remote.octets());
     hasher
-}
-
-/// The low 32 bits.
-#[expect(clippy::cast_possible_truncation, reason = "truncation is what is wanted")]
-const fn low_half(value: u64) -> u32 {
-    value as u32
 }
 
 #[cfg(test)]

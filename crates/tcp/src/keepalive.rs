@@ -1,4 +1,5 @@
-//! Keepalive (RFC 9293 §3.8.4): off unless the application asks; then a silent peer is asked whether it is still there.
+//! Keepalive (RFC 9293 §3.8.4): off unless the application asks; then a silent peer is asked whether it is
+//! still there.
 
 use portolan_link::Instant;
 
@@ -6,8 +7,8 @@ use crate::tcb::{Marks, Tcb};
 use crate::{Context, Error, Keepalive, Signals, State};
 
 impl Tcb {
-    /// The option, where it means something now: on an open connection with nothing to send and nothing outstanding, since
-    /// otherwise retransmissions and window probes find out.
+    /// The option, where it means something now: on an open connection with nothing to send and nothing
+    /// outstanding, since otherwise retransmissions and window probes find out.
     fn active_keepalive(&self) -> Option<Keepalive> {
         let open = self.state.is_synchronized() && self.state != State::TimeWait;
         let quiet = self.outstanding() == 0 && self.unsent() == 0;

@@ -1,12 +1,13 @@
 //! One TCP connection as a pure state machine: no IP, no sockets, no clock, no entropy of its own.
 //!
-//! A [`Tcb`] (RFC 9293 §3.3.1) takes segments and calls of an application, and says which segments to send. Time, random
-//! numbers, memory and the path's segment size come in with every call, in a [`Context`]. Half-open connections
-//! and TIME-WAIT are small records of their own, [`Embryo`] and [`TimeWait`], so that a flood costs octets and not
-//! connections.
+//! A [`Tcb`] (RFC 9293 §3.3.1) takes segments and calls of an application, and says which segments to send.
+//! Time, random numbers, memory and the path's segment size come in with every call, in a [`Context`].
+//! Half-open connections and TIME-WAIT are small records of their own, [`Embryo`] and [`TimeWait`], so that a
+//! flood costs octets and not connections.
 //!
-//! Start reading at [`Tcb::on_segment`] in `input.rs`, which is RFC 9293 §3.10.7 as a sequence of named steps, and at
-//! [`Tcb::poll_segment`] in `output.rs`, the only place that sends. [`State::next`] is the whole of RFC 9293 figure 5.
+//! Start reading at [`Tcb::on_segment`] in `input.rs`, which is RFC 9293 §3.10.7 as a sequence of named steps,
+//! and at [`Tcb::poll_segment`] in `output.rs`, the only place that sends. [`State::next`] is the whole of RFC
+//! 9293 figure 5.
 //!
 //! Bytes from outside never make this crate panic, loop or allocate without bound; [`Tcb::check`] states the
 //! invariants, and simulations call it after every step.

@@ -2,7 +2,8 @@
 
 use portolan_link::Instant;
 
-use crate::numbers::micros_u32;
+use crate::numbers::low_u32;
+use crate::tcb::Tcb;
 
 /// What keeps a connection from sending more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -25,46 +26,47 @@ pub(crate) struct LimitClock {
     network_ms: u32,
     receive_window_ms: u32,
     send_buffer_ms: u32,
-    limit: Limit,
 }
 
 impl LimitClock {
-    /// From `now` on it is `limit`.
-    pub(crate) fn set(&mut self, now: Instant, limit: Limit) {
-        if limit == self.limit {
-            return;
-        }
-        let elapsed_ms = self.elapsed_ms(now);
-        if let Some(sum) = self.sum_mut() {
-            *sum = sum.saturating_add(elapsed_ms);
-        }
-        self.since_ms = millis(now);
-        self.limit = limit;
+    /// It was `limit` until `now`.
+    pub(crate) fn count(&mut self, now: Instant, limit: Limit) {
+        let now_ms = low_u32(now.as_millis());
+        let elapsed_ms = now_ms.wrapping_sub(self.since_ms);
+        self.since_ms = now_ms;
+        let sum = match limit {
+            Limit::Idle => return,
+            Limit::Network => &mut self.network_ms,
+            Limit::ReceiveWindow => &mut self.receive_window_ms,
+            Limit::SendBuffer => &mut self.send_buffer_ms,
+        };
+        *sum = sum.saturating_add(elapsed_ms);
     }
 
-    fn elapsed_ms(&self, now: Instant) -> u32 {
-        millis(now).wrapping_sub(self.since_ms)
-    }
-
-    fn sum_mut(&mut self) -> Option<&mut u32> {
-        match self.limit {
-            Limit::Idle => None,
-            Limit::Network => Some(&mut self.network_ms),
-            Limit::ReceiveWindow => Some(&mut self.receive_window_ms),
-            Limit::SendBuffer => Some(&mut self.send_buffer_ms),
-        }
-    }
-
-    /// Microseconds up to `now`: busy at all, limited by the peer's window, limited by the send buffer.
-    pub(crate) fn totals_us(&self, now: Instant) -> (u64, u64, u64) {
-        let mut sums = *self;
-        sums.set(now, Limit::Idle);
+    /// Microseconds: busy at all, limited by the peer's window, limited by the send buffer.
+    pub(crate) fn totals_us(&self) -> (u64, u64, u64) {
         let us = |ms: u32| u64::from(ms) * 1_000;
-        let (window, buffer) = (us(sums.receive_window_ms), us(sums.send_buffer_ms));
-        (us(sums.network_ms) + window + buffer, window, buffer)
+        let (window, buffer) = (us(self.receive_window_ms), us(self.send_buffer_ms));
+        (us(self.network_ms) + window + buffer, window, buffer)
     }
 }
 
-fn millis(now: Instant) -> u32 {
-    micros_u32(now.as_millis() & u64::from(u32::MAX))
+impl Tcb {
+    /// From now on it is `limit`.
+    pub(crate) fn set_limit(&mut self, now: Instant, limit: Limit) {
+        if limit != self.limit {
+            self.limits.count(now, self.limit);
+            self.limit = limit;
+        }
+    }
+
+    /// The totals up to `now`; see [`LimitClock::totals_us`].
+    pub(crate) fn limits_us(&self, now: Instant) -> (u64, u64, u64) {
+        let mut limits = self.limits;
+        limits.count(now, self.limit);
+        limits.totals_us()
+    }
 }
+
+#[cfg(test)]
+mod tests;

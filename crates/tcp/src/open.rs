@@ -4,8 +4,9 @@ use portolan_link::Instant;
 use portolan_wire::tcp::Options;
 use portolan_wire::{Mss, SeqNumber, WindowScale};
 
+use crate::challenge::AnswerLimit;
 use crate::embryo::Embryo;
-use crate::limits::LimitClock;
+use crate::limits::{Limit, LimitClock};
 use crate::paws::Timestamps;
 use crate::rtt::Rtt;
 use crate::tcb::{Counters, Marks, ReceiveSpace, SendSpace, Tcb};
@@ -13,13 +14,14 @@ use crate::timers::Timers;
 use crate::window::{BUFFER_MIN, scale_for, syn_window};
 use crate::{Context, Controller, Segment, Signals, SocketOptions, State, TraceEvent, Transition};
 
-/// RFC 9293 MUST-15: what a peer without an MSS option takes. (IPv6 would allow 1220; the family is not known here.)
+/// RFC 9293 MUST-15: what a peer without an MSS option takes. (IPv6 would allow 1220; the family is not known
+/// here.)
 const DEFAULT_MSS: u16 = Mss::DEFAULT_V4.get();
 
 impl Tcb {
     /// Opens actively: SYN-SENT. The first [`Tcb::poll_segment`] gives the SYN. `iss` is from
-    /// [`crate::isn::initial_sequence`], `timestamp_offset` from [`crate::isn::timestamp_offset`]; `flow` is the id in
-    /// trace events.
+    /// [`crate::isn::initial_sequence`], `timestamp_offset` from [`crate::isn::timestamp_offset`]; `flow` is
+    /// the id in trace events.
     #[must_use]
     pub fn connect(
         cx: &mut Context<'_>,
@@ -71,7 +73,6 @@ impl Tcb {
             timers: Timers::NONE,
             heard_at: cx.now,
             sent_at: cx.now,
-            challenged_at: Instant::ZERO,
             counters: Counters::default(),
             cc: Controller::new(cx.config, DEFAULT_MSS, false),
             snd: SendSpace {
@@ -97,12 +98,14 @@ impl Tcb {
             rtt: Rtt::new(cx.config),
             ts: Timestamps::default(),
             limits: LimitClock::default(),
+            answers: AnswerLimit::default(),
             options: *options,
             marks: Marks::empty(),
             stray: SeqNumber(0),
             flight: None,
             queues: None,
             state: State::Closed,
+            limit: Limit::Idle,
             error: None,
             last_drop: None,
             acks_owed: 0,
@@ -162,7 +165,8 @@ impl Tcb {
         }
     }
 
-    /// RFC 9293 MUST-18 (Karn): a SYN that was sent twice measures nothing, unless timestamps tell which one is meant.
+    /// RFC 9293 MUST-18 (Karn): a SYN that was sent twice measures nothing, unless timestamps tell which one is
+    /// meant.
     fn measure_handshake(&mut self, cx: &mut Context<'_>, segment: &Segment, syn_lost: bool) {
         let echo = segment.options.timestamps.filter(|_| self.has(Marks::TIMESTAMPS)).map(|ts| ts.echo);
         let sample_us = if syn_lost {

@@ -1,7 +1,8 @@
 //! What a connection sends. [`Tcb::poll_segment`] is the only place: everything else just says what is due.
 //!
-//! [`Tcb::decide`] looks at the connection without changing it and names the one thing to send next: a RST, a SYN, a retransmission,
-//! new text or a FIN, a probe, an ACK, in this order. The files below carry each of them out.
+//! [`Tcb::decide`] looks at the connection without changing it and names the one thing to send next: a RST, a
+//! SYN, a retransmission, new text or a FIN, a probe, an ACK, in this order. The files below carry each of them
+//! out.
 
 mod ack;
 mod data;
@@ -55,8 +56,8 @@ pub(crate) enum Action {
 }
 
 impl Tcb {
-    /// The next segment to send, if any; its text is appended to `text`, at most [`portolan_link::SLICES_MAX`] chunks
-    /// and `budget` octets, but a whole segment at least. Call until `None`, or until the link is full.
+    /// The next segment to send, if any; its text is appended to `text`, at most [`portolan_link::SLICES_MAX`]
+    /// chunks and `budget` octets, but a whole segment at least. Call until `None`, or until the link is full.
     pub fn poll_segment(
         &mut self,
         cx: &mut Context<'_>,
@@ -125,8 +126,8 @@ impl Tcb {
         Action::Nothing(blocked)
     }
 
-    /// The most octets of sequence space in one plan: a segment, or as many whole segments as the link cuts and the
-    /// budget allows.
+    /// The most octets of sequence space in one plan: a segment, or as many whole segments as the link cuts and
+    /// the budget allows.
     fn plan_max(&self, cx: &Context<'_>, full: u32, budget: u32) -> u32 {
         let link = cx.gso_max.min(u32::from(u16::MAX)).saturating_sub(GSO_HEADERS);
         let most = link.min(budget);
@@ -139,7 +140,8 @@ impl Tcb {
         self.text_and_options(cx) - options
     }
 
-    /// What every segment of an open connection has in common; takes care of the ACK.
+    /// What every segment of an open connection has in common; takes care of the ACK. RFC 9293 MUST-58: ACKs
+    /// that are due go with text.
     fn plan(&mut self, cx: &Context<'_>, seq: SeqNumber, flags: Flags) -> SegmentPlan {
         let mut plan = SegmentPlan::control(seq, self.rcv.nxt, flags | Flags::ACK);
         plan.options = self.segment_options(cx.slabs, cx.now);
@@ -178,7 +180,7 @@ impl Tcb {
             Err(Blocked::NoText) if self.has(Marks::WANTS_WRITE) => Limit::SendBuffer,
             _ => Limit::Network,
         };
-        self.limits.set(cx.now, limit);
+        self.set_limit(cx.now, limit);
     }
 
     /// The number of sequence space that the peer's window still takes from `seq` on.

@@ -2,7 +2,7 @@
 
 use portolan_link::Instant;
 
-use crate::numbers::micros_u32;
+use crate::numbers::low_u32;
 
 /// RFC 7323 §5.5: after 24 days without a segment the last timestamp says nothing any more.
 const RECENT_MAX_S: u32 = 24 * 24 * 3600;
@@ -25,7 +25,7 @@ impl Timestamps {
 
     /// TSval at `now`: our clock, which ticks every millisecond.
     pub(crate) fn value(&self, now: Instant) -> u32 {
-        low_half(now.as_millis()).wrapping_add(self.offset)
+        low_u32(now.as_millis()).wrapping_add(self.offset)
     }
 
     /// RFC 7323 §5.3, R1: whether `value` is older than the last one.
@@ -59,11 +59,7 @@ impl Timestamps {
 }
 
 fn seconds(now: Instant) -> u32 {
-    low_half(now.as_millis() / 1_000)
-}
-
-fn low_half(value: u64) -> u32 {
-    micros_u32(value & u64::from(u32::MAX))
+    low_u32(now.as_millis() / 1_000)
 }
 
 #[cfg(test)]

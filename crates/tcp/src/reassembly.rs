@@ -11,8 +11,8 @@ use crate::numbers::to_u32;
 /// The most pieces that are kept, whatever their size: what bounds the time to insert one.
 const PIECES_MAX: usize = 8192;
 
-/// Neighbours that together are not longer than this are copied into one buffer, so that a peer who sends octet by octet
-/// does not pin a buffer with each.
+/// Neighbours that together are not longer than this are copied into one buffer, so that a peer who sends octet
+/// by octet does not pin a buffer with each.
 const MERGE_MAX: usize = 1024;
 
 #[derive(Debug)]
@@ -69,7 +69,8 @@ impl Reassembly {
         self.pieces.is_empty()
     }
 
-    /// Takes in `chunk`, which begins at `seq`. Then the farthest pieces go, until no more than `charge_max` is charged.
+    /// Takes in `chunk`, which begins at `seq`. Then the farthest pieces go, until no more than `charge_max` is
+    /// charged.
     pub(crate) fn insert(
         &mut self,
         pool: &mut Pool,
@@ -77,10 +78,12 @@ impl Reassembly {
         chunk: Chunk,
         charge_max: usize,
     ) -> Inserted {
-        let Some((at, piece)) = self.fit(seq, chunk) else {
+        let end = seq + to_u32(chunk.len());
+        if self.range_of(seq).is_some_and(|range| end.at_or_before(range.end)) {
             self.touch(seq);
             return Inserted::Duplicate;
-        };
+        }
+        let Some((at, piece)) = self.fit(seq, chunk) else { return Inserted::Duplicate };
         let (start, end) = (piece.seq, piece.end());
         self.cover(Range { start, end });
         self.touch(start);
@@ -92,8 +95,8 @@ impl Reassembly {
         if kept { Inserted::Kept } else { Inserted::NoRoom }
     }
 
-    /// Cuts from a new piece what is there already, removes pieces that it covers whole, and says where it belongs. `None` if
-    /// nothing of it is new.
+    /// Cuts from a new piece what is there already, removes pieces that it covers whole, and says where it
+    /// belongs. `None` if nothing of it is new.
     fn fit(&mut self, seq: SeqNumber, chunk: Chunk) -> Option<(usize, Piece)> {
         let mut piece = Piece { seq, chunk };
         let at = self.pieces.partition_point(|other| other.seq.at_or_before(piece.seq));

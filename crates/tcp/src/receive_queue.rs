@@ -1,7 +1,7 @@
 //! Text that has arrived and that the application has not read: in order here, out of order in [`Reassembly`].
 //!
-//! A chunk whose memory is at least half used is kept as it is; others are copied together into an open buffer. So the
-//! memory in the queue stays within about twice the octets that the window let in.
+//! A chunk whose memory is at least half used is kept as it is; others are copied together into an open buffer.
+//! So the memory in the queue stays within about twice the octets that the window let in.
 
 use alloc::collections::VecDeque;
 
@@ -127,18 +127,15 @@ impl ReceiveQueue {
     }
 
     /// Forgets all text.
-    pub(crate) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self, pool: &mut Pool) {
         self.ready.clear();
-        self.open = None;
+        if let Some(open) = self.open.take() {
+            pool.give(open);
+        }
         self.len = 0;
         self.footprint = 0;
         self.later.clear();
         self.fin = None;
-    }
-
-    /// Gives memory back that is out of proportion for an empty queue.
-    pub(crate) fn shrink(&mut self) {
-        self.ready.shrink_to(0);
     }
 
     /// Octets of memory for the lists themselves.

@@ -1,9 +1,9 @@
 //! Loss recovery: RFC 6675 with SACK, RFC 6582 (NewReno) without, and what follows a timeout (RFC 5681 §3.1).
 //!
-//! Both kinds share one model: octets in flight are what was sent, less what has arrived, less what is held for lost. Without SACK
-//! each duplicate acknowledgement says that one more segment has arrived, nobody knows which. Sending while less
-//! is in flight than the window allows gives limited transmit (RFC 3042), fast retransmit and the window
-//! inflation of RFC 6582 without a case for each.
+//! Both kinds share one model: octets in flight are what was sent, less what has arrived, less what is held for
+//! lost. Without SACK each duplicate acknowledgement says that one more segment has arrived, nobody knows
+//! which. Sending while less is in flight than the window allows gives limited transmit (RFC 3042), fast
+//! retransmit and the window inflation of RFC 6582 without a case for each.
 
 use portolan_wire::SeqNumber;
 
@@ -25,8 +25,9 @@ pub(crate) enum Phase {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Recovery {
     pub(crate) phase: Phase,
-    /// RFC 6582's "recover", RFC 6675's RecoveryPoint: SND.NXT at the last loss. Acknowledging it ends the phase; until
-    /// more than that is acknowledged, duplicate acknowledgements without SACK may stem from our own retransmissions.
+    /// RFC 6582's "recover", RFC 6675's RecoveryPoint: SND.NXT at the last loss. Acknowledging it ends the
+    /// phase; until more than that is acknowledged, duplicate acknowledgements without SACK may stem from our
+    /// own retransmissions.
     pub(crate) recover: Option<SeqNumber>,
     /// Duplicate acknowledgements in a row.
     pub(crate) duplicates: u32,
@@ -117,8 +118,8 @@ impl Flight {
         if ack.sack || self.recovery.phase == Phase::Timeout {
             return;
         }
-        // No more segments can have arrived than were in flight when the loss was found: a peer that repeats itself buys
-        // nothing.
+        // No more segments can have arrived than were in flight when the loss was found: a peer that repeats
+        // itself buys nothing.
         let limit = self.recovery.recover.and_then(|recover| recover.since(ack.una));
         let limit = limit.filter(|_| self.recovery.phase == Phase::Recovery).unwrap_or(self.outstanding);
         self.recovery.duplicates_octets = self.recovery.duplicates_octets.saturating_add(ack.mss).min(limit);
@@ -136,8 +137,9 @@ impl Flight {
             && self.recovery.recover.is_none_or(|recover| ack.una.after(recover))
     }
 
-    /// The retransmission timer ran out, or the path has become narrower: all that is not known to have arrived is to be sent
-    /// again. Returns whether the peer was found to have withdrawn what it had acknowledged selectively.
+    /// The retransmission timer ran out, or the path has become narrower: all that is not known to have arrived
+    /// is to be sent again. Returns whether the peer was found to have withdrawn what it had acknowledged
+    /// selectively.
     pub(crate) fn begin_again(&mut self, nxt: SeqNumber) -> bool {
         let reneged = self.mark_all_lost();
         self.recovery = Recovery {

@@ -29,8 +29,9 @@ impl Rtt {
         Rtt { srtt: 0, rttvar: 0, rto_us: config.rto_initial_us, min_us: u32::MAX }
     }
 
-    /// Takes in a measurement. `outstanding_segments` is FlightSize in segments: with an ACK for every second segment, that
-    /// many halves are the samples to come in one round trip, and each gets its share of the weight.
+    /// Takes in a measurement. `outstanding_segments` is FlightSize in segments: with an ACK for every second
+    /// segment, that many halves are the samples to come in one round trip, and each gets its share of the
+    /// weight.
     pub(crate) fn sample(&mut self, config: &Config, sample_us: u64, outstanding_segments: u32) {
         let sample_us = micros_u32(sample_us.clamp(1, SAMPLE_MAX_US));
         self.min_us = self.min_us.min(sample_us);

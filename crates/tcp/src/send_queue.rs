@@ -1,8 +1,9 @@
 //! Text that the application has written and the peer has not acknowledged.
 //!
-//! The queue is a list of chunks, each with the sequence number of its first octet, so that any octet is found by binary
-//! search. Behind the last chunk an open buffer takes small writes, so that they become full segments and do not
-//! pin a buffer each. Sending shares chunks; only text of a buffer that is less than half full is copied.
+//! The queue is a list of chunks, each with the sequence number of its first octet, so that any octet is found
+//! by binary search. Behind the last chunk an open buffer takes small writes, so that they become full segments
+//! and do not pin a buffer each. Sending shares chunks; only text of a buffer that is less than half full is
+//! copied.
 
 use alloc::collections::VecDeque;
 
@@ -124,8 +125,8 @@ impl SendQueue {
         }
     }
 
-    /// Appends to `out` the octets from `from` on, `len` of them or as many as there are and as [`SLICES_MAX`] chunks
-    /// can hold; returns how many.
+    /// Appends to `out` the octets from `from` on, `len` of them or as many as there are and as [`SLICES_MAX`]
+    /// chunks can hold; returns how many.
     pub(crate) fn collect(&mut self, pool: &mut Pool, from: SeqNumber, len: u32, out: &mut Chunks) -> u32 {
         if self.open.as_ref().is_some_and(|open| open.len() * 2 >= open.footprint()) {
             self.seal(pool);
@@ -178,15 +179,12 @@ impl SendQueue {
     }
 
     /// Forgets all text.
-    pub(crate) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self, pool: &mut Pool) {
         self.pieces.clear();
-        self.open = None;
+        if let Some(open) = self.open.take() {
+            pool.give(open);
+        }
         self.len = 0;
-    }
-
-    /// Gives memory back that is out of proportion for an empty queue.
-    pub(crate) fn shrink(&mut self) {
-        self.pieces.shrink_to(0);
     }
 
     /// Octets of memory for the list itself.

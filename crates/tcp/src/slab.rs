@@ -15,13 +15,13 @@ impl Slot {
 
 /// A record that can be made as good as new.
 pub(crate) trait Reuse: Default {
-    /// Empties the record. It may keep a little memory of its own, for the next owner.
+    /// Empties the record, memory of its own included.
     fn reset(&mut self);
     /// Octets of memory of its own.
     fn heap_octets(&self) -> usize;
 }
 
-/// Records by slot. The vector never shrinks; a record that is given back keeps next to no memory of its own.
+/// Records by slot. The vector never shrinks; a record that is given back keeps no memory of its own.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
     records: Vec<T>,

@@ -1,7 +1,7 @@
 //! The transmission control block (RFC 9293 §3.3.1): the record of one connection.
 //!
-//! Here are its fields and what reads them. What changes them is in `open` (the beginning), `input` (segments), `output`
-//! (sending), `application` (calls), `deadline` (time) and `close` (the end).
+//! Here are its fields and what reads them. What changes them is in `open` (the beginning), `input` (segments),
+//! `output` (sending), `application` (calls), `deadline` (time) and `close` (the end).
 
 use alloc::boxed::Box;
 
@@ -9,9 +9,10 @@ use bitflags::bitflags;
 use portolan_link::{Instant, Pool};
 use portolan_wire::{SeqNumber, WindowScale};
 
+use crate::challenge::AnswerLimit;
 use crate::context::Queues;
 use crate::flight::Flight;
-use crate::limits::LimitClock;
+use crate::limits::{Limit, LimitClock};
 use crate::paws::Timestamps;
 use crate::rtt::Rtt;
 use crate::slab::Slot;
@@ -27,7 +28,7 @@ pub(crate) struct SendSpace {
     pub(crate) iss: SeqNumber,
     pub(crate) una: SeqNumber,
     pub(crate) nxt: SeqNumber,
-    /// In octets, scale applied.
+    /// In octets, scale applied. RFC 9293 MUST-1, REC-1: unsigned, and wider than the field.
     pub(crate) wnd: u32,
     /// The largest SND.WND so far.
     pub(crate) max_wnd: u32,
@@ -123,8 +124,6 @@ pub struct Tcb {
     pub(crate) heard_at: Instant,
     /// When a SYN or text was last sent.
     pub(crate) sent_at: Instant,
-    /// When the last limited ACK was sent (RFC 5961 §7).
-    pub(crate) challenged_at: Instant,
     pub(crate) counters: Counters,
     pub(crate) cc: Controller,
     pub(crate) snd: SendSpace,
@@ -132,6 +131,8 @@ pub struct Tcb {
     pub(crate) rtt: Rtt,
     pub(crate) ts: Timestamps,
     pub(crate) limits: LimitClock,
+    /// RFC 5961 §7.
+    pub(crate) answers: AnswerLimit,
     pub(crate) options: SocketOptions,
     pub(crate) marks: Marks,
     /// The number of a RST to send; see [`Marks::STRAY_RESET_DUE`].
@@ -139,6 +140,8 @@ pub struct Tcb {
     pub(crate) flight: Option<Slot>,
     pub(crate) queues: Option<Slot>,
     pub(crate) state: State,
+    /// What keeps it from sending more; `limits` counts the time.
+    pub(crate) limit: Limit,
     pub(crate) error: Option<Error>,
     pub(crate) last_drop: Option<DropReason>,
     /// ACKs that are to be sent at once.
@@ -213,9 +216,8 @@ impl Tcb {
 
     /// Deletes the connection and gives its memory back.
     pub fn release(mut self, slabs: &mut Slabs, pool: &mut Pool) {
-        let _ = pool;
         slabs.give_flight(&mut self.flight);
-        slabs.give_queues(&mut self.queues);
+        slabs.give_queues(&mut self.queues, pool);
     }
 
     pub(crate) fn has(&self, mark: Marks) -> bool {
@@ -241,7 +243,7 @@ impl Tcb {
 
     /// The octets of text in a full segment, without SACK blocks.
     ///
-    /// RFC 9293 MUST-16; RFC 6691 §3: the MSS is for text and options together.
+    /// RFC 9293 MUST-16, SHLD-6; RFC 6691 §3: the MSS is for text and options together.
     pub(crate) fn full_text(&self, cx: &Context<'_>) -> u16 {
         let timestamps = if self.has(Marks::TIMESTAMPS) { 12 } else { 0 };
         self.text_and_options(cx) - timestamps
@@ -287,10 +289,14 @@ impl Tcb {
         slabs.queues_or_new(&mut self.queues, self.snd.end)
     }
 
-    /// What every call does last: timers follow what happened, and the host learns whether there is something to send.
+    /// What every call does last: timers follow what happened, and the host learns whether there is something
+    /// to send.
     pub(crate) fn finish(&mut self, cx: &mut Context<'_>, signals: Signals) -> Signals {
         self.rearm(cx);
         let transmit = if self.wants_transmit(cx) { Signals::TRANSMIT } else { Signals::empty() };
         signals | transmit
     }
 }
+
+#[cfg(test)]
+mod tests;

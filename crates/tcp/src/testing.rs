@@ -1,8 +1,8 @@
 //! A small language for tests: segments as text, in and out of one connection.
 //!
-//! `"P. 1:101(100) ack 1 win 500 <sack 201:301>"` is a segment with PSH and ACK that carries octets 1 to 100. Numbers are
-//! relative: the sender's to its initial sequence number, the acknowledged to ours. Text follows a pattern that depends on
-//! its place in the stream, so every test that reads it checks the octets too.
+//! `"P. 1:101(100) ack 1 win 500 <sack 201:301>"` is a segment with PSH and ACK that carries octets 1 to 100.
+//! Numbers are relative: the sender's to its initial sequence number, the acknowledged to ours. Text follows a
+//! pattern that depends on its place in the stream, so every test that reads it checks the octets too.
 
 use std::format;
 use std::string::{String, ToString};
@@ -152,6 +152,20 @@ impl Rig {
         let signals = self.tcb.on_deadline(&mut self.host.cx());
         self.check();
         (self.host.now.micros_since(before) / 1000, signals)
+    }
+
+    /// Waits, deadline by deadline, until `over`; returns the milliseconds that passed and all signals.
+    pub(crate) fn wait_until(&mut self, mut over: impl FnMut(&mut Rig) -> bool) -> (u64, Signals) {
+        let (mut waited, mut signals) = (0, Signals::empty());
+        for _ in 0..10_000 {
+            let (ms, more) = self.wait();
+            waited += ms;
+            signals |= more;
+            if over(self) {
+                return (waited, signals);
+            }
+        }
+        panic!("it never came");
     }
 
     pub(crate) fn check(&self) {
@@ -344,7 +358,8 @@ pub(crate) fn parse(line: &str) -> (Segment, Vec<u8>) {
             other => panic!("unknown word {other}"),
         }
     }
-    let text = if len == 0 { Vec::new() } else { stream(u64::from(start) - 1, len as usize) };
+    let first = u64::from(start) + u64::from(flags.contains(Flags::SYN));
+    let text = if len == 0 { Vec::new() } else { stream(first - 1, len as usize) };
     (segment, text)
 }
 

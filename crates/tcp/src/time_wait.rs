@@ -4,6 +4,7 @@ use portolan_link::Instant;
 use portolan_wire::SeqNumber;
 use portolan_wire::tcp::{Flags, Options};
 
+use crate::challenge::AnswerLimit;
 use crate::numbers::to_u16;
 use crate::paws::Timestamps;
 use crate::tcb::{Marks, Tcb};
@@ -12,11 +13,12 @@ use crate::{Config, Context, Segment, SegmentPlan};
 /// How far a new connection's first number lies beyond the last of the old one: more than an unscaled window.
 const REOPEN_GAP: u32 = 65_535 + 2;
 
-/// A connection in TIME-WAIT: what it takes to acknowledge the peer's FIN again, and to know old segments from new.
+/// A connection in TIME-WAIT: what it takes to acknowledge the peer's FIN again, and to know old segments from
+/// new.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeWait {
     deadline: Instant,
-    answered_at: Instant,
+    answers: AnswerLimit,
     snd_nxt: SeqNumber,
     rcv_nxt: SeqNumber,
     /// RCV.WND in octets.
@@ -32,8 +34,8 @@ pub struct TimeWait {
 pub enum TimeWaitVerdict {
     /// Send this ACK.
     Ack(SegmentPlan),
-    /// The segment is a SYN for a new connection on the same ports (RFC 6191): delete the record and treat the SYN as
-    /// one for LISTEN, with an initial sequence number at or after `min_iss`.
+    /// The segment is a SYN for a new connection on the same ports (RFC 6191): delete the record and treat the
+    /// SYN as one for LISTEN, with an initial sequence number at or after `min_iss`.
     Reopen {
         /// The least initial sequence number that old segments cannot be taken for.
         min_iss: SeqNumber,
@@ -54,7 +56,7 @@ impl TimeWait {
         let window = tcb.rcv.wnd();
         TimeWait {
             deadline,
-            answered_at: tcb.challenged_at,
+            answers: tcb.answers,
             snd_nxt: tcb.snd.nxt,
             rcv_nxt: tcb.rcv.nxt,
             window,
@@ -106,12 +108,9 @@ impl TimeWait {
     }
 
     fn answer_seldom(&mut self, now: Instant, config: &Config) -> TimeWaitVerdict {
-        if self.answered_at != Instant::ZERO
-            && now.micros_since(self.answered_at) < u64::from(config.challenge_ack_us)
-        {
+        if !self.answers.allows(config, now) {
             return TimeWaitVerdict::Ignore;
         }
-        self.answered_at = now;
         TimeWaitVerdict::Ack(self.ack(now))
     }
 

@@ -1,7 +1,7 @@
 //! A connection's timers. The host sees one deadline, the earliest.
 //!
-//! Deadlines that are far off and move with every segment (keepalive, giving memory back) are set once and looked at again when
-//! they come, so that the host's timer wheel is left alone.
+//! Deadlines that are far off and move with every segment (keepalive, giving memory back) are set once and
+//! looked at again when they come, so that the host's timer wheel is left alone.
 
 use portolan_link::Instant;
 

@@ -37,8 +37,8 @@ impl Tcb {
 
     /// The right edge to offer next.
     ///
-    /// RFC 9293 §3.8.6.2.2, MUST-39: it moves by a full segment or half the buffer at least, so that the peer does not
-    /// send silly segments. SHLD-14: it never moves left.
+    /// RFC 9293 §3.8.6.2.2, MUST-39: it moves by a full segment or half the buffer at least, so that the peer
+    /// does not send silly segments. SHLD-14: it never moves left.
     pub(crate) fn next_right_edge(&self, slabs: &Slabs) -> SeqNumber {
         let unit_mask = (1 << self.rcv.scale.get()) - 1;
         let most = self.rcv.scale.window_octets(u16::MAX);
@@ -94,9 +94,10 @@ impl Tcb {
 
     /// Notes the size of a segment with text, for the decisions on ACKs and windows.
     pub(crate) fn note_segment_size(&mut self, cx: &Context<'_>, text_len: u32) {
-        // A super-segment stands for many, none of which is longer than what we announced.
-        let size = to_u16(text_len).min(cx.mss);
-        self.rcv.mss = self.rcv.mss.max(size);
+        // A super-segment stands for many, and does not tell how long each was.
+        if text_len <= u32::from(cx.mss) {
+            self.rcv.mss = self.rcv.mss.max(to_u16(text_len));
+        }
     }
 
     /// Feeds the receiver's view of the round trip to autotuning.

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::{Duration, Instant as SystemInstant};
 
-use portolan_link::{Checksum, Chunk};
+use portolan_link::Chunk;
 
 use super::*;
 use crate::fixture::{OURS, THEIRS, assert_finished, pattern, tcp, udp};
@@ -114,13 +114,15 @@ fn a_header_that_does_not_fit_its_frame_drops_it() {
             if let Checksum::Partial { start, offset } = packet.offload.checksum {
                 assert!(usize::from(start) + usize::from(offset) + 2 <= packet.len());
             }
-            if let Gso::Tcp { size, .. } | Gso::Udp { size } = packet.offload.gso {
+            if let Gso::Tcp { size, .. } = packet.offload.gso {
                 assert!(size > 0 && usize::from(size) < packet.len());
             }
+            assert!(!matches!(packet.offload.gso, Gso::Udp { .. }));
             packet.recycle(&mut pool);
         }
     }
     assert_eq!(tap.stats().received, delivered);
+    // None of these frames is UDP, so none was cut into several.
     assert_eq!(tap.stats().bad_headers, sent - delivered);
     assert!(delivered > 100 && sent - delivered > 100, "{delivered} of {sent}");
     assert!(pool.stats().allocated < 10, "memory does not grow with bad frames: {:?}", pool.stats());
@@ -193,6 +195,31 @@ fn udp_is_cut_here_for_kernels_that_cannot() {
         assert_finished(&out[virtio::HEADER_LEN..got]);
         assert_eq!(got, virtio::HEADER_LEN + 42 + len);
     }
+}
+
+#[test]
+fn received_super_datagrams_are_cut_over_several_batches() {
+    let (mut tap, kernel) = mock(true);
+    let (frame, start) = udp(4, 53, &pattern(2500));
+    let offload = Offload { gso: Gso::Udp { size: 100 }, ..partial(start, 6) };
+    kernel.send(&[&virtio::emit(&offload, false, 42)[..], &frame].concat()).unwrap();
+    let (mut pool, mut payload) = (Pool::new(), Vec::new());
+    for expected in [10, 10, 5] {
+        let mut batch = RxBatch::new(10);
+        assert_eq!(tap.receive(NOW, &mut pool, &mut batch), Ok(expected));
+        for packet in batch.drain() {
+            assert_finished(packet.bytes());
+            assert_eq!(packet.offload, Offload { checksum: Checksum::Valid, ..Offload::default() });
+            payload.extend_from_slice(&packet.bytes()[42..]);
+        }
+    }
+    assert_eq!(payload, pattern(2500));
+    // More datagrams than the kernel would ever send as one, and what is no UDP at all.
+    let too_many = Offload { gso: Gso::Udp { size: 1 }, ..offload };
+    kernel.send(&[&virtio::emit(&too_many, false, 42)[..], &frame].concat()).unwrap();
+    kernel.send(&[&virtio::emit(&offload, false, 42)[..], &pattern(2500)].concat()).unwrap();
+    assert!(receive(&mut tap, &mut pool).is_empty());
+    assert_eq!((tap.stats().received, tap.stats().bad_headers), (25, 2));
 }
 
 // --- With the kernel ---
@@ -365,6 +392,34 @@ fn the_kernel_cuts_our_udp() {
             assert_eq!(&out[..len], expected);
         }
     }
+}
+
+#[test]
+fn the_kernels_udp_super_segments_come_as_datagrams() {
+    if !in_namespace("the_kernels_udp_super_segments_come_as_datagrams") {
+        return;
+    }
+    make_tap();
+    let mut tap = Tap::open("tap0", TapOptions::default()).unwrap();
+    // UDP_SEGMENT has no safe call in Rust; python3 has one.
+    let script = "import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_UDP, 103, 1000)
+s.sendto(bytes(2500), ('10.9.0.2', 9999))";
+    let status =
+        Command::new("/usr/bin/python3").args(["-c", script]).status().expect("python3 is installed");
+    assert!(status.success());
+    let mut pool = Pool::new();
+    let mut lens = Vec::new();
+    let to_9999 = |packet: &PacketBuf| packet.bytes().get(36..38) == Some(&9999_u16.to_be_bytes());
+    let start = SystemInstant::now();
+    while lens.len() < 3 && start.elapsed() < Duration::from_secs(5) {
+        for packet in receive(&mut tap, &mut pool).into_iter().filter(to_9999) {
+            lens.push(packet.len() - 42);
+            assert_eq!(packet.offload.gso, Gso::None);
+        }
+    }
+    assert_eq!(lens, [1000, 1000, 500]);
 }
 
 #[test]

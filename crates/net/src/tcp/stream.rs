@@ -24,7 +24,9 @@ use crate::wakers::Direction;
 ///
 /// Reading gives 0 octets, or `None`, after the peer's FIN. Errors of reading: `ECONNRESET`, `ETIMEDOUT`,
 /// `ENOTCONN`. Errors of writing: the same, and `EPIPE` after a shutdown or a reset that was already reported.
-/// Methods that take `&self` may be used by several tasks at a time.
+///
+/// Of tokio's extensions, `read`, `read_buf`, `write` and `shutdown` are cancel safe; `read_exact`, `read_to_end`,
+/// `write_all` and their like are not. Methods that take `&self` may be used by several tasks at a time.
 pub struct TcpStream(pub(crate) Handle);
 
 impl TcpStream {

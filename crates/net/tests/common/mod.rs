@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use portolan::{Host, HostBuilder, Seed};
-use portolan_drivers::wire;
+use portolan_drivers::{PollLink, wire};
 use portolan_link::{LinkCaps, Medium};
 use portolan_wire::EthernetAddress;
 
@@ -24,14 +24,16 @@ pub(crate) const B6: &str = "fd00::2";
 /// The descriptions of two hosts on one wire: `a` is 10.0.0.1 and fd00::1, `b` is 10.0.0.2 and fd00::2.
 pub(crate) fn describe(caps: LinkCaps) -> (HostBuilder, HostBuilder) {
     let (left, right) = wire::pair(caps, caps);
-    let host = |name: &str, number: u8, end| {
-        Host::builder()
-            .seed(Seed::fixed(number.into()))
-            .link(name, EthernetAddress([2, 0, 0, 0, 0, number]), end)
-            .address(format!("10.0.0.{number}/24").parse().unwrap())
-            .address(format!("fd00::{number}/64").parse().unwrap())
-    };
-    (host("left", 1, left), host("right", 2, right))
+    (describe_one(1, left), describe_one(2, right))
+}
+
+/// The description of host `number` with one link.
+pub(crate) fn describe_one(number: u8, link: impl PollLink + 'static) -> HostBuilder {
+    Host::builder()
+        .seed(Seed::fixed(number.into()))
+        .link("wire", EthernetAddress([2, 0, 0, 0, 0, number]), link)
+        .address(format!("10.0.0.{number}/24").parse().unwrap())
+        .address(format!("fd00::{number}/64").parse().unwrap())
 }
 
 /// Two hosts whose workers are tasks of the current runtime.

@@ -12,8 +12,9 @@ use std::thread;
 use std::time::Duration;
 
 use portolan::blocking::{TcpListener, TcpStream, UdpSocket};
-use portolan::{Host, Worker};
+use portolan::{Host, Intercepted, Worker};
 use portolan_drivers::{Tap, TapOptions};
+use portolan_stack::{Intercept, Refusal, UnreachableCode};
 use portolan_wire::EthernetAddress;
 
 use common::{at, check, pattern};
@@ -184,6 +185,44 @@ fn datagrams_cross_in_both_families() {
         assert_eq!(socket.recv(&mut out).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     }
     host.shutdown();
+}
+
+#[test]
+fn a_gateway_answers_the_kernels_pings_to_anywhere() {
+    let Some(namespace) = Namespace::enter("echo", false) else { return };
+    let tap = Tap::open("tap0", TapOptions { vnet_hdr: false, ..TapOptions::default() }).unwrap();
+    let (host, worker) = Host::builder()
+        .link("tap0", EthernetAddress([2, 0, 0, 0, 0, 2]), tap)
+        .address("10.9.0.2/24".parse().unwrap())
+        .local_route("0.0.0.0/0".parse().unwrap())
+        .intercept(Intercept { tcp: true, udp: true, echo: true })
+        .build()
+        .unwrap();
+    let running = worker.spawn_thread();
+    let mut intercepted = host.intercepted();
+    let gateway = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            while let Some(next) = intercepted.next().await {
+                match next {
+                    Intercepted::Echo(request) if request.to().to_string() == "198.51.100.7" => {
+                        let data = request.data().to_vec();
+                        request.reply(&data).unwrap();
+                    }
+                    Intercepted::Echo(request) => request.refuse(Refusal::Unreachable(UnreachableCode::Host)),
+                    _ => {}
+                }
+            }
+        });
+    });
+    namespace.run("ip route add 198.51.100.0/24 via 10.9.0.2");
+    namespace.run("ping -c 2 -i 0.1 -W 5 198.51.100.7");
+    let said = namespace.output("ping -c 1 -W 1 198.51.100.8");
+    assert!(said.contains("From 10.9.0.2") && said.contains("Destination Host Unreachable"), "{said}");
+    namespace.run("ping -c 1 -W 5 10.9.0.2");
+    host.shutdown();
+    running.join().unwrap().unwrap();
+    gateway.join().unwrap();
 }
 
 #[test]

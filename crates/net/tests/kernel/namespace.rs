@@ -42,6 +42,15 @@ impl Namespace {
     }
 }
 
+impl Namespace {
+    /// What a command in the namespace says, whether it succeeds or not.
+    pub(crate) fn output(&self, command: &str) -> String {
+        let words = format!("netns exec {} {command}", self.name);
+        let output = Command::new("ip").args(words.split_whitespace()).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
 impl Drop for Namespace {
     fn drop(&mut self) {
         let _ = Command::new("ip").args(["netns", "del", &self.name]).status();

@@ -76,6 +76,48 @@ fn no_wake_up_is_lost_in_a_long_ping_pong() {
 }
 
 #[test]
+fn no_wake_up_is_lost_among_many_threads() {
+    let (a, b) = on_threads(PLAIN);
+    let listener = TcpListener::bind(&b, at(B, 7)).unwrap();
+    let accepting = thread::spawn(move || {
+        let echoes: Vec<_> = (0..8)
+            .map(|_| {
+                let (mut stream, _) = listener.accept().unwrap();
+                stream.set_nodelay(true).unwrap();
+                thread::spawn(move || {
+                    let mut word = [0; 3000];
+                    while stream.read_exact(&mut word).is_ok() {
+                        stream.write_all(&word).unwrap();
+                    }
+                })
+            })
+            .collect();
+        echoes.into_iter().for_each(|echo| echo.join().unwrap());
+    });
+    let clients: Vec<_> = (0..8_u8)
+        .map(|number| {
+            let a = a.clone();
+            thread::spawn(move || {
+                let mut stream = TcpStream::connect(&a, at(B, 7)).unwrap();
+                stream.set_nodelay(true).unwrap();
+                stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+                for round in 0..500_u32 {
+                    let word = [number.wrapping_add(round as u8); 3000];
+                    stream.write_all(&word).unwrap();
+                    let mut echo = [0; 3000];
+                    stream.read_exact(&mut echo).unwrap();
+                    assert_eq!(echo, word);
+                }
+            })
+        })
+        .collect();
+    clients.into_iter().for_each(|client| client.join().unwrap());
+    accepting.join().unwrap();
+    a.shutdown();
+    b.shutdown();
+}
+
+#[test]
 fn timeouts_are_kept() {
     let (a, b) = on_threads(OFFLOADED);
     let (mut near, _far) = connect(&a, &b);

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use portolan::gateway::{InterceptStream, Intercepted, TcpRequest};
 use portolan::{Host, TcpStream, UdpSocket};
-use portolan_stack::{Intercept, Refusal, UnreachableCode};
+use portolan_stack::{Config, Intercept, Refusal, UnreachableCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::common::{A, OFFLOADED, at, describe, soon};
+use crate::stream::connect;
 
 /// A host, and the gateway that it has for everything.
 fn host_and_gateway() -> (Host, Host, InterceptStream) {
@@ -106,6 +107,53 @@ async fn datagrams_are_answered_in_the_name_of_their_destination() {
         datagram.refuse(Refusal::Unreachable(UnreachableCode::Port));
         assert_eq!(soon(near.recv(&mut out)).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
     }
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_wants_any_more_is_gone() {
+    let (a, b) = describe(OFFLOADED);
+    let (a, worker_a) = a.gateway("10.0.0.2".parse().unwrap()).build().unwrap();
+    let (b, worker_b) = b
+        .config(Config { request_timeout_us: 100_000, ..Config::default() })
+        .local_route("0.0.0.0/0".parse().unwrap())
+        .intercept(Intercept { tcp: true, udp: false, echo: false })
+        .build()
+        .unwrap();
+    tokio::spawn(worker_a.run());
+    tokio::spawn(worker_b.run());
+    let mut stream = b.intercepted();
+    let connecting = tokio::spawn(async move { TcpStream::connect(&a, at("198.51.100.7", 80)).await });
+    let mut request = next_request(&mut stream).await;
+    soon(request.gone()).await;
+    assert_eq!(request.accept().unwrap_err().kind(), ErrorKind::InvalidInput, "it is too late");
+    connecting.abort();
+}
+
+#[tokio::test]
+async fn flows_are_summed_up_when_they_end() {
+    let (a, b) = describe(OFFLOADED);
+    let config = || Config { flow_summaries: true, ..Config::default() };
+    let ((a, worker_a), (b, worker_b)) = (a.config(config()).build().unwrap(), b.build().unwrap());
+    tokio::spawn(worker_a.run());
+    tokio::spawn(worker_b.run());
+    let mut flows = a.flow_events();
+    assert!(flows.try_next().is_none());
+    let (mut near, mut far) = connect(&a, &b).await;
+    near.write_all(&[1; 3000]).await.unwrap();
+    far.write_all(&[2; 500]).await.unwrap();
+    soon(near.read_exact(&mut [0; 500])).await.unwrap();
+    soon(far.read_exact(&mut [0; 3000])).await.unwrap();
+    let (local, remote) = (near.local_addr().unwrap(), near.peer_addr().unwrap());
+    drop(near);
+    drop(far);
+    let summary = soon(flows.next()).await.unwrap();
+    assert_eq!(summary.flow.local.to_socket_addr(), local);
+    assert_eq!(summary.flow.remote.to_socket_addr(), remote);
+    assert_eq!((summary.octets_sent, summary.octets_received), (3000, 500));
+    assert!(summary.handshake_us().is_some());
+    assert_eq!(flows.missed(), 0);
+    a.shutdown();
+    assert!(soon(flows.next()).await.is_none(), "the host has ended");
 }
 
 #[tokio::test]

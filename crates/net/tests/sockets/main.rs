@@ -8,6 +8,7 @@ mod cancel;
 mod end;
 mod gateway;
 mod listen;
+mod shaped;
 mod stream;
 mod udp;
 mod worker;

@@ -14,6 +14,9 @@ use super::service;
 use crate::address::{self, Given};
 use crate::{real, state};
 
+/// NI_NUMERICSCOPE of <netdb.h>, which the libc crate does not have.
+const NI_NUMERICSCOPE: c_int = 256;
+
 /// getnameinfo(3).
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn getnameinfo(
@@ -59,10 +62,29 @@ fn write_host(out: &mut Text, address: Address, family: Family, flags: c_int) ->
     }
     let written = match (family, address.to_v4()) {
         (Family::V4, Some(ip)) => write!(out, "{ip}"),
-        _ if address.scope == 0 => write!(out, "{}", address.ip),
-        _ => write!(out, "{}%{}", address.ip, address.scope),
+        _ => write!(out, "{}", address.ip).and_then(|()| write_scope(out, address, flags)),
     };
     written.map_err(|_| libc::EAI_OVERFLOW)
+}
+
+/// The scope behind a `%`: an interface's name for a link-local address, unless a number is wanted.
+fn write_scope(out: &mut Text, address: Address, flags: c_int) -> fmt::Result {
+    if address.scope == 0 {
+        return Ok(());
+    }
+    let segments = address.ip.segments();
+    let is_link_local = segments[0] & 0xffc0 == 0xfe80 || segments[0] & 0xff0f == 0xff02;
+    let mut name = [0u8; libc::IF_NAMESIZE];
+    let is_named = is_link_local
+        && flags & NI_NUMERICSCOPE == 0
+        // SAFETY: room for IF_NAMESIZE octets, as the function wants.
+        && !unsafe { libc::if_indextoname(address.scope, name.as_mut_ptr().cast()) }.is_null();
+    out.put(b"%")?;
+    if is_named {
+        out.put(name.split(|octet| *octet == 0).next().unwrap_or(&[]))
+    } else {
+        write!(out, "{}", address.scope)
+    }
 }
 
 fn write_service(out: &mut Text, port: u16, flags: c_int) -> Result<(), c_int> {

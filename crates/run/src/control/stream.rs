@@ -90,7 +90,12 @@ pub(super) struct Carrier {
 
 impl Carrier {
     /// For a program that connects.
-    pub(super) fn for_connect(end: End, socket: Rc<HostSocket>, record: Rc<Record>, scratch: Scratch) -> Self {
+    pub(super) fn for_connect(
+        end: End,
+        socket: Rc<HostSocket>,
+        record: Rc<Record>,
+        scratch: Scratch,
+    ) -> Self {
         let front = Front::Taken(portolan_protocol::FILLER_LEN);
         Self::new(end, socket, record, scratch, front)
     }
@@ -145,12 +150,10 @@ impl Carrier {
     fn poll_connect(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Outcome>> {
         loop {
             let is_woken = self.end.poll_wake(cx);
-            if self.end.hangup().is_closed {
-                return Poll::Ready(Err(Outcome::Aborted));
-            }
             match self.socket.poll_connected(cx) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Outcome::Failed(error))),
+                Poll::Pending if self.end.hangup().is_closed => return Poll::Ready(Err(Outcome::Aborted)),
                 Poll::Pending if is_woken => {}
                 Poll::Pending => return Poll::Pending,
             }
@@ -244,7 +247,7 @@ impl Carrier {
                 if self.error.is_none()
                     && let Poll::Ready(error) = self.socket.poll_failed(cx)
                 {
-                    // RFC 9293 has one word for it; Linux says EPIPE for a reset that comes after the FIN.
+                    // As Linux: a reset that comes after the FIN is EPIPE.
                     self.error = Some(if error == Errno::CONNRESET { Errno::PIPE } else { error });
                     has_moved = true;
                 }
@@ -289,7 +292,9 @@ impl Carrier {
 fn write_to_program(end: &End, text: &[u8]) -> Option<usize> {
     match unix::write(end.fd(), text) {
         Ok(len) => Some(len),
-        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Some(0),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+            Some(0)
+        }
         Err(_) => None,
     }
 }

@@ -15,6 +15,7 @@ use crate::ip::output::Envelope;
 use crate::ip::pmtu::believable_mtu;
 use crate::link::ethernet::Frame;
 use crate::link::output::Class;
+use crate::list::NONE;
 use crate::stack::Stack;
 use crate::{LinkId, SocketError};
 
@@ -131,20 +132,13 @@ impl Stack {
         let quoted = if v4 { quoted_v4(quote, link) } else { quoted_v6(quote, link) };
         let Quoted { key, seq } = quoted.ok_or(DropReason::IcmpMalformed)?;
         if key.protocol == protocol::UDP {
-            return self.on_udp_error(&key, verdict);
+            return self.on_udp_error(&key, link, verdict);
         }
         let (Some(Slot::Connection(index)), Some(seq)) = (self.flows.find(&key), seq) else {
             return Err(DropReason::IcmpNoFlow);
         };
         match verdict {
-            Verdict::Unreachable { error, hard } => {
-                let error = match error {
-                    SocketError::ConnectionRefused => Error::Refused,
-                    SocketError::NetworkUnreachable => Error::NetworkUnreachable,
-                    _ => Error::HostUnreachable,
-                };
-                self.connection_unreachable(index, seq, hard, error);
-            }
+            Verdict::Unreachable { error, hard } => self.connection_unreachable(index, seq, hard, error),
             Verdict::TooBig(mtu) => self.connection_mtu(index, seq, mtu, &key)?,
             Verdict::Nothing => {}
         }
@@ -179,9 +173,22 @@ impl Stack {
     }
 
     /// A router says that a connection's peer cannot be reached (RFC 5927 §4: the quoted number is checked).
-    fn connection_unreachable(&mut self, index: u32, seq: SeqNumber, hard: bool, error: Error) {
-        let signals = self.with_tcb(index, |tcb, cx| tcb.on_unreachable(cx, seq, hard, error));
-        self.settle(index, signals.unwrap_or_default());
+    fn connection_unreachable(&mut self, index: u32, seq: SeqNumber, hard: bool, error: SocketError) {
+        let reason = match error {
+            SocketError::ConnectionRefused => Error::Refused,
+            SocketError::NetworkUnreachable => Error::NetworkUnreachable,
+            _ => Error::HostUnreachable,
+        };
+        let socket = self.flows.connections.get(index).map_or(NONE, |connection| connection.socket);
+        let signals = self.with_tcb(index, |tcb, cx| tcb.on_unreachable(cx, seq, hard, reason));
+        let signals = signals.unwrap_or_default();
+        self.settle(index, signals);
+        if signals.contains(Signals::CLOSED)
+            && let Some(record) = self.sockets.get_mut(socket)
+        {
+            // The socket knows one reason more than a connection: EACCES.
+            record.error = Some(error);
+        }
     }
 
     /// This host has found that a connection's next hop does not answer. A connect fails with it; an established

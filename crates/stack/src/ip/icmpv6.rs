@@ -77,14 +77,18 @@ impl Stack {
             self.event(Event::Echo(request));
             return Ok(());
         }
-        self.send_echo_reply(&request, request.data.as_slice())
+        self.send_echo_reply(&request, request.data.as_slice());
+        Ok(())
     }
 
     /// Sends the answer to an echo request, from the address that was asked.
-    pub(crate) fn send_echo_reply(&mut self, request: &EchoRequest, data: &[u8]) -> Result<(), DropReason> {
+    pub(crate) fn send_echo_reply(&mut self, request: &EchoRequest, data: &[u8]) {
         let v4 = request.to.is_v4();
-        let hop =
-            self.route(request.from, zone_of(request.from, request.link)).map_err(|_| DropReason::NoRoute)?;
+        let Ok(hop) = self.route(request.from, zone_of(request.from, request.link)) else {
+            self.engine.icmp_stats(v4).out_errors += 1;
+            self.engine.drop(DropReason::NoRoute);
+            return;
+        };
         let envelope = Envelope {
             src: request.to,
             dst: request.from,
@@ -109,7 +113,6 @@ impl Stack {
             Ok(()) => stats.out_msgs += 1,
             Err(_) => stats.out_errors += 1,
         }
-        sent
     }
 
     /// Takes the octets behind the first `skip` out of a frame, in one piece.

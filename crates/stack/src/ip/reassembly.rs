@@ -293,7 +293,7 @@ impl Stack {
 fn judge(arrival: &Arrival, fragment: &Fragment, len: usize) -> Result<(), DropReason> {
     // RFC 8200 §4.5, RFC 791: all but the last are multiples of 8 octets. RFC 3128: a TCP header in two fragments
     // is meant to slip past a filter.
-    let ragged = fragment.more && len % 8 != 0;
+    let ragged = fragment.more && !len.is_multiple_of(8);
     let tiny =
         fragment.next_header == protocol::TCP && (fragment.offset == 8 || fragment.offset == 0 && len < 20);
     let beyond = usize::from(fragment.offset) + len > PAYLOAD_MAX;

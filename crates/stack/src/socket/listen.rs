@@ -11,7 +11,7 @@ use portolan_tcp::{SegmentPlan, SocketOptions};
 use portolan_wire::tcp::Flags as TcpFlags;
 use portolan_wire::{Endpoint, SeqNumber, protocol};
 
-use crate::demux::Parent;
+use crate::embryo::Parent;
 use crate::event::Pending;
 use crate::list::NONE;
 use crate::socket::{Flags, Kind, Socket, unspecified};
@@ -188,6 +188,11 @@ impl Stack {
     /// TTL and TOS of what a socket sends.
     pub(crate) fn ttl_tos_of(&self, index: u32) -> (u8, u8) {
         self.sockets.get(index).map_or((self.engine.config.hop_limit, 0), |socket| (socket.ttl, socket.tos))
+    }
+
+    /// The link that a socket is bound to; 0 if none.
+    pub(crate) fn device_of(&self, index: u32) -> u16 {
+        self.sockets.get(index).map_or(0, |socket| socket.device)
     }
 
     pub(crate) fn reuses_address(&self, index: u32) -> bool {

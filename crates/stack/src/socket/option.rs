@@ -109,8 +109,8 @@ impl Stack {
                 if link.is_some_and(|link| !self.is_link(link)) {
                     return Err(SocketError::InvalidArgument);
                 }
-                let zone = link.map_or(0, LinkId::index);
-                self.set_before_bind(id, |socket| socket.zone = zone)
+                let device = link.map_or(0, LinkId::index);
+                self.set_before_bind(id, |socket| socket.device = device)
             }
             SocketOption::Broadcast(on) => {
                 self.socket_mut(id)?.flags.set(Flags::BROADCAST, on);
@@ -144,7 +144,7 @@ impl Stack {
             SocketOptionName::Ttl => SocketOption::Ttl(socket.ttl),
             SocketOptionName::Tos => SocketOption::Tos(socket.tos),
             SocketOptionName::BindToLink => {
-                SocketOption::BindToLink((socket.zone != 0).then_some(LinkId(socket.zone)))
+                SocketOption::BindToLink((socket.device != 0).then_some(LinkId(socket.device)))
             }
             SocketOptionName::ReceiveBuffer => match &socket.kind {
                 Kind::Udp(udp) => SocketOption::ReceiveBuffer(udp.octets_max),

@@ -58,8 +58,8 @@ impl Stack {
     /// The flow of a new connection: route, source address and port.
     fn choose_flow(&mut self, id: SocketId, remote: Endpoint) -> Result<FlowKey, SocketError> {
         let socket = self.socket(id)?;
-        let (bound, local, zone) = (socket.is_bound(), socket.local, socket.zone);
-        let hop = self.route(remote.address, zone)?;
+        let (bound, local, device) = (socket.is_bound(), socket.local, socket.device);
+        let hop = self.route(remote.address, device)?;
         let address = if local.address.is_unspecified() {
             self.source_address(&hop, remote.address)?
         } else {
@@ -68,7 +68,7 @@ impl Stack {
         if address.family() != remote.address.family() {
             return Err(SocketError::NetworkUnreachable);
         }
-        let zone = zone.max(zone_of(remote.address, hop.link)).max(zone_of(address, hop.link));
+        let zone = zone_of(remote.address, hop.link).max(zone_of(address, hop.link));
         let key =
             |port| FlowKey { local: Endpoint::new(address, port), remote, protocol: protocol::TCP, zone };
         if bound {
@@ -102,7 +102,8 @@ impl Stack {
         let iss = isn::initial_sequence(self.engine.random.isn.key(), &key, now);
         let offset = isn::timestamp_offset(self.engine.random.isn.key(), &key);
         let flow = self.next_flow_id();
-        let hop = self.route(key.remote.address, key.zone)?;
+        let device = self.device_of(id.index);
+        let hop = self.route(key.remote.address, key.zone.max(device))?;
         let mss = crate::connection::mss_of(
             self.path_mtu(key.remote.address, hop.mtu),
             key.remote.address.family(),
@@ -123,6 +124,7 @@ impl Stack {
             established_at: None,
             in_table: true,
             holds_port: Some(PortHold { reuse }),
+            device,
             ttl,
             tos,
         });

@@ -1,5 +1,11 @@
 //! Two hosts joined by a cable that loses nothing: the frames of one are copied into the other's batch.
-#![allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
 
 use portolan_link::{Instant, LinkCaps, Medium, PacketBuf, RxBatch, TxBatch};
 use portolan_stack::*;
@@ -21,6 +27,7 @@ pub struct Pair {
     batch: TxBatch,
     received: RxBatch,
     pub events: [Vec<Event>; 2],
+    dropped: [u64; 2],
 }
 
 pub fn ethernet_caps(mtu: u16) -> LinkCaps {
@@ -66,7 +73,7 @@ impl Pair {
             hosts[n].add_address(now, link, Cidr::new(v6(n), 64).unwrap()).unwrap();
             link
         });
-        Pair {
+        let mut pair = Pair {
             now,
             hosts,
             links,
@@ -76,7 +83,18 @@ impl Pair {
             batch: TxBatch::new(64),
             received: RxBatch::new(64),
             events: [Vec::new(), Vec::new()],
-        }
+            dropped: [0, 0],
+        };
+        // The announcements of new addresses mean nothing to the other host, which drops them.
+        pair.settle();
+        pair.wire.clear();
+        pair.dropped = [0, 1].map(|n: usize| pair.hosts[n].stats().drops.total());
+        pair
+    }
+
+    /// What a host has dropped since the beginning of the test.
+    pub fn dropped(&self, host: usize) -> u64 {
+        self.hosts[host].stats().drops.total() - self.dropped[host]
     }
 
     /// Carries what one host has to send to the other. Whether there was anything.

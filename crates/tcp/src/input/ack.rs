@@ -7,6 +7,7 @@ use portolan_wire::tcp::Flags;
 use crate::challenge::{Discard, Reply, Step};
 use crate::congestion::{AckSample, CcContext, CongestionEvent};
 use crate::flight::Acked;
+use crate::numbers::micros_u32;
 use crate::recovery::{Ack, Change, Phase};
 use crate::tcb::{Marks, Tcb};
 use crate::{Context, DropReason, Segment, Signals, State, TraceEvent, Transition};
@@ -17,6 +18,14 @@ struct Before {
     in_flight: u32,
     outstanding: u32,
     phase: Phase,
+}
+
+/// What an acknowledgement brought, for the controller.
+#[derive(Clone, Copy)]
+struct Brought {
+    /// Octets newly known to have arrived.
+    delivered: u32,
+    rtt_us: Option<u32>,
 }
 
 impl Tcb {
@@ -46,8 +55,9 @@ impl Tcb {
         Ok(())
     }
 
-    /// RFC 5961 §5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT. An older ACK than that is no old duplicate but a guess; and
-    /// so is an ACK of octets before our first one (CVE-2023-52881), which a large window would let pass.
+    /// RFC 9293 MAY-12; RFC 5961 §5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT. An older ACK than that is
+    /// no old duplicate but a guess; and so is an ACK of octets before our first one (CVE-2023-52881), which a
+    /// large window would let pass.
     fn check_ack_range(&self, segment: &Segment) -> Step {
         let sent = u32::try_from(self.counters.bytes_acked).unwrap_or(u32::MAX).saturating_add(1);
         let oldest = self.snd.una.back(self.snd.max_wnd.min(sent));
@@ -57,8 +67,8 @@ impl Tcb {
         Ok(())
     }
 
-    /// RFC 7323 §4.3 (2). It stands after the check of the ACK, so that who cannot see the connection cannot poison TS.Recent
-    /// (CVE-2005-0356).
+    /// RFC 7323 §4.3 (2). It stands after the check of the ACK, so that who cannot see the connection cannot
+    /// poison TS.Recent (CVE-2005-0356).
     fn take_timestamp(&mut self, cx: &mut Context<'_>, segment: &Segment) {
         let Some(timestamps) = segment.options.timestamps.filter(|_| self.has(Marks::TIMESTAMPS)) else {
             return;
@@ -122,9 +132,8 @@ impl Tcb {
             known = self.advance(cx, segment.ack, signals);
         }
         let sacked = self.take_sack(cx, segment);
-        if acked > 0 {
-            self.measure_acked(cx, segment, &known, before.outstanding);
-        }
+        let rtt_us =
+            if acked > 0 { self.measure_acked(cx, segment, &known, before.outstanding) } else { None };
         // RFC 5681 §2; with SACK, RFC 6675 §2: what counts as a duplicate says something new.
         let duplicate = if self.has(Marks::SACK) {
             sacked > 0
@@ -140,7 +149,13 @@ impl Tcb {
             mss: u32::from(self.full_text(cx)),
         };
         let change = cx.slabs.flight_mut(self.flight).map_or(Change::None, |flight| flight.on_ack(&ack));
-        self.tell_controller(cx, &before, &ack, known.delivered + sacked, change);
+        self.tell_controller(
+            cx,
+            &before,
+            &ack,
+            Brought { delivered: known.delivered + sacked, rtt_us },
+            change,
+        );
         if acked > 0 {
             self.retries = 0;
             // RFC 6298 §5.2 and §5.3; `rearm` starts it again if something is outstanding.
@@ -195,18 +210,23 @@ impl Tcb {
         sacked
     }
 
-    /// RFC 6298 §3 and §4 (Karn, MUST-18), RFC 7323 §4.1.
-    fn measure_acked(&mut self, cx: &mut Context<'_>, segment: &Segment, known: &Acked, outstanding: u32) {
+    /// RFC 6298 §3 and §4 (Karn, MUST-18), RFC 7323 §4.1. Returns the measurement in microseconds.
+    fn measure_acked(
+        &mut self,
+        cx: &mut Context<'_>,
+        segment: &Segment,
+        known: &Acked,
+        outstanding: u32,
+    ) -> Option<u32> {
         let echo = segment.options.timestamps.filter(|_| self.has(Marks::TIMESTAMPS)).map(|ts| ts.echo);
         let sample_us = match known.sent_at {
-            Some(sent_at) => Some(cx.now.micros_since(sent_at)),
-            None if known.delivered > 0 => echo.and_then(|echo| self.ts.round_trip_us(echo, cx.now)),
-            None => None,
+            Some(sent_at) => cx.now.micros_since(sent_at),
+            None if known.delivered > 0 => self.ts.round_trip_us(echo?, cx.now)?,
+            None => return None,
         };
-        if let Some(sample_us) = sample_us {
-            let segments = outstanding.div_ceil(u32::from(self.full_text(cx)));
-            self.measure(cx, sample_us, segments);
-        }
+        let segments = outstanding.div_ceil(u32::from(self.full_text(cx)));
+        self.measure(cx, sample_us, segments);
+        Some(micros_u32(sample_us))
     }
 
     fn tell_controller(
@@ -214,15 +234,15 @@ impl Tcb {
         cx: &mut Context<'_>,
         before: &Before,
         ack: &Ack,
-        delivered: u32,
+        brought: Brought,
         change: Change,
     ) {
         let old = (self.cc.window(), self.cc.threshold());
         let slow_start = old.0 < old.1 && old.0 / 2 < before.in_flight;
         let sample = AckSample {
             acked: ack.acked,
-            delivered,
-            rtt_us: None,
+            delivered: brought.delivered,
+            rtt_us: brought.rtt_us,
             window_limited: self.has(Marks::WINDOW_LIMITED) || slow_start,
             in_recovery: before.phase == Phase::Recovery || change == Change::Entered,
         };
@@ -230,7 +250,7 @@ impl Tcb {
         if change == Change::Entered {
             self.cc.get_mut().on_congestion(&mut cc_cx, CongestionEvent::Loss);
         }
-        if delivered > 0 || ack.acked > 0 {
+        if brought.delivered > 0 || ack.acked > 0 {
             self.cc.get_mut().on_ack(&mut cc_cx, &sample);
         }
         match change {

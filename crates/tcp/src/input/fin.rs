@@ -32,7 +32,8 @@ impl Tcb {
         }
     }
 
-    /// Remembers where the text ends. The first FIN counts; one beyond the window, or before text that has arrived, does not.
+    /// Remembers where the text ends. The first FIN counts; one beyond the window, or before text that has
+    /// arrived, does not.
     fn note_fin(&mut self, cx: &mut Context<'_>, segment: &Segment) {
         let fin = segment.end().back(1);
         if fin.before(self.rcv.nxt) || fin.after(self.rcv.adv) {

@@ -50,8 +50,8 @@ impl Tcb {
         starts_inside || reaches_inside
     }
 
-    /// RFC 9293 §3.5, figure 8: in a simultaneous open, the peer's SYN-ACK repeats the SYN that we have, and its ACK is what we
-    /// wait for.
+    /// RFC 9293 §3.5, figure 8: in a simultaneous open, the peer's SYN-ACK repeats the SYN that we have, and
+    /// its ACK is what we wait for.
     fn is_simultaneous_syn_ack(&self, segment: &Segment) -> bool {
         self.state == State::SynReceived
             && !self.has(Marks::PASSIVE)
@@ -66,7 +66,8 @@ impl Tcb {
     }
 }
 
-/// RFC 9293 §3.10.7.4: an ACK. Without text it may be an answer to an ACK of ours, and answering it could go on for ever.
+/// RFC 9293 §3.10.7.4: an ACK. Without text it may be an answer to an ACK of ours, and answering it could go on
+/// for ever.
 fn answer_to_unacceptable(segment: &Segment) -> Reply {
     if segment.sequence_len() > 0 { Reply::Ack } else { Reply::SeldomAck }
 }

@@ -1,4 +1,5 @@
-//! The fourth check: SYN on an open connection; and all of SYN-SENT (RFC 9293 §3.10.7.3 and §3.10.7.4, RFC 5961 §4.2).
+//! The fourth check: SYN on an open connection; and all of SYN-SENT (RFC 9293 §3.10.7.3 and §3.10.7.4, RFC 5961
+//! §4.2).
 
 use portolan_link::Chunks;
 use portolan_wire::tcp::Flags;
@@ -8,8 +9,8 @@ use crate::tcb::{Marks, Tcb};
 use crate::{Context, DropReason, Segment, Signals, Transition};
 
 impl Tcb {
-    /// RFC 5961 §4.2: a SYN gets a challenge ACK, whatever its number, and not a reset. A peer that has really restarted
-    /// answers it with a RST that carries our number, and only then do we close.
+    /// RFC 5961 §4.2: a SYN gets a challenge ACK, whatever its number, and not a reset. A peer that has really
+    /// restarted answers it with a RST that carries our number, and only then do we close.
     pub(super) fn check_syn(&self, segment: &Segment) -> Step {
         if segment.has(Flags::SYN) && !self.expects_syn(segment) {
             return Err(Discard::new(DropReason::UnexpectedSyn, Reply::Challenge));

@@ -10,7 +10,8 @@ use crate::reassembly::Inserted;
 use crate::tcb::{Marks, Tcb};
 use crate::{Context, DropReason, Segment, Signals};
 
-/// ACKs that out-of-order segments of one batch can ask for without SACK: what fast retransmit needs, and some to lose.
+/// ACKs that out-of-order segments of one batch can ask for without SACK: what fast retransmit needs, and some
+/// to lose.
 const DUPLICATE_ACKS_MAX: u8 = 16;
 
 impl Tcb {
@@ -45,7 +46,8 @@ impl Tcb {
         let first = segment.seq + u32::from(segment.has(Flags::SYN));
         let seq = self.trim_to_window(cx, first, text);
         if text.is_empty() {
-            // RFC 9293 §3.10.7.4: what was acknowledged before is acknowledged again, or the peer would never stop.
+            // RFC 9293 §3.10.7.4: what was acknowledged before is acknowledged again, or the peer would never
+            // stop.
             let reason = if seq == first { DropReason::OutOfWindow } else { DropReason::DuplicateText };
             return Err(Discard::new(reason, Reply::Ack));
         }
@@ -63,7 +65,8 @@ impl Tcb {
         self.take_out_of_order(cx, seq, text)
     }
 
-    /// Cuts off what came before and what lies beyond the window or a FIN; returns the number of the first octet left.
+    /// Cuts off what came before and what lies beyond the window or a FIN; returns the number of the first
+    /// octet left.
     fn trim_to_window(&mut self, cx: &Context<'_>, first: SeqNumber, text: &mut Chunks) -> SeqNumber {
         let before = self.rcv.nxt.since(first).unwrap_or(0).min(to_u32(text.len()));
         text.consume(before as usize);
@@ -92,7 +95,7 @@ impl Tcb {
         self.schedule_ack(cx, had_gap);
     }
 
-    /// RFC 9293 SHLD-31: text beyond a gap is kept. RFC 5681 §4.2: and acknowledged at once.
+    /// RFC 9293 SHLD-31, MAY-13: text beyond a gap is kept. RFC 5681 §4.2: and acknowledged at once.
     fn take_out_of_order(&mut self, cx: &mut Context<'_>, seq: SeqNumber, text: &mut Chunks) -> Step {
         let charge_max = self.reassembly_charge_max(cx.slabs);
         let Some(queues) = cx.slabs.queues_mut(self.queues) else { return Ok(()) };
@@ -128,8 +131,8 @@ impl Tcb {
     /// Text came in order: an ACK now or soon.
     fn schedule_ack(&mut self, cx: &Context<'_>, had_gap: bool) {
         let pending = self.rcv.nxt.since(self.rcv.last_ack_sent).unwrap_or(0);
-        // RFC 9293 SHLD-19: at least every second full segment; at the start every segment, so that the peer's window opens
-        // soon; and whenever a gap closes (RFC 5681 §4.2).
+        // RFC 9293 SHLD-19: at least every second full segment; at the start every segment, so that the peer's
+        // window opens soon; and whenever a gap closes (RFC 5681 §4.2).
         let quick = self.quick_acks > 0 && !self.has(Marks::INTERACTIVE);
         if had_gap || quick || pending >= 2 * u32::from(self.rcv.mss) {
             self.owe_ack();

@@ -10,7 +10,7 @@ use crate::tcb::{Marks, Tcb};
 use crate::{Context, SegmentPlan};
 
 impl Tcb {
-    /// The run of new text to send now, or why there is none.
+    /// The run of new text to send now, or why there is none. RFC 9293 SHLD-28: full segments where possible.
     pub(crate) fn decide_text(&self, cx: &Context<'_>, budget: u32) -> Result<Run, Blocked> {
         let queued = self.unsent() + u32::from(self.fin_is_due());
         if queued == 0 || !self.state.sends_text() {
@@ -40,14 +40,14 @@ impl Tcb {
         self.decide_small(len, everything)
     }
 
-    /// Whether a run that ends with the last octet written may end in a segment that is not full. RFC 9293 SHLD-7, Nagle: only
-    /// if nothing is under way; or if no more can come.
+    /// Whether a run that ends with the last octet written may end in a segment that is not full. RFC 9293
+    /// SHLD-7, Nagle: only if nothing is under way; or if no more can come.
     fn may_send_tail(&self, len: u32, full: u32) -> bool {
         len.is_multiple_of(full) || self.options.nodelay || self.outstanding() == 0 || self.fin_is_due()
     }
 
-    /// RFC 9293 §3.8.6.2.1, MUST-38: a segment that is not full waits, unless it is worth half of the largest window the peer
-    /// ever had, or has waited long enough.
+    /// RFC 9293 §3.8.6.2.1, MUST-38: a segment that is not full waits, unless it is worth half of the largest
+    /// window the peer ever had, or has waited long enough.
     fn decide_small(&self, len: u32, everything: bool) -> Result<Run, Blocked> {
         let half_window = self.snd.max_wnd / 2;
         let worth = !everything && half_window > 0 && len >= half_window;

@@ -1,8 +1,8 @@
 //! Probes of a shut window (RFC 9293 §3.8.6.1) and of a silent peer (§3.8.4).
 //!
-//! Both are a segment without text whose number has been acknowledged: it is not acceptable, so the peer has to answer it with an
-//! ACK that carries its window. Linux does the same. It costs the peer nothing to refuse, where an octet of text
-//! in each probe would.
+//! Both are a segment without text whose number has been acknowledged: it is not acceptable, so the peer has to
+//! answer it with an ACK that carries its window. Linux does the same. It costs the peer nothing to refuse,
+//! where an octet of text in each probe would.
 
 use portolan_wire::tcp::Flags;
 
@@ -10,7 +10,7 @@ use crate::tcb::{Marks, Tcb};
 use crate::{Context, SegmentPlan};
 
 impl Tcb {
-    /// RFC 9293 MUST-36; SHLD-12: no text.
+    /// RFC 9293 MUST-35, MUST-36; SHLD-12: no text.
     pub(super) fn plan_probe(&mut self, cx: &mut Context<'_>) -> SegmentPlan {
         self.marks.remove(Marks::PROBE_DUE);
         self.plan(cx, self.snd.una.back(1), Flags::NONE)

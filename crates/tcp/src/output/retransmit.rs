@@ -1,4 +1,5 @@
-//! Text, SYN and FIN sent again (RFC 6298 §5, RFC 6675 §5, RFC 6582 §3.2). What is lost, `recovery.rs` has decided.
+//! Text, SYN and FIN sent again (RFC 6298 §5, RFC 6675 §5, RFC 6582 §3.2). What is lost, `recovery.rs` has
+//! decided.
 
 use portolan_link::{Chunks, Instant};
 
@@ -22,8 +23,8 @@ impl Tcb {
         if !must && room < record.len.min(full) {
             return None;
         }
-        // RFC 9293 SHLD-16, MUST-34: a peer may have taken its window back from text that is under way. Beyond
-        // the window only the first segment is tried, by the timer.
+        // RFC 9293 SHLD-16, SHLD-15, MUST-34: a peer may have taken its window back from text that is under
+        // way. Beyond the window only the first segment is tried, by the timer.
         let mut window = self.window_from(record.seq);
         if window < record.len.min(full) {
             if !(must && record.seq == self.snd.una) {
@@ -76,8 +77,11 @@ impl Tcb {
         let (in_flight, outstanding) = (self.in_flight(cx.slabs), self.outstanding());
         let first = self.retries == 0;
         cx.stats.timeouts += 1;
-        // MUST-37: a peer that holds its window shut but answers is not dead, though text may have been in flight when it shut.
-        let answers = self.snd.wnd == 0 && !self.silent_for(cx.now, 2 * u64::from(cx.config.rto_max_us));
+        // MUST-37: a peer that holds its window shut but answers is not dead, though text may have been in
+        // flight when it shut.
+        let answers = self.snd.wnd == 0
+            && !self.has(crate::tcb::Marks::ORPHAN)
+            && !self.silent_for(cx.now, 2 * u64::from(cx.config.rto_max_us));
         if !answers || first {
             self.retries = self.retries.saturating_add(1);
         }

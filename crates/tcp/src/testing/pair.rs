@@ -130,7 +130,8 @@ impl Pair {
         }
     }
 
-    /// Runs until both ends are closed; panics if that takes longer than `limit_s` virtual seconds or a check fails.
+    /// Runs until both ends are closed; panics if that takes longer than `limit_s` virtual seconds or a check
+    /// fails.
     pub(crate) fn run(&mut self, limit_s: u64) {
         let limit = self.now.plus_micros(limit_s * 1_000_000);
         let mut turns = 0_u64;

@@ -1,1 +1,74 @@
+use portolan_link::Instant;
 
+use super::{TimeWait, TimeWaitVerdict};
+use crate::testing::{ISS, Rig, parse};
+use crate::{Config, State};
+
+fn record() -> (TimeWait, Instant) {
+    let mut rig = Rig::in_state(State::TimeWait);
+    (rig.tcb.time_wait_record(&rig.host.cx()), rig.host.now)
+}
+
+fn judge(record: &mut TimeWait, now: Instant, line: &str) -> TimeWaitVerdict {
+    record.on_segment(now, &Config::default(), &parse(line).0)
+}
+
+#[test]
+fn the_fin_again_is_acknowledged_and_the_wait_begins_again() {
+    let (mut record, now) = record();
+    let later = now.plus_micros(30_000_000);
+    let TimeWaitVerdict::Ack(plan) = judge(&mut record, later, "F. 1:1(0) ack 2") else { panic!() };
+    assert_eq!((plan.seq, plan.ack), (record.snd_nxt, record.rcv_nxt));
+    assert_eq!(record.deadline(), later.plus_micros(60_000_000));
+}
+
+// RFC 1337, F13
+#[test]
+fn nothing_old_ends_it() {
+    let (mut record, now) = record();
+    let deadline = record.deadline();
+    for line in
+        ["R 2:2(0)", "R. 2:2(0) ack 2", "P. 1:1(0) ack 2", ". 2:2(0) ack 2", "S 0:0(0)", "S. 0:0(0) ack 1"]
+    {
+        let verdict = judge(&mut record, now, line);
+        assert!(matches!(verdict, TimeWaitVerdict::Ack(_) | TimeWaitVerdict::Ignore), "{line} {verdict:?}");
+    }
+    assert_eq!(record.deadline(), deadline);
+    assert!(matches!(judge(&mut record, deadline, "R 2:2(0)"), TimeWaitVerdict::Delete));
+}
+
+// RFC 6191
+#[test]
+fn a_newer_syn_opens_a_new_connection() {
+    let (mut record, now) = record();
+    let TimeWaitVerdict::Reopen { min_iss } = judge(&mut record, now, "S 3:3(0)") else { panic!() };
+    assert_eq!(min_iss.0, ISS.wrapping_add(2 + 65_537));
+    assert!(matches!(judge(&mut record, now, "S. 3:3(0) ack 2"), TimeWaitVerdict::Ack(_)));
+}
+
+// RFC 6191
+#[test]
+fn a_newer_timestamp_counts_more_than_the_number() {
+    let (mut record, now) = record();
+    record.timestamps = true;
+    record.ts.take_first(1000, now);
+    assert!(matches!(
+        judge(&mut record, now, "S -900:-900(0) <TS val 1001 ecr 0>"),
+        TimeWaitVerdict::Reopen { .. }
+    ));
+    assert!(!matches!(
+        judge(&mut record, now, "S 900:900(0) <TS val 999 ecr 0>"),
+        TimeWaitVerdict::Reopen { .. }
+    ));
+    assert!(matches!(
+        judge(&mut record, now, "S 900:900(0) <TS val 1000 ecr 0>"),
+        TimeWaitVerdict::Reopen { .. }
+    ));
+}
+
+#[test]
+fn old_text_is_answered_once_in_a_while() {
+    let (mut record, now) = record();
+    assert!(matches!(judge(&mut record, now, "P. 1:11(10) ack 2"), TimeWaitVerdict::Ack(_)));
+    assert!(matches!(judge(&mut record, now, "P. 1:11(10) ack 2"), TimeWaitVerdict::Ignore));
+}

@@ -1,1 +1,130 @@
+use crate::testing::{Rig, plain};
 
+// RFC 9293 SHLD-7
+#[test]
+fn nagle_holds_a_small_segment_while_one_is_under_way() {
+    let mut rig = Rig::established();
+    rig.write(10);
+    rig.expect("P. 1:11(10) ack 1");
+    rig.write(10);
+    rig.write(20);
+    rig.expect_nothing();
+    rig.gets(". 1:1(0) ack 11");
+    rig.expect("P. 11:41(30) ack 1");
+}
+
+// RFC 9293 MUST-17
+#[test]
+fn nagle_can_be_turned_off() {
+    let mut rig = Rig::established_with(
+        plain(),
+        |options| options.nodelay = true,
+        "S. 0:0(0) ack 1 win 60000 <mss 1000,sackOK,wscale 0>",
+    );
+    rig.write(10);
+    rig.expect("P. 1:11(10) ack 1");
+    rig.write(10);
+    rig.expect("P. 11:21(10) ack 1");
+}
+
+#[test]
+fn full_segments_go_and_the_rest_waits() {
+    let mut rig = Rig::established();
+    rig.write(10);
+    rig.drain();
+    rig.write(2500);
+    assert_eq!(rig.drain(), [". 11:1011(1000) ack 1", ". 1011:2011(1000) ack 1"]);
+    rig.gets(". 1:1(0) ack 11");
+    rig.expect_nothing();
+    rig.gets(". 1:1(0) ack 2011");
+    rig.expect("P. 2011:2511(500) ack 1");
+}
+
+#[test]
+fn the_last_small_segment_goes_with_the_fin() {
+    let mut rig = Rig::established();
+    rig.write(10);
+    rig.drain();
+    rig.write(10);
+    rig.shutdown();
+    rig.expect("FP. 11:21(10) ack 1");
+    rig.expect_nothing();
+}
+
+#[test]
+fn the_congestion_window_is_ten_segments_at_first() {
+    let mut rig = Rig::established();
+    rig.write(30_000);
+    assert_eq!(rig.drain().len(), 10);
+    rig.gets(". 1:1(0) ack 2001");
+    assert_eq!(rig.drain().len(), 4, "two are acknowledged and the window grows by two");
+}
+
+#[test]
+fn the_peers_window_is_never_exceeded() {
+    let mut rig = Rig::established();
+    rig.gets(". 1:1(0) ack 1 win 2500");
+    rig.write(30_000);
+    assert_eq!(rig.drain(), [". 1:1001(1000) ack 1", ". 1001:2001(1000) ack 1"]);
+}
+
+// RFC 9293 MUST-38
+#[test]
+fn a_small_window_is_not_worth_a_segment_unless_it_is_half_of_the_largest() {
+    let mut rig = Rig::established();
+    rig.write(30_000);
+    rig.drain();
+    rig.gets(". 1:1(0) ack 10001 win 700");
+    rig.expect_nothing();
+    let mut small = Rig::established_with(plain(), |_| {}, "S. 0:0(0) ack 1 win 800 <mss 1000>");
+    small.write(30_000);
+    small.expect(". 1:801(800) ack 1");
+}
+
+#[test]
+fn super_segments_are_whole_multiples_and_the_budget_counts() {
+    let mut rig = Rig::established();
+    rig.host.gso_max = 65_535;
+    rig.write(9_500);
+    let (plan, text) = rig.poll(3_500).unwrap();
+    assert_eq!((plan.text_len, plan.gso_size, text.len()), (3_000, 1_000, 3_000));
+    let (plan, _) = rig.poll(100).unwrap();
+    assert_eq!((plan.text_len, plan.gso_size), (1_000, 0), "a whole segment at least");
+    let (plan, _) = rig.poll(u32::MAX).unwrap();
+    assert_eq!((plan.text_len, plan.gso_size), (5_000, 1_000));
+    assert!(rig.poll(u32::MAX).is_none(), "Nagle holds the rest");
+    assert_eq!(rig.info().segs_out, 2 + 3 + 1 + 5);
+}
+
+#[test]
+fn text_leaves_room_for_sack_blocks() {
+    let mut rig = Rig::established_with(plain(), |_| {}, "S. 0:0(0) ack 1 win 60000 <mss 1000,sackOK>");
+    rig.gets(". 101:201(100) ack 1");
+    rig.write(3000);
+    rig.expect(". 1:989(988) ack 1 <sack 101:201>");
+}
+
+// RFC 5681 §4.1
+#[test]
+fn an_idle_connection_starts_again_with_a_small_window() {
+    let mut rig = Rig::established();
+    for round in 0..6_u32 {
+        rig.write(30_000);
+        while !rig.drain().is_empty() {
+            let nxt = rig.tcb.snd.nxt.0.wrapping_sub(crate::testing::ISS);
+            rig.gets(&std::format!(". 1:1(0) ack {nxt}"));
+        }
+        assert!(round < 2 || rig.info().cwnd > 20_000);
+    }
+    rig.pass_ms(5_000);
+    rig.write(30_000);
+    assert_eq!(rig.drain().len(), 10);
+}
+
+// RFC 9293 MUST-61
+#[test]
+fn the_segment_that_empties_the_queue_is_pushed() {
+    let mut rig = Rig::established();
+    rig.write(2000);
+    assert_eq!(rig.drain(), [". 1:1001(1000) ack 1", "P. 1001:2001(1000) ack 1"]);
+}

@@ -1,1 +1,72 @@
+use crate::testing::Rig;
+use crate::{Error, Signals};
 
+#[test]
+fn a_fin_is_sent_again_with_its_text() {
+    let mut rig = Rig::established();
+    rig.write(10);
+    rig.shutdown();
+    rig.expect("FP. 1:11(10) ack 1");
+    rig.wait();
+    rig.expect("FP. 1:11(10) ack 1");
+    rig.gets(". 1:1(0) ack 11");
+    rig.wait();
+    rig.expect("F. 11:11(0) ack 1");
+    rig.gets(". 1:1(0) ack 12");
+    rig.expect_nothing();
+}
+
+#[test]
+fn text_sent_again_is_cut_to_the_segment_size_of_now() {
+    let mut rig = Rig::established();
+    rig.host.gso_max = 65_535;
+    rig.write(5_000);
+    assert_eq!(rig.poll(u32::MAX).unwrap().0.text_len, 5_000);
+    (rig.host.mss, rig.host.gso_max) = (400, 0);
+    rig.tcb.on_mtu(&mut rig.host.cx(), rig.tcb.snd.una, 400);
+    rig.check();
+    let again = rig.drain();
+    assert_eq!(again.first().map(String::as_str), Some(". 1:401(400) ack 1"));
+    assert_eq!(again.len(), 13);
+    assert_eq!(rig.info().cwnd, 10_000, "a narrow path is no congestion");
+}
+
+// RFC 9293 MUST-21
+#[test]
+fn the_user_timeout_ends_the_connection() {
+    let mut rig = Rig::established();
+    let mut options = rig.tcb.options();
+    options.user_timeout_ms = 3_000;
+    rig.tcb.set_options(&mut rig.host.cx(), &options);
+    rig.write(100);
+    rig.drain();
+    let (waited, signals) = rig.wait_until(|rig| {
+        rig.drain();
+        rig.tcb.is_finished()
+    });
+    assert!(signals.contains(Signals::TIMED_OUT));
+    assert!((3_000..7_000).contains(&waited), "{waited} ms");
+    assert_eq!(rig.try_read(), Err(Error::TimedOut));
+}
+
+// RFC 9293 MUST-18: Karn
+#[test]
+fn the_backoff_holds_until_something_is_measured() {
+    let mut rig = Rig::established();
+    rig.write(1000);
+    rig.drain();
+    rig.wait();
+    rig.drain();
+    rig.gets(". 1:1(0) ack 1001");
+    assert_eq!(rig.info().backoff, 1);
+    rig.write(1000);
+    rig.drain();
+    assert_eq!(rig.wait().0, 420);
+    rig.drain();
+    rig.gets(". 1:1(0) ack 2001");
+    rig.write(1000);
+    rig.drain();
+    rig.gets(". 1:1(0) ack 3001");
+    assert_eq!(rig.info().backoff, 0);
+}
+use std::string::String;

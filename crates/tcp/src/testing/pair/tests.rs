@@ -111,3 +111,44 @@ fn a_very_bad_wire_loses_no_octet() {
         run(seed, both(&config), 0, wire, [send(20_000), send(20_000)], false);
     }
 }
+
+/// Everything that can be turned, turned at random: options, buffers, pieces, laziness, and the wire.
+#[test]
+fn a_swarm_of_settings_loses_no_octet() {
+    for seed in 10_000..10_400_u64 {
+        let rng = &mut Rng::new(seed ^ 0xabc);
+        let wire = Wire {
+            loss: if rng.chance(300) { 0 } else { rng.below(200) },
+            duplicate: if rng.chance(500) { 0 } else { rng.below(200) },
+            reorder: if rng.chance(500) { 0 } else { rng.below(500) },
+            delay_us: 10 + rng.below(100_000),
+        };
+        let configs = [any_config(rng), any_config(rng)];
+        let plans = [any_plan(rng), any_plan(rng)];
+        let gso_max = if rng.chance(500) { 65_535 } else { 0 };
+        run(seed, configs, gso_max, wire, plans, seed % 5 == 0);
+    }
+}
+
+fn any_config(rng: &mut Rng) -> Config {
+    let max = 3_000 + rng.below(300_000) as u32;
+    Config {
+        sack: rng.chance(700),
+        timestamps: rng.chance(700),
+        window_scaling: rng.chance(700),
+        recv_buffer: crate::BufferSize { initial: max / 2, max },
+        send_buffer: crate::BufferSize { initial: 2_000 + rng.below(100_000) as u32, max: 4 << 20 },
+        quick_acks: rng.below(17) as u8,
+        // A wire this bad ends honest connections, and here none may end.
+        retries2: 40,
+        syn_retries: 20,
+        synack_retries: 20,
+        ..Config::default()
+    }
+}
+
+fn any_plan(rng: &mut Rng) -> Plan {
+    let piece_max = if rng.chance(200) { 50 } else { 30_000 };
+    let lazy = if rng.chance(500) { 0 } else { rng.below(990) };
+    Plan { octets: rng.below(60_000), piece: 1 + rng.below(piece_max), lazy }
+}
