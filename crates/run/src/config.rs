@@ -55,8 +55,8 @@ pub struct Config {
     pub gateways: Vec<IpAddr>,
     /// DNS servers to ask instead of those in the host's resolv.conf.
     pub dns: Vec<IpAddr>,
-    /// Largest IP packet of the link, in octets.
-    pub mtu: u16,
+    /// Largest IP packet of the link, in octets; `None` for the link's own.
+    pub mtu: Option<u16>,
     /// Faults of the wire.
     pub shape: Shape,
     /// Seeds what is not secret: faults and jitter. `None` takes a fresh one.
@@ -74,7 +74,7 @@ impl Default for Config {
             addresses: Vec::new(),
             gateways: Vec::new(),
             dns: Vec::new(),
-            mtu: 1500,
+            mtu: None,
             shape: Shape::default(),
             seed: None,
             hostname: None,
@@ -295,10 +295,9 @@ impl Config {
         }
         self.check_gateways()?;
         let v6 = self.addresses.is_empty() || self.addresses.iter().any(|network| network.address.is_ipv6());
-        if v6 && self.mtu < MTU_MIN_V6 {
+        if let Some(mtu) = self.mtu.filter(|mtu| v6 && *mtu < MTU_MIN_V6) {
             return Err(ConfigError::new(format_args!(
-                "--mtu {}: IPv6 needs {MTU_MIN_V6} octets at least; for less, give IPv4 addresses only, with --address",
-                self.mtu
+                "--mtu {mtu}: IPv6 needs {MTU_MIN_V6} octets at least; for less, give IPv4 addresses only, with --address"
             )));
         }
         if matches!(self.link, LinkChoice::Tap(_)) && self.addresses.is_empty() {

@@ -10,6 +10,7 @@ pub mod exchange;
 pub mod hosts;
 pub mod resolv_conf;
 pub mod server;
+mod wire;
 
 /// The port of DNS.
 pub const PORT: u16 = 53;

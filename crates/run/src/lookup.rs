@@ -19,6 +19,7 @@ use portolan_protocol::Family;
 use portolan_protocol::reply::LookUpFailure;
 
 use crate::config::Network;
+use crate::control::{Found, LookUp, Names};
 use crate::dns::exchange::{Exchange, Transport};
 use crate::dns::hosts::Hosts;
 use crate::dns::resolv_conf::ResolvConf;
@@ -59,15 +60,6 @@ pub struct Resolver<E> {
     remembered: Mutex<HashMap<IpAddr, String>>,
 }
 
-/// A name's addresses.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Addresses {
-    /// The name at the end of the aliases; empty when it is the one that was asked for.
-    pub canonical: String,
-    /// In the order in which they are to be tried; never empty.
-    pub addresses: Vec<IpAddr>,
-}
-
 impl<E: Exchange> Resolver<E> {
     /// A resolver that sends its questions over `network`.
     pub fn new(config: ResolverConfig, network: E) -> Resolver<E> {
@@ -81,7 +73,7 @@ impl<E: Exchange> Resolver<E> {
         name: &[u8],
         family: Option<Family>,
         only_configured: bool,
-    ) -> Result<Addresses, LookUpFailure> {
+    ) -> Result<Found, LookUpFailure> {
         let text = std::str::from_utf8(name).map_err(|_| LookUpFailure::NotFound)?;
         let wants = |v4: bool| {
             family.is_none_or(|family| (family == Family::V4) == v4)
@@ -197,12 +189,7 @@ impl<E: Exchange> Resolver<E> {
         self.config.own.iter().any(|own| own.address == address)
     }
 
-    fn found(
-        &self,
-        name: &str,
-        canonical: String,
-        addresses: Vec<IpAddr>,
-    ) -> Result<Addresses, LookUpFailure> {
+    fn found(&self, name: &str, canonical: String, addresses: Vec<IpAddr>) -> Result<Found, LookUpFailure> {
         if addresses.is_empty() {
             return Err(LookUpFailure::NoData);
         }
@@ -215,7 +202,7 @@ impl<E: Exchange> Resolver<E> {
                 }
             }
         }
-        Ok(Addresses { canonical, addresses })
+        Ok(Found { canonical, addresses })
     }
 
     /// One question, until a server has answered it: each server in turn, with a longer wait each time round.
@@ -257,6 +244,21 @@ impl<E: Exchange> Resolver<E> {
         let whole = tokio::time::timeout(self.config.conf.timeout, tcp).await;
         // A server that cuts answers short and refuses TCP: what it did say is better than nothing.
         whole.ok().and_then(Result::ok).and_then(|octets| Message::from_octets(octets).ok()).or(Some(reply))
+    }
+}
+
+impl<E: Exchange> Names for Resolver<E> {
+    fn by_name<'a>(
+        &'a self,
+        name: &'a [u8],
+        family: Option<Family>,
+        only_configured: bool,
+    ) -> LookUp<'a, Found> {
+        Box::pin(self.look_up(name, family, only_configured))
+    }
+
+    fn by_address(&self, address: IpAddr) -> LookUp<'_, String> {
+        Box::pin(self.reverse(address))
     }
 }
 

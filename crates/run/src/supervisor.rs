@@ -3,7 +3,7 @@
 //! It holds no network: when it is told to end it tells the stack process, which resets every connection, then the
 //! command. When the stack process dies it wakes whoever waits in accept ([`listeners`]), because that wait is on a
 //! socket of the program's own. It is the reaper of everything that the command leaves behind, so that descendants can
-//! be found. Start reading in [`run`]; the exit codes are those of `docs/cli.md`: 125 for what stops Portolan, 126 and
+//! be found. Start reading in [`run`]. Exit codes: 125 for what stops Portolan, 126 and
 //! 127 as a shell, 128+N for a signal, else the command's own.
 
 mod command;
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 
 use crate::channel::{News, Order};
 use crate::config::Config;
@@ -123,7 +123,7 @@ fn start(run: Run) -> Result<Running, Refusal> {
     let library = Library::place(run.library)
         .map_err(|error| Refusal::new(format_args!("no place for the preload library in /tmp: {error}")))?;
     let config = Config { capture: pcap.is_some(), ..run.config };
-    let (stack, variable) = StackProcess::start(config, library.directory(), pcap)?;
+    let (stack, variable) = StackProcess::start(config, library.directory(), pcap, signals.before())?;
     // Descendants whose parent ends become our children: they are reaped, and found when the stack process dies.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     let mut command = std::process::Command::new(&found);
@@ -134,7 +134,7 @@ fn start(run: Run) -> Result<Running, Refusal> {
             .map_err(|error| Refusal::new(format_args!("no standard error for the command: {error}")))?;
         command.stdout(stderr);
     }
-    crate::os::process::die_with_parent(&mut command, Signal::TERM);
+    crate::os::process::prepare_child(&mut command, signals.before());
     match command.spawn() {
         Ok(child) => {
             let command = Pid::from_child(&child);
@@ -288,7 +288,7 @@ impl Running {
     /// Reaps every child that has ended, ours and those that were left to us.
     fn reap(&mut self) -> Option<WaitStatus> {
         let mut status = None;
-        while let Ok(Some((pid, ended))) = waitpid(None, WaitOptions::NOHANG) {
+        while let Ok(Some((pid, ended))) = wait(WaitOptions::NOHANG) {
             if pid == self.command {
                 status = Some(ended);
             } else if pid == self.stack.pid() {

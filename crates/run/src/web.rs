@@ -29,6 +29,25 @@ const DELAY_MAX_MS: u64 = 3_600_000;
 /// The content of `/bytes` repeats after so many octets.
 const PERIOD: usize = 65_536;
 
+/// The status page; ROWS stands for what [`Status`] says.
+const PAGE: &str = "<!doctype html>
+<html lang=\"en\">
+<head><meta charset=\"utf-8\"><title>Portolan</title></head>
+<body>
+<h1>Portolan</h1>
+<p>This page came over your command's own TCP/IP stack.</p>
+<table>
+ROWS</table>
+<dl>
+<dt><a href=\"/bytes/1K\">/bytes/SIZE</a></dt>
+<dd>SIZE octets, digits with an optional K, M or G for powers of 1024; octet i is (i * 167 + (i &gt;&gt; 8)) mod 256</dd>
+<dt><a href=\"/delay/250\">/delay/MS</a></dt><dd>an answer after MS milliseconds</dd>
+<dt>/echo</dt><dd>what was sent</dd>
+</dl>
+</body>
+</html>
+";
+
 /// What the status page says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Status {
@@ -75,7 +94,9 @@ async fn answer(request: Request<Incoming>, status: &Status, pattern: Bytes) -> 
         return refused;
     }
     if path == "/" {
-        return text(StatusCode::OK, page(status));
+        let mut page = text(StatusCode::OK, page(status));
+        page.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        return page;
     }
     if let Some(size) = path.strip_prefix("/bytes/") {
         return match parse_size(size) {
@@ -123,17 +144,16 @@ fn echo(request: Request<Incoming>) -> Answer {
 }
 
 fn page(status: &Status) -> String {
-    let mut page = String::from("Portolan: this page came over your command's own TCP/IP stack.\n\n");
-    let width = status.lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let mut rows = String::new();
     for (name, value) in &status.lines {
-        page.push_str(&format!("{name:width$}  {value}\n"));
+        rows.push_str(&format!("<tr><th>{}</th><td>{}</td></tr>\n", in_html(name), in_html(value)));
     }
-    page.push_str(
-        "\n/bytes/SIZE  SIZE octets (K, M, G: powers of 1024); octet i is (i * 167 + (i >> 8)) mod 256\n\
-         /delay/MS    an answer after MS milliseconds\n\
-         /echo        what was sent\n",
-    );
-    page
+    PAGE.replace("ROWS", &rows)
+}
+
+/// Text that cannot end an element or begin one.
+fn in_html(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// Digits, with an optional K, M or G for powers of 1024.

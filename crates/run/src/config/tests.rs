@@ -101,10 +101,10 @@ fn options_must_fit_together() {
         config.check()
     };
     assert_eq!(config(|_| ()), Ok(()));
-    assert!(line(config(|c| c.mtu = 1279)).contains("1280"));
+    assert!(line(config(|c| c.mtu = Some(1279))).contains("1280"));
     assert_eq!(
         config(|c| {
-            c.mtu = 576;
+            c.mtu = Some(576);
             c.addresses = vec![parse_network("10.0.0.9/24").unwrap()];
         }),
         Ok(())

@@ -3,6 +3,7 @@
 //! Who sent a signal matters: one that the terminal sent has reached the command too, one from kill(2) has not.
 #![allow(unsafe_code, reason = "sigprocmask and signalfd have no safe binding")]
 
+use std::fmt;
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -24,21 +25,43 @@ pub struct Arrived {
 #[derive(Debug)]
 pub struct Signals {
     file: std::fs::File,
+    before: Mask,
+}
+
+/// What a thread has blocked. Children inherit it, through exec too.
+#[derive(Clone, Copy)]
+pub struct Mask(libc::sigset_t);
+
+impl Mask {
+    /// Makes it the calling thread's. Async-signal-safe.
+    pub fn set(&self) {
+        // SAFETY: the set is initialised, and the call changes nothing but the thread's mask.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut());
+        }
+    }
+}
+
+impl fmt::Debug for Mask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mask")
+    }
 }
 
 impl Signals {
-    /// Blocks the signals of this thread, which should be the only one, and opens the descriptor. A child started by
-    /// [`std::process::Command`] has nothing blocked.
+    /// Blocks the signals of this thread, which should be the only one, and opens the descriptor. A child needs
+    /// [`Signals::before`] again.
     pub fn take() -> io::Result<Signals> {
         let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: sigemptyset initialises the set that the calls after it read; all arguments are valid for the
-        // calls, and the descriptor that signalfd returns is owned by nobody else.
+        let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: sigemptyset initialises the set that the calls after it read, pthread_sigmask that which was
+        // before; all arguments are valid for the calls, and nobody else owns the descriptor of signalfd.
         unsafe {
             libc::sigemptyset(set.as_mut_ptr());
             for number in TAKEN {
                 libc::sigaddset(set.as_mut_ptr(), number);
             }
-            let error = libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut());
+            let error = libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), before.as_mut_ptr());
             if error != 0 {
                 return Err(io::Error::from_raw_os_error(error));
             }
@@ -46,8 +69,13 @@ impl Signals {
             if fd < 0 {
                 return Err(io::Error::last_os_error());
             }
-            Ok(Signals { file: OwnedFd::from_raw_fd(fd).into() })
+            Ok(Signals { file: OwnedFd::from_raw_fd(fd).into(), before: Mask(before.assume_init()) })
         }
+    }
+
+    /// What was blocked before, for children.
+    pub fn before(&self) -> Mask {
+        self.before
     }
 
     /// The next signal, `None` when none is waiting.

@@ -18,7 +18,9 @@ const LISTENING: u32 = 0x1_0000;
 /// Shuts every listener of our descendants down. Returns the processes that could not be looked into, as
 /// `NAME (PID)`.
 pub(super) fn shut_down() -> Vec<String> {
-    let ours = our_listeners(&fs::read_to_string("/proc/net/unix").unwrap_or_default());
+    // Names hold any octets; ours that matter here are plain text.
+    let table = fs::read("/proc/net/unix").unwrap_or_default();
+    let ours = our_listeners(&String::from_utf8_lossy(&table));
     let mut untouched = Vec::new();
     for pid in descendant_pids() {
         if !ours.is_empty() && shut_down_in(pid, &ours).is_none() && still_runs(pid) {

@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use super::Refusal;
 use crate::channel::{Channel, HIDDEN_ARGUMENT, News, Order};
 use crate::config::Config;
+use crate::os::signals::Mask;
 
 /// How long the stack process may take to start.
 const START_TIME: Duration = Duration::from_secs(10);
@@ -32,6 +33,7 @@ impl StackProcess {
         config: Config,
         library: Option<&Path>,
         capture: Option<OwnedFd>,
+        mask: Mask,
     ) -> Result<(StackProcess, (String, String)), Refusal> {
         let cannot = |error: io::Error| Refusal::new(format_args!("cannot start the stack process: {error}"));
         let (ours, theirs) = UnixStream::pair().map_err(cannot)?;
@@ -43,7 +45,7 @@ impl StackProcess {
             .stdout(capture.map_or_else(Stdio::null, Stdio::from))
             // What the user preloads is meant for the command.
             .env_remove("LD_PRELOAD");
-        crate::os::process::die_with_parent(&mut command, Signal::TERM);
+        crate::os::process::prepare_child(&mut command, mask);
         let child = command.spawn().map_err(cannot)?;
         // Our copies of its ends go now, so that the end of the stream is seen when it dies.
         drop(command);

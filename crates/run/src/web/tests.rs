@@ -4,7 +4,7 @@ use super::*;
 
 async fn ask(request: &str) -> Vec<u8> {
     let (mut client, server) = tokio::io::duplex(64 * 1024);
-    let status = Arc::new(Status { lines: vec![("link".into(), "egress".into())] });
+    let status = Arc::new(Status { lines: vec![("link".into(), "<egress>".into())] });
     let served = tokio::spawn(serve(server, status));
     client.write_all(request.as_bytes()).await.unwrap();
     client.shutdown().await.unwrap();
@@ -26,7 +26,7 @@ async fn the_status_page_tells_what_it_is_given() {
     let (code, body) = get("/").await;
     let body = String::from_utf8(body).unwrap();
     assert_eq!(code, 200);
-    assert!(body.contains("link  egress") && body.contains("/bytes/SIZE"), "{body}");
+    assert!(body.contains("<th>link</th><td>&lt;egress&gt;</td>") && body.contains("/bytes/SIZE"), "{body}");
 }
 
 #[tokio::test]
