@@ -79,7 +79,7 @@ impl Signals {
     }
 
     /// The next signal, `None` when none is waiting.
-    pub fn next(&mut self) -> Option<Arrived> {
+    pub fn take_next(&mut self) -> Option<Arrived> {
         // The layout of signalfd_siginfo: number at 0, errno at 4, code at 8, each four octets, 128 in all.
         let mut info = [0; size_of::<libc::signalfd_siginfo>()];
         if self.file.read(&mut info).ok()? != info.len() {
