@@ -26,7 +26,7 @@ pub enum Order {
     /// The first message.
     Start {
         /// What to start.
-        config: Config,
+        config: Box<Config>,
         /// The directory that holds the preload library of this run. The stack process removes it when the supervisor
         /// was killed and cannot.
         library: Option<PathBuf>,

@@ -116,7 +116,7 @@ struct Running {
 fn start(run: Run) -> Result<Running, Refusal> {
     let found = command::find(&run.program)?;
     let signals =
-        Signals::take().map_err(|error| Refusal::new(format_args!("cannot take signals: {error}")))?;
+        Signals::open().map_err(|error| Refusal::new(format_args!("cannot take signals: {error}")))?;
     let summary = open_summary(&run.summary)?;
     let pcap = run.pcap.as_deref().map(|path| open_capture(path, run.force)).transpose()?;
     let to_stdout = run.pcap.as_deref() == Some(Path::new("-"));
@@ -237,7 +237,7 @@ impl Running {
 
     /// Looks at everything once; the command's status when it has ended.
     fn turn(&mut self) -> Option<WaitStatus> {
-        while let Some(signal) = self.signals.next() {
+        while let Some(signal) = self.signals.take_next() {
             self.on_signal(signal);
         }
         self.read_news();
@@ -321,7 +321,7 @@ impl Running {
         let until = Instant::now() + FINISH_TIME;
         while self.stack.is_alive() && Instant::now() < until {
             self.wait(Some(until));
-            while let Some(signal) = self.signals.next() {
+            while let Some(signal) = self.signals.take_next() {
                 if matches!(signal.number, libc::SIGINT | libc::SIGTERM) {
                     self.stack.order(&Order::Abort);
                 }

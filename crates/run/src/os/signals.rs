@@ -51,7 +51,7 @@ impl fmt::Debug for Mask {
 impl Signals {
     /// Blocks the signals of this thread, which should be the only one, and opens the descriptor. A child needs
     /// [`Signals::before`] again.
-    pub fn take() -> io::Result<Signals> {
+    pub fn open() -> io::Result<Signals> {
         let mut set = MaybeUninit::<libc::sigset_t>::uninit();
         let mut before = MaybeUninit::<libc::sigset_t>::uninit();
         // SAFETY: sigemptyset initialises the set that the calls after it read, pthread_sigmask that which was
@@ -79,7 +79,7 @@ impl Signals {
     }
 
     /// The next signal, `None` when none is waiting.
-    pub fn next(&mut self) -> Option<Arrived> {
+    pub fn take_next(&mut self) -> Option<Arrived> {
         // The layout of signalfd_siginfo: number at 0, errno at 4, code at 8, each four octets, 128 in all.
         let mut info = [0; size_of::<libc::signalfd_siginfo>()];
         if self.file.read(&mut info).ok()? != info.len() {

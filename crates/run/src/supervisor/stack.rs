@@ -51,7 +51,8 @@ impl StackProcess {
         drop(command);
         let mut started =
             StackProcess { pid: Pid::from_child(&child), channel: Some(Channel::new(ours)), alive: true };
-        let variable = started.handshake(Order::Start { config, library: library.map(Path::to_owned) })?;
+        let variable = started
+            .handshake(Order::Start { config: Box::new(config), library: library.map(Path::to_owned) })?;
         Ok((started, variable))
     }
 
