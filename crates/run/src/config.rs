@@ -8,6 +8,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::Plan;
+
 /// Longest name of a network device, in octets (IFNAMSIZ less the final NUL).
 const DEVICE_NAME_MAX: usize = 15;
 
@@ -300,10 +302,13 @@ impl Config {
                 "--mtu {mtu}: IPv6 needs {MTU_MIN_V6} octets at least; for less, give IPv4 addresses only, with --address"
             )));
         }
-        if matches!(self.link, LinkChoice::Tap(_)) && self.addresses.is_empty() {
-            return Err(ConfigError::new("a TAP has no address of its own; give one with --address CIDR"));
+        match self.link {
+            LinkChoice::Tap(_) if self.addresses.is_empty() => {
+                Err(ConfigError::new("a TAP has no address of its own; give one with --address CIDR"))
+            }
+            LinkChoice::Tap(_) => Ok(()),
+            LinkChoice::Egress | LinkChoice::None => Plan::new(self).map(drop),
         }
-        Ok(())
     }
 
     fn check_gateways(&self) -> Result<(), ConfigError> {

@@ -19,10 +19,11 @@ use std::time::Duration;
 use portolan::Host;
 use portolan_protocol::environment::STACK;
 use portolan_protocol::{Rendezvous, Secret, SocketId};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getppid, getrlimit, setrlimit};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 use crate::channel::{News, Order, line};
@@ -103,6 +104,9 @@ struct Running {
     variable: (String, String),
     counters: Arc<Counters>,
     report: Report,
+    terminate: Signal,
+    /// The supervisor, unless it was dead before.
+    parent: Option<Pid>,
 }
 
 impl Running {
@@ -136,7 +140,22 @@ impl Running {
             seed: (is_shaped || config.seed.is_some()).then_some(seed),
             ..Report::default()
         };
-        Ok(Running { host, resolver, network, worker, control, flows, variable, counters, report })
+        let terminate =
+            signal(SignalKind::terminate()).map_err(|error| format!("cannot take signals: {error}"))?;
+        let parent = getppid();
+        Ok(Running {
+            host,
+            resolver,
+            network,
+            worker,
+            control,
+            flows,
+            variable,
+            counters,
+            report,
+            terminate,
+            parent,
+        })
     }
 
     /// Waits for the order to end, ends, and reports.
@@ -145,16 +164,11 @@ impl Running {
             tokio::select! {
                 order = orders.next() => match order {
                     Some(Order::Finish) => break true,
-                    Some(Order::Abort) => break false,
+                    Some(Order::Abort) | None => break false,
                     Some(Order::Start { .. }) => {}
-                    None => {
-                        // The supervisor was killed, and cannot remove it any more.
-                        if let Some(library) = library {
-                            let _ = std::fs::remove_dir_all(library);
-                        }
-                        break false;
-                    }
                 },
+                // The kernel sends it when the supervisor dies.
+                _ = self.terminate.recv() => break false,
                 () = self.flows.collect() => {}
             }
         };
@@ -165,6 +179,10 @@ impl Running {
         let _ = tokio::time::timeout(RESET_TIME, &mut self.worker).await;
         self.control.abort();
         self.network.close().await;
+        if let Some(library) = library.filter(|_| getppid() != self.parent) {
+            // The supervisor was killed, and cannot remove it any more.
+            let _ = std::fs::remove_dir_all(library);
+        }
         self.flows.finish(self.report, &self.resolver, &self.counters)
     }
 

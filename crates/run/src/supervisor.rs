@@ -116,7 +116,7 @@ struct Running {
 fn start(run: Run) -> Result<Running, Refusal> {
     let found = command::find(&run.program)?;
     let signals =
-        Signals::take().map_err(|error| Refusal::new(format_args!("cannot take signals: {error}")))?;
+        Signals::open().map_err(|error| Refusal::new(format_args!("cannot take signals: {error}")))?;
     let summary = open_summary(&run.summary)?;
     let pcap = run.pcap.as_deref().map(|path| open_capture(path, run.force)).transpose()?;
     let to_stdout = run.pcap.as_deref() == Some(Path::new("-"));

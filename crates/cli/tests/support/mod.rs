@@ -55,11 +55,26 @@ pub fn built() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_portolan"))
 }
 
+/// What the names of [`installed`]'s folders begin with; a process number follows.
+const COPY_PREFIX: &str = "portolan-installed-";
+
+/// Removes the copies that test processes have left, which have ended since.
+fn remove_old_copies() {
+    for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix(COPY_PREFIX));
+        if owner.is_some_and(|owner| !Path::new("/proc").join(owner).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// A copy of the program, and of the library beside it if there is one, where an ordinary user may read it.
 pub fn installed() -> &'static Path {
     static COPY: OnceLock<PathBuf> = OnceLock::new();
     COPY.get_or_init(|| {
-        let folder = std::env::temp_dir().join(format!("portolan-installed-{}", std::process::id()));
+        remove_old_copies();
+        let folder = std::env::temp_dir().join(format!("{COPY_PREFIX}{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
         let library = built().with_file_name("libportolan_preload.so");

@@ -51,7 +51,7 @@ impl fmt::Debug for Mask {
 impl Signals {
     /// Blocks the signals of this thread, which should be the only one, and opens the descriptor. A child needs
     /// [`Signals::before`] again.
-    pub fn take() -> io::Result<Signals> {
+    pub fn open() -> io::Result<Signals> {
         let mut set = MaybeUninit::<libc::sigset_t>::uninit();
         let mut before = MaybeUninit::<libc::sigset_t>::uninit();
         // SAFETY: sigemptyset initialises the set that the calls after it read, pthread_sigmask that which was

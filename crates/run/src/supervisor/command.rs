@@ -71,10 +71,6 @@ pub(super) fn refused(program: &OsStr, error: &io::Error) -> Refusal {
         Some(libc::ENOENT) => {
             Refusal { code: NOT_FOUND, line: format!("{shown}: its interpreter is not there") }
         }
-        Some(libc::ENOEXEC) => Refusal {
-            code: CANNOT_EXECUTE,
-            line: format!("{shown} is neither a program nor a script with a #! line"),
-        },
         _ => Refusal { code: CANNOT_EXECUTE, line: format!("{shown} cannot be executed: {error}") },
     }
 }
