@@ -292,6 +292,7 @@ impl Tcb {
     /// What every call does last: timers follow what happened, and the host learns whether there is something
     /// to send.
     pub(crate) fn finish(&mut self, cx: &mut Context<'_>, signals: Signals) -> Signals {
+        cx.slabs.recharge(self.queues);
         self.rearm(cx);
         let transmit = if self.wants_transmit(cx) { Signals::TRANSMIT } else { Signals::empty() };
         signals | transmit
