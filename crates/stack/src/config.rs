@@ -28,6 +28,8 @@ pub struct Config {
     pub request_timeout_us: u64,
     /// Events that are not a socket's: requests, intercepted datagrams and echoes, summaries of flows.
     pub events_max: usize,
+    /// Octets of memory that intercepted datagrams and echoes may take while they wait as events.
+    pub events_octets_max: usize,
     /// Neighbours per link (net.ipv4.neigh.default.gc_thresh3).
     pub neighbours_max: usize,
     /// Of these, those whose Ethernet address is being looked for.
@@ -73,6 +75,7 @@ impl Default for Config {
             requests_max: 4096,
             request_timeout_us: 130_000_000,
             events_max: 8192,
+            events_octets_max: 8 << 20,
             neighbours_max: 1024,
             neighbours_incomplete_max: 128,
             neighbour_queue_max: 4,
