@@ -89,7 +89,9 @@ pub struct WireEnd {
     /// Where outgoing frames are copied into.
     pool: Pool,
     staged: Vec<PacketBuf>,
+    /// Empty buffers for the other end, and those that came back from it.
     returns: Vec<PacketBuf>,
+    collected: Vec<PacketBuf>,
 }
 
 impl WireEnd {
@@ -103,6 +105,7 @@ impl WireEnd {
             pool: Pool::new(),
             staged: Vec::new(),
             returns: Vec::new(),
+            collected: Vec::new(),
         }
     }
 
@@ -200,12 +203,12 @@ impl Link for WireEnd {
             queue.sender_waits = !batch.is_empty() && !queue.has_room();
             let is_full = queue.sender_waits;
             self.outgoing.publish(&queue);
-            let returned = std::mem::take(&mut queue.returned);
+            std::mem::swap(&mut queue.returned, &mut self.collected);
             drop(queue);
             if count > 0 {
                 self.peer.ring();
             }
-            for packet in returned {
+            for packet in self.collected.drain(..) {
                 packet.recycle(&mut self.pool);
             }
             if is_full {

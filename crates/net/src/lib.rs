@@ -26,6 +26,7 @@ mod handle;
 mod host;
 mod seed;
 mod shared;
+pub mod socket;
 pub mod tcp;
 pub mod udp;
 mod wakers;

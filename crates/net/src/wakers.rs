@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 /// Which readiness a task waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Direction {
+pub enum Direction {
     /// Text, a datagram, a connection to accept, or the end of them.
     Read,
     /// Room to send, or the end of a connection attempt.

@@ -9,7 +9,9 @@
 #![expect(unsafe_code, reason = "libc symbols")]
 
 use libc::{c_int, sockaddr, socklen_t};
-use portolan_protocol::{Address, CALL_MAX, Family, Name, Operation, Reply, SEND_BUFFER, SocketId, Transport};
+use portolan_protocol::{
+    Address, CALL_MAX, Family, Name, Operation, Reply, SEND_BUFFER, SocketId, Transport,
+};
 
 use crate::address::{Given, UnixAddress};
 use crate::errno::{self, Errno};

@@ -126,21 +126,22 @@ fn wait(socket: Socket) -> Result<c_int, Errno> {
     if poll.revents & (libc::POLLERR | libc::POLLHUP) == 0 {
         return Ok(0);
     }
-    let _ = sys::option(socket.fd, libc::SO_ERROR);
+    let native = sys::option(socket.fd, libc::SO_ERROR).unwrap_or(0);
     match take_error(socket) {
         Some(error) => Err(error),
-        // The other host may have connected and gone within one turn.
+        // The stack process itself is gone.
+        None if native != 0 => Err(Errno(native)),
+        // The other host has connected and gone already.
         None => Ok(0),
     }
 }
 
-/// The error that ended a connection, taken from the stack process, which knows it better than the kernel.
+/// The error that ended a connection, taken from the stack process, which knows it better than the kernel. `None` if
+/// it knows none, or cannot be asked.
 pub(crate) fn take_error(socket: Socket) -> Option<Errno> {
     match control::call(Operation::TakeError { socket: socket.target() }, &mut [0; CALL_MAX]) {
-        Ok(Reply::Count(0)) => None,
-        Ok(Reply::Count(errno)) => c_int::try_from(errno).ok().map(Errno),
-        Ok(_) => None,
-        Err(error) => Some(error),
+        Ok(Reply::Count(errno @ 1..)) => c_int::try_from(errno).ok().map(Errno),
+        _ => None,
     }
 }
 

@@ -7,6 +7,7 @@
 
 #![expect(unsafe_code, reason = "registers a fork handler with libc")]
 
+use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use libc::c_int;
@@ -196,17 +197,29 @@ fn complain_about_version(theirs: u16) {
     if HAS_COMPLAINED.swap(true, Ordering::Relaxed) {
         return;
     }
-    let mut line = *b"portolan: the preload library speaks protocol ....., the stack process .....: \
-        use a library and a program of one build\n";
-    let mut places = (0..line.len()).filter(|&at| line[at..].starts_with(b"....."));
-    let at = [places.next().unwrap_or(0), places.next().unwrap_or(0)];
-    for (at, mut version) in at.into_iter().zip([VERSION, theirs]) {
-        for digit in line[at..at + 5].iter_mut().rev() {
-            *digit = b'0' + (version % 10) as u8;
-            version /= 10;
-        }
+    let mut line = Line { octets: [0; 192], len: 0 };
+    // A line that does not fit is cut, which is better than silence.
+    let _ = writeln!(
+        line,
+        "portolan: the preload library speaks protocol {VERSION}, the stack process {theirs}: \
+         use a library and a program of one build"
+    );
+    sys::complain(line.octets.get(..line.len).unwrap_or(&[]));
+}
+
+/// Text put together without allocation.
+struct Line {
+    octets: [u8; 192],
+    len: usize,
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.octets.get_mut(self.len..).and_then(|rest| rest.get_mut(..text.len()));
+        room.ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.len += text.len();
+        Ok(())
     }
-    sys::complain(&line);
 }
 
 /// Runs a call under the lock with signals blocked.

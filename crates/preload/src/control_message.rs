@@ -163,3 +163,6 @@ fn octet(data: &[u8]) -> Result<Option<u8>, Errno> {
         _ => u8::try_from(value).map(Some).map_err(|_| Errno(libc::EINVAL)),
     }
 }
+
+#[cfg(test)]
+mod tests;

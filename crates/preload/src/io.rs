@@ -148,7 +148,8 @@ pub(crate) unsafe extern "C" fn sendto(
     address_len: socklen_t,
 ) -> ssize_t {
     let has_address = !address.is_null();
-    let socket = if has_address { Socket::identify(fd) } else { Socket::identify_datagram(fd) };
+    let is_special = has_address || flags & (libc::MSG_OOB | libc::MSG_FASTOPEN) != 0;
+    let socket = if is_special { Socket::identify(fd) } else { Socket::identify_datagram(fd) };
     match socket {
         Some(socket) if socket.transport() == Transport::Udp => {
             let destination =

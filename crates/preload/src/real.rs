@@ -5,6 +5,7 @@
 //! Blocking calls go through these and not through bare system calls, so that they stay cancellation points.
 
 #![expect(unsafe_code, reason = "libc's functions are called through pointers")]
+#![expect(clippy::too_many_arguments, reason = "libc's signatures")]
 
 use core::ffi::CStr;
 use core::mem::transmute;

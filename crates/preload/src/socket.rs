@@ -4,7 +4,7 @@
 
 use libc::c_int;
 use portolan_protocol::request::Target;
-use portolan_protocol::{Address, Family, Kind, Name, SEND_BUFFER, SocketId, Transport};
+use portolan_protocol::{Address, Family, Kind, Name, Operation, SEND_BUFFER, SocketId, Transport};
 
 use crate::errno::{self, Errno};
 use crate::{control, real, state, sys};
@@ -140,8 +140,10 @@ fn name_and_attach(fd: c_int, kind: Kind) -> Result<(), Errno> {
     match kind.transport {
         Transport::Tcp => state::hint_stream(fd, true),
         Transport::Udp => {
-            // Attached at once: an unconnected SEQPACKET socket would poll HUP and take datagrams of strangers.
+            // Attached at once: an unconnected SEQPACKET socket would poll HUP and take datagrams of strangers. The
+            // stack process takes only sockets that it was told of.
             let rendezvous = state::rendezvous().ok_or(Errno::NETDOWN)?;
+            control::order(Operation::LocalAddress { socket: Target { id, kind } })?;
             attach(fd, rendezvous.name())?;
             state::hint_stream(fd, false);
             state::note_datagrams();

@@ -143,7 +143,8 @@ pub(crate) fn is_hung_up(fd: c_int) -> bool {
     let mut entry = libc::pollfd { fd, events: 0, revents: 0 };
     let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     let no_mask = ptr::null::<c_void>();
-    let polled = call!(libc::SYS_ppoll, &raw mut entry, 1usize, &raw const at_once, no_mask, size_of::<u64>());
+    let polled =
+        call!(libc::SYS_ppoll, &raw mut entry, 1usize, &raw const at_once, no_mask, size_of::<u64>());
     polled.is_ok() && entry.revents & libc::POLLHUP != 0
 }
 

@@ -19,6 +19,7 @@ mod server;
 mod socket;
 mod stream;
 mod sweep;
+mod tcp_info;
 
 pub use lookup::{Found, LookUp, Names};
 pub use server::{ControlConfig, ControlServer};

@@ -1,4 +1,4 @@
 //! What portolan run is: engines, the stack process, the gateway, shaping and the built-in web server.
 
-mod control;
+pub mod control;
 pub mod os;

@@ -78,7 +78,7 @@ impl Default for Config {
             events_octets_max: 8 << 20,
             neighbours_max: 1024,
             neighbours_incomplete_max: 128,
-            neighbour_queue_max: 4,
+            neighbour_queue_max: 48,
             reply_queue_max: 512,
             datagram_queue_max: 1000,
             udp_receive_octets: 212_992,

@@ -10,12 +10,13 @@ use portolan_link::{Chunks, Instant};
 use portolan_tcp::{Context, Error, Info, Signals, State, Tcb};
 use portolan_wire::{Family, FlowKey};
 
-use crate::demux::{Slot, TimeWaitRecord};
+use crate::demux::Slot;
 use crate::event::{Event, Pending};
 use crate::flow::{FlowEnd, FlowSummary, LimitedBy};
 use crate::list::{List, NONE, Place};
 use crate::socket::Kind as SocketKind;
 use crate::stack::Stack;
+use crate::time_wait::TimeWaitRecord;
 use crate::timer::{Kind, Owner, TimerId};
 use crate::{LinkId, SocketError, SocketId};
 

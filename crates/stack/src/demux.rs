@@ -4,24 +4,22 @@
 //! gateway's request, or a UDP socket with a peer. The table holds numbers only; keys stand in the records.
 
 use hashbrown::HashTable;
-use portolan_link::{Chunks, PacketBuf};
-use portolan_tcp::{EmbryoDeadline, EmbryoVerdict, Segment, Tcb, TimeWaitVerdict, isn, reset_for};
+use portolan_link::Chunks;
+use portolan_tcp::{Segment, reset_for};
 use portolan_wire::tcp::Flags;
 use portolan_wire::{Checksum, Endpoint, FlowKey, SeqNumber, protocol, tcp};
 
-use crate::connection::{Connection, Path, PortHold, mss_of};
+use crate::connection::Connection;
 use crate::drop::DropReason;
-use crate::event::Pending;
+use crate::embryo::EmbryoRecord;
 use crate::intercept::Request;
 use crate::ip::input::Arrival;
 use crate::link::ethernet::Frame;
-use crate::list::{NONE, Place};
 use crate::random::Keyed;
 use crate::slab::Slab;
-use crate::socket::Kind as SocketKind;
 use crate::socket::udp::UdpFlow;
 use crate::stack::Stack;
-use crate::timer::{Kind, Owner, TimerId};
+use crate::time_wait::TimeWaitRecord;
 
 /// What a flow's entry leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,42 +29,6 @@ pub(crate) enum Slot {
     TimeWait(u32),
     Request(u32),
     Udp(u32),
-}
-
-/// A connection in SYN-RECEIVED.
-#[derive(Debug)]
-pub(crate) struct EmbryoRecord {
-    pub(crate) key: FlowKey,
-    pub(crate) embryo: portolan_tcp::Embryo,
-    pub(crate) timer: Option<TimerId>,
-    pub(crate) parent: Parent,
-    pub(crate) mss: u16,
-    pub(crate) opened_at: portolan_link::Instant,
-}
-
-/// Who waits for an embryo to become a connection.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Parent {
-    /// A listener's index.
-    Listener(u32),
-    /// The index of the socket that a request was accepted with.
-    Socket(u32),
-}
-
-impl Parent {
-    /// The index of the socket that settings are taken from.
-    fn owner(self) -> u32 {
-        let (Parent::Listener(owner) | Parent::Socket(owner)) = self;
-        owner
-    }
-}
-
-/// A connection in TIME-WAIT.
-#[derive(Debug)]
-pub(crate) struct TimeWaitRecord {
-    pub(crate) key: FlowKey,
-    pub(crate) record: portolan_tcp::TimeWait,
-    pub(crate) timer: Option<TimerId>,
 }
 
 /// The flow table and the records that it leads to.
@@ -224,224 +186,8 @@ impl Stack {
         if signals.contains(portolan_tcp::Signals::DROPPED) { Err(DropReason::TcpSegment) } else { Ok(()) }
     }
 
-    /// A segment for a connection in SYN-RECEIVED.
-    fn embryo_input(
-        &mut self,
-        index: u32,
-        incoming: &Incoming,
-        frame: &mut Frame,
-        header_len: usize,
-    ) -> Result<(), DropReason> {
-        let now = self.engine.now;
-        let Some(record) = self.flows.embryos.get_mut(index) else { return Err(DropReason::TcpSegment) };
-        let verdict = record.embryo.on_segment(&self.engine.config.tcp, now, &incoming.segment);
-        let (key, parent) = (record.key, record.parent);
-        match verdict {
-            EmbryoVerdict::Establish => {
-                // Linux: with the accept queue full, the last ACK is as if it had been lost.
-                if let Parent::Listener(listener) = parent
-                    && !self.accept_queue_has_room(listener)
-                {
-                    self.engine.stats.tcp_host.listen_overflows += 1;
-                    return Err(DropReason::AcceptQueueFull);
-                }
-                let connection = self.hatch(index)?;
-                let mut text = Chunks::new();
-                if let Some(mut packet) = frame.packet.take() {
-                    packet.consume(header_len);
-                    text_of(packet, incoming, &mut text, self);
-                }
-                let taken = self.connection_input(connection, &incoming.segment, &mut text);
-                if let Parent::Listener(listener) = parent {
-                    self.enqueue_accepted(listener, connection);
-                }
-                taken
-            }
-            EmbryoVerdict::Reset(plan) => {
-                self.send_reset(&key, &plan);
-                Ok(())
-            }
-            EmbryoVerdict::SynAck => {
-                self.send_syn_ack(index);
-                Ok(())
-            }
-            EmbryoVerdict::Challenge(plan) => {
-                self.send_control(&key, &plan, self.engine.config.hop_limit, 0);
-                Ok(())
-            }
-            EmbryoVerdict::Delete => {
-                self.delete_embryo(index, Some(crate::SocketError::ConnectionReset));
-                Ok(())
-            }
-            EmbryoVerdict::Ignore => Err(DropReason::TcpSegment),
-        }
-    }
-
-    /// Makes a connection of an embryo, which is gone then.
-    fn hatch(&mut self, index: u32) -> Result<u32, DropReason> {
-        if self.flows.connections.len() >= self.engine.config.connections_max {
-            return Err(DropReason::ConnectionsFull);
-        }
-        let Some(record) = self.take_embryo(index) else { return Err(DropReason::TcpSegment) };
-        let EmbryoRecord { key, embryo, parent, mss, opened_at, .. } = record;
-        let (owner, listener) = match parent {
-            Parent::Listener(listener) => (listener, listener),
-            Parent::Socket(socket) => (socket, NONE),
-        };
-        let options = self.tcp_options_of(owner);
-        let flow = self.next_flow_id();
-        let mut cx = self.engine.context(mss, 0);
-        let tcb = Tcb::from_embryo(&mut cx, &embryo, &options, flow);
-        let socket = if listener == NONE { owner } else { NONE };
-        let (ttl, tos) = self.ttl_tos_of(owner);
-        let holds_port = (listener != NONE).then(|| PortHold { reuse: self.reuses_address(owner) });
-        let connection = self.flows.connections.insert(Connection {
-            key,
-            tcb,
-            path: Path { mss, ..Path::UNKNOWN },
-            place: Place::NOWHERE,
-            timer: None,
-            socket,
-            listener,
-            opened_at,
-            established_at: None,
-            in_table: true,
-            holds_port,
-            device: self.device_of(owner),
-            ttl,
-            tos,
-        });
-        self.flows.insert(Slot::Connection(connection));
-        if let Some(hold) = holds_port {
-            self.ports.hold_connection(&key, hold.reuse);
-        }
-        if let Some(record) = self.sockets.get_mut(socket) {
-            record.kind = SocketKind::Connection(connection);
-        }
-        self.refresh_path(connection);
-        Ok(connection)
-    }
-
-    /// Removes an embryo from all tables.
-    fn take_embryo(&mut self, index: u32) -> Option<EmbryoRecord> {
-        let record = self.flows.embryos.get_mut(index)?;
-        let (key, parent) = (record.key, record.parent);
-        if let Some(timer) = record.timer.take() {
-            self.timers.cancel(timer);
-        }
-        if let Parent::Listener(listener) = parent {
-            self.embryo_left(listener);
-        }
-        self.flows.remove(Slot::Embryo(index), &key);
-        self.flows.embryos.remove(index)
-    }
-
-    /// Forgets an embryo. The socket of an accepted request hears why.
-    pub(crate) fn delete_embryo(&mut self, index: u32, error: Option<crate::SocketError>) {
-        let Some(record) = self.take_embryo(index) else { return };
-        self.engine.stats.tcp.attempt_fails += 1;
-        if let Parent::Socket(socket) = record.parent
-            && let Some(socket_record) = self.sockets.get_mut(socket)
-        {
-            socket_record.kind = SocketKind::Ended;
-            socket_record.error = error;
-            self.pend(socket, Pending::CONNECT_FAILED);
-        }
-    }
-
-    /// An embryo's timer has fired.
-    pub(crate) fn on_embryo_timeout(&mut self, index: u32) {
-        let now = self.engine.now;
-        let Some(record) = self.flows.embryos.get_mut(index) else { return };
-        record.timer = None;
-        match record.embryo.on_deadline(&self.engine.config.tcp, now) {
-            EmbryoDeadline::GiveUp => return self.delete_embryo(index, Some(crate::SocketError::TimedOut)),
-            EmbryoDeadline::Resend => self.send_syn_ack(index),
-            EmbryoDeadline::Wait => {}
-        }
-        self.keep_embryo_timer(index);
-    }
-
-    pub(crate) fn keep_embryo_timer(&mut self, index: u32) {
-        let Some(record) = self.flows.embryos.get_mut(index) else { return };
-        let deadline = record.embryo.next_deadline();
-        if let Some(timer) = record.timer.take() {
-            self.timers.cancel(timer);
-        }
-        record.timer = Some(self.timers.set(deadline, Owner { kind: Kind::Embryo, index }));
-    }
-
-    fn send_syn_ack(&mut self, index: u32) {
-        let Some(record) = self.flows.embryos.get(index) else { return };
-        let plan = record.embryo.syn_ack(self.engine.now, &self.engine.config.tcp);
-        let (key, parent) = (record.key, record.parent);
-        let (ttl, tos) = self.ttl_tos_of(parent.owner());
-        self.send_control(&key, &plan, ttl, tos);
-    }
-
-    /// A segment for a connection in TIME-WAIT.
-    fn time_wait_input(
-        &mut self,
-        index: u32,
-        incoming: &Incoming,
-        frame: &mut Frame,
-    ) -> Result<(), DropReason> {
-        let now = self.engine.now;
-        let Some(record) = self.flows.time_waits.get_mut(index) else { return Err(DropReason::TcpSegment) };
-        let verdict = record.record.on_segment(now, &self.engine.config.tcp, &incoming.segment);
-        let key = record.key;
-        match verdict {
-            TimeWaitVerdict::Ack(plan) => {
-                self.send_control(&key, &plan, self.engine.config.hop_limit, 0);
-                self.keep_time_wait_timer(index);
-                Ok(())
-            }
-            // RFC 9293 §3.10.7.4, RFC 6191: a new connection may begin where the old one ended.
-            TimeWaitVerdict::Reopen { min_iss } => {
-                self.delete_time_wait(index);
-                self.no_flow_input(incoming, frame, Some(min_iss))
-            }
-            TimeWaitVerdict::Delete => {
-                self.delete_time_wait(index);
-                Ok(())
-            }
-            TimeWaitVerdict::Ignore => Err(DropReason::TcpSegment),
-        }
-    }
-
-    /// A TIME-WAIT record's timer has fired: the record goes, unless something has prolonged it since.
-    pub(crate) fn on_time_wait_timeout(&mut self, index: u32) {
-        let now = self.engine.now;
-        let Some(record) = self.flows.time_waits.get_mut(index) else { return };
-        record.timer = None;
-        if record.record.deadline() <= now {
-            self.delete_time_wait(index);
-        } else {
-            self.keep_time_wait_timer(index);
-        }
-    }
-
-    fn keep_time_wait_timer(&mut self, index: u32) {
-        if let Some(record) = self.flows.time_waits.get_mut(index)
-            && record.timer.is_none()
-        {
-            let owner = Owner { kind: Kind::TimeWait, index };
-            record.timer = Some(self.timers.set(record.record.deadline(), owner));
-        }
-    }
-
-    pub(crate) fn delete_time_wait(&mut self, index: u32) {
-        let Some(record) = self.flows.time_waits.get_mut(index) else { return };
-        let key = record.key;
-        if let Some(timer) = record.timer.take() {
-            self.timers.cancel(timer);
-        }
-        self.flows.remove(Slot::TimeWait(index), &key);
-        self.flows.time_waits.remove(index);
-    }
-
     /// A segment for no connection: a SYN for a listener, a SYN for the gateway, or an error.
-    fn no_flow_input(
+    pub(crate) fn no_flow_input(
         &mut self,
         incoming: &Incoming,
         frame: &mut Frame,
@@ -465,72 +211,6 @@ impl Stack {
             self.send_reset(&incoming.key, &plan);
         }
         Err(DropReason::TcpNoConnection)
-    }
-
-    /// A SYN for a listener (RFC 9293 §3.10.7.2).
-    fn listener_input(
-        &mut self,
-        listener: u32,
-        incoming: &Incoming,
-        min_iss: Option<SeqNumber>,
-    ) -> Result<(), DropReason> {
-        if !self.accept_queue_has_room(listener) {
-            self.engine.stats.tcp_host.listen_overflows += 1;
-            return Err(DropReason::AcceptQueueFull);
-        }
-        if !self.syn_queue_has_room(listener) {
-            self.engine.stats.tcp_host.listen_overflows += 1;
-            return Err(DropReason::SynQueueFull);
-        }
-        self.new_embryo(&incoming.key, &incoming.segment, Parent::Listener(listener), min_iss)?;
-        Ok(())
-    }
-
-    /// Answers a SYN: makes an embryo and sends its SYN-ACK.
-    pub(crate) fn new_embryo(
-        &mut self,
-        key: &FlowKey,
-        segment: &Segment,
-        parent: Parent,
-        min_iss: Option<SeqNumber>,
-    ) -> Result<u32, DropReason> {
-        if self.flows.embryos.len() >= self.engine.config.embryos_max {
-            return Err(DropReason::SynQueueFull);
-        }
-        let hop = self
-            .route(key.remote.address, key.zone.max(self.device_of(parent.owner())))
-            .map_err(|_| DropReason::SourceUnroutable)?;
-        let mtu = self.path_mtu(key.remote.address, hop.mtu);
-        let clamp = self.tcp_options_of(parent.owner()).mss_clamp.unwrap_or(u16::MAX).max(1);
-        let mss = mss_of(mtu, key.remote.address.family());
-        let now = self.engine.now;
-        let mut iss = isn::initial_sequence(self.engine.random.isn.key(), key, now);
-        if let Some(min_iss) = min_iss
-            && iss.before(min_iss)
-        {
-            iss = min_iss;
-        }
-        let offset = isn::timestamp_offset(self.engine.random.isn.key(), key);
-        let embryo =
-            portolan_tcp::Embryo::on_syn(now, &self.engine.config.tcp, segment, mss.min(clamp), iss, offset);
-        let record = EmbryoRecord { key: *key, embryo, timer: None, parent, mss, opened_at: now };
-        let index = self.flows.embryos.insert(record);
-        self.flows.insert(Slot::Embryo(index));
-        if let Parent::Listener(listener) = parent {
-            self.embryo_joined(listener);
-        }
-        self.send_syn_ack(index);
-        self.keep_embryo_timer(index);
-        Ok(index)
-    }
-}
-
-/// The text of a segment; none if it has none.
-fn text_of(packet: PacketBuf, incoming: &Incoming, text: &mut Chunks, stack: &mut Stack) {
-    if incoming.segment.text_len > 0 {
-        packet.into_text(&mut stack.engine.pool, text);
-    } else {
-        packet.recycle(&mut stack.engine.pool);
     }
 }
 

@@ -9,8 +9,9 @@ use portolan_tcp::{Segment, reset_for};
 use portolan_wire::FlowKey;
 use portolan_wire::tcp::Flags as TcpFlags;
 
-use crate::demux::{Incoming, Parent, Slot};
+use crate::demux::{Incoming, Slot};
 use crate::drop::DropReason;
+use crate::embryo::Parent;
 use crate::event::{EchoRequest, Event, Intercepted, Quote, Refusal, UnreachableCode};
 use crate::ip::icmp_error::Complaint;
 use crate::link::ethernet::Frame;

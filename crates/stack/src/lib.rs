@@ -20,6 +20,7 @@ mod config;
 mod connection;
 mod demux;
 mod drop;
+mod embryo;
 mod engine;
 mod error;
 mod event;
@@ -36,6 +37,7 @@ mod slab;
 mod socket;
 mod stack;
 mod stats;
+mod time_wait;
 mod timer;
 mod transmit;
 

@@ -124,7 +124,8 @@ fn a_full_link_blocks_the_sender_and_tells_him_when_there_is_room() {
 
 #[test]
 fn packets_wait_for_a_neighbour_in_a_bounded_queue_and_the_latest_are_kept() {
-    let mut pair = Pair::new();
+    let config = Config { neighbour_queue_max: 4, ..Config::default() };
+    let mut pair = Pair::with(config, ethernet_caps(1500), 1);
     let server = udp(&mut pair, B, Family::V4, 53);
     let client = pair.hosts[A].udp_socket(Family::V4).unwrap();
     for n in 0..10u8 {

@@ -244,7 +244,13 @@ fn run(calls: &[Call]) -> Vec<(usize, Vec<u8>)> {
                 let _ = host.listen(now, id(n), *backlog);
             }
             Call::Connect(n, to, port) => {
-                let _ = host.connect(now, id(n), Endpoint::new(some_address(*to), *port));
+                // Half of all connects go where somebody listens.
+                let to = match to {
+                    0..64 => Endpoint::new(v4(B), 1),
+                    64..128 => Endpoint::new(v6(B), 1),
+                    to => Endpoint::new(some_address(*to), *port),
+                };
+                let _ = host.connect(now, id(n), to);
             }
             Call::Accept(n) => {
                 let accepted = host.accept(now, id(n));

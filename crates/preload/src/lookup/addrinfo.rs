@@ -257,7 +257,8 @@ fn build(
         let own = if ip.to_ipv4_mapped().is_some() { Family::V4 } else { Family::V6 };
         let family = named.family.unwrap_or(own);
         for choice in choices {
-            let entry = new_entry(hints, Address { ip: *ip, port: choice.port, scope: named.scope }, family, *choice);
+            let entry =
+                new_entry(hints, Address { ip: *ip, port: choice.port, scope: named.scope }, family, *choice);
             if entry.is_null() {
                 free(first);
                 return Err(libc::EAI_MEMORY);

@@ -141,19 +141,16 @@ impl DatagramCarrier {
         self.deliver(&header.encode());
     }
 
-    /// What is told with a datagram: the addresses, and whatever the program has asked for.
+    /// What is told with a datagram: the addresses, and whether the program has asked for them as a control message.
     fn header(&self, received: &Received) -> DatagramHeader {
-        let options = &self.record.options;
-        let (level, info, hops, class) = match self.record.target.kind.family {
-            Family::V4 => (IP, libc::IP_PKTINFO, libc::IP_RECVTTL, libc::IP_RECVTOS),
-            Family::V6 => (IPV6, libc::IPV6_RECVPKTINFO, libc::IPV6_RECVHOPLIMIT, libc::IPV6_RECVTCLASS),
+        let (level, info) = match self.record.target.kind.family {
+            Family::V4 => (IP, libc::IP_PKTINFO),
+            Family::V6 => (IPV6, libc::IPV6_RECVPKTINFO),
         };
         let mut header = DatagramHeader::new(u32::try_from(received.len).unwrap_or(u32::MAX));
         header.remote = Address::from(received.from);
         header.local = Address::from(received.to);
-        header.wants_packet_info = options.is_on(level, info);
-        header.hop_limit = options.is_on(level, hops).then_some(received.hop_limit);
-        header.traffic_class = options.is_on(level, class).then_some(received.traffic_class);
+        header.wants_packet_info = self.record.options.is_on(level, info);
         header
     }
 }

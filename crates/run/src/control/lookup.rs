@@ -23,7 +23,12 @@ pub struct Found {
 pub trait Names {
     /// The addresses of `name`, which is what the program gave to getaddrinfo: any octets. Of one family, or of both;
     /// with `only_configured` without families of which the command has no address.
-    fn by_name<'a>(&'a self, name: &'a [u8], family: Option<Family>, only_configured: bool) -> LookUp<'a, Found>;
+    fn by_name<'a>(
+        &'a self,
+        name: &'a [u8],
+        family: Option<Family>,
+        only_configured: bool,
+    ) -> LookUp<'a, Found>;
 
     /// The name of an address.
     fn by_address(&self, address: IpAddr) -> LookUp<'_, String>;

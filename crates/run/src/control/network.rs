@@ -6,9 +6,12 @@ use std::task::{Context, Poll};
 
 use portolan::socket::{Direction, Socket};
 use portolan_protocol::{Kind, Transport};
-use portolan_stack::{How, Info, SocketError, SocketId, SocketOption, Stack, State};
+use portolan_stack::{How, SocketError, SocketId, SocketOption, Stack, State};
+use portolan_wire::Endpoint;
 
 pub(super) use portolan::Host;
+
+use super::{options, tcp_info};
 
 /// A Linux error number, never 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,8 +47,6 @@ pub(super) struct Received {
     pub(super) len: usize,
     pub(super) from: SocketAddr,
     pub(super) to: SocketAddr,
-    pub(super) hop_limit: u8,
-    pub(super) traffic_class: u8,
 }
 
 impl HostSocket {
@@ -87,10 +88,13 @@ impl HostSocket {
     }
 
     /// The next connection, with the addresses of both ends.
-    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Result<(Self, SocketAddr, SocketAddr), Errno>> {
-        self.poll(cx, Direction::Read, |stack, now, id| stack.accept(now, id)).map_ok(|(id, local, remote)| {
-            (Self(self.0.sibling(id)), local.to_socket_addr(), remote.to_socket_addr())
-        })
+    pub(super) fn poll_accept(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(Self, SocketAddr, SocketAddr), Errno>> {
+        self.poll(cx, Direction::Read, |stack, now, id| stack.accept(now, id)).map_ok(
+            |(id, local, remote)| (Self(self.0.sibling(id)), local.to_socket_addr(), remote.to_socket_addr()),
+        )
     }
 
     /// TCP: begins the handshake. UDP: sets the default destination.
@@ -102,9 +106,10 @@ impl HostSocket {
     pub(super) fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<Result<(), Errno>> {
         self.poll(cx, Direction::Write, |stack, _, id| match stack.state(id) {
             _ if let Some(error) = stack.take_error(id) => Err(error),
-            Some(State::SynSent | State::SynReceived) => Err(SocketError::WouldBlock),
-            Some(State::Closed) | None => Err(SocketError::ConnectionReset),
-            Some(_) => Ok(()),
+            Ok(State::SynSent | State::SynReceived) => Err(SocketError::WouldBlock),
+            Ok(State::Closed) => Err(SocketError::ConnectionReset),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
         })
     }
 
@@ -130,34 +135,95 @@ impl HostSocket {
     /// Sends a FIN behind what was written.
     pub(super) fn shutdown_write(&self) {
         // A connection that has ended already needs no FIN.
-        let _ = self.call(|stack, now, id| stack.shutdown(now, id, How::Write));
+        let _ = self.call(|stack, now, id| stack.shutdown_socket(now, id, How::Write));
     }
 
     /// Ends the connection with a reset.
     pub(super) fn abort(&self) {
-        let _ = self.call(|stack, now, id| {
-            stack.abort(now, id);
-            Ok(())
-        });
+        let _ = self.call(|stack, now, id| stack.abort(now, id));
+    }
+
+    /// Closes the socket now, whoever else still holds it; its calls fail from here on.
+    pub(super) fn close(&self) {
+        let _ = self.call(|stack, now, id| stack.close(now, id));
     }
 
     pub(super) fn local(&self) -> Option<SocketAddr> {
-        self.call(|stack, _, id| Ok(stack.local(id))).ok()?.map(|endpoint| endpoint.to_socket_addr())
+        self.call(|stack, _, id| stack.local(id)).ok().map(Endpoint::to_socket_addr)
     }
 
     pub(super) fn remote(&self) -> Option<SocketAddr> {
-        self.call(|stack, _, id| Ok(stack.remote(id))).ok()?.map(|endpoint| endpoint.to_socket_addr())
+        self.call(|stack, _, id| stack.remote(id)).ok().map(Endpoint::to_socket_addr)
     }
 
     /// Text that the other host has not acknowledged, in octets.
     pub(super) fn unacknowledged(&self) -> u32 {
-        let queued = self.call(|stack, _, id| Ok(stack.send_queued(id))).unwrap_or(0);
-        u32::try_from(queued).unwrap_or(u32::MAX)
+        self.call(|stack, _, id| stack.send_queued(id)).unwrap_or(0)
     }
 
     /// Takes the default destination of a UDP socket away.
     pub(super) fn disconnect(&self) -> Result<(), Errno> {
-        self.call(|stack, now, id| stack.disconnect(now, id))
+        let nowhere = Endpoint::new(portolan_wire::Address::UNSPECIFIED, 0);
+        self.call(|stack, now, id| stack.connect(now, id, nowhere))
+    }
+
+    /// SO_LINGER in seconds.
+    pub(super) fn set_linger(&self, seconds: Option<u32>) -> Result<(), Errno> {
+        let seconds = seconds.map(|seconds| u16::try_from(seconds).unwrap_or(u16::MAX));
+        self.set(SocketOption::Linger(seconds))
+    }
+
+    fn set(&self, option: SocketOption) -> Result<(), Errno> {
+        self.call(|stack, now, id| stack.set_option(now, id, option))
+    }
+
+    /// Hands an int option, whose range is checked, to the stack if it is one that changes what the stack does.
+    pub(super) fn apply(&self, level: i32, name: i32, value: i32) -> Result<(), Errno> {
+        let octets = u32::try_from(value).unwrap_or(0);
+        let short = u16::try_from(value).unwrap_or(u16::MAX);
+        let octet = u8::try_from(value).unwrap_or(u8::MAX);
+        let option = match (level, name) {
+            (options::SOCKET, libc::SO_REUSEADDR) => SocketOption::ReuseAddress(value != 0),
+            (options::SOCKET, libc::SO_REUSEPORT) => SocketOption::ReusePort(value != 0),
+            (options::SOCKET, libc::SO_BROADCAST) => SocketOption::Broadcast(value != 0),
+            (options::SOCKET, libc::SO_SNDBUF) => SocketOption::SendBuffer(octets),
+            (options::SOCKET, libc::SO_RCVBUF) => SocketOption::ReceiveBuffer(octets),
+            (options::IPV6, libc::IPV6_V6ONLY) => SocketOption::V6Only(value != 0),
+            (options::IP, libc::IP_TTL) | (options::IPV6, libc::IPV6_UNICAST_HOPS) => {
+                SocketOption::Ttl(octet)
+            }
+            (options::IP, libc::IP_TOS) | (options::IPV6, libc::IPV6_TCLASS) => SocketOption::Tos(octet),
+            (options::TCP, libc::TCP_NODELAY) => SocketOption::NoDelay(value != 0),
+            (options::TCP, libc::TCP_MAXSEG) => SocketOption::MaxSegment(short),
+            (options::TCP, libc::TCP_USER_TIMEOUT) => SocketOption::UserTimeout(octets),
+            _ => return Ok(()),
+        };
+        match self.set(option) {
+            // SO_SNDBUF and the like of a UDP socket change nothing there.
+            Err(Errno::NOPROTOOPT) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// SO_KEEPALIVE and its times, in seconds and probes; `None` is off.
+    pub(super) fn set_keepalive(&self, times: Option<(u16, u16, u8)>) -> Result<(), Errno> {
+        let Some((idle_s, interval_s, probes)) = times else {
+            return self.set(SocketOption::KeepAlive(false));
+        };
+        self.set(SocketOption::KeepIdle(idle_s))?;
+        self.set(SocketOption::KeepInterval(interval_s))?;
+        self.set(SocketOption::KeepCount(probes))
+    }
+
+    /// TCP_INFO in Linux's layout.
+    pub(super) fn tcp_info(&self) -> Vec<u8> {
+        self.call(|stack, _, id| stack.info(id))
+            .map_or_else(|_| vec![0; tcp_info::LEN], |info| tcp_info::encode(&info))
+    }
+
+    /// Octets of text in a full segment.
+    pub(super) fn mss(&self) -> Option<i32> {
+        self.call(|stack, _, id| stack.info(id)).ok().map(|info| i32::from(info.snd_mss))
     }
 
     pub(super) fn take_error(&self) -> Option<Errno> {
@@ -180,10 +246,12 @@ impl HostSocket {
 
     /// The next datagram.
     pub(super) fn poll_receive(&self, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<Result<Received, Errno>> {
-        self.poll(cx, Direction::Read, |stack, now, id| stack.recv_from(now, id, out)).map_ok(|datagram| Received {
-            len: datagram.len,
-            from: datagram.from.to_socket_addr(),
-            to: datagram.to.to_socket_addr(),
+        self.poll(cx, Direction::Read, |stack, now, id| stack.recv_from(now, id, out)).map_ok(|datagram| {
+            Received {
+                len: datagram.len,
+                from: datagram.from.to_socket_addr(),
+                to: datagram.to.to_socket_addr(),
+            }
         })
     }
 }

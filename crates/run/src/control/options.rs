@@ -51,8 +51,6 @@ const KNOWN: &[Known] = &[
     (IP, libc::IP_MTU_DISCOVER, 1, 0, 5),
     switch(IP, libc::IP_RECVERR),
     switch(IP, libc::IP_PKTINFO),
-    switch(IP, libc::IP_RECVTTL),
-    switch(IP, libc::IP_RECVTOS),
     switch(IP, libc::IP_FREEBIND),
     switch(IP, libc::IP_BIND_ADDRESS_NO_PORT),
     (IP, libc::IP_MULTICAST_TTL, 1, 1, 255),
@@ -65,8 +63,6 @@ const KNOWN: &[Known] = &[
     (IPV6, libc::IPV6_MTU_DISCOVER, 1, 0, 5),
     switch(IPV6, libc::IPV6_RECVERR),
     switch(IPV6, libc::IPV6_RECVPKTINFO),
-    switch(IPV6, libc::IPV6_RECVHOPLIMIT),
-    switch(IPV6, libc::IPV6_RECVTCLASS),
     switch(IPV6, libc::IPV6_DONTFRAG),
     switch(TCP, libc::TCP_NODELAY),
     switch(TCP, libc::TCP_CORK),
@@ -194,7 +190,26 @@ fn set_int(record: &Record, level: i32, name: i32, value: &[u8]) -> Result<(), E
         socket.apply(level, name, value)?;
     }
     record.options.ints.borrow_mut().insert((level, name), value);
+    if matches!(
+        (level, name),
+        (SOCKET, libc::SO_KEEPALIVE) | (TCP, libc::TCP_KEEPIDLE | libc::TCP_KEEPINTVL | libc::TCP_KEEPCNT)
+    ) {
+        apply_keepalive(record)?;
+    }
     Ok(())
+}
+
+/// The stack knows keepalive with its times or not at all; Linux keeps the times of a socket whose keepalive is off.
+fn apply_keepalive(record: &Record) -> Result<(), Errno> {
+    let Ok(socket) = record.socket() else { return Ok(()) };
+    if record.target.kind.transport == Transport::Udp {
+        return Ok(());
+    }
+    let options = &record.options;
+    let seconds = |name| u16::try_from(options.int(TCP, name)).unwrap_or(u16::MAX);
+    let probes = u8::try_from(options.int(TCP, libc::TCP_KEEPCNT)).unwrap_or(u8::MAX);
+    let times = (seconds(libc::TCP_KEEPIDLE), seconds(libc::TCP_KEEPINTVL), probes);
+    socket.set_keepalive(options.is_on(SOCKET, libc::SO_KEEPALIVE).then_some(times))
 }
 
 /// getsockopt(2): the value in Linux's layout.

@@ -17,12 +17,14 @@ const ENDED_MAX: usize = 1024;
 pub(super) struct Registry {
     host: Host,
     records: RefCell<HashMap<SocketId, Rc<Record>>>,
+    /// Those of them that listen.
+    listeners: RefCell<HashMap<SocketId, Rc<Record>>>,
     ended: RefCell<VecDeque<SocketId>>,
 }
 
 impl Registry {
     pub(super) fn new(host: Host) -> Self {
-        Self { host, records: RefCell::default(), ended: RefCell::default() }
+        Self { host, records: RefCell::default(), listeners: RefCell::default(), ended: RefCell::default() }
     }
 
     /// The socket's record; made when it is heard of for the first time.
@@ -44,8 +46,24 @@ impl Registry {
         self.records.borrow_mut().insert(record.target.id, Rc::clone(record));
     }
 
+    /// A socket listens from now on.
+    pub(super) fn add_listener(&self, record: &Rc<Record>) {
+        self.listeners.borrow_mut().insert(record.target.id, Rc::clone(record));
+    }
+
+    /// A socket listens no more.
+    pub(super) fn remove_listener(&self, id: SocketId) {
+        self.listeners.borrow_mut().remove(&id);
+    }
+
+    /// Every listener, for the sweep.
+    pub(super) fn listeners(&self) -> Vec<Rc<Record>> {
+        self.listeners.borrow().values().cloned().collect()
+    }
+
     /// Forgets a socket and closes the stack's.
     pub(super) fn remove(&self, id: SocketId) {
+        self.remove_listener(id);
         let removed = self.records.borrow_mut().remove(&id);
         if let Some(record) = removed {
             record.close();

@@ -1,12 +1,12 @@
 //! The rendezvous: programs attach here, and their control calls are answered.
 //!
 //! Three kinds of connections arrive at one name: streams of programs that connect, UDP sockets, and control
-//! connections; the names of their other ends tell which. Any local user can read the rendezvous's name, so only our
-//! own user is let in, and users whose processes have shown the secret from the environment (a server that gives up
-//! root, say).
+//! connections; the names of their other ends tell which. Any local user can read the rendezvous's name in
+//! /proc/net/unix. So a control connection must show the secret from the environment, which only the same user can
+//! read, and an end is taken only for a socket that such a connection has told of. The user alone would say too
+//! little and too much: a server may give up root, and keeps its sockets.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -22,6 +22,7 @@ use portolan_protocol::{
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use tokio::task::{LocalSet, spawn_local};
+use tokio::time::timeout;
 
 use super::datagram::DatagramCarrier;
 use super::end::End;
@@ -34,6 +35,9 @@ use crate::os::unix::{self, Uid};
 
 /// A pause after a failed accept: at the limit of descriptors the queue would otherwise be asked again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// What a process may take to show the secret.
+const GREETING_TIME: Duration = Duration::from_secs(5);
 
 /// What the control server is told.
 pub struct ControlConfig {
@@ -59,7 +63,6 @@ struct Shared {
     registry: Rc<Registry>,
     scratch: Scratch,
     sweep: Rc<Notify>,
-    users: RefCell<HashSet<Uid>>,
 }
 
 impl ControlServer {
@@ -80,7 +83,6 @@ impl ControlServer {
             registry: Rc::new(Registry::new(host)),
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH_LEN].into_boxed_slice())),
             sweep: Rc::new(Notify::new()),
-            users: RefCell::new(HashSet::from([unix::own_uid()])),
             config: self.config,
         });
         let tasks = LocalSet::new();
@@ -112,15 +114,13 @@ async fn accept_each(listener: &AsyncFd<OwnedFd>, shared: &Rc<Shared>) -> io::Re
 impl Shared {
     /// Starts what a new connection is for; one that is for nothing is closed.
     fn take(self: &Rc<Self>, fd: OwnedFd, name: Option<Name>) {
-        let Ok(uid) = unix::peer_uid(fd.as_fd()) else { return };
         match name {
-            // A stranger may connect, but without the secret nothing is answered.
             Some(Name::Control { .. }) => {
-                if let Ok(fd) = unix::watch(fd) {
+                if let (Ok(uid), Ok(fd)) = (unix::peer_uid(fd.as_fd()), unix::watch(fd)) {
                     spawn_local(Rc::clone(self).answer_each(fd, uid));
                 }
             }
-            Some(Name::Socket { id, kind }) if self.users.borrow().contains(&uid) => {
+            Some(Name::Socket { id, kind }) => {
                 let target = Target { id, kind };
                 // A failure closes the end, which the program sees as a reset.
                 let _ = match kind.transport {
@@ -143,7 +143,7 @@ impl Shared {
     }
 
     fn attach_datagrams(&self, fd: OwnedFd, target: Target) -> Option<()> {
-        let record = self.registry.record(target).ok()?;
+        let record = self.registry.find(target.id)?;
         let socket = record.socket().ok()?;
         let end = End::new(fd).ok()?;
         if record.attach(&end) {
@@ -160,36 +160,46 @@ impl Shared {
     /// Answers one process's control calls until it is gone or talks nonsense.
     async fn answer_each(self: Rc<Self>, fd: AsyncFd<OwnedFd>, uid: Uid) {
         let mut message = [0; MESSAGE_MAX];
-        let mut is_known = false;
-        while let Ok(mut guard) = fd.readable().await {
-            let len = match guard.try_io(|fd| unix::receive(fd.as_fd(), &mut message)) {
-                Ok(Ok(len)) if len > 0 => len,
-                Ok(_) => break,
-                Err(_would_block) => continue,
-            };
-            let request = match message.get(..len).map(Request::decode) {
-                Some(Ok(request)) => request,
-                Some(Err(ProtocolError::Version(_))) => {
-                    // Our version is in the answer, and the library says both.
-                    self.send(&fd, 0, Reply::Done);
-                    break;
-                }
-                _ => break,
-            };
-            match request.operation {
-                Operation::Hello { secret } if secret == self.config.rendezvous.secret => {
-                    is_known = true;
-                    self.users.borrow_mut().insert(uid);
-                    self.send(&fd, request.number, Reply::Done);
-                }
-                operation if is_known => self.answer(&fd, request.number, operation, uid).await,
-                _ => {
-                    self.send(&fd, request.number, Reply::Failed(Errno::ACCES.0));
-                    break;
-                }
-            }
+        // A stranger holds a descriptor of ours for so long and no longer.
+        if let Ok(true) = timeout(GREETING_TIME, self.greet(&fd, &mut message)).await {
+            self.answer_known(&fd, &mut message, uid).await;
         }
         self.sweep.notify_one();
+    }
+
+    /// The next message; `None` at the end of the connection.
+    async fn receive<'a>(
+        &self,
+        fd: &AsyncFd<OwnedFd>,
+        message: &'a mut [u8; MESSAGE_MAX],
+    ) -> Option<Request<'a>> {
+        let len = loop {
+            let mut guard = fd.readable().await.ok()?;
+            match guard.try_io(|fd| unix::receive(fd.as_fd(), message)) {
+                Ok(received) => break received.ok().filter(|len| *len > 0)?,
+                Err(_would_block) => {}
+            }
+        };
+        let request = Request::decode(message.get(..len)?);
+        if let Err(ProtocolError::Version(_)) = request {
+            // Our version is in the answer, and the library says both.
+            self.send(fd, 0, Reply::Done);
+        }
+        request.ok()
+    }
+
+    /// Waits for the secret. False if there is another message, or another secret.
+    async fn greet(&self, fd: &AsyncFd<OwnedFd>, message: &mut [u8; MESSAGE_MAX]) -> bool {
+        let Some(request) = self.receive(fd, message).await else { return false };
+        let is_known = request.operation == Operation::Hello { secret: self.config.rendezvous.secret };
+        self.send(fd, request.number, if is_known { Reply::Done } else { Reply::Failed(Errno::ACCES.0) });
+        is_known
+    }
+
+    async fn answer_known(&self, fd: &AsyncFd<OwnedFd>, message: &mut [u8; MESSAGE_MAX], uid: Uid) {
+        while let Some(request) = self.receive(fd, message).await {
+            self.answer(fd, request.number, request.operation, uid).await;
+        }
     }
 
     async fn answer(&self, fd: &AsyncFd<OwnedFd>, number: u32, operation: Operation<'_>, uid: Uid) {
@@ -213,7 +223,8 @@ impl Shared {
                 }
             }
             Operation::GetOption { socket, level, name } => {
-                let value = self.registry.record(socket).and_then(|record| options::get(&record, level, name));
+                let value =
+                    self.registry.record(socket).and_then(|record| options::get(&record, level, name));
                 match value {
                     Ok(value) => self.send(fd, number, Reply::Value(&value)),
                     Err(error) => self.send(fd, number, Reply::Failed(error.0)),
@@ -237,7 +248,9 @@ impl Shared {
                 let record = self.registry.record(socket)?;
                 let bound = match record.bind(address) {
                     // The port may be held by a program that is gone.
-                    Err(Errno::ADDRINUSE) if sweep::now(&self.registry, address.port) => record.bind(address),
+                    Err(Errno::ADDRINUSE) if sweep::free_port(&self.registry, address.port) => {
+                        record.bind(address)
+                    }
                     result => result,
                 };
                 bound.map(|()| Reply::Done)
@@ -245,6 +258,8 @@ impl Shared {
             Operation::Listen { socket, backlog } => {
                 let record = self.registry.record(socket)?;
                 if record.listen(backlog)? {
+                    self.registry.add_listener(&record);
+                    self.sweep.notify_one();
                     let scratch = Rc::clone(&self.scratch);
                     let task = listener::run(Rc::clone(&self.registry), Rc::clone(&record), scratch);
                     record.set_task(spawn_local(task).abort_handle());
@@ -254,7 +269,10 @@ impl Shared {
             Operation::Connect { socket, address, waits } => {
                 let record = self.registry.record(socket)?;
                 match socket.kind.transport {
-                    Transport::Tcp => record.connect(address, waits),
+                    Transport::Tcp => {
+                        sweep::close_port(&self.registry, address.port);
+                        record.connect(address, waits)
+                    }
                     Transport::Udp => record.set_destination(address).map(|()| Reply::Done),
                 }
             }
@@ -264,6 +282,7 @@ impl Shared {
             Operation::Shutdown { socket, .. } => {
                 if socket.kind.transport == Transport::Tcp {
                     self.registry.record(socket)?.stop_listening(self.registry.host())?;
+                    self.registry.remove_listener(socket.id);
                 }
                 Ok(Reply::Done)
             }

@@ -37,9 +37,7 @@ enum Phase {
 pub(super) enum Holder {
     /// The task that carries its octets sees the end by itself.
     Carrier,
-    /// A listening program: its name is probed often.
-    Listener,
-    /// A program that may be gone: its name is probed now and then.
+    /// A program that may be gone: its socket's name is probed.
     Program,
     /// Nobody: it has ended and waits to be forgotten.
     Nobody,
@@ -107,7 +105,6 @@ impl Record {
 
     pub(super) fn holder(&self) -> Holder {
         match self.phase.get() {
-            Phase::Listening => Holder::Listener,
             Phase::Ended | Phase::Failed if self.is_accepted => Holder::Nobody,
             Phase::Ended | Phase::Failed => Holder::Program,
             _ if self.end.borrow().upgrade().is_some() => Holder::Carrier,
@@ -232,7 +229,10 @@ impl Record {
         if let Some(task) = self.task.borrow_mut().take() {
             task.abort();
         }
-        *self.socket.borrow_mut() = None;
+        // At once: the task that was ended holds the socket until it is dropped, and with it the port.
+        if let Some(socket) = self.socket.borrow_mut().take() {
+            socket.close();
+        }
     }
 
     /// SO_ERROR, taken away.

@@ -90,7 +90,12 @@ pub(super) struct Carrier {
 
 impl Carrier {
     /// For a program that connects.
-    pub(super) fn for_connect(end: End, socket: Rc<HostSocket>, record: Rc<Record>, scratch: Scratch) -> Self {
+    pub(super) fn for_connect(
+        end: End,
+        socket: Rc<HostSocket>,
+        record: Rc<Record>,
+        scratch: Scratch,
+    ) -> Self {
         let front = Front::Taken(portolan_protocol::FILLER_LEN);
         Self::new(end, socket, record, scratch, front)
     }
@@ -287,7 +292,9 @@ impl Carrier {
 fn write_to_program(end: &End, text: &[u8]) -> Option<usize> {
     match unix::write(end.fd(), text) {
         Ok(len) => Some(len),
-        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Some(0),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+            Some(0)
+        }
         Err(_) => None,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Binding a name fails as long as somebody holds a socket of that name (2 us). So close needs no hook, and a program
 //! that was killed leaves no listener behind. Listeners are looked at ten times a second, others once; all of them
-//! when a process's control connection ends or a bind finds its port taken.
+//! when a process's control connection ends; those of one port when a bind finds it taken or a program connects to it.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,15 +24,13 @@ const ON_DEMAND_EVERY: Duration = Duration::from_millis(10);
 pub(super) async fn run(registry: Rc<Registry>, wake: Rc<Notify>) {
     let mut last_full = Instant::now();
     loop {
-        let is_woken = timeout(LISTENERS_EVERY, wake.notified()).await.is_ok();
-        let is_full = is_woken || last_full.elapsed() >= ALL_EVERY;
-        for record in registry.all() {
-            if (is_full || record.holder() == Holder::Listener) && !is_held(&record) {
-                registry.remove(record.target.id);
-            }
-        }
-        if is_full {
+        let pause = if registry.listeners().is_empty() { ALL_EVERY } else { LISTENERS_EVERY };
+        let is_woken = timeout(pause, wake.notified()).await.is_ok();
+        if is_woken || last_full.elapsed() >= ALL_EVERY {
+            forget_dead(&registry, registry.all());
             last_full = Instant::now();
+        } else {
+            forget_dead(&registry, registry.listeners());
         }
         if is_woken {
             // A storm of ending processes is one sweep per pause.
@@ -42,21 +40,32 @@ pub(super) async fn run(registry: Rc<Registry>, wake: Rc<Notify>) {
 }
 
 /// Frees a port that dead programs hold, before a bind is refused. True if there were any.
-pub(super) fn now(registry: &Registry, port: u16) -> bool {
-    let mut has_freed = false;
-    for record in registry.all() {
-        if record.local().is_some_and(|local| local.port() == port) && !is_held(&record) {
+pub(super) fn free_port(registry: &Registry, port: u16) -> bool {
+    let holds_port = |record: &Rc<Record>| record.local().is_some_and(|local| local.port() == port);
+    forget_dead(registry, registry.all().into_iter().filter(holds_port))
+}
+
+/// Closes a port whose listener is gone, before a program of this host connects to it.
+pub(super) fn close_port(registry: &Registry, port: u16) {
+    let holds_port = |record: &Rc<Record>| record.local().is_some_and(|local| local.port() == port);
+    forget_dead(registry, registry.listeners().into_iter().filter(holds_port));
+}
+
+fn forget_dead(registry: &Registry, records: impl IntoIterator<Item = Rc<Record>>) -> bool {
+    let mut has_forgotten = false;
+    for record in records {
+        if !is_held(&record) {
             registry.remove(record.target.id);
-            has_freed = true;
+            has_forgotten = true;
         }
     }
-    has_freed
+    has_forgotten
 }
 
 fn is_held(record: &Record) -> bool {
     match record.holder() {
         Holder::Carrier | Holder::Nobody => true,
-        Holder::Listener | Holder::Program => {
+        Holder::Program => {
             let name = Name::Socket { id: record.target.id, kind: record.target.kind };
             unix::is_held(record.target.kind.transport, &name)
         }

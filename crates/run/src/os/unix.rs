@@ -83,11 +83,6 @@ pub fn peer_uid(fd: BorrowedFd<'_>) -> io::Result<Uid> {
     Ok(sockopt::socket_peercred(fd)?.uid.as_raw())
 }
 
-/// The effective user of this process.
-pub fn own_uid() -> Uid {
-    rustix::process::geteuid().as_raw()
-}
-
 /// Octets that wait to be read.
 pub fn queued(fd: BorrowedFd<'_>) -> io::Result<usize> {
     Ok(usize::try_from(rustix::io::ioctl_fionread(fd)?).unwrap_or(usize::MAX))

@@ -11,7 +11,7 @@ use portolan_tcp::{SegmentPlan, SocketOptions};
 use portolan_wire::tcp::Flags as TcpFlags;
 use portolan_wire::{Endpoint, SeqNumber, protocol};
 
-use crate::demux::Parent;
+use crate::embryo::Parent;
 use crate::event::Pending;
 use crate::list::NONE;
 use crate::socket::{Flags, Kind, Socket, unspecified};

@@ -92,4 +92,3 @@ fn closing_means_a_reset_unless_disarmed() {
         }
     }
 }
-

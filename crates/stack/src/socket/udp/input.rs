@@ -1,0 +1,188 @@
+//! Datagrams that arrive, and ICMP errors about those that were sent (RFC 1122 §4.1.3).
+
+use portolan_link::Chunk;
+use portolan_wire::{Endpoint, FlowKey, protocol, udp};
+
+use super::{ENTRY_OCTETS, Received};
+use crate::demux::{Slot, checksum_ok};
+use crate::drop::DropReason;
+use crate::event::{Event, Intercepted, Pending, Quote, UnreachableCode};
+use crate::ip::icmp_error::{Complaint, Verdict};
+use crate::ip::input::Arrival;
+use crate::ip::pmtu::believable_mtu;
+use crate::link::ethernet::Frame;
+use crate::socket::Kind;
+use crate::stack::Stack;
+use crate::{LinkId, SocketError};
+
+impl Stack {
+    /// A UDP datagram for this host.
+    pub(crate) fn udp_input(&mut self, frame: &mut Frame, arrival: Arrival) -> Result<(), DropReason> {
+        let (key, payload_at, payload_len) = self.udp_parse(frame, &arrival).inspect_err(|_| {
+            self.engine.stats.udp.in_errors += 1;
+        })?;
+        if arrival.group {
+            return self.udp_group_input(frame, &arrival, &key, payload_at, payload_len);
+        }
+        let intercepted = self.interface(arrival.link).is_some_and(|link| link.intercept.udp);
+        let socket =
+            if arrival.assigned || !intercepted { self.udp_socket_for(&key, arrival.link) } else { None };
+        let Some(socket) = socket else {
+            if intercepted && !self.stopping {
+                return self.intercept_datagram(frame, &arrival, key, payload_at, payload_len);
+            }
+            // RFC 1122 §4.1.3.1.
+            self.engine.stats.udp.no_ports += 1;
+            self.complain(frame, &arrival, Complaint::Unreachable(UnreachableCode::Port));
+            return Err(DropReason::UdpNoPort);
+        };
+        let payload = self.payload_from(frame, payload_at, payload_len);
+        self.udp_deliver(socket, &key, payload, arrival.link)
+    }
+
+    /// Reads and judges a datagram: its flow, and where its payload is.
+    fn udp_parse(&mut self, frame: &Frame, arrival: &Arrival) -> Result<(FlowKey, usize, usize), DropReason> {
+        let bytes = frame.bytes().get(arrival.header_len..).ok_or(DropReason::UdpMalformed)?;
+        let (header, _) = udp::Header::parse(bytes).map_err(|_| DropReason::UdpMalformed)?;
+        let len = usize::from(header.len());
+        if len > frame.len() - arrival.header_len || header.dst_port() == 0 {
+            return Err(DropReason::UdpMalformed);
+        }
+        let good = match header.checksum() {
+            // RFC 8200 §8.1: IPv6 has no datagrams without a checksum.
+            0 => arrival.src.is_v4(),
+            _ if frame.checksum_known_good() => true,
+            // What is behind the datagram's own length does not count for its checksum.
+            _ if len == frame.len() - arrival.header_len => checksum_ok(frame, arrival),
+            _ => udp::checksum_ok(arrival.src, arrival.dst, bytes),
+        };
+        if !good {
+            return Err(DropReason::UdpChecksum);
+        }
+        let key = FlowKey {
+            local: Endpoint::new(arrival.dst, header.dst_port()),
+            remote: Endpoint::new(arrival.src, header.src_port()),
+            protocol: protocol::UDP,
+            zone: arrival.zone(),
+        };
+        Ok((key, arrival.header_len + udp::Header::LEN, len - udp::Header::LEN))
+    }
+
+    fn payload_from(&mut self, frame: &mut Frame, at: usize, len: usize) -> Chunk {
+        let mut payload = self.text_from(frame, at);
+        payload.truncate(len);
+        payload
+    }
+
+    /// The socket that a datagram is for: that of its flow, else the one that is bound most exactly.
+    fn udp_socket_for(&self, key: &FlowKey, link: LinkId) -> Option<u32> {
+        if let Some(Slot::Udp(flow)) = self.flows.find(key) {
+            return self.flows.udp.get(flow).map(|flow| flow.socket);
+        }
+        self.ports.nearest(key, link, |binding| self.hears(binding.socket, key))
+    }
+
+    /// Whether a socket takes datagrams from this peer: one that is connected hears nobody else.
+    fn hears(&self, socket: u32, key: &FlowKey) -> bool {
+        match self.sockets.get(socket).map(|socket| &socket.kind) {
+            Some(Kind::Udp(udp)) => udp.remote.is_none_or(|remote| remote == key.remote),
+            _ => false,
+        }
+    }
+
+    /// A datagram to a group goes to all who listen.
+    fn udp_group_input(
+        &mut self,
+        frame: &mut Frame,
+        arrival: &Arrival,
+        key: &FlowKey,
+        payload_at: usize,
+        payload_len: usize,
+    ) -> Result<(), DropReason> {
+        let sockets = self.ports.all(key, arrival.link);
+        let mut result = Err(DropReason::UdpNoPort);
+        if sockets.is_empty() {
+            return result;
+        }
+        let payload = self.payload_from(frame, payload_at, payload_len);
+        for socket in sockets {
+            if self.hears(socket, key) {
+                let delivered = self.udp_deliver(socket, key, payload.clone(), arrival.link);
+                result = result.or(delivered);
+            }
+        }
+        result
+    }
+
+    fn udp_deliver(
+        &mut self,
+        index: u32,
+        key: &FlowKey,
+        payload: Chunk,
+        link: LinkId,
+    ) -> Result<(), DropReason> {
+        let (now, summaries) = (self.engine.now, self.engine.config.flow_summaries);
+        let Some(socket) = self.sockets.get_mut(index) else { return Err(DropReason::UdpNoPort) };
+        let Kind::Udp(udp) = &mut socket.kind else { return Err(DropReason::UdpNoPort) };
+        let cost = payload.footprint() + ENTRY_OCTETS;
+        // As on Linux, a queue that is not full takes one more, however large.
+        if udp.queued_octets >= udp.octets_max as usize {
+            self.engine.stats.udp.in_errors += 1;
+            return Err(DropReason::UdpQueueFull);
+        }
+        if summaries {
+            udp.count(key, now, 0, payload.len());
+        }
+        udp.queued_octets += cost;
+        udp.queue.push_back(Received { payload, from: key.remote, to: key.local, link });
+        self.engine.stats.udp.in_datagrams += 1;
+        self.pend(index, Pending::READABLE);
+        Ok(())
+    }
+
+    fn intercept_datagram(
+        &mut self,
+        frame: &mut Frame,
+        arrival: &Arrival,
+        flow: FlowKey,
+        payload_at: usize,
+        payload_len: usize,
+    ) -> Result<(), DropReason> {
+        if !self.events.has_room(&self.engine.config) {
+            return Err(DropReason::EventsFull);
+        }
+        let quote = Quote::new(frame.bytes());
+        let payload = self.payload_from(frame, payload_at, payload_len);
+        self.event(Event::Datagram(Intercepted { link: arrival.link, flow, payload, quote }));
+        Ok(())
+    }
+
+    /// An ICMP error about a datagram of ours. RFC 1122 §4.1.3.3: a connected socket hears of it.
+    pub(crate) fn on_udp_error(
+        &mut self,
+        key: &FlowKey,
+        link: LinkId,
+        verdict: Verdict,
+    ) -> Result<(), DropReason> {
+        let index = self.udp_socket_for(key, link).ok_or(DropReason::IcmpNoFlow)?;
+        match verdict {
+            Verdict::Unreachable { error, .. } => self.udp_failed(index, error),
+            Verdict::TooBig(mtu) => {
+                let mtu = believable_mtu(key.remote.address, mtu).ok_or(DropReason::IcmpIgnored)?;
+                self.learn_path_mtu(key.remote.address, mtu);
+                self.udp_failed(index, SocketError::MessageTooLong);
+            }
+            Verdict::Nothing => {}
+        }
+        Ok(())
+    }
+
+    /// A datagram did not get there: a socket with a peer is told.
+    pub(crate) fn udp_failed(&mut self, index: u32, error: SocketError) {
+        let Some(socket) = self.sockets.get_mut(index) else { return };
+        if matches!(&socket.kind, Kind::Udp(udp) if udp.remote.is_some()) {
+            socket.error = Some(error);
+            self.pend(index, Pending::FAILED | Pending::READABLE | Pending::WRITABLE);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Connections in TIME-WAIT (RFC 9293 §3.6.1): records of their own, bounded in number, that outlive the connection.
+
+use portolan_tcp::TimeWaitVerdict;
+use portolan_wire::FlowKey;
+
+use crate::demux::{Incoming, Slot};
+use crate::drop::DropReason;
+use crate::link::ethernet::Frame;
+use crate::stack::Stack;
+use crate::timer::{Kind, Owner, TimerId};
+
+/// A connection in TIME-WAIT.
+#[derive(Debug)]
+pub(crate) struct TimeWaitRecord {
+    pub(crate) key: FlowKey,
+    pub(crate) record: portolan_tcp::TimeWait,
+    pub(crate) timer: Option<TimerId>,
+}
+
+impl Stack {
+    /// A segment for a connection in TIME-WAIT.
+    pub(crate) fn time_wait_input(
+        &mut self,
+        index: u32,
+        incoming: &Incoming,
+        frame: &mut Frame,
+    ) -> Result<(), DropReason> {
+        let now = self.engine.now;
+        let Some(record) = self.flows.time_waits.get_mut(index) else { return Err(DropReason::TcpSegment) };
+        let verdict = record.record.on_segment(now, &self.engine.config.tcp, &incoming.segment);
+        let key = record.key;
+        match verdict {
+            TimeWaitVerdict::Ack(plan) => {
+                self.send_control(&key, &plan, self.engine.config.hop_limit, 0);
+                self.keep_time_wait_timer(index);
+                Ok(())
+            }
+            // RFC 9293 §3.10.7.4, RFC 6191: a new connection may begin where the old one ended.
+            TimeWaitVerdict::Reopen { min_iss } => {
+                self.delete_time_wait(index);
+                self.no_flow_input(incoming, frame, Some(min_iss))
+            }
+            TimeWaitVerdict::Delete => {
+                self.delete_time_wait(index);
+                Ok(())
+            }
+            TimeWaitVerdict::Ignore => Err(DropReason::TcpSegment),
+        }
+    }
+
+    /// A TIME-WAIT record's timer has fired: the record goes, unless something has prolonged it since.
+    pub(crate) fn on_time_wait_timeout(&mut self, index: u32) {
+        let now = self.engine.now;
+        let Some(record) = self.flows.time_waits.get_mut(index) else { return };
+        record.timer = None;
+        if record.record.deadline() <= now {
+            self.delete_time_wait(index);
+        } else {
+            self.keep_time_wait_timer(index);
+        }
+    }
+
+    fn keep_time_wait_timer(&mut self, index: u32) {
+        if let Some(record) = self.flows.time_waits.get_mut(index)
+            && record.timer.is_none()
+        {
+            let owner = Owner { kind: Kind::TimeWait, index };
+            record.timer = Some(self.timers.set(record.record.deadline(), owner));
+        }
+    }
+
+    pub(crate) fn delete_time_wait(&mut self, index: u32) {
+        let Some(record) = self.flows.time_waits.get_mut(index) else { return };
+        let key = record.key;
+        if let Some(timer) = record.timer.take() {
+            self.timers.cancel(timer);
+        }
+        self.flows.remove(Slot::TimeWait(index), &key);
+        self.flows.time_waits.remove(index);
+    }
+}
