@@ -159,6 +159,11 @@ impl Stack {
         let remote = key.remote.address;
         let mtu = believable_mtu(remote, mtu).ok_or(DropReason::IcmpIgnored)?;
         let mss = mss_of(mtu, remote.family());
+        // Every packet under way may bring such a report, and each but the first says nothing new: to send all again
+        // for each would make a few octets of a stranger worth a window of ours.
+        if self.flows.connections.get(index).is_some_and(|connection| connection.path.mss <= mss) {
+            return Err(DropReason::IcmpIgnored);
+        }
         let called = self.with_tcb(index, |tcb, cx| (tcb.wants_transmit(cx), tcb.on_mtu(cx, seq, mss)));
         let Some((wanted, signals)) = called else { return Err(DropReason::IcmpNoFlow) };
         if wanted || !signals.contains(Signals::TRANSMIT) {
