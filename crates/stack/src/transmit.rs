@@ -92,6 +92,7 @@ impl Stack {
     fn give_turn(&mut self, link: LinkId, index: u32, out: &mut TxBatch) {
         self.delist(index);
         if !self.refresh_path(index) {
+            self.unsendable(index);
             return;
         }
         let Some(connection) = self.flows.connections.get(index) else { return };

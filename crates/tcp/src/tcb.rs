@@ -112,6 +112,8 @@ bitflags! {
         const OVERRIDE = 1 << 14;
         /// The congestion window limited the last sending.
         const WINDOW_LIMITED = 1 << 15;
+        /// The host has no way to send what is to be sent; the retransmission timer says for how long.
+        const UNSENDABLE = 1 << 16;
     }
 }
 

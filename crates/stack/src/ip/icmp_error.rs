@@ -200,8 +200,11 @@ impl Stack {
     /// connection waits for better times, as long as its retransmissions allow.
     pub(crate) fn neighbour_unreachable(&mut self, index: u32) {
         let Some(connection) = self.flows.connections.get(index) else { return };
-        if connection.tcb.state() != State::SynSent {
-            return;
+        match connection.tcb.state() {
+            State::SynSent => {}
+            // A reset that cannot be sent: nothing is left to wait for.
+            State::Closed => return self.connection_ended(index),
+            _ => return,
         }
         let socket = connection.socket;
         // A SYN-SENT connection ends without a word on the wire.

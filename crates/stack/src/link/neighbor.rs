@@ -11,6 +11,7 @@ use hashbrown::HashTable;
 use portolan_link::Instant;
 use portolan_wire::{Address, EthernetAddress};
 
+use crate::connection::Path;
 use crate::drop::DropReason;
 use crate::link::Outgoing;
 use crate::list::List;
@@ -447,5 +448,19 @@ impl Stack {
         if let Some(Some(interface)) = self.links.get_mut(usize::from(record.path.link.0)) {
             interface.enlist(&mut self.flows.connections, connection, List::Parked);
         }
+        self.with_tcb(connection, |tcb, cx| tcb.on_unsendable(cx));
+        self.keep_timer(connection);
+    }
+
+    /// Whether a connection's neighbour is being looked for. It is not if the table had no room for it.
+    pub(crate) fn awaits_neighbour(&self, connection: u32) -> bool {
+        self.flows.connections.get(connection).is_some_and(|connection| {
+            let Path { link, neighbour, neighbour_generation, .. } = connection.path;
+            self.interface(link).is_some_and(|interface| {
+                let known = interface.neighbours.generation(neighbour) == Some(neighbour_generation);
+                let entry = interface.neighbours.get(neighbour).filter(|_| known);
+                entry.is_some_and(|entry| matches!(entry.state, State::Incomplete(_)))
+            })
+        })
     }
 }
