@@ -496,6 +496,27 @@ fn n12_fragments_of_both_families() {
     siege.survive();
 }
 
+#[test]
+fn n12_whole_datagrams_behind_one_that_is_never_whole() {
+    let mut siege = Siege::begin();
+    let (src, dst) = (v4(A), v4(B));
+    siege.fragment(src, dst, 7, 0, true, &[0; 8]);
+    let mut id = 1000;
+    let mut early = None;
+    siege.flood(|siege| {
+        id += 1;
+        for (offset, more) in [(0, true), (8, false)] {
+            siege.fragment(src, dst, id, offset, more, &[0; 8]);
+        }
+        if siege.frames == FRAMES / 4 {
+            early = Some(live());
+        }
+    });
+    let grown = live().saturating_sub(early.unwrap());
+    assert!(grown < 64 << 10, "{} KiB more, and no end", grown >> 10);
+    siege.survive();
+}
+
 impl Siege {
     fn fragment(&mut self, src: Address, dst: Address, id: u32, offset: u16, more: bool, data: &[u8]) {
         let packet = fragment(src, dst, id, offset, more, data);
