@@ -1,4 +1,29 @@
-//! What portolan run is: engines, the stack process, the gateway, shaping and the built-in web server.
+//! What `portolan run` is.
+//!
+//! Three processes take part. The *supervisor* ([`supervisor`]) is the program that the user started: it starts the
+//! other two, forwards signals and passes the exit status on. The *stack process* ([`stack_process`]) holds the
+//! command's host, that is its TCP/IP stack, and with the egress link a second host on a thread of its own, the
+//! [`gateway`], which carries every flow over ordinary sockets of the machine. The *command* is somebody else's
+//! program with our library in it; its control calls arrive at [`control`].
+//!
+//! Around them: [`config`] is what the user asked for, [`plan`] the addresses that follow from it, [`dns`] and
+//! [`lookup`] answer names, [`web`] is the built-in server, [`summary`] the table at the end, [`doctor`] says what
+//! works on this machine, [`library`] finds the preload library. Start reading in [`supervisor::run`], then
+//! [`stack_process::main`].
+//!
+//! `unsafe` is allowed in `os/` and nowhere else.
 
+pub mod channel;
+pub mod config;
 pub mod control;
+pub mod dns;
+pub mod doctor;
+pub mod gateway;
+pub mod library;
+pub mod lookup;
 pub mod os;
+pub mod plan;
+pub mod stack_process;
+pub mod summary;
+pub mod supervisor;
+pub mod web;

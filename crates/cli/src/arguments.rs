@@ -1,0 +1,199 @@
+//! The command line, by clap. An error is one line: what was given, what is wrong with it, what would be right.
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+use portolan_run::config::{
+    self, Config, LinkChoice, Network, Shape, parse_hostname, parse_link, parse_mtu, parse_network,
+    parse_seed, parse_shape, parse_unicast,
+};
+use portolan_run::supervisor::{Run, SummaryTo};
+
+/// Give one command its own network, without root, and see or shape everything that crosses it.
+#[derive(Parser, Debug)]
+#[command(name = "portolan", version, disable_help_subcommand = true)]
+struct Program {
+    #[command(subcommand)]
+    verb: ProgramVerb,
+}
+
+#[derive(Subcommand, Debug)]
+enum ProgramVerb {
+    /// Run a command on a TCP/IP stack of its own
+    Run(Box<RunArguments>),
+    /// Say what works on this machine, and what would make the rest work
+    Doctor(DoctorArguments),
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Verb {
+    /// `portolan run`.
+    Run(Box<RunArguments>),
+    /// `portolan doctor`.
+    Doctor(DoctorArguments),
+    /// Help or version: text for standard output.
+    Print(String),
+}
+
+/// `portolan doctor`.
+#[derive(Args, Debug)]
+pub(crate) struct DoctorArguments {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `portolan run`.
+#[derive(Args, Debug)]
+#[command(
+    override_usage = "portolan run [OPTIONS] -- COMMAND [ARG...]",
+    after_help = "Exit status: that of COMMAND, 128+N when signal N ended it; 125 when Portolan could not start it, \
+                  126 when it cannot be executed, 127 when it is not found, 2 for wrong usage."
+)]
+pub(crate) struct RunArguments {
+    /// Where the packets go: egress (ordinary sockets of this machine), tap:NAME, or none
+    #[arg(long, value_name = "LINK", default_value = "egress", value_parser = parse_link)]
+    link: LinkChoice,
+    /// The command's address with its prefix length, as 10.0.2.15/24 or fd00::15/64; may be repeated
+    #[arg(long, value_name = "CIDR", value_parser = parse_network)]
+    address: Vec<Network>,
+    /// The router; once for each of IPv4 and IPv6
+    #[arg(long, value_name = "ADDR", value_parser = parse_unicast)]
+    gateway: Vec<IpAddr>,
+    /// A DNS server to ask instead of those of /etc/resolv.conf; may be repeated
+    #[arg(long, value_name = "ADDR", value_parser = parse_unicast)]
+    dns: Vec<IpAddr>,
+    /// The command's host name
+    #[arg(long, value_name = "NAME", value_parser = parse_hostname)]
+    hostname: Option<String>,
+    /// The largest IP packet, in octets [default: 1500, or the device's]
+    #[arg(long, value_name = "N", value_parser = parse_mtu)]
+    mtu: Option<u16>,
+    /// Shape the wire in both directions, in netem's words: 'delay 80ms 10ms loss 2% rate 10mbit'
+    #[arg(long, value_name = "SPEC", value_parser = parse_shape, conflicts_with_all = ["up", "down"])]
+    net: Option<String>,
+    /// Shape what the command sends
+    #[arg(long, value_name = "SPEC", value_parser = parse_shape)]
+    up: Option<String>,
+    /// Shape what the command receives
+    #[arg(long, value_name = "SPEC", value_parser = parse_shape)]
+    down: Option<String>,
+    /// Seed the wire's faults, to have the same ones again
+    #[arg(long, value_name = "N", value_parser = parse_seed)]
+    seed: Option<u64>,
+    /// Record every frame at the command's link to a pcapng file; '-' is standard output
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+    /// Let --pcap replace a file
+    #[arg(long, requires = "pcap")]
+    force: bool,
+    /// Write the summary to a file; '-' is standard output
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
+    /// Print no summary
+    #[arg(long)]
+    quiet: bool,
+    /// The command and its arguments
+    #[arg(value_name = "COMMAND", required = true, num_args = 1.., trailing_var_arg = true)]
+    command: Vec<OsString>,
+}
+
+/// Reads the command line; an error is one line.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Verb, String> {
+    match Program::try_parse_from(arguments) {
+        Ok(Program { verb: ProgramVerb::Run(run) }) => Ok(Verb::Run(run)),
+        Ok(Program { verb: ProgramVerb::Doctor(doctor) }) => Ok(Verb::Doctor(doctor)),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Verb::Print(error.render().to_string())),
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+                Err("say what to do: portolan run -- COMMAND, or portolan --help".into())
+            }
+            _ => Err(one_line(&error.render().to_string())),
+        },
+    }
+}
+
+/// Clap's paragraphs as one line: what is wrong, then the tips; usage is a question away.
+fn one_line(rendered: &str) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for paragraph in rendered.split("\n\n") {
+        let joined = paragraph.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        if let Some(error) = joined.strip_prefix("error: ") {
+            parts.push(error.to_owned());
+        } else if joined.starts_with("tip: ") {
+            parts.extend(
+                joined.split("tip: ").map(str::trim).filter(|tip| !tip.is_empty()).map(str::to_owned),
+            );
+        }
+    }
+    parts.push("see --help".into());
+    parts.join("; ")
+}
+
+impl RunArguments {
+    /// The run that the arguments ask for; an error is one line.
+    pub(crate) fn into_run(self, library: &'static [u8]) -> Result<Run, String> {
+        let shape = Shape { up: self.net.clone().or(self.up), down: self.net.or(self.down) };
+        let config = Config {
+            link: self.link,
+            addresses: self.address,
+            gateways: self.gateway,
+            dns: self.dns,
+            mtu: self.mtu,
+            shape,
+            seed: self.seed,
+            hostname: self.hostname,
+            capture: false,
+        };
+        config.check().map_err(|config::ConfigError(line)| line)?;
+        let empty = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str().is_empty());
+        if empty(&self.pcap) || empty(&self.summary) {
+            return Err("the file's name is empty; give --pcap and --summary a name, or '-'".into());
+        }
+        let summary = match self.summary {
+            Some(path) if path.as_os_str() == "-" => SummaryTo::Stdout,
+            Some(path) => SummaryTo::File(path),
+            None if self.quiet => SummaryTo::Nowhere,
+            None => SummaryTo::Stderr,
+        };
+        let mut command = self.command.into_iter();
+        let program = command.next().ok_or("no command is given")?;
+        let (pcap, force) = (self.pcap, self.force);
+        Ok(Run { config, program, arguments: command.collect(), pcap, force, summary, library })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Program::command().debug_assert();
+    }
+
+    #[test]
+    fn the_commands_own_options_are_left_alone() {
+        for line in
+            [&["portolan", "run", "--", "curl", "-s", "--link", "x"][..], &["portolan", "run", "curl", "-s"]]
+        {
+            let Verb::Run(run) = parse(line.iter().map(OsString::from)).unwrap() else { panic!("{line:?}") };
+            assert_eq!(run.command[..2], ["curl", "-s"]);
+        }
+    }
+
+    #[test]
+    fn paragraphs_become_one_line() {
+        let rendered = "error: unexpected argument '--lnik' found\n\n  tip: a similar argument exists: '--link'\n\nUsage: x\n";
+        let line = one_line(rendered);
+        assert_eq!(
+            line,
+            "unexpected argument '--lnik' found; a similar argument exists: '--link'; see --help"
+        );
+    }
+}

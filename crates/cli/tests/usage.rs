@@ -1,0 +1,194 @@
+//! Bad input on the command line: exit code 2 (125, 126, 127 for what stops a run), one line that says what, where and
+//! why, no panic, no control characters.
+
+#[allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
+mod support;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use support::{Folder, built, finish, text};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn portolan<I: AsRef<OsStr>>(words: impl IntoIterator<Item = I>) -> Command {
+    let mut command = Command::new(built());
+    command.args(words).stdin(Stdio::null());
+    command
+}
+
+/// `portolan` with these words, split at spaces.
+fn run(line: &str) -> Output {
+    finish(&mut portolan(line.split(' ')), LIMIT)
+}
+
+fn refused(output: &Output, code: i32, words: &str) {
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert_eq!(said.lines().count(), 1, "one line: {said:?}");
+    assert!(said.starts_with("portolan: "), "{said:?}");
+    assert!(said.contains(words), "{words:?} is not in {said:?}");
+    assert!(!said.contains("panicked") && !said.trim_end().contains(char::is_control), "{said:?}");
+    assert!(output.stdout.is_empty());
+}
+
+fn refuse(arguments: &[&str], words: &str) {
+    refused(&finish(&mut portolan(arguments), LIMIT), 2, words);
+}
+
+#[test]
+fn unknown_words_get_the_nearest_known_one() {
+    refuse(&["run", "--lnik", "none", "--", "true"], "similar argument exists: '--link'");
+    refuse(&["rnu"], "similar subcommand exists: 'run'");
+    refuse(&[], "portolan run -- COMMAND");
+    refuse(&["run"], "<COMMAND>");
+    refuse(&["doctor", "--jsno"], "'--json'");
+}
+
+#[test]
+fn values_are_missing_double_or_in_conflict() {
+    refuse(&["run", "--mtu"], "a value is required for '--mtu <N>'");
+    refuse(&["run", "--mtu", "1500", "--mtu", "1400", "--", "true"], "cannot be used multiple times");
+    refuse(&["run", "--link", "none", "--link", "egress", "--", "true"], "cannot be used multiple times");
+    refuse(&["run", "--net", "delay 1ms", "--up", "delay 1ms", "--", "true"], "cannot be used with");
+    refuse(&["run", "--force", "--", "true"], "--pcap");
+    refuse(&["run", "--address", "10.9.0.2/24", "--address", "10.9.0.2/24", "--", "true"], "given twice");
+}
+
+#[test]
+fn values_are_checked_before_anything_starts() {
+    for (option, value, words) in [
+        ("--link", "", "is no link"),
+        ("--link", "wire:x", "is no link"),
+        ("--link", "tap:", "name is empty"),
+        ("--link", "tap:sixteen-octets-x", "16 octets"),
+        ("--link", "tap:a/b", "is no device's name"),
+        ("--link", "tap:\u{1b}[2J", "is no device's name"),
+        ("--address", "", "no prefix length"),
+        ("--address", "10.0.2.15", "no prefix length"),
+        ("--address", "10.0.2.15/33", "from 0 to 32"),
+        ("--address", "fd00::1/129", "from 0 to 128"),
+        ("--address", "10.0.2/24", "four numbers"),
+        ("--address", "010.0.0.1/8", "without leading zeros"),
+        ("--address", "1::2::3/64", "'::' at most once"),
+        ("--address", "[fd00::1]/64", "without brackets"),
+        ("--address", "fe80::1%eth0/64", "zone"),
+        ("--address", "10.0.2.0/24", "names the network itself"),
+        ("--address", "224.0.0.1/24", "multicast"),
+        ("--gateway", "0.0.0.0", "unspecified"),
+        ("--dns", "127.0.0.53:53", "is no IP address"),
+        ("--mtu", "0", "from 68 to 65535"),
+        ("--mtu", "67", "from 68 to 65535"),
+        ("--mtu", "65536", "from 68 to 65535"),
+        ("--mtu", "-1", "unexpected argument"),
+        ("--mtu", "1e3", "is no MTU"),
+        ("--mtu", "0x50", "is no MTU"),
+        ("--mtu", "80 ", "is no MTU"),
+        ("--mtu", "８０", "is no MTU"),
+        ("--mtu", "01500", "is no MTU"),
+        ("--mtu", "1279", "IPv6 needs 1280"),
+        ("--seed", "1.5", "is no seed"),
+        ("--hostname", "a..b", "is no host name"),
+        ("--net", "", "--net"),
+        ("--net", "delay 5x", "delay 5x"),
+        ("--net", "delay -1ms", "delay -1ms"),
+        ("--net", "delay 1e30s", "delay 1e30s"),
+        ("--net", "rate 0", "rate 0"),
+        ("--net", "rate nan", "rate nan"),
+        ("--net", "loss 101%", "loss 101%"),
+        ("--net", "lsos 1%", "lsos"),
+        ("--summary", "", "name is empty"),
+    ] {
+        refuse(&["run", option, value, "--", "true"], words);
+    }
+    refuse(&["run", "--link", "tap:t0", "--", "true"], "--address");
+    refuse(&["run", "--address", "10.0.0.3/24", "--", "true"], "wanted by");
+    refuse(
+        &["run", "--address", "10.0.0.9/24", "--gateway", "10.0.1.1", "--", "true"],
+        "could not be reached",
+    );
+}
+
+#[test]
+fn octets_that_are_no_text_are_refused() {
+    let outcome =
+        finish(portolan(["run", "--hostname"]).arg(OsStr::from_bytes(b"a\xff")).args(["--", "true"]), LIMIT);
+    refused(&outcome, 2, "UTF-8");
+}
+
+#[test]
+fn commands_that_cannot_be_started_are_told_apart() {
+    let folder = Folder::new();
+    let plain = folder.path().join("plain");
+    fs::write(&plain, "text").unwrap();
+    refused(&run("run -- no-such-command-anywhere"), 127, "command not found");
+    refused(&run("run -- /no/such/file"), 127, "no such file");
+    refused(&run("run -- /tmp"), 126, "is a directory");
+    refused(
+        &finish(&mut portolan([OsStr::new("run"), OsStr::new("--"), plain.as_os_str()]), LIMIT),
+        126,
+        "not executable",
+    );
+    fs::set_permissions(&plain, fs::Permissions::from_mode(0o755)).unwrap();
+    refused(
+        &finish(&mut portolan([OsStr::new("run"), OsStr::new("--"), plain.as_os_str()]), LIMIT),
+        126,
+        "#! line",
+    );
+    refused(&finish(&mut portolan(["run", "--", ""]), LIMIT), 127, "empty");
+}
+
+#[test]
+fn files_that_cannot_be_written_stop_the_run_before_the_command() {
+    let folder = Folder::new();
+    let kept = folder.path().join("kept.pcapng");
+    fs::write(&kept, "mine").unwrap();
+    let marker = folder.path().join("marker");
+    let attempt = |option: &str, value: &str| {
+        let mut command = portolan(["run", option, value, "--", "touch"]);
+        finish(command.arg(&marker), LIMIT)
+    };
+    refused(&attempt("--pcap", kept.to_str().unwrap()), 125, "--force");
+    assert_eq!(fs::read(&kept).unwrap(), b"mine");
+    refused(&attempt("--pcap", "/no/such/folder/x"), 125, "--pcap /no/such/folder/x");
+    refused(&attempt("--pcap", folder.path().to_str().unwrap()), 125, "exists");
+    refused(&attempt("--summary", "/no/such/folder/x"), 125, "--summary /no/such/folder/x");
+    refused(&attempt("--summary", "/tmp"), 125, "--summary /tmp");
+    assert!(!marker.exists(), "the command was started");
+}
+
+#[test]
+fn a_tap_that_is_not_there_is_refused() {
+    let outcome = run("run --link tap:no-such-tap --address 10.7.0.2/24 -- true");
+    refused(&outcome, 125, "no-such-tap");
+}
+
+#[test]
+fn help_names_only_what_works_and_a_closed_pipe_is_no_error() {
+    let help = run("--help");
+    assert!(help.status.success() && help.stderr.is_empty());
+    let help = text(&help.stdout);
+    assert!(help.contains("run") && help.contains("doctor"));
+    for absent in ["ss ", "dump", "publish", "traceroute"] {
+        assert!(!help.contains(absent), "{absent}");
+    }
+    let mut child =
+        portolan(["run", "--help"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let outcome = child.wait_with_output().unwrap();
+    assert!(outcome.stderr.is_empty(), "{outcome:?}");
+}
+
+#[test]
+fn the_doctor_tells_what_works() {
+    let output = run("doctor --json");
+    assert!(output.status.success(), "{output:?}");
+    let checks: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let engine = checks.as_array().unwrap().iter().find(|check| check["name"] == "engine preload").unwrap();
+    assert_eq!(engine["outcome"], "works");
+    assert!(text(&run("doctor").stdout).contains("engine preload"));
+}

@@ -1,0 +1,113 @@
+//! What the supervisor and the stack process tell each other: JSON, a line each, over a socket pair.
+//!
+//! The stack process finds its end at standard input. The end of the stream means that the other side is gone.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::summary::Report;
+
+/// The first argument of a stack process: the program starts itself again with it.
+pub const HIDDEN_ARGUMENT: &str = "--portolan-stack-process";
+
+/// The longest line: a report with all its rows.
+const LINE_MAX: usize = 64 << 20;
+
+/// From the supervisor.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Order {
+    /// The first message.
+    Start {
+        /// What to start.
+        config: Box<Config>,
+        /// The directory that holds the preload library of this run. The stack process removes it when the supervisor
+        /// was killed and cannot.
+        library: Option<PathBuf>,
+    },
+    /// The command has ended: let what it sent last arrive, then end.
+    Finish,
+    /// Reset every connection and end.
+    Abort,
+}
+
+/// From the stack process.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum News {
+    /// The control server listens; the command may start.
+    Ready {
+        /// Name and value of the variable that the library looks for.
+        variable: (String, String),
+    },
+    /// It cannot start; one line that says why.
+    Failed(String),
+    /// Every link is closed.
+    Ended(Report),
+    /// Something that the user should know now, one line.
+    Note(String),
+}
+
+/// One end of the channel, used from synchronous code.
+#[derive(Debug)]
+pub struct Channel {
+    stream: UnixStream,
+    received: Vec<u8>,
+}
+
+impl Channel {
+    /// Over this end of a socket pair.
+    pub fn new(stream: UnixStream) -> Channel {
+        Channel { stream, received: Vec::new() }
+    }
+
+    /// Sends one message.
+    pub fn send<T: Serialize>(&mut self, message: &T) -> io::Result<()> {
+        self.stream.write_all(&line(message)?)
+    }
+
+    /// The next message, waiting for it as long as [`Channel::set_timeout`] says: `WouldBlock` when none came in
+    /// time, `UnexpectedEof` when the other side is gone.
+    pub fn receive<T: DeserializeOwned>(&mut self) -> io::Result<T> {
+        let mut piece = [0; 16 * 1024];
+        loop {
+            if let Some(end) = self.received.iter().position(|octet| *octet == b'\n') {
+                let line: Vec<u8> = self.received.drain(..=end).collect();
+                return serde_json::from_slice(&line).map_err(io::Error::from);
+            }
+            match self.stream.read(&mut piece) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(len) if self.received.len() + len > LINE_MAX => {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+                Ok(len) => self.received.extend(piece.iter().take(len)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// How long [`Channel::receive`] waits; zero for not at all.
+    pub fn set_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        self.stream.set_nonblocking(timeout.is_zero())?;
+        self.stream.set_read_timeout(Some(timeout).filter(|timeout| !timeout.is_zero()))
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+/// A message as it is sent.
+pub fn line<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    Ok(line)
+}

@@ -1,0 +1,150 @@
+//! The second stack: it accepts any destination and carries each flow over ordinary sockets of the machine.
+//!
+//! The command's wire ends here. A SYN becomes a request, and the machine's own connect decides how it is answered
+//! ([`tcp`]); datagrams go out of one socket per sender ([`udp`]), pings out of the machine's ping socket ([`icmp`]).
+//! [`policy`] says where nothing is carried to, [`names`] is the DNS server at this end of the wire. With link `none`
+//! the same host carries nothing, and only its own services answer. Start reading in [`Gateway::run`].
+
+pub mod icmp;
+pub mod names;
+pub mod policy;
+pub mod refusal;
+pub mod tcp;
+pub mod udp;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use portolan::gateway::{EchoRequest, TcpRequest, UdpDatagram};
+use portolan::{Host, InterceptStream, Intercepted};
+use portolan_stack::Refusal;
+use portolan_wire::Address;
+
+use crate::plan::{Plan, Service};
+use crate::web::Status;
+use icmp::Pings;
+use names::Names;
+use policy::{Policy, Verdict};
+use udp::Flows;
+
+/// What is counted while flows are carried, for the summary's notes.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Connections refused because this process had no descriptor left.
+    pub out_of_descriptors: AtomicU64,
+    /// Flows refused by policy: metadata service, loopback under another name.
+    pub forbidden: AtomicU64,
+    /// UDP flows that had to go to make room for newer ones.
+    pub udp_evicted: AtomicU64,
+}
+
+/// Carries the flows of one wire. All parts are shared by the tasks of its flows.
+pub struct Gateway {
+    host: Host,
+    shared: Arc<Shared>,
+}
+
+/// What the tasks of the flows share.
+pub struct Shared {
+    /// Who is who on the wire.
+    pub plan: Plan,
+    /// Where nothing is carried to.
+    pub policy: Policy,
+    /// The DNS server.
+    pub names: Names,
+    /// What the built-in web server says of itself.
+    pub status: Arc<Status>,
+    /// What was refused.
+    pub counters: Arc<Counters>,
+}
+
+impl Gateway {
+    /// A gateway on `host`, whose link intercepts everything.
+    pub fn new(host: Host, shared: Shared) -> Gateway {
+        Gateway { host, shared: Arc::new(shared) }
+    }
+
+    /// Carries flows until the host ends. Runs on a current-thread runtime; flows are tasks of it.
+    pub async fn run(self) {
+        let mut stream: InterceptStream = self.host.intercepted();
+        let mut flows = Flows::new(self.shared.clone());
+        let mut pings = Pings::new(self.shared.clone());
+        while let Some(intercepted) = stream.next().await {
+            match intercepted {
+                Intercepted::Tcp(request) => {
+                    tokio::spawn(connect(self.shared.clone(), request));
+                }
+                Intercepted::Udp(datagram) => self.on_datagram(&mut flows, datagram),
+                Intercepted::Echo(request) => self.on_echo(&mut pings, request),
+            }
+        }
+    }
+
+    fn on_datagram(&self, flows: &mut Flows, datagram: UdpDatagram) {
+        let to = datagram.flow().local;
+        if self.shared.names.serves(to) {
+            let shared = self.shared.clone();
+            tokio::spawn(async move { shared.names.answer(&datagram).await });
+            return;
+        }
+        match self.shared.policy.judge(&self.shared.plan, to.address) {
+            Verdict::Carry(address) => flows.carry(datagram, address),
+            Verdict::Service(_) => datagram.refuse(Refusal::Reset),
+            Verdict::Refuse(refusal) => {
+                self.shared.count_forbidden(refusal);
+                datagram.refuse(refusal);
+            }
+        }
+    }
+
+    fn on_echo(&self, pings: &mut Pings, request: EchoRequest) {
+        match self.shared.policy.judge(&self.shared.plan, request.to()) {
+            Verdict::Carry(address) if !address.is_loopback() => pings.carry(request, address),
+            Verdict::Carry(_) | Verdict::Service(_) => {
+                // Our own addresses answer themselves; a reply is due only when the stack left it to us.
+                let data = request.data().to_vec();
+                let _ = request.reply(&data);
+            }
+            Verdict::Refuse(refusal) => request.refuse(refusal),
+        }
+    }
+}
+
+/// Answers one connection request: by a service of ours, or by the machine's own connect.
+async fn connect(shared: Arc<Shared>, request: TcpRequest) {
+    let to = request.flow().local;
+    if shared.names.serves(to) {
+        if let Ok(stream) = request.accept() {
+            shared.names.serve(stream).await;
+        }
+        return;
+    }
+    match shared.policy.judge(&shared.plan, to.address) {
+        Verdict::Service(Service::Web) if to.port == 80 => {
+            if let Ok(stream) = request.accept() {
+                let _ = stream.set_nodelay(true);
+                // How a client ends its connection is its own affair.
+                let _ = crate::web::serve(stream, shared.status.clone()).await;
+            }
+        }
+        Verdict::Service(_) => request.refuse(Refusal::Reset),
+        Verdict::Carry(address) => tcp::carry(&shared, request, (address, to.port).into()).await,
+        Verdict::Refuse(refusal) => {
+            shared.count_forbidden(refusal);
+            request.refuse(refusal);
+        }
+    }
+}
+
+impl Shared {
+    fn count_forbidden(&self, refusal: Refusal) {
+        if refusal == policy::FORBIDDEN {
+            self.counters.forbidden.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether `address` is one of the gateway's own.
+    pub fn is_service(&self, address: Address) -> bool {
+        self.plan.service(address.to_ip()).is_some()
+    }
+}

@@ -1,0 +1,268 @@
+//! The stack process: the command's host, its link and its control server, and the gateway on a second thread.
+//!
+//! The program starts itself again with [`crate::channel::HIDDEN_ARGUMENT`]; standard input is the channel to the
+//! supervisor, standard output the file that frames are recorded to. It ends when it is told to, or when the supervisor
+//! is gone: always with a reset of every connection before the links close. Start reading in [`main`].
+
+mod flows;
+mod link;
+mod local_names;
+
+use std::io;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::Path;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portolan::Host;
+use portolan_protocol::environment::STACK;
+use portolan_protocol::{Rendezvous, Secret, SocketId};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::Instant;
+
+use crate::channel::{News, Order, line};
+use crate::config::{Config, LinkChoice};
+use crate::control::{ControlConfig, ControlServer};
+use crate::dns::resolv_conf::ResolvConf;
+use crate::dns::{self, hosts::Hosts};
+use crate::gateway::Counters;
+use crate::lookup::{Resolver, ResolverConfig};
+use crate::plan::{Plan, Service};
+use crate::summary::Report;
+use flows::FlowLog;
+use link::Network;
+
+/// How long what the command sent last may take to arrive after its end.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// How often it is looked at meanwhile.
+const LINGER_STEP: Duration = Duration::from_millis(2);
+
+/// How often in a row nothing must be left: between two looks the control server may have found more.
+const QUIET_LOOKS: u32 = 3;
+
+/// How long the worker may take to send the resets.
+const RESET_TIME: Duration = Duration::from_millis(300);
+
+/// The descriptors that are asked for: two for each connection of the command.
+const DESCRIPTORS: u64 = 1 << 20;
+
+/// The whole life of a stack process.
+pub fn main() -> ExitCode {
+    // Out of the terminal's process group: control-C is for the command, and the supervisor tells us what it means.
+    let _ = rustix::process::setsid();
+    let _ = rustix::thread::set_name(c"portolan-stack");
+    raise_descriptor_limit();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(_) => return ExitCode::FAILURE,
+    };
+    match tokio::task::LocalSet::new().block_on(&runtime, serve()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // The supervisor has been told, or is gone.
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Only here: the command keeps the limit that the user gave it.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(DESCRIPTORS, |maximum| maximum.min(DESCRIPTORS));
+    if limit.current.is_some_and(|current| current < wanted) {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum });
+    }
+}
+
+async fn serve() -> io::Result<()> {
+    let (mut orders, mut news) = channel()?;
+    let Some(Order::Start { config, library }) = orders.next().await else {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    };
+    let running = match Running::start(&config) {
+        Ok(running) => running,
+        Err(said) => return news.tell(&News::Failed(said)).await,
+    };
+    news.tell(&News::Ready { variable: running.variable.clone() }).await?;
+    let report = running.until_told(&mut orders, library.as_deref()).await;
+    news.tell(&News::Ended(report)).await
+}
+
+/// The command's host and everything around it.
+struct Running {
+    host: Host,
+    resolver: Rc<Resolver<Host>>,
+    network: Network,
+    worker: tokio::task::JoinHandle<Result<(), portolan::Error>>,
+    control: tokio::task::JoinHandle<()>,
+    flows: FlowLog,
+    variable: (String, String),
+    counters: Arc<Counters>,
+    report: Report,
+}
+
+impl Running {
+    /// Fails with one line for the user.
+    fn start(config: &Config) -> Result<Running, String> {
+        let conf = ResolvConf::read(Path::new("/etc/resolv.conf"));
+        let counters = Arc::new(Counters::default());
+        let seed = config.seed.map_or_else(|| random().map(u64::from_ne_bytes), Ok)?;
+        let (host, worker, network) = link::build(config, &conf, seed, counters.clone())?;
+        let flows = FlowLog::new(&host);
+        let worker = tokio::spawn(worker.run());
+        if let (LinkChoice::Egress, Some(plan)) = (&config.link, &network.plan) {
+            serve_loopback_names(&host, &conf, plan);
+        }
+        let resolver =
+            Rc::new(Resolver::new(resolver_config(config, conf, network.plan.as_ref()), host.clone()));
+        let rendezvous = random_rendezvous()?;
+        let control = ControlConfig { rendezvous, unprivileged_port_start: 0, names: resolver.clone() };
+        let control = ControlServer::bind(control)
+            .map_err(|error| format!("cannot listen for the command's sockets: {error}"))?;
+        let variable = (STACK.to_owned(), String::from_utf8_lossy(&rendezvous.to_text()).into_owned());
+        let served = host.clone();
+        let control = tokio::task::spawn_local(async move {
+            // It ends only when its own sockets fail; the command's calls then fail as they do without a network.
+            let _ = control.serve(served).await;
+        });
+        let is_shaped = config.shape != crate::config::Shape::default();
+        let report = Report {
+            engine: "preload".into(),
+            link: link_name(&config.link),
+            seed: (is_shaped || config.seed.is_some()).then_some(seed),
+            ..Report::default()
+        };
+        Ok(Running { host, resolver, network, worker, control, flows, variable, counters, report })
+    }
+
+    /// Waits for the order to end, ends, and reports.
+    async fn until_told(mut self, orders: &mut Orders, library: Option<&Path>) -> Report {
+        let graceful = loop {
+            tokio::select! {
+                order = orders.next() => match order {
+                    Some(Order::Finish) => break true,
+                    Some(Order::Abort) => break false,
+                    Some(Order::Start { .. }) => {}
+                    None => {
+                        // The supervisor was killed, and cannot remove it any more.
+                        if let Some(library) = library {
+                            let _ = std::fs::remove_dir_all(library);
+                        }
+                        break false;
+                    }
+                },
+                () = self.flows.collect() => {}
+            }
+        };
+        if graceful {
+            self.linger(orders).await;
+        }
+        self.host.shutdown();
+        let _ = tokio::time::timeout(RESET_TIME, &mut self.worker).await;
+        self.control.abort();
+        self.network.close().await;
+        self.flows.finish(self.report, &self.resolver, &self.counters)
+    }
+
+    /// Lets what the command sent last arrive: until no connection has anything left to send, an order to stop at
+    /// once, or the limit.
+    async fn linger(&mut self, orders: &mut Orders) {
+        let until = Instant::now() + LINGER;
+        let mut quiet = 0;
+        while Instant::now() < until && quiet < QUIET_LOOKS {
+            quiet = if flows::is_drained(&self.host) { quiet + 1 } else { 0 };
+            tokio::select! {
+                _ = orders.next() => return,
+                () = tokio::time::sleep(LINGER_STEP) => {}
+            }
+        }
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], String> {
+    let mut octets = [0; N];
+    getrandom::fill(&mut octets).map_err(|error| format!("the system gives no random octets: {error}"))?;
+    Ok(octets)
+}
+
+fn random_rendezvous() -> Result<Rendezvous, String> {
+    Ok(Rendezvous { id: SocketId(random()?), secret: Secret(random()?) })
+}
+
+/// The loopback servers of the host's resolv.conf, answered inside the command's host.
+fn serve_loopback_names(host: &Host, conf: &ResolvConf, plan: &Plan) {
+    let Some(server) = plan.addresses_of(Service::Dns).next() else { return };
+    for local in conf.servers.iter().filter(|server| server.is_loopback()) {
+        local_names::serve(host, (*local, dns::PORT).into(), (server, dns::PORT).into());
+    }
+}
+
+fn link_name(link: &LinkChoice) -> String {
+    match link {
+        LinkChoice::Egress => "egress".into(),
+        LinkChoice::None => "none".into(),
+        LinkChoice::Tap(name) => format!("tap:{name}"),
+    }
+}
+
+/// Whom the command's look-ups ask: the gateway's server on a private wire; else the servers given or the host's,
+/// over the link, and the tables that the gateway's server would have read.
+fn resolver_config(config: &Config, conf: ResolvConf, plan: Option<&Plan>) -> ResolverConfig {
+    let hostname = config.hostname.clone();
+    match plan {
+        Some(plan) => ResolverConfig {
+            servers: plan
+                .addresses_of(Service::Dns)
+                .take(1)
+                .map(|address| (address, dns::PORT).into())
+                .collect(),
+            conf,
+            hosts: Hosts::default(),
+            hostname,
+            own: plan.addresses.clone(),
+        },
+        None => {
+            let given = if config.dns.is_empty() { &conf.servers } else { &config.dns };
+            // A server on the machine's loopback is not on the link.
+            let reachable = given.iter().filter(|server| !server.is_loopback());
+            ResolverConfig {
+                servers: reachable.map(|server| (*server, dns::PORT).into()).collect(),
+                hosts: Hosts::read(Path::new("/etc/hosts")),
+                conf,
+                hostname,
+                own: config.addresses.clone(),
+            }
+        }
+    }
+}
+
+/// Orders from the supervisor.
+struct Orders(tokio::io::Lines<BufReader<OwnedReadHalf>>);
+
+impl Orders {
+    /// The next order; `None` when the supervisor is gone. Cancel safe.
+    async fn next(&mut self) -> Option<Order> {
+        let line = self.0.next_line().await.ok()??;
+        serde_json::from_str(&line).ok()
+    }
+}
+
+/// News for the supervisor.
+struct Teller(OwnedWriteHalf);
+
+impl Teller {
+    async fn tell(&mut self, news: &News) -> io::Result<()> {
+        self.0.write_all(&line(news)?).await
+    }
+}
+
+fn channel() -> io::Result<(Orders, Teller)> {
+    let stream = StdUnixStream::from(rustix::stdio::stdin().try_clone_to_owned()?);
+    stream.set_nonblocking(true)?;
+    let (read, write) = UnixStream::from_std(stream)?.into_split();
+    Ok((Orders(BufReader::new(read).lines()), Teller(write)))
+}

@@ -1,0 +1,241 @@
+//! The command's link, by what the user asked for, and what stands at its other end.
+//!
+//! Egress and none are an in-process wire whose other end is the gateway host, on a thread of its own with a runtime of
+//! its own. Shaping stands between the command's stack and the wire; the capture stands nearest to the stack, so it
+//! records what the stack sends and what it receives.
+
+use std::fs::File;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use portolan::{Host, HostBuilder, Worker};
+use portolan_drivers::wire::WireEnd;
+use portolan_drivers::{Capture, CaptureLink, PollLink, Tap, TapOptions, wire};
+use portolan_link::{LinkCaps, Medium};
+use portolan_sim::impair::{Impairment, ShapedLink};
+use portolan_stack::Intercept;
+use portolan_wire::{Address, Cidr, EthernetAddress};
+
+use crate::config::{self, Config, LinkChoice, Shape};
+use crate::dns::builtin::Builtin;
+use crate::dns::exchange::HostSockets;
+use crate::dns::hosts::Hosts;
+use crate::dns::resolv_conf::ResolvConf;
+use crate::dns::server::{Server, Upstream};
+use crate::gateway::names::Names;
+use crate::gateway::policy::Policy;
+use crate::gateway::{Counters, Gateway, Shared};
+use crate::plan::{Plan, Service};
+use crate::web::Status;
+
+/// The stations of a private wire: locally administered addresses, with the numbers of their IPv4 addresses.
+const COMMAND: EthernetAddress = EthernetAddress([0x02, 0x50, 0x4f, 0x00, 0x00, 0x0f]);
+const GATEWAY: EthernetAddress = EthernetAddress([0x02, 0x50, 0x4f, 0x00, 0x00, 0x02]);
+
+/// The private wire's MTU when none is given.
+const DEFAULT_MTU: u16 = 1500;
+
+/// The longest super-segment on the in-process wire.
+const GSO_MAX: u32 = 65_535;
+
+/// How long the gateway may take to pass the last resets on to the machine's sockets.
+const CLOSE_TIME: Duration = Duration::from_millis(50);
+
+/// What stands behind the command's link.
+pub(super) struct Network {
+    /// Who is who, on a private wire.
+    pub(super) plan: Option<Plan>,
+    gateway: Option<(Host, JoinHandle<()>)>,
+}
+
+impl Network {
+    /// Ends the gateway, after it has seen the last of the command's segments.
+    pub(super) async fn close(&mut self) {
+        let Some((host, thread)) = self.gateway.take() else { return };
+        tokio::time::sleep(CLOSE_TIME).await;
+        host.shutdown();
+        // It ends by itself within its own limits; its result is nothing.
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+    }
+}
+
+/// Builds the command's host. Fails with one line for the user.
+pub(super) fn build(
+    config: &Config,
+    conf: &ResolvConf,
+    seed: u64,
+    counters: Arc<Counters>,
+) -> Result<(Host, Worker, Network), String> {
+    match &config.link {
+        LinkChoice::Tap(name) => build_tap(config, name, seed),
+        LinkChoice::Egress | LinkChoice::None => build_private(config, conf, seed, counters),
+    }
+}
+
+fn build_tap(config: &Config, name: &str, seed: u64) -> Result<(Host, Worker, Network), String> {
+    let shaped = config.shape != Shape::default();
+    // A frame that is to be shaped is cut first, so nothing is gained by asking for more.
+    let options = TapOptions { offload: !shaped, mtu: config.mtu, ..TapOptions::default() };
+    let tap = Tap::open(name, options).map_err(|error| error.to_string())?;
+    let station = station_beside(tap.peer_ethernet());
+    let mut builder = with_link(config, name, station, tap, seed)?;
+    for network in &config.addresses {
+        builder = builder.address(cidr(*network)?);
+    }
+    for gateway in &config.gateways {
+        builder = builder.gateway(Address::from(*gateway));
+    }
+    let (host, worker) = builder.build().map_err(|error| error.to_string())?;
+    Ok((host, worker, Network { plan: None, gateway: None }))
+}
+
+/// A station's address that differs from the device's own, and stays the same from run to run.
+fn station_beside(device: [u8; 6]) -> EthernetAddress {
+    let [_, _, c, d, e, f] = device;
+    EthernetAddress([0x02, 0x50, c, d, e, f.wrapping_add(1)])
+}
+
+fn build_private(
+    config: &Config,
+    conf: &ResolvConf,
+    seed: u64,
+    counters: Arc<Counters>,
+) -> Result<(Host, Worker, Network), String> {
+    let plan = Plan::new(config).map_err(|error| error.to_string())?;
+    let caps = LinkCaps {
+        medium: Medium::Ethernet,
+        mtu: config.mtu.unwrap_or(DEFAULT_MTU),
+        gso_max: GSO_MAX,
+        checksum: true,
+    };
+    let (ours, theirs) = wire::pair(caps, caps);
+    let mut builder = with_link(config, "portolan0", COMMAND, ours, seed)?;
+    for network in &plan.addresses {
+        builder = builder.address(cidr(*network)?);
+    }
+    for gateway in &plan.gateways {
+        builder = builder.gateway(Address::from(*gateway));
+    }
+    let (host, worker) = builder.build().map_err(|error| error.to_string())?;
+    let gateway = start_gateway(config, conf, &plan, theirs, counters)?;
+    Ok((host, worker, Network { plan: Some(plan), gateway: Some(gateway) }))
+}
+
+/// A host with this link, shaped and recorded as the user asked.
+fn with_link(
+    config: &Config,
+    name: &str,
+    station: EthernetAddress,
+    link: impl PollLink + 'static,
+    seed: u64,
+) -> Result<HostBuilder, String> {
+    let mut settings = portolan_stack::Config { flow_summaries: true, ..portolan_stack::Config::default() };
+    if let Some(hostname) = &config.hostname {
+        settings.hostname.clone_from(hostname);
+    }
+    let builder = Host::builder().config(settings);
+    let shape = |text: &Option<String>| match text {
+        Some(text) => text.parse::<Impairment>().map_err(|error| error.to_string()),
+        None => Ok(Impairment::default()),
+    };
+    let (up, down) = (shape(&config.shape.up)?, shape(&config.shape.down)?);
+    // Boxed at each step: the four combinations differ in type.
+    let link: Box<dyn PollLink> = if up.is_none() && down.is_none() {
+        Box::new(link)
+    } else {
+        Box::new(ShapedLink::new(link, up, down, seed))
+    };
+    Ok(if config.capture {
+        let file =
+            rustix::stdio::stdout().try_clone_to_owned().map_err(|error| format!("--pcap: {error}"))?;
+        let capture = Capture::to_writer(File::from(file), SystemTime::now());
+        builder.link(name, station, CaptureLink::new(link, capture, name))
+    } else {
+        builder.link(name, station, link)
+    })
+}
+
+/// The host at the other end of a private wire, on a thread of its own.
+fn start_gateway(
+    config: &Config,
+    conf: &ResolvConf,
+    plan: &Plan,
+    end: WireEnd,
+    counters: Arc<Counters>,
+) -> Result<(Host, JoinHandle<()>), String> {
+    let mut builder = Host::builder().link("gateway", GATEWAY, end);
+    for service in &plan.services {
+        let network = plan.addresses.iter().find(|network| network.contains(service.address));
+        let prefix =
+            network.map_or(if service.address.is_ipv4() { 32 } else { 128 }, |network| network.prefix);
+        builder = builder.address(cidr(config::Network { address: service.address, prefix })?);
+    }
+    let everything = [Address::V4_UNSPECIFIED, Address::UNSPECIFIED];
+    for any in everything.into_iter().filter_map(|any| Cidr::new(any, 0)) {
+        builder = builder.local_route(any);
+    }
+    let builder = builder.intercept(Intercept { tcp: true, udp: true, echo: true });
+    let (host, worker) = builder.build().map_err(|error| error.to_string())?;
+    let shared = Shared {
+        plan: plan.clone(),
+        policy: Policy { carries: config.link == LinkChoice::Egress },
+        names: names(config, conf, plan),
+        status: Arc::new(status(config, plan)),
+        counters,
+    };
+    let gateway = Gateway::new(host.clone(), shared);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start the gateway: {error}"))?;
+    let thread = std::thread::Builder::new()
+        .name("portolan-gw".into())
+        .spawn(move || {
+            let carried = runtime.spawn(gateway.run());
+            // The worker ends when the host is shut down; the gateway with it.
+            let _ = runtime.block_on(worker.run());
+            carried.abort();
+        })
+        .map_err(|error| format!("cannot start the gateway: {error}"))?;
+    Ok((host, thread))
+}
+
+/// The DNS server of a private wire.
+fn names(config: &Config, conf: &ResolvConf, plan: &Plan) -> Names {
+    let builtin = Builtin::new(&config.link, plan);
+    let mut addresses: Vec<IpAddr> = plan.addresses_of(Service::Dns).collect();
+    if config.link != LinkChoice::Egress {
+        return Names::new(Server::new(builtin, Hosts::default(), None), addresses);
+    }
+    addresses.extend(&conf.servers);
+    let servers = if config.dns.is_empty() { conf.servers.clone() } else { config.dns.clone() };
+    let upstream = Upstream { servers, timeout: conf.timeout, network: HostSockets };
+    Names::new(Server::new(builtin, Hosts::read(Path::new("/etc/hosts")), Some(upstream)), addresses)
+}
+
+/// What the built-in page says.
+fn status(config: &Config, plan: &Plan) -> Status {
+    let list = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>().join(" ");
+    let mut lines = vec![
+        ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ("link".to_owned(), super::link_name(&config.link)),
+        ("address".to_owned(), list(&mut plan.addresses.iter().map(ToString::to_string))),
+        ("gateway".to_owned(), list(&mut plan.gateways.iter().map(ToString::to_string))),
+        ("dns".to_owned(), list(&mut plan.addresses_of(Service::Dns).map(|address| address.to_string()))),
+        ("mtu".to_owned(), config.mtu.unwrap_or(DEFAULT_MTU).to_string()),
+    ];
+    for (name, shape) in [("up", &config.shape.up), ("down", &config.shape.down)] {
+        if let Some(shape) = shape {
+            lines.push((name.to_owned(), shape.clone()));
+        }
+    }
+    Status { lines }
+}
+
+fn cidr(network: config::Network) -> Result<Cidr, String> {
+    Cidr::new(Address::from(network.address), network.prefix)
+        .ok_or_else(|| format!("{network} is no network"))
+}

@@ -1,0 +1,363 @@
+//! `portolan run` itself: starts the stack process and the command, and outlives both.
+//!
+//! It holds no network: when it is told to end it tells the stack process, which resets every connection, then the
+//! command. When the stack process dies it wakes whoever waits in accept ([`listeners`]), because that wait is on a
+//! socket of the program's own. It is the reaper of everything that the command leaves behind, so that descendants can
+//! be found. Start reading in [`run`]. Exit codes: 125 for what stops Portolan, 126 and
+//! 127 as a shell, 128+N for a signal, else the command's own.
+
+mod command;
+mod listeners;
+mod stack;
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
+
+use crate::channel::{News, Order};
+use crate::config::Config;
+use crate::library::Library;
+use crate::os::signals::{Arrived, Signals};
+use crate::summary::{self, Report};
+use stack::StackProcess;
+
+/// Portolan could not start the command.
+const CANNOT_START: u8 = 125;
+
+/// How long the stack process may take to say that everything is reset.
+const RESET_TIME: Duration = Duration::from_millis(500);
+
+/// How long it may take to end after the command has: its own limit for what was sent last, and some more.
+const FINISH_TIME: Duration = Duration::from_secs(8);
+
+/// Everything that one run needs.
+#[derive(Debug)]
+pub struct Run {
+    /// For the stack process.
+    pub config: Config,
+    /// The program, as it was typed.
+    pub program: OsString,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Where to record frames.
+    pub pcap: Option<PathBuf>,
+    /// Whether the recording may replace a file.
+    pub force: bool,
+    /// Where the summary goes.
+    pub summary: SummaryTo,
+    /// The preload library's octets.
+    pub library: &'static [u8],
+}
+
+/// Where the summary goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SummaryTo {
+    /// Nowhere.
+    Nowhere,
+    /// Standard error.
+    Stderr,
+    /// Standard output.
+    Stdout,
+    /// A file, which is replaced.
+    File(PathBuf),
+}
+
+/// Why the command was not started: an exit code and one line.
+#[derive(Debug)]
+struct Refusal {
+    code: u8,
+    line: String,
+}
+
+impl Refusal {
+    fn new(line: impl std::fmt::Display) -> Refusal {
+        Refusal { code: CANNOT_START, line: line.to_string() }
+    }
+}
+
+/// Runs the command and returns the exit code of `portolan run`. Everything it has to say goes to standard error.
+pub fn run(run: Run) -> u8 {
+    match start(run).and_then(|mut running| running.run()) {
+        Ok(code) => code,
+        Err(refusal) => {
+            tell(&refusal.line);
+            refusal.code
+        }
+    }
+}
+
+/// One line for the user. A closed standard error is no reason to stop.
+fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "portolan: {}", summary::escape(line));
+}
+
+/// A run with both children alive.
+struct Running {
+    signals: Signals,
+    stack: StackProcess,
+    command: Pid,
+    report: Option<Report>,
+    summary: Option<Box<dyn Write>>,
+    /// The signal that ended us, and when the command is to get it at the latest.
+    ending: Option<(Signal, Instant)>,
+    /// The terminal has interrupted the command too.
+    interrupted: bool,
+    /// Removed at the end.
+    _library: Library,
+}
+
+fn start(run: Run) -> Result<Running, Refusal> {
+    let found = command::find(&run.program)?;
+    let signals =
+        Signals::take().map_err(|error| Refusal::new(format_args!("cannot take signals: {error}")))?;
+    let summary = open_summary(&run.summary)?;
+    let pcap = run.pcap.as_deref().map(|path| open_capture(path, run.force)).transpose()?;
+    let to_stdout = run.pcap.as_deref() == Some(Path::new("-"));
+    let library = Library::place(run.library)
+        .map_err(|error| Refusal::new(format_args!("no place for the preload library in /tmp: {error}")))?;
+    let config = Config { capture: pcap.is_some(), ..run.config };
+    let (stack, variable) = StackProcess::start(config, library.directory(), pcap, signals.before())?;
+    // Descendants whose parent ends become our children: they are reaped, and found when the stack process dies.
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    let mut command = std::process::Command::new(&found);
+    command.args(&run.arguments).env(&variable.0, &variable.1).env("LD_PRELOAD", preload_value(&library));
+    command::keep_name(&mut command, &run.program);
+    if to_stdout {
+        let stderr = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3)
+            .map_err(|error| Refusal::new(format_args!("no standard error for the command: {error}")))?;
+        command.stdout(stderr);
+    }
+    crate::os::process::prepare_child(&mut command, signals.before());
+    match command.spawn() {
+        Ok(child) => {
+            let command = Pid::from_child(&child);
+            let (report, ending) = (None, None);
+            Ok(Running {
+                signals,
+                stack,
+                command,
+                report,
+                summary,
+                ending,
+                interrupted: false,
+                _library: library,
+            })
+        }
+        Err(error) => {
+            drop(stack);
+            Err(command::refused(&run.program, &error))
+        }
+    }
+}
+
+/// Our library first, then whatever the user preloads.
+fn preload_value(library: &Library) -> OsString {
+    let mut value = library.path().as_os_str().to_owned();
+    if let Some(others) = std::env::var_os("LD_PRELOAD").filter(|others| !others.is_empty()) {
+        value.push(":");
+        value.push(others);
+    }
+    value
+}
+
+fn open_summary(to: &SummaryTo) -> Result<Option<Box<dyn Write>>, Refusal> {
+    Ok(match to {
+        SummaryTo::Nowhere => None,
+        SummaryTo::Stderr => Some(Box::new(io::stderr())),
+        SummaryTo::Stdout => Some(Box::new(io::stdout())),
+        SummaryTo::File(path) => {
+            let file = File::create(path)
+                .map_err(|error| Refusal::new(format_args!("--summary {}: {error}", path.display())))?;
+            Some(Box::new(file))
+        }
+    })
+}
+
+/// Opens the file for the recording, before anything runs: an existing one is kept unless `force`.
+fn open_capture(path: &Path, force: bool) -> Result<OwnedFd, Refusal> {
+    if path == Path::new("-") {
+        return rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)
+            .map_err(|error| Refusal::new(format_args!("--pcap -: no standard output: {error}")));
+    }
+    let mut options = OpenOptions::new();
+    // Not blocking: a FIFO that nobody reads is an error, not a wait without end.
+    options.write(true).custom_flags(libc::O_NONBLOCK);
+    let opened = if force {
+        options.create(true).truncate(true).open(path)
+    } else {
+        options.create_new(true).open(path)
+    };
+    opened.map(OwnedFd::from).map_err(|error| {
+        let shown = path.display();
+        let line = match error.raw_os_error() {
+            Some(libc::EEXIST) => format!("--pcap {shown}: the file exists; --force replaces it"),
+            Some(libc::ENXIO) => format!("--pcap {shown}: nobody reads this FIFO; start the reader first"),
+            _ => format!("--pcap {shown}: {error}"),
+        };
+        Refusal::new(line)
+    })
+}
+
+impl Running {
+    fn run(&mut self) -> Result<u8, Refusal> {
+        let status = loop {
+            self.wait(self.ending.map(|(_, at)| at));
+            if let Some(status) = self.turn() {
+                break status;
+            }
+        };
+        self.finish();
+        if let Some(mut to) = self.summary.take() {
+            self.write_summary(&mut to);
+        }
+        Ok(exit_code(status))
+    }
+
+    /// Waits until something happens, or until a moment.
+    fn wait(&self, until: Option<Instant>) {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let timeout = left.map(|left| Timespec {
+            tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: i64::from(left.subsec_nanos()),
+        });
+        let signals = PollFd::new(&self.signals, PollFlags::IN);
+        // EINTR is as good as an event: the caller looks again.
+        let _ = match self.stack.channel() {
+            Some(channel) => poll(&mut [signals, PollFd::new(channel, PollFlags::IN)], timeout.as_ref()),
+            None => poll(&mut [signals], timeout.as_ref()),
+        };
+    }
+
+    /// Looks at everything once; the command's status when it has ended.
+    fn turn(&mut self) -> Option<WaitStatus> {
+        while let Some(signal) = self.signals.take_next() {
+            self.on_signal(signal);
+        }
+        self.read_news();
+        let status = self.reap();
+        if let Some((signal, at)) = self.ending
+            && (self.report.is_some() || !self.stack.is_alive() || Instant::now() >= at)
+        {
+            // The connections are reset: now the command, and whoever waits in accept on a socket of its own.
+            listeners::shut_down();
+            let _ = kill_process(self.command, signal);
+            self.ending = None;
+        }
+        status
+    }
+
+    fn on_signal(&mut self, signal: Arrived) {
+        let Some(named) = Signal::from_named_raw(signal.number) else { return };
+        match named {
+            Signal::CHILD => {}
+            Signal::INT | Signal::TERM if signal.from_process => {
+                if self.interrupted {
+                    // The second time it is meant seriously.
+                    let _ = kill_process(self.command, Signal::KILL);
+                }
+                self.interrupted = true;
+                self.stack.order(&Order::Abort);
+                self.ending = Some((named, Instant::now() + RESET_TIME));
+            }
+            // Control-C in a terminal reaches the whole process group. The command decides: a shell lives on.
+            Signal::INT | Signal::QUIT if !signal.from_process => self.interrupted = named == Signal::INT,
+            _ => {
+                let _ = kill_process(self.command, named);
+            }
+        }
+    }
+
+    fn read_news(&mut self) {
+        while let Some(news) = self.stack.news() {
+            match news {
+                News::Ended(report) => self.report = Some(report),
+                News::Note(line) => tell(&line),
+                News::Failed(line) => tell(&line),
+                News::Ready { .. } => {}
+            }
+        }
+    }
+
+    /// Reaps every child that has ended, ours and those that were left to us.
+    fn reap(&mut self) -> Option<WaitStatus> {
+        let mut status = None;
+        while let Ok(Some((pid, ended))) = wait(WaitOptions::NOHANG) {
+            if pid == self.command {
+                status = Some(ended);
+            } else if pid == self.stack.pid() {
+                self.stack.set_ended();
+                self.read_news();
+                if self.report.is_none() && status.is_none() {
+                    self.on_stack_death(ended);
+                }
+            }
+        }
+        status
+    }
+
+    fn on_stack_death(&mut self, ended: WaitStatus) {
+        let how = match (ended.terminating_signal(), ended.exit_status()) {
+            (Some(signal), _) => format!("was killed by signal {signal}"),
+            (_, Some(code)) => format!("ended with status {code}"),
+            _ => "ended".into(),
+        };
+        tell(&format!("the stack process {how}: the command has no network any more"));
+        let untouched = listeners::shut_down();
+        if !untouched.is_empty() {
+            tell(&format!("these processes may still wait in accept: {}", untouched.join(", ")));
+        }
+    }
+
+    /// The command has ended: lets what it sent last arrive, and the stack process end.
+    fn finish(&mut self) {
+        self.stack.order(if self.interrupted { &Order::Abort } else { &Order::Finish });
+        let until = Instant::now() + FINISH_TIME;
+        while self.stack.is_alive() && Instant::now() < until {
+            self.wait(Some(until));
+            while let Some(signal) = self.signals.take_next() {
+                if matches!(signal.number, libc::SIGINT | libc::SIGTERM) {
+                    self.stack.order(&Order::Abort);
+                }
+            }
+            self.read_news();
+            self.reap();
+        }
+        self.stack.kill();
+        let left = listeners::descendants();
+        if !left.is_empty() {
+            tell(&format!(
+                "the command has left processes that have no network any more: {}",
+                left.join(", ")
+            ));
+        }
+    }
+
+    fn write_summary(&self, to: &mut dyn Write) {
+        let text = match &self.report {
+            Some(report) => summary::render(report),
+            None => "portolan: no summary, because the stack process ended early\n".into(),
+        };
+        if let Err(error) = to.write_all(text.as_bytes()).and_then(|()| to.flush())
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            tell(&format!("the summary could not be written: {error}"));
+        }
+    }
+}
+
+/// As a shell tells it.
+fn exit_code(status: WaitStatus) -> u8 {
+    let code = match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => code,
+        (None, Some(signal)) => 128 + signal,
+        (None, None) => 1,
+    };
+    u8::try_from(code).unwrap_or(u8::MAX)
+}

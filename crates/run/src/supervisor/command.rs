@@ -1,0 +1,204 @@
+//! Finding the command, and refusing one that the preload library cannot reach.
+//!
+//! The engine `preload` works by the dynamic loader. A program without it, or one whose privileges make the loader
+//! ignore LD_PRELOAD, would silently use the machine's own network. That is refused while it can still be seen: for
+//! the command itself and the interpreter of a script. What the command starts later is not looked at.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+
+use super::Refusal;
+
+/// As a shell: found, but cannot be executed; not found.
+const CANNOT_EXECUTE: u8 = 126;
+const NOT_FOUND: u8 = 127;
+
+/// Interpreters of interpreters that are followed (the kernel follows five).
+const SCRIPTS_MAX: usize = 5;
+
+/// Program headers that are looked at.
+const HEADERS_MAX: u16 = 128;
+
+/// The file of a command: as it stands when it has a slash, else from PATH. Refuses what cannot be attached.
+pub(super) fn find(program: &OsStr) -> Result<PathBuf, Refusal> {
+    let path = search(program)?;
+    let mut file = path.clone();
+    for _ in 0..SCRIPTS_MAX {
+        let shown = path.display();
+        match inspect(&file) {
+            Kind::Script(interpreter) => file = interpreter,
+            Kind::Dynamic | Kind::Unknown => break,
+            Kind::Static => {
+                return Err(Refusal::new(format_args!(
+                    "{shown} is statically linked ({}), so the engine preload cannot reach it; run a dynamically \
+                     linked one",
+                    file.display()
+                )));
+            }
+            Kind::Foreign => {
+                return Err(Refusal::new(format_args!(
+                    "{shown} is not a program for this machine's 64-bit loader ({}), so the engine preload cannot \
+                     reach it",
+                    file.display()
+                )));
+            }
+            Kind::Privileged => {
+                return Err(Refusal::new(format_args!(
+                    "{shown} runs with privileges of its own ({}), so the loader ignores LD_PRELOAD; run a copy \
+                     without them",
+                    file.display()
+                )));
+            }
+        }
+    }
+    Ok(path)
+}
+
+/// The name that the command sees as its own is the one that was typed.
+pub(super) fn keep_name(command: &mut std::process::Command, program: &OsStr) {
+    command.arg0(program);
+}
+
+/// What to say when exec failed.
+pub(super) fn refused(program: &OsStr, error: &io::Error) -> Refusal {
+    let shown = program.display();
+    match error.raw_os_error() {
+        Some(libc::ENOENT) => {
+            Refusal { code: NOT_FOUND, line: format!("{shown}: its interpreter is not there") }
+        }
+        Some(libc::ENOEXEC) => Refusal {
+            code: CANNOT_EXECUTE,
+            line: format!("{shown} is neither a program nor a script with a #! line"),
+        },
+        _ => Refusal { code: CANNOT_EXECUTE, line: format!("{shown} cannot be executed: {error}") },
+    }
+}
+
+fn search(program: &OsStr) -> Result<PathBuf, Refusal> {
+    let shown = program.display();
+    if program.is_empty() {
+        return Err(Refusal { code: NOT_FOUND, line: "the command is empty".into() });
+    }
+    if program.as_bytes().contains(&b'/') {
+        return match check(Path::new(program)) {
+            Ok(()) => Ok(program.into()),
+            Err(why) => Err(Refusal { code: why.code(), line: format!("{shown}: {why}") }),
+        };
+    }
+    let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"));
+    let mut found = None;
+    for directory in std::env::split_paths(&path) {
+        let candidate = directory.join(program);
+        match check(&candidate) {
+            Ok(()) => return Ok(candidate),
+            Err(Unusable::Missing) => {}
+            Err(why) => found = found.or(Some((candidate, why))),
+        }
+    }
+    Err(match found {
+        Some((candidate, why)) => {
+            Refusal { code: why.code(), line: format!("{}: {why}", candidate.display()) }
+        }
+        None => Refusal { code: NOT_FOUND, line: format!("{shown}: command not found in PATH") },
+    })
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error("no such file")]
+    Missing,
+    #[error("is a directory, not a program")]
+    Directory,
+    #[error("permission denied; it is not executable for this user")]
+    Denied,
+}
+
+impl Unusable {
+    fn code(&self) -> u8 {
+        if matches!(self, Unusable::Missing) { NOT_FOUND } else { CANNOT_EXECUTE }
+    }
+}
+
+fn check(path: &Path) -> Result<(), Unusable> {
+    match path.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(Unusable::Denied),
+        Err(_) => return Err(Unusable::Missing),
+        Ok(about) if about.is_dir() => return Err(Unusable::Directory),
+        Ok(_) => {}
+    }
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).map_err(|_| Unusable::Denied)
+}
+
+#[derive(PartialEq, Eq, Debug)]
+enum Kind {
+    /// A program for the dynamic loader.
+    Dynamic,
+    /// A program without an interpreter.
+    Static,
+    /// A program of another class or byte order.
+    Foreign,
+    /// A program for which the loader runs in secure mode.
+    Privileged,
+    /// A script and its interpreter.
+    Script(PathBuf),
+    /// Not readable, or something else: exec will say.
+    Unknown,
+}
+
+fn inspect(path: &Path) -> Kind {
+    if is_privileged(path) {
+        return Kind::Privileged;
+    }
+    look(path).unwrap_or(Kind::Unknown)
+}
+
+fn look(path: &Path) -> io::Result<Kind> {
+    let mut file = File::open(path)?;
+    let mut head = Vec::new();
+    file.by_ref().take(256).read_to_end(&mut head)?;
+    if let Some(line) = head.strip_prefix(b"#!") {
+        let line = line.split(|octet| *octet == b'\n').next().unwrap_or_default();
+        let word = line.split(|octet| matches!(octet, b' ' | b'\t')).find(|word| !word.is_empty());
+        return Ok(word.map_or(Kind::Unknown, |word| Kind::Script(OsStr::from_bytes(word).into())));
+    }
+    if !head.starts_with(b"\x7fELF") {
+        return Ok(Kind::Unknown);
+    }
+    if head.get(4..6) != Some(&[2, 1]) {
+        return Ok(Kind::Foreign); // not 64 bit, little-endian
+    }
+    // Elf64_Ehdr: e_phoff at 32, e_phentsize at 54, e_phnum at 56. Elf64_Phdr: p_type at 0; PT_INTERP is 3.
+    let u16_at =
+        |at: usize| head.get(at..at + 2).and_then(|two| two.try_into().ok()).map_or(0, u16::from_le_bytes);
+    let start = head.get(32..40).and_then(|eight| eight.try_into().ok()).map_or(0, u64::from_le_bytes);
+    let (size, count) = (u64::from(u16_at(54)), u16_at(56).min(HEADERS_MAX));
+    for index in 0..u64::from(count) {
+        let Some(at) = index.checked_mul(size).and_then(|offset| offset.checked_add(start)) else { break };
+        file.seek(SeekFrom::Start(at))?;
+        let mut kind = [0; 4];
+        file.read_exact(&mut kind)?;
+        if u32::from_le_bytes(kind) == 3 {
+            return Ok(Kind::Dynamic);
+        }
+    }
+    Ok(Kind::Static)
+}
+
+/// Whether exec of this file would give other privileges (AT_SECURE).
+fn is_privileged(path: &Path) -> bool {
+    let Ok(about) = path.metadata() else { return false };
+    let set_uid = about.mode() & libc::S_ISUID != 0 && about.uid() != rustix::process::geteuid().as_raw();
+    let set_gid = about.mode() & libc::S_ISGID != 0 && about.gid() != rustix::process::getegid().as_raw();
+    let mut value = [0u8; 64];
+    let capable = !rustix::process::geteuid().is_root()
+        && rustix::fs::getxattr(path, "security.capability", &mut value).is_ok_and(|len| len > 0);
+    set_uid || set_gid || capable
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! The gateway between a host on a wire and the machine's own sockets, on its loopback.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use portolan::{Host, TcpStream, UdpSocket};
+use portolan_drivers::wire;
+use portolan_link::{LinkCaps, Medium};
+use portolan_run::config::{Config, LinkChoice};
+use portolan_run::dns::builtin::Builtin;
+use portolan_run::dns::exchange::{Exchange, HostSockets, Transport};
+use portolan_run::dns::hosts::Hosts;
+use portolan_run::dns::server::Server;
+use portolan_run::gateway::names::Names;
+use portolan_run::gateway::policy::Policy;
+use portolan_run::gateway::{Counters, Gateway, Shared};
+use portolan_run::plan::{Plan, Service};
+use portolan_run::web::{self, Status};
+use portolan_stack::Intercept;
+use portolan_wire::{Address, Cidr, EthernetAddress};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+/// host.portolan.internal.
+const HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 2, 5));
+const SOON: Duration = Duration::from_secs(10);
+
+/// A command's host, with a gateway at the other end of its wire. Both end with the runtime.
+fn command() -> (Host, Arc<Counters>) {
+    let caps = LinkCaps { medium: Medium::Ethernet, mtu: 1500, gso_max: 65_535, checksum: true };
+    let (ours, theirs) = wire::pair(caps, caps);
+    let config = Config { link: LinkChoice::Egress, ..Config::default() };
+    let plan = Plan::new(&config).unwrap();
+    let cidr =
+        |address: IpAddr| Cidr::new(Address::from(address), if address.is_ipv4() { 24 } else { 64 }).unwrap();
+    let mut inner = Host::builder().link("portolan0", EthernetAddress([2, 0, 0, 0, 0, 15]), ours);
+    for network in &plan.addresses {
+        inner = inner.address(cidr(network.address));
+    }
+    for gateway in &plan.gateways {
+        inner = inner.gateway(Address::from(*gateway));
+    }
+    let (host, worker) = inner.build().unwrap();
+    tokio::spawn(worker.run());
+
+    let mut outer = Host::builder().link("gateway", EthernetAddress([2, 0, 0, 0, 0, 2]), theirs);
+    for service in &plan.services {
+        outer = outer.address(cidr(service.address));
+    }
+    for any in [Address::V4_UNSPECIFIED, Address::UNSPECIFIED] {
+        outer = outer.local_route(Cidr::new(any, 0).unwrap());
+    }
+    let outer = outer.intercept(Intercept { tcp: true, udp: true, echo: true });
+    let (gateway, worker) = outer.build().unwrap();
+    tokio::spawn(worker.run());
+    let counters = Arc::new(Counters::default());
+    let server: Server<HostSockets> = Server::new(Builtin::new(&config.link, &plan), Hosts::default(), None);
+    let names = Names::new(server, plan.addresses_of(Service::Dns).collect());
+    let status = Arc::new(Status::default());
+    let shared = Shared { plan, policy: Policy { carries: true }, names, status, counters: counters.clone() };
+    tokio::spawn(Gateway::new(gateway, shared).run());
+    (host, counters)
+}
+
+async fn listener() -> (tokio::net::TcpListener, SocketAddr) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, SocketAddr::new(HOST, port))
+}
+
+async fn pair(host: &Host) -> (TcpStream, tokio::net::TcpStream) {
+    let (listener, at) = listener().await;
+    let (inside, outside) = tokio::join!(TcpStream::connect(host, at), listener.accept());
+    (inside.unwrap(), outside.unwrap().0)
+}
+
+#[tokio::test]
+async fn a_connection_carries_octets_both_ways_and_each_fin_alone() {
+    let (host, _) = command();
+    let (mut inside, mut outside) = pair(&host).await;
+    let sent: Vec<u8> = (0..1_500_000).map(web::octet).collect();
+    let echo = async {
+        let mut received = Vec::new();
+        outside.read_to_end(&mut received).await.unwrap();
+        outside.write_all(&received).await.unwrap();
+        outside.shutdown().await.unwrap();
+    };
+    let client = async {
+        inside.write_all(&sent).await.unwrap();
+        inside.shutdown().await.unwrap();
+        let mut received = Vec::new();
+        inside.read_to_end(&mut received).await.unwrap();
+        received
+    };
+    let (received, ()) = timeout(SOON, async { tokio::join!(client, echo) }).await.unwrap();
+    assert!(received == sent, "{} octets came back", received.len());
+}
+
+#[tokio::test]
+async fn the_machines_refusal_is_the_programs() {
+    let (host, _) = command();
+    let (gone, at) = listener().await;
+    drop(gone);
+    let refused = timeout(SOON, TcpStream::connect(&host, at)).await.unwrap().unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn forbidden_destinations_fail_at_once_and_are_counted() {
+    let (host, counters) = command();
+    let metadata: SocketAddr = "169.254.169.254:80".parse().unwrap();
+    let refused = timeout(SOON, TcpStream::connect(&host, metadata)).await.unwrap().unwrap_err();
+    assert!(matches!(refused.raw_os_error(), Some(libc::EHOSTUNREACH | libc::EACCES)), "{refused}");
+    assert_eq!(counters.forbidden.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn resets_pass_in_both_directions() {
+    let (host, _) = command();
+    let (mut inside, outside) = pair(&host).await;
+    socket2::SockRef::from(&outside).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(outside);
+    let error = timeout(SOON, inside.read_u8()).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+
+    let (inside, mut outside) = pair(&host).await;
+    inside.abort();
+    let error = timeout(SOON, outside.read_u8()).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_reader_that_stops_stops_the_writer() {
+    let (host, _) = command();
+    let (mut inside, mut outside) = pair(&host).await;
+    let text = vec![7; 1 << 20];
+    let mut written = 0u64;
+    // Every buffer on the way is bounded, so the writer comes to a stop.
+    while let Ok(result) = timeout(Duration::from_millis(700), inside.write(&text)).await {
+        written += result.unwrap() as u64;
+        assert!(written < 256 << 20, "nothing holds the writer back");
+    }
+    let drain = async {
+        let mut octets = vec![0; 1 << 20];
+        let mut read = 0;
+        loop {
+            match outside.read(&mut octets).await.unwrap() {
+                0 => break read,
+                len => read += len as u64,
+            }
+        }
+    };
+    inside.shutdown().await.unwrap();
+    assert_eq!(timeout(SOON, drain).await.unwrap(), written, "and nothing is lost");
+}
+
+async fn echo_socket() -> (tokio::net::UdpSocket, SocketAddr) {
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, SocketAddr::new(HOST, port))
+}
+
+fn client(host: &Host) -> UdpSocket {
+    UdpSocket::bind(host, (Ipv4Addr::UNSPECIFIED, 0)).unwrap()
+}
+
+#[tokio::test]
+async fn an_endpoint_keeps_its_port_whomever_it_talks_to() {
+    let (host, _) = command();
+    let socket = client(&host);
+    let mut seen = Vec::new();
+    for (server, at) in [echo_socket().await, echo_socket().await] {
+        socket.send_to(b"hello", at).await.unwrap();
+        let mut buffer = [0; 100];
+        let (len, from) = timeout(SOON, server.recv_from(&mut buffer)).await.unwrap().unwrap();
+        seen.push(from);
+        server.send_to(&buffer[..len], from).await.unwrap();
+        let (len, from) = timeout(SOON, socket.recv_from(&mut buffer)).await.unwrap().unwrap();
+        assert_eq!((&buffer[..len], from), (&b"hello"[..], at), "the answer comes from whom was asked");
+    }
+    assert_eq!(seen[0], seen[1]);
+}
+
+#[tokio::test]
+async fn a_refused_datagram_comes_back_as_an_error() {
+    let (host, _) = command();
+    let (gone, at) = echo_socket().await;
+    drop(gone);
+    let socket = client(&host);
+    socket.connect(at).unwrap();
+    socket.send(b"anyone?").await.unwrap();
+    let error = timeout(SOON, socket.recv(&mut [0; 10])).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn datagrams_of_every_size_pass() {
+    let (host, _) = command();
+    let (server, at) = echo_socket().await;
+    let socket = client(&host);
+    let mut buffer = vec![0; 65_535];
+    for size in [0, 1, 1472, 1473, 9000, 65_507] {
+        let sent: Vec<u8> = (0..size).map(web::octet).collect();
+        socket.send_to(&sent, at).await.unwrap();
+        let (len, from) = timeout(SOON, server.recv_from(&mut buffer)).await.unwrap().unwrap();
+        assert!(buffer[..len] == sent, "{size} octets outward");
+        server.send_to(&sent, from).await.unwrap();
+        let (len, _) = timeout(SOON, socket.recv_from(&mut buffer)).await.unwrap().unwrap();
+        assert!(buffer[..len] == sent, "{size} octets inward");
+    }
+}
+
+#[tokio::test]
+async fn the_wires_own_servers_answer() {
+    let (host, _) = command();
+    let dns: SocketAddr = "10.0.2.3:53".parse().unwrap();
+    let query =
+        b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x08portolan\x08internal\x00\x00\x01\x00\x01";
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let reply = timeout(SOON, host.exchange(dns, query, transport)).await.unwrap().unwrap();
+        assert!(reply.ends_with(&[10, 0, 2, 4]), "{transport:?}: {reply:?}");
+    }
+    let site: SocketAddr = "10.0.2.4:80".parse().unwrap();
+    let mut stream = timeout(SOON, TcpStream::connect(&host, site)).await.unwrap().unwrap();
+    stream.write_all(b"GET /bytes/5 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut reply = Vec::new();
+    timeout(SOON, stream.read_to_end(&mut reply)).await.unwrap().unwrap();
+    assert!(reply.ends_with(&(0..5).map(web::octet).collect::<Vec<u8>>()));
+    let other: SocketAddr = "10.0.2.4:81".parse().unwrap();
+    let refused = timeout(SOON, TcpStream::connect(&host, other)).await.unwrap().unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+}
