@@ -36,6 +36,9 @@ pub struct Config {
     pub neighbours_incomplete_max: usize,
     /// Packets that wait for one neighbour's address (net.ipv4.neigh.default.unres_qlen).
     pub neighbour_queue_max: usize,
+    /// Octets of memory that all packets of one link may take that wait for neighbours, and its stateless replies as
+    /// much again: on a link with a large MTU, each can be 64 KiB.
+    pub waiting_octets_max: usize,
     /// Stateless replies (ARP, ICMP, resets, SYN-ACKs) that wait for a link.
     pub reply_queue_max: usize,
     /// Datagrams of sockets that wait for a link; then senders must wait (txqueuelen).
@@ -79,6 +82,7 @@ impl Default for Config {
             neighbours_max: 1024,
             neighbours_incomplete_max: 128,
             neighbour_queue_max: 48,
+            waiting_octets_max: 4 << 20,
             reply_queue_max: 512,
             datagram_queue_max: 1000,
             udp_receive_octets: 212_992,

@@ -36,7 +36,7 @@ impl Stack {
     pub(crate) fn fill(&mut self, link: LinkId, out: &mut TxBatch) {
         while !out.is_full() {
             let Some(interface) = self.interface_mut(link) else { return };
-            if let Some(reply) = interface.replies.pop_front() {
+            if let Some(reply) = interface.next_reply() {
                 self.emit(link, reply, out);
                 continue;
             }

@@ -60,9 +60,13 @@ struct Siege {
 
 impl Siege {
     fn begin() -> Siege {
+        Siege::on_link(1500)
+    }
+
+    fn on_link(mtu: u16) -> Siege {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let base = live();
-        let mut pair = Pair::new();
+        let mut pair = Pair::with(Config::default(), ethernet_caps(mtu), 1);
         pair.record = false;
         let (client, server) = pair.connected(Family::V4, 7);
         let listener = pair.listen(B, Family::V6, PORT, 4096);
@@ -515,6 +519,69 @@ fn n12_whole_datagrams_behind_one_that_is_never_whole() {
     let grown = live().saturating_sub(early.unwrap());
     assert!(grown < 64 << 10, "{} KiB more, and no end", grown >> 10);
     siege.survive();
+}
+
+#[test]
+fn n12_large_echoes_for_neighbours_that_do_not_answer() {
+    let mut siege = Siege::begin();
+    let data = pattern(60_000);
+    let mut id = 0;
+    siege.flood(|siege| {
+        let family = FAMILIES[siege.below(2) as usize];
+        let src = match family {
+            Family::V4 => Address::v4(10, 0, 0, siege.below(250) as u8 + 3),
+            Family::V6 => format!("fd00::{:x}", siege.random() as u16 | 0x100).parse().unwrap(),
+        };
+        let dst = address(B, family);
+        let mut echo = vec![0; 8 + data.len()];
+        let icmp = if family == Family::V4 {
+            icmpv4::Message::EchoRequest { ident: 1, seq: 1 }.emit(&data, &mut echo).unwrap();
+            protocol::ICMPV4
+        } else {
+            Message6::EchoRequest { ident: 1, seq: 1 }.emit(src, dst, &data, &mut echo).unwrap();
+            protocol::ICMPV6
+        };
+        id += 1;
+        for (n, part) in echo.chunks(1400).enumerate() {
+            let more = (n + 1) * 1400 < echo.len();
+            let mut packet = fragment(src, dst, id, n as u16 * 1400, more, part);
+            set_protocol(&mut packet, icmp);
+            siege.frame(if family == Family::V4 { 0x0800 } else { 0x86dd }, &packet);
+        }
+    });
+    assert!(siege.pair.hosts[B].stats().icmpv4.out_msgs > 100, "echoes are answered");
+    siege.survive();
+}
+
+#[test]
+fn n12_large_echoes_on_a_jumbo_link() {
+    let mut siege = Siege::on_link(65_520);
+    let data = pattern(60_000);
+    siege.flood(|siege| {
+        // Those with large echoes do not answer when they are asked for their stations. Most frames are short, or the
+        // test would be long.
+        let (src, len) = match siege.below(32) {
+            0 | 1 => (format!("fd00::{:x}", siege.below(100) + 0x100).parse().unwrap(), data.len()),
+            2 => (v4(A), data.len()),
+            _ => (v4(A), 100),
+        };
+        siege.echo(src, address(B, src.family()), &data[..len]);
+    });
+    siege.survive();
+}
+
+/// Says what a fragment's datagram carries, in place of UDP.
+fn set_protocol(packet: &mut [u8], protocol: u8) {
+    if packet[0] >> 4 == 6 {
+        packet[40] = protocol;
+        return;
+    }
+    packet[9] = protocol;
+    packet[10..12].fill(0);
+    let mut sum = portolan_wire::Checksum::default();
+    sum.add(&packet[..20]);
+    let sum = sum.finish().to_be_bytes();
+    packet[10..12].copy_from_slice(&sum);
 }
 
 impl Siege {
