@@ -17,6 +17,7 @@ mod options;
 mod registry;
 mod server;
 mod socket;
+mod spare;
 mod stream;
 mod sweep;
 mod tcp_info;

@@ -124,7 +124,12 @@ impl Running {
         let resolver =
             Rc::new(Resolver::new(resolver_config(config, conf, network.plan.as_ref()), host.clone()));
         let rendezvous = random_rendezvous()?;
-        let control = ControlConfig { rendezvous, unprivileged_port_start: 0, names: resolver.clone() };
+        let control = ControlConfig {
+            rendezvous,
+            unprivileged_port_start: 0,
+            names: resolver.clone(),
+            counters: counters.clone(),
+        };
         let control = ControlServer::bind(control)
             .map_err(|error| format!("cannot listen for the command's sockets: {error}"))?;
         let variable = (STACK.to_owned(), String::from_utf8_lossy(&rendezvous.to_text()).into_owned());

@@ -30,6 +30,7 @@ impl Errno {
     pub(super) const NOENT: Self = Self(2);
     pub(super) const PIPE: Self = Self(32);
     pub(super) const CONNRESET: Self = Self(104);
+    pub(super) const CONNREFUSED: Self = Self(111);
 }
 
 impl From<io::Error> for Errno {

@@ -12,6 +12,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use portolan_protocol::reply::AddressList;
@@ -29,8 +31,10 @@ use super::end::End;
 use super::lookup::{self, Names};
 use super::network::{Errno, Host};
 use super::registry::Registry;
+use super::spare::Spare;
 use super::stream::{Carrier, SCRATCH_LEN, Scratch};
 use super::{listener, options, sweep};
+use crate::gateway::{Counters, refusal};
 use crate::os::unix::{self, Uid};
 
 /// A pause after a failed accept: at the limit of descriptors the queue would otherwise be asked again at once.
@@ -48,6 +52,8 @@ pub struct ControlConfig {
     pub unprivileged_port_start: u16,
     /// Resolves names.
     pub names: Rc<dyn Names>,
+    /// Counts the connections that had to be refused.
+    pub counters: Arc<Counters>,
 }
 
 /// A control server whose names are taken, so that programs may be started.
@@ -88,24 +94,35 @@ impl ControlServer {
         let tasks = LocalSet::new();
         tasks.spawn_local(sweep::run(Rc::clone(&shared.registry), Rc::clone(&shared.sweep)));
         let (streams, messages) = (self.streams, self.messages);
+        let mut spare = Spare::new(streams.get_ref());
         tasks
             .run_until(async {
                 tokio::select! {
-                    failed = accept_each(&streams, &shared) => failed,
-                    failed = accept_each(&messages, &shared) => failed,
+                    failed = accept_each(&streams, &shared, || shared.turn_away(&mut spare, &streams)) => failed,
+                    // These wait: a UDP socket that is turned away would be of no use for ever after.
+                    failed = accept_each(&messages, &shared, || ()) => failed,
                 }
             })
             .await
     }
 }
 
-/// Takes connections for ever.
-async fn accept_each(listener: &AsyncFd<OwnedFd>, shared: &Rc<Shared>) -> io::Result<Infallible> {
+/// Takes connections for ever; `on_full` is called when one is waiting and no descriptor is left.
+async fn accept_each(
+    listener: &AsyncFd<OwnedFd>,
+    shared: &Rc<Shared>,
+    mut on_full: impl FnMut(),
+) -> io::Result<Infallible> {
     loop {
         let mut guard = listener.readable().await?;
         match guard.try_io(|listener| unix::accept(listener.as_fd())) {
             Ok(Ok((fd, name))) => shared.take(fd, name),
-            Ok(Err(_)) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            Ok(Err(error)) => {
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                if refusal::is_out_of_descriptors(&error) {
+                    on_full();
+                }
+            }
             Err(_would_block) => {}
         }
     }
@@ -130,6 +147,19 @@ impl Shared {
             }
             _ => {}
         }
+    }
+
+    /// Refuses one connection of a program, which would else wait until another one ends.
+    fn turn_away(&self, spare: &mut Spare, listener: &AsyncFd<OwnedFd>) {
+        spare.with(listener.get_ref(), |end, name| {
+            if let Some(Name::Socket { id, .. }) = name
+                && self.registry.find(id).is_some_and(|record| record.refuse())
+            {
+                self.config.counters.out_of_descriptors.fetch_add(1, Ordering::Relaxed);
+            }
+            // The program learns of it by the close, and asks for the error then.
+            drop(end);
+        });
     }
 
     fn attach_stream(&self, fd: OwnedFd, target: Target) -> Option<()> {

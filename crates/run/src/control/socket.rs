@@ -203,6 +203,18 @@ impl Record {
         fits && is_free
     }
 
+    /// Ends an attempt to connect that nobody can carry. True if it had not failed by itself.
+    pub(super) fn refuse(&self) -> bool {
+        if self.phase.get() != Phase::Connecting || self.end.borrow().upgrade().is_some() {
+            return false;
+        }
+        let Ok(socket) = self.socket() else { return false };
+        let failed = socket.take_error();
+        socket.abort();
+        self.ended(Some(failed.unwrap_or(Errno::CONNREFUSED)));
+        failed.is_none()
+    }
+
     /// The handshake is complete.
     pub(super) fn connected(&self) {
         if self.phase.get() == Phase::Connecting {

@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::rc::Rc;
-use std::sync::OnceLock;
+
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -102,8 +103,12 @@ impl Stage {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let config =
-                    ControlConfig { rendezvous, unprivileged_port_start: 0, names: Rc::new(TestNames) };
+                let config = ControlConfig {
+                    rendezvous,
+                    unprivileged_port_start: 0,
+                    names: Rc::new(TestNames),
+                    counters: Arc::default(),
+                };
                 let server = ControlServer::bind(config).unwrap();
                 let (host, worker) = Host::builder().build().unwrap();
                 ready.send(()).unwrap();
