@@ -233,3 +233,83 @@ async fn the_wires_own_servers_answer() {
     let refused = timeout(SOON, TcpStream::connect(&host, other)).await.unwrap().unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
 }
+
+#[tokio::test]
+async fn the_machines_fin_leaves_the_other_direction_open() {
+    let (host, _) = command();
+    let (mut inside, mut outside) = pair(&host).await;
+    outside.write_all(b"all there is").await.unwrap();
+    outside.shutdown().await.unwrap();
+    let mut received = Vec::new();
+    timeout(SOON, inside.read_to_end(&mut received)).await.unwrap().unwrap();
+    assert_eq!(received, b"all there is");
+    inside.write_all(b"and an answer").await.unwrap();
+    inside.shutdown().await.unwrap();
+    received.clear();
+    timeout(SOON, outside.read_to_end(&mut received)).await.unwrap().unwrap();
+    assert_eq!(received, b"and an answer");
+}
+
+/// Sends one datagram and returns the socket, and where the machine's server has seen it come from.
+async fn open_flow(host: &Host, server: &tokio::net::UdpSocket, at: SocketAddr) -> (UdpSocket, SocketAddr) {
+    let socket = client(host);
+    socket.send_to(b"hello", at).await.unwrap();
+    let (_, from) = timeout(SOON, server.recv_from(&mut [0; 10])).await.unwrap().unwrap();
+    (socket, from)
+}
+
+/// Whether the machine's socket behind a flow is still there: its port cannot be bound.
+fn is_open(flow: SocketAddr) -> bool {
+    std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, flow.port())).is_err()
+}
+
+/// Lets the tasks of the gateway see what time it is.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_flow_ends_after_five_idle_minutes() {
+    let (host, _) = command();
+    let (server, at) = echo_socket().await;
+    let (socket, flow) = open_flow(&host, &server, at).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(290)).await;
+    tokio::time::resume();
+    server.send_to(b"an answer counts", flow).await.unwrap();
+    timeout(SOON, socket.recv_from(&mut [0; 20])).await.unwrap().unwrap();
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(290)).await;
+    settle().await;
+    assert!(is_open(flow), "used 290 s ago");
+    tokio::time::advance(Duration::from_secs(11)).await;
+    settle().await;
+    assert!(!is_open(flow), "idle for 301 s");
+}
+
+#[tokio::test]
+async fn the_flow_that_was_used_longest_ago_makes_room() {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    rustix::process::setrlimit(
+        rustix::process::Resource::Nofile,
+        rustix::process::Rlimit { current: limit.maximum, ..limit },
+    )
+    .unwrap();
+    let (host, counters) = command();
+    let (server, at) = echo_socket().await;
+    let mut flows = Vec::new();
+    for _ in 0..4096 {
+        flows.push(open_flow(&host, &server, at).await);
+    }
+    // The first is used again, so the second is the oldest.
+    flows[0].0.send_to(b"again", at).await.unwrap();
+    timeout(SOON, server.recv_from(&mut [0; 10])).await.unwrap().unwrap();
+    assert_eq!(counters.udp_evicted.load(Ordering::Relaxed), 0);
+    let (_newest, newest) = open_flow(&host, &server, at).await;
+    settle().await;
+    assert_eq!(counters.udp_evicted.load(Ordering::Relaxed), 1);
+    assert!(!is_open(flows[1].1), "the oldest has gone");
+    assert!(is_open(flows[0].1) && is_open(flows[2].1) && is_open(newest), "and nothing else");
+}
