@@ -154,6 +154,10 @@ impl RunArguments {
         if empty(&self.pcap) || empty(&self.summary) {
             return Err("the file's name is empty; give --pcap and --summary a name, or '-'".into());
         }
+        let is_stdout = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str() == "-");
+        if is_stdout(&self.pcap) && is_stdout(&self.summary) {
+            return Err("--pcap - and --summary - both want standard output; give one of them a file".into());
+        }
         let summary = match self.summary {
             Some(path) if path.as_os_str() == "-" => SummaryTo::Stdout,
             Some(path) => SummaryTo::File(path),

@@ -56,6 +56,7 @@ fn values_are_missing_double_or_in_conflict() {
     refuse(&["run", "--link", "none", "--link", "egress", "--", "true"], "cannot be used multiple times");
     refuse(&["run", "--net", "delay 1ms", "--up", "delay 1ms", "--", "true"], "cannot be used with");
     refuse(&["run", "--force", "--", "true"], "--pcap");
+    refuse(&["run", "--pcap", "-", "--summary", "-", "--", "true"], "both want standard output");
     refuse(&["run", "--address", "10.9.0.2/24", "--address", "10.9.0.2/24", "--", "true"], "given twice");
 }
 
