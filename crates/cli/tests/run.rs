@@ -268,3 +268,36 @@ fn a_run_starts_quickly() {
     println!("the quickest of five: {best:?}");
     assert!(best < Duration::from_millis(500), "{best:?}");
 }
+
+/// The length of the whole blocks of a pcapng file that has only such.
+fn whole_blocks(octets: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(length) = octets.get(at + 4..at + 8) {
+        at += u32::from_le_bytes(length.try_into().unwrap()) as usize;
+    }
+    at
+}
+
+#[test]
+fn a_full_disk_ends_the_recording_and_is_told() {
+    let words = "run --quiet --force --pcap /dev/full -- curl -sS -o /dev/null http://portolan.internal/";
+    let output = run(words);
+    assert!(output.status.success(), "the command has nothing to do with it");
+    let said = text(&output.stderr);
+    assert!(said.starts_with("portolan: --pcap: the recording ends early: No space left"), "{said:?}");
+    assert_eq!(said.lines().count(), 1, "{said:?}");
+
+    // A limit for the size of files is as good as a small disk; the preload library needs some of it. The signal that comes with it is ignored.
+    let folder = Folder::new();
+    let file = folder.path().join("cut.pcapng");
+    let script = "trap '' XFSZ; ulimit -f 16384; exec \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh"]).arg(built()).args(["run", "--quiet", "--pcap"]).arg(&file);
+    command.args(["--", "curl", "-sS", "-o", "/dev/null", "http://portolan.internal/bytes/20M"]);
+    let output = finish(&mut command, MINUTE);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("--pcap: the recording ends early"), "{}", text(&output.stderr));
+    let recorded = fs::read(&file).unwrap();
+    assert!(recorded.len() > 5_000_000, "{} octets", recorded.len());
+    assert_eq!(whole_blocks(&recorded), recorded.len(), "the file ends with a whole block");
+}

@@ -73,7 +73,13 @@ impl Capture {
             io::ErrorKind::AlreadyExists => CaptureError::Exists { path: path.to_owned() },
             _ => CaptureError::Create { path: path.to_owned(), source },
         })?;
-        Ok(Capture::over(Box::new(file), path.to_owned(), epoch))
+        Ok(Capture::over(Box::new(OpenFile { file, start: 0 }), path.to_owned(), epoch))
+    }
+
+    /// Starts a capture into an open file, after what it holds already; a pipe or a FIFO is as good as a file.
+    pub fn to_file(file: File, epoch: SystemTime) -> Capture {
+        let start = file.metadata().map_or(0, |metadata| metadata.len());
+        Capture::over(Box::new(OpenFile { file, start }), PathBuf::from("-"), epoch)
     }
 
     /// Starts a capture into a stream, such as a pipe to Wireshark.
@@ -153,10 +159,27 @@ trait Sink: Write + Send {
     fn cut_back(&mut self, len: u64) -> io::Result<()>;
 }
 
-impl Sink for File {
+/// A file whose first octets, up to `start`, are not the capture's.
+struct OpenFile {
+    file: File,
+    start: u64,
+}
+
+impl Write for OpenFile {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.file.write(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Sink for OpenFile {
     fn cut_back(&mut self, len: u64) -> io::Result<()> {
-        self.set_len(len)?;
-        self.seek(io::SeekFrom::Start(len)).map(drop)
+        let end = self.start.saturating_add(len);
+        self.file.set_len(end)?;
+        self.file.seek(io::SeekFrom::Start(end)).map(drop)
     }
 }
 

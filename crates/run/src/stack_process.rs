@@ -89,7 +89,10 @@ async fn serve() -> io::Result<()> {
         Err(said) => return news.tell(&News::Failed(said)).await,
     };
     news.tell(&News::Ready { variable: running.variable.clone() }).await?;
-    let report = running.until_told(&mut orders, library.as_deref()).await;
+    let (report, failure) = running.until_told(&mut orders, library.as_deref()).await;
+    if let Some(line) = failure {
+        news.tell(&News::Note(line)).await?;
+    }
     news.tell(&News::Ended(report)).await
 }
 
@@ -163,8 +166,8 @@ impl Running {
         })
     }
 
-    /// Waits for the order to end, ends, and reports.
-    async fn until_told(mut self, orders: &mut Orders, library: Option<&Path>) -> Report {
+    /// Waits for the order to end, ends, and reports; also why the recording ended early, if it did.
+    async fn until_told(mut self, orders: &mut Orders, library: Option<&Path>) -> (Report, Option<String>) {
         let graceful = loop {
             tokio::select! {
                 order = orders.next() => match order {
@@ -188,7 +191,8 @@ impl Running {
             // The supervisor was killed, and cannot remove it any more.
             let _ = std::fs::remove_dir_all(library);
         }
-        self.flows.finish(self.report, &self.resolver, &self.counters)
+        let failure = self.network.take_recording_failure();
+        (self.flows.finish(self.report, &self.resolver, &self.counters), failure)
     }
 
     /// Lets what the command sent last arrive: until no connection has anything left to send, an order to stop at

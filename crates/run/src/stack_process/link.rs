@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
@@ -48,10 +48,19 @@ const CLOSE_TIME: Duration = Duration::from_millis(50);
 pub(super) struct Network {
     /// Who is who, on a private wire.
     pub(super) plan: Option<Plan>,
+    recording: Recording,
     gateway: Option<(Host, JoinHandle<()>)>,
 }
 
+/// What is wrong with the recording, for the user.
+type Recording = Arc<Mutex<Option<String>>>;
+
 impl Network {
+    /// Why the recording ended early, if it did; known once the worker has ended.
+    pub(super) fn take_recording_failure(&self) -> Option<String> {
+        self.recording.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Ends the gateway, after it has seen the last of the command's segments.
     pub(super) async fn close(&mut self) {
         let Some((host, thread)) = self.gateway.take() else { return };
@@ -81,7 +90,8 @@ fn build_tap(config: &Config, name: &str, seed: u64) -> Result<(Host, Worker, Ne
     let options = TapOptions { offload: !shaped, mtu: config.mtu, ..TapOptions::default() };
     let tap = Tap::open(name, options).map_err(|error| error.to_string())?;
     let station = station_beside(tap.peer_ethernet());
-    let mut builder = with_link(config, name, station, tap, seed)?;
+    let recording = Recording::default();
+    let mut builder = with_link(config, name, station, tap, seed, &recording)?;
     for network in &config.addresses {
         builder = builder.address(cidr(*network)?);
     }
@@ -89,7 +99,7 @@ fn build_tap(config: &Config, name: &str, seed: u64) -> Result<(Host, Worker, Ne
         builder = builder.gateway(Address::from(*gateway));
     }
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
-    Ok((host, worker, Network { plan: None, gateway: None }))
+    Ok((host, worker, Network { plan: None, recording, gateway: None }))
 }
 
 /// A station's address that differs from the device's own, and stays the same from run to run.
@@ -112,7 +122,8 @@ fn build_private(
         checksum: true,
     };
     let (ours, theirs) = wire::pair(caps, caps);
-    let mut builder = with_link(config, "portolan0", COMMAND, ours, seed)?;
+    let recording = Recording::default();
+    let mut builder = with_link(config, "portolan0", COMMAND, ours, seed, &recording)?;
     for network in &plan.addresses {
         builder = builder.address(cidr(*network)?);
     }
@@ -121,7 +132,7 @@ fn build_private(
     }
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
     let gateway = start_gateway(config, conf, &plan, theirs, counters)?;
-    Ok((host, worker, Network { plan: Some(plan), gateway: Some(gateway) }))
+    Ok((host, worker, Network { plan: Some(plan), recording, gateway: Some(gateway) }))
 }
 
 /// A host with this link, shaped and recorded as the user asked.
@@ -131,6 +142,7 @@ fn with_link(
     station: EthernetAddress,
     link: impl PollLink + 'static,
     seed: u64,
+    recording: &Recording,
 ) -> Result<HostBuilder, String> {
     let mut settings = portolan_stack::Config { flow_summaries: true, ..portolan_stack::Config::default() };
     if let Some(hostname) = &config.hostname {
@@ -151,7 +163,13 @@ fn with_link(
     Ok(if config.capture {
         let file =
             rustix::stdio::stdout().try_clone_to_owned().map_err(|error| format!("--pcap: {error}"))?;
-        let capture = Capture::to_writer(File::from(file), SystemTime::now());
+        let capture = Capture::to_file(File::from(file), SystemTime::now());
+        let recording = recording.clone();
+        capture.on_failure(move |error| {
+            let why = std::error::Error::source(&error).map_or_else(String::new, |why| format!(": {why}"));
+            let line = format!("--pcap: the recording ends early{why}; what was written before can be read");
+            *recording.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
+        });
         builder.link(name, station, CaptureLink::new(link, capture, name))
     } else {
         builder.link(name, station, link)
