@@ -153,7 +153,7 @@ fn files_that_cannot_be_written_stop_the_run_before_the_command() {
     refused(&attempt("--pcap", kept.to_str().unwrap()), 125, "--force");
     assert_eq!(fs::read(&kept).unwrap(), b"mine");
     refused(&attempt("--pcap", "/no/such/folder/x"), 125, "--pcap /no/such/folder/x");
-    refused(&attempt("--pcap", folder.path().to_str().unwrap()), 125, "exists");
+    refused(&attempt("--pcap", folder.path().to_str().unwrap()), 125, "is a directory");
     refused(&attempt("--summary", "/no/such/folder/x"), 125, "--summary /no/such/folder/x");
     refused(&attempt("--summary", "/tmp"), 125, "--summary /tmp");
     assert!(!marker.exists(), "the command was started");

@@ -197,6 +197,9 @@ fn open_capture(path: &Path, force: bool) -> Result<OwnedFd, Refusal> {
     opened.map(OwnedFd::from).map_err(|error| {
         let shown = path.display();
         let line = match error.raw_os_error() {
+            Some(libc::EEXIST | libc::EISDIR) if path.is_dir() => {
+                format!("--pcap {shown}: this is a directory; give the name of a file in it")
+            }
             Some(libc::EEXIST) => format!("--pcap {shown}: the file exists; --force replaces it"),
             Some(libc::ENXIO) => format!("--pcap {shown}: nobody reads this FIFO; start the reader first"),
             _ => format!("--pcap {shown}: {error}"),
