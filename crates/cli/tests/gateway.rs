@@ -139,3 +139,39 @@ fn without_descriptors_connections_are_refused_at_once_and_counted() {
         assert!(text(&output.stderr).contains("had no descriptor left"), "{}", text(&output.stderr));
     }
 }
+
+/// Sends datagrams of 1,400 octets through a router whose next link takes 1,300, and prints what becomes of them.
+const TOO_BIG: &str = "
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER, IP_PMTUDISC_DO
+s.connect(('10.9.2.9', 9)); s.settimeout(5)
+s.send(bytes(1400)); time.sleep(0.5)
+";
+
+#[test]
+fn a_path_that_is_too_narrow_is_told_with_its_mtu() {
+    if !root_or_skip() {
+        return;
+    }
+    let (namespace, router) = (Namespace::with_tap(), Namespace::with_tap());
+    let script = format!(
+        "ip link add a0 type veth peer name r0 netns {}; ip addr add 10.9.1.2/24 dev a0; ip link set a0 up
+         ip route add default via 10.9.1.1",
+        router.name()
+    );
+    assert!(namespace.command("sh").args(["-ec", &script]).status().unwrap().success());
+    let script = "ip addr add 10.9.1.1/24 dev r0; ip link set r0 up; sysctl -qw net.ipv4.ip_forward=1
+         ip link add r1 mtu 1300 type veth peer name b0; ip link set b0 up
+         ip addr add 10.9.2.1/24 dev r1; ip link set r1 up";
+    assert!(router.command("sh").args(["-ec", script]).status().unwrap().success());
+    let folder = Folder::new();
+    let file = folder.path().join("narrow.pcapng");
+    let mut command = namespace.command(installed());
+    command.args(["run", "--quiet", "--pcap"]).arg(&file).args(["--", "/usr/bin/python3", "-c", TOO_BIG]);
+    let output = finish(&mut command, MINUTE);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let shown = ["-Y", "icmp.type == 3 && icmp.code == 4", "-T", "fields", "-e", "icmp.mtu"];
+    let mtu = must(&[&["tshark", "-r", file.to_str().unwrap()][..], &shown].concat());
+    assert_eq!(mtu.trim(), "1300", "one message of the gateway's, with the next link's MTU");
+}

@@ -245,6 +245,11 @@ impl Namespace {
         namespace
     }
 
+    /// Its name, as `ip netns` has it.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
     /// A command inside the namespace.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("ip");
