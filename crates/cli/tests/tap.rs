@@ -103,7 +103,7 @@ import os, socket, threading
 def say(name, call):
     try: r = call(); r = 'end' if r == b'' else 'done'
     except OSError as e: r = e.strerror
-    os.write(1, f'{name} {r}\n'.encode())
+    os.write(1, f'{name} {r}\\n'.encode())
 listener = socket.socket(); listener.bind(('0.0.0.0', 81)); listener.listen()
 server = socket.socket(); server.bind(('0.0.0.0', 80)); server.listen()
 print('ready', flush=True)
