@@ -64,7 +64,10 @@ fn test(options: &Options) -> ExitCode {
         step::cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"], &[])
     });
     steps.run("doc", |_| {
-        step::cargo(&["doc", "--workspace", "--no-deps", "--quiet"], &[("RUSTDOCFLAGS", "-D warnings")])
+        step::cargo(
+            &["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"],
+            &[("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links")],
+        )
     });
     steps.run("build", |_| step::cargo(&["build", "--quiet"], &[]));
     steps.run("tests", |options| step::cargo_tests(&["test", "--workspace"], options));

@@ -21,6 +21,8 @@ use crate::wakers::WakeList;
 
 /// Datagrams and echo requests that wait to be read. Beyond that the newest is dropped, as on any full queue.
 const DATAGRAMS_MAX: usize = 4_096;
+/// Octets of memory that they may take meanwhile: a datagram can be 64 KiB.
+const OCTETS_MAX: usize = 8 << 20;
 
 /// What an intercepting link brought; from [`InterceptStream::next`].
 pub enum Intercepted {
@@ -61,19 +63,14 @@ impl InterceptStream {
             intercepts.reader = Some(cx.waker().clone());
             return Poll::Pending;
         };
+        intercepts.uncount(&waiting);
         let core = Arc::clone(&self.core);
         Poll::Ready(Some(match waiting {
             Waiting::Tcp { id, link, flow } => {
                 Intercepted::Tcp(TcpRequest { core, id, link, flow, answered: false })
             }
-            Waiting::Udp(datagram) => {
-                intercepts.datagrams -= 1;
-                Intercepted::Udp(UdpDatagram { core, datagram })
-            }
-            Waiting::Echo(request) => {
-                intercepts.datagrams -= 1;
-                Intercepted::Echo(EchoRequest { core, request })
-            }
+            Waiting::Udp(datagram) => Intercepted::Udp(UdpDatagram { core, datagram }),
+            Waiting::Echo(request) => Intercepted::Echo(EchoRequest { core, request }),
         }))
     }
 }
@@ -82,7 +79,7 @@ impl Drop for InterceptStream {
     fn drop(&mut self) {
         self.core.with(|shared, now| {
             shared.intercepts.wanted = false;
-            shared.intercepts.datagrams = 0;
+            (shared.intercepts.datagrams, shared.intercepts.octets) = (0, 0);
             if shared.phase == Phase::Ended {
                 return;
             }
@@ -281,6 +278,8 @@ pub(crate) struct InterceptQueue {
     queue: VecDeque<Waiting>,
     /// How many in `queue` are not TCP. The stack bounds the TCP requests itself.
     datagrams: usize,
+    /// Octets of memory behind these.
+    octets: usize,
     reader: Option<Waker>,
     requests: HashMap<RequestId, Request>,
 }
@@ -289,6 +288,17 @@ enum Waiting {
     Tcp { id: RequestId, link: LinkId, flow: FlowKey },
     Udp(stack::Intercepted),
     Echo(stack::EchoRequest),
+}
+
+impl Waiting {
+    /// Octets of memory behind a datagram or an echo request.
+    fn datagram_octets(&self) -> Option<usize> {
+        match self {
+            Waiting::Tcp { .. } => None,
+            Waiting::Udp(datagram) => Some(datagram.payload.footprint()),
+            Waiting::Echo(request) => Some(request.data.footprint()),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -310,16 +320,26 @@ impl InterceptQueue {
             Event::Echo(request) => Waiting::Echo(request),
             _ => return,
         };
-        let is_datagram = !matches!(waiting, Waiting::Tcp { .. });
         if !self.wanted {
             return refuse_unread(stack, now, &mut self.requests, waiting);
         }
-        if is_datagram && self.datagrams >= DATAGRAMS_MAX {
-            return;
+        if let Some(octets) = waiting.datagram_octets() {
+            if self.datagrams >= DATAGRAMS_MAX || self.octets >= OCTETS_MAX {
+                return;
+            }
+            self.datagrams += 1;
+            self.octets += octets;
         }
-        self.datagrams += usize::from(is_datagram);
         self.queue.push_back(waiting);
         self.reader.take().into_iter().for_each(|waker| wakes.push(waker));
+    }
+
+    /// Something was read.
+    fn uncount(&mut self, waiting: &Waiting) {
+        if let Some(octets) = waiting.datagram_octets() {
+            self.datagrams -= 1;
+            self.octets -= octets;
+        }
     }
 
     fn on_gone(&mut self, id: RequestId, wakes: &mut WakeList) {

@@ -91,7 +91,12 @@ impl WakerTable {
 
     /// Takes out the entry of a future that was dropped.
     pub(crate) fn deregister(&mut self, id: SocketId, key: u64) {
-        self.slot(id).waiters.retain(|waiter| waiter.key != key);
+        // After an abort the index may be another socket's by now, whose waiters must stay.
+        if let Some(slot) = self.slots.get_mut(id.index() as usize)
+            && slot.generation == generation(id)
+        {
+            slot.waiters.retain(|waiter| waiter.key != key);
+        }
     }
 
     /// Moves the waiters of one direction to `out`.

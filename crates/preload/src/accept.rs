@@ -124,10 +124,7 @@ fn welcome(new: c_int, name: &UnixAddress) -> Option<Address> {
 /// Why accept said EINVAL: the socket never listened, or `portolan run` shut it because the stack is gone.
 fn refused_accept(fd: c_int) -> c_int {
     let listens = sys::option(fd, libc::SO_ACCEPTCONN) == Ok(1);
-    match control::prepare() {
-        Err(Errno::NETDOWN) if listens => libc::ENETDOWN,
-        _ => libc::EINVAL,
-    }
+    if listens && control::stack_is_gone() { libc::ENETDOWN } else { libc::EINVAL }
 }
 
 /// shutdown(2): a stream's reaches the stack process through the socket itself.

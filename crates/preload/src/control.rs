@@ -56,6 +56,19 @@ pub(crate) fn prepare() -> Result<(), Errno> {
     locked(|| ensure_open().map(drop))
 }
 
+/// Whether the stack process has ended. An open connection to it tells by its end of file.
+pub(crate) fn stack_is_gone() -> bool {
+    let alive = locked(|| {
+        let fd = ensure_open()?;
+        match sys::receive(fd, &mut [0; 1], libc::MSG_PEEK | libc::MSG_DONTWAIT) {
+            Ok(0) => Err(Errno::NETDOWN),
+            Ok(_) | Err(Errno(libc::EAGAIN)) => Ok(()),
+            Err(error) => Err(gone(error)),
+        }
+    });
+    alive == Err(Errno::NETDOWN)
+}
+
 /// The stack process and its user, to be compared with SO_PEERCRED of accepted connections.
 pub(crate) fn stack_credentials() -> Result<(c_int, u32), Errno> {
     if STACK_PROCESS.load(Ordering::Relaxed) < 0 {

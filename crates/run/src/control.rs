@@ -5,7 +5,7 @@
 //! a completed handshake is handed to the program by connecting to its own listening socket ([`listener`]). Sockets
 //! are known by the 128-bit identity in their names ([`registry`], [`socket`]).
 //!
-//! Everything runs on one thread, in one set of local tasks. Start reading in [`serve`].
+//! Everything runs on one thread, in one set of local tasks. Start reading in [`ControlServer`].
 
 mod canary;
 mod datagram;

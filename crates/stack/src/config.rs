@@ -28,12 +28,17 @@ pub struct Config {
     pub request_timeout_us: u64,
     /// Events that are not a socket's: requests, intercepted datagrams and echoes, summaries of flows.
     pub events_max: usize,
+    /// Octets of memory that intercepted datagrams and echoes may take while they wait as events.
+    pub events_octets_max: usize,
     /// Neighbours per link (net.ipv4.neigh.default.gc_thresh3).
     pub neighbours_max: usize,
     /// Of these, those whose Ethernet address is being looked for.
     pub neighbours_incomplete_max: usize,
     /// Packets that wait for one neighbour's address (net.ipv4.neigh.default.unres_qlen).
     pub neighbour_queue_max: usize,
+    /// Octets of memory that all packets of one link may take that wait for neighbours, and its stateless replies as
+    /// much again: on a link with a large MTU, each can be 64 KiB.
+    pub waiting_octets_max: usize,
     /// Stateless replies (ARP, ICMP, resets, SYN-ACKs) that wait for a link.
     pub reply_queue_max: usize,
     /// Datagrams of sockets that wait for a link; then senders must wait (txqueuelen).
@@ -73,9 +78,11 @@ impl Default for Config {
             requests_max: 4096,
             request_timeout_us: 130_000_000,
             events_max: 8192,
+            events_octets_max: 8 << 20,
             neighbours_max: 1024,
             neighbours_incomplete_max: 128,
             neighbour_queue_max: 48,
+            waiting_octets_max: 4 << 20,
             reply_queue_max: 512,
             datagram_queue_max: 1000,
             udp_receive_octets: 212_992,

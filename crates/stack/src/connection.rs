@@ -181,7 +181,16 @@ impl Stack {
     /// Puts a connection that has something to send on its link's active list.
     pub(crate) fn activate(&mut self, index: u32) {
         if !self.refresh_path(index) {
+            self.unsendable(index);
             return;
+        }
+        let parked = self
+            .flows
+            .connections
+            .get(index)
+            .is_some_and(|connection| connection.place.list == Some(List::Parked));
+        if parked && !self.awaits_neighbour(index) {
+            self.delist(index);
         }
         let Some(connection) = self.flows.connections.get(index) else { return };
         if connection.place.list.is_none()
@@ -189,6 +198,18 @@ impl Stack {
         {
             link.enlist(&mut self.flows.connections, index, List::Active);
         }
+    }
+
+    /// A connection has something to send and no way to do it. One that has ended is forgotten: its reset cannot be
+    /// sent. Any other tries again when its timer fires or the routes change, and is given up if that lasts.
+    pub(crate) fn unsendable(&mut self, index: u32) {
+        let Some(connection) = self.flows.connections.get(index) else { return };
+        if connection.tcb.state() == State::Closed {
+            self.connection_ended(index);
+            return;
+        }
+        self.with_tcb(index, |tcb, cx| tcb.on_unsendable(cx));
+        self.keep_timer(index);
     }
 
     /// Takes a connection off whatever list it is on.
@@ -236,7 +257,7 @@ impl Stack {
     }
 
     /// Sets the connection's timer if the one that is set would fire too late.
-    fn keep_timer(&mut self, index: u32) {
+    pub(crate) fn keep_timer(&mut self, index: u32) {
         let Some(connection) = self.flows.connections.get_mut(index) else { return };
         let Some(deadline) = connection.tcb.next_deadline() else { return };
         match connection.timer {

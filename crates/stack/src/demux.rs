@@ -9,6 +9,7 @@ use portolan_tcp::{Segment, reset_for};
 use portolan_wire::tcp::Flags;
 use portolan_wire::{Checksum, Endpoint, FlowKey, SeqNumber, protocol, tcp};
 
+use crate::LinkId;
 use crate::connection::Connection;
 use crate::drop::DropReason;
 use crate::embryo::EmbryoRecord;
@@ -123,6 +124,15 @@ pub(crate) struct Incoming {
     pub(crate) arrival: Arrival,
 }
 
+/// Who takes a SYN that belongs to no connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Taker {
+    /// A listener's index.
+    Listener(u32),
+    /// The application, as a request.
+    Gateway,
+}
+
 impl Stack {
     /// A TCP segment for this host.
     pub(crate) fn tcp_input(&mut self, frame: &mut Frame, arrival: Arrival) -> Result<(), DropReason> {
@@ -193,24 +203,33 @@ impl Stack {
         frame: &mut Frame,
         min_iss: Option<SeqNumber>,
     ) -> Result<(), DropReason> {
+        match self.taker(incoming, frame.link) {
+            Some(Taker::Listener(listener)) => self.listener_input(listener, incoming, min_iss),
+            Some(Taker::Gateway) => self.new_request(incoming, frame),
+            None => {
+                if let Some(plan) = reset_for(&incoming.segment) {
+                    self.send_reset(&incoming.key, &plan);
+                }
+                Err(DropReason::TcpNoConnection)
+            }
+        }
+    }
+
+    /// Who takes a segment of no connection, if it is a SYN that somebody takes.
+    pub(crate) fn taker(&self, incoming: &Incoming, link: LinkId) -> Option<Taker> {
         let flags = incoming.segment.flags;
         let opens = flags.contains(Flags::SYN) && !flags.intersects(Flags::ACK | Flags::RST | Flags::FIN);
-        let intercepted = self.interface(frame.link).is_some_and(|link| link.intercept.tcp);
-        if opens && !self.stopping {
-            // On a gateway, a listener hears only what is for the host itself; the rest is the network's.
-            if (incoming.arrival.assigned || !intercepted)
-                && let Some(listener) = self.ports.listener(&incoming.key, frame.link)
-            {
-                return self.listener_input(listener, incoming, min_iss);
-            }
-            if intercepted {
-                return self.new_request(incoming, frame);
-            }
+        if !opens || self.stopping {
+            return None;
         }
-        if let Some(plan) = reset_for(&incoming.segment) {
-            self.send_reset(&incoming.key, &plan);
+        let intercepted = self.interface(link).is_some_and(|link| link.intercept.tcp);
+        // On a gateway, a listener hears only what is for the host itself; the rest is the network's.
+        if (incoming.arrival.assigned || !intercepted)
+            && let Some(listener) = self.ports.listener(&incoming.key, link)
+        {
+            return Some(Taker::Listener(listener));
         }
-        Err(DropReason::TcpNoConnection)
+        intercepted.then_some(Taker::Gateway)
     }
 }
 

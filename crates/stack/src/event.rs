@@ -12,7 +12,7 @@ use portolan_link::Chunk;
 use portolan_wire::{Address, EthernetAddress, FlowKey};
 
 use crate::flow::FlowSummary;
-use crate::{LinkId, RequestId, SocketError, SocketId};
+use crate::{Config, LinkId, RequestId, SocketError, SocketId};
 
 /// What happened.
 #[derive(Debug)]
@@ -46,6 +46,17 @@ pub enum Event {
     LinkChanged(LinkId),
     /// A flow has ended; only with [`crate::Config::flow_summaries`].
     FlowClosed(Box<FlowSummary>),
+}
+
+impl Event {
+    /// Octets of memory behind what it carries.
+    fn footprint(&self) -> usize {
+        match self {
+            Event::Datagram(datagram) => datagram.payload.footprint(),
+            Event::Echo(request) => request.data.footprint(),
+            _ => 0,
+        }
+    }
 }
 
 /// The front of a packet as it came, which an ICMP error about it must carry.
@@ -168,6 +179,8 @@ pub(crate) enum Queued {
 pub(crate) struct Events {
     pub(crate) queue: VecDeque<Queued>,
     others: usize,
+    /// Octets of memory behind what they carry: a datagram of 64 KiB costs its sender no more than a small one.
+    octets: usize,
 }
 
 impl Events {
@@ -177,15 +190,16 @@ impl Events {
     }
 
     /// Whether another event that is not a socket's fits.
-    pub(crate) fn has_room(&self, max: usize) -> bool {
-        self.others < max
+    pub(crate) fn has_room(&self, config: &Config) -> bool {
+        self.others < config.events_max && self.octets < config.events_octets_max
     }
 
     /// Queues an event that is not a socket's; false if there is no room.
-    pub(crate) fn push(&mut self, event: Event, max: usize) -> bool {
-        let room = self.has_room(max);
+    pub(crate) fn push(&mut self, event: Event, config: &Config) -> bool {
+        let room = self.has_room(config);
         if room {
             self.others += 1;
+            self.octets += event.footprint();
             self.queue.push_back(Queued::Other(event));
         }
         room
@@ -193,8 +207,9 @@ impl Events {
 
     pub(crate) fn pop(&mut self) -> Option<Queued> {
         let queued = self.queue.pop_front()?;
-        if matches!(queued, Queued::Other(_)) {
+        if let Queued::Other(event) = &queued {
             self.others -= 1;
+            self.octets -= event.footprint();
         }
         Some(queued)
     }

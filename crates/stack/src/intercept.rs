@@ -38,7 +38,7 @@ impl Stack {
         if self.flows.requests.len() >= config.requests_max {
             return Err(DropReason::RequestsFull);
         }
-        if !self.events.has_room(config.events_max) {
+        if !self.events.has_room(config) {
             return Err(DropReason::EventsFull);
         }
         let deadline = self.engine.now.plus_micros(config.request_timeout_us);

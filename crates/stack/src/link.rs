@@ -49,7 +49,9 @@ pub(crate) struct Interface {
     /// Connections that wait for a neighbour.
     pub(crate) parked: Ends,
     /// Stateless replies.
-    pub(crate) replies: VecDeque<Outgoing>,
+    replies: VecDeque<Outgoing>,
+    /// Octets of memory behind these.
+    reply_octets: usize,
     /// Datagrams of sockets.
     pub(crate) datagrams: VecDeque<Outgoing>,
     /// Sockets that found `datagrams` full.
@@ -71,6 +73,13 @@ pub(crate) struct Outgoing {
     pub(crate) sender: Option<u32>,
 }
 
+impl Outgoing {
+    /// Octets of memory behind it.
+    pub(crate) fn footprint(&self) -> usize {
+        self.packet.footprint()
+    }
+}
+
 impl Interface {
     pub(crate) fn new(id: LinkId, caps: LinkCaps, link: LinkConfig, keyed: Keyed) -> Interface {
         Interface {
@@ -84,6 +93,7 @@ impl Interface {
             active: Ends::EMPTY,
             parked: Ends::EMPTY,
             replies: VecDeque::new(),
+            reply_octets: 0,
             datagrams: VecDeque::new(),
             blocked: Vec::new(),
             defended_at: None,
@@ -155,10 +165,19 @@ impl Interface {
         }
     }
 
+    /// The reply that has waited longest.
+    pub(crate) fn next_reply(&mut self) -> Option<Outgoing> {
+        let reply = self.replies.pop_front()?;
+        self.reply_octets -= reply.footprint();
+        Some(reply)
+    }
+
     /// Queues a reply; false if the queue is full.
     pub(crate) fn queue_reply(&mut self, reply: Outgoing, config: &Config) -> bool {
-        let room = self.replies.len() < config.reply_queue_max;
+        let room =
+            self.replies.len() < config.reply_queue_max && self.reply_octets < config.waiting_octets_max;
         if room {
+            self.reply_octets += reply.footprint();
             self.replies.push_back(reply);
         }
         room

@@ -365,7 +365,7 @@ impl Stack {
 
     /// Queues an event that is not a socket's.
     pub(crate) fn event(&mut self, event: Event) {
-        if !self.events.push(event, self.engine.config.events_max) {
+        if !self.events.push(event, &self.engine.config) {
             self.engine.drop(crate::DropReason::EventsFull);
         }
     }

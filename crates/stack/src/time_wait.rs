@@ -28,7 +28,7 @@ impl Stack {
         let now = self.engine.now;
         let Some(record) = self.flows.time_waits.get_mut(index) else { return Err(DropReason::TcpSegment) };
         let verdict = record.record.on_segment(now, &self.engine.config.tcp, &incoming.segment);
-        let key = record.key;
+        let (key, ack) = (record.key, record.record.ack(now));
         match verdict {
             TimeWaitVerdict::Ack(plan) => {
                 self.send_control(&key, &plan, self.engine.config.hop_limit, 0);
@@ -36,9 +36,14 @@ impl Stack {
                 Ok(())
             }
             // RFC 9293 §3.10.7.4, RFC 6191: a new connection may begin where the old one ended.
-            TimeWaitVerdict::Reopen { min_iss } => {
+            TimeWaitVerdict::Reopen { min_iss } if self.taker(incoming, frame.link).is_some() => {
                 self.delete_time_wait(index);
                 self.no_flow_input(incoming, frame, Some(min_iss))
+            }
+            // Where nobody listens, none begins, and a forged SYN must not end TIME-WAIT before its time (RFC 1337).
+            TimeWaitVerdict::Reopen { .. } => {
+                self.send_control(&key, &ack, self.engine.config.hop_limit, 0);
+                Err(DropReason::TcpNoConnection)
             }
             TimeWaitVerdict::Delete => {
                 self.delete_time_wait(index);

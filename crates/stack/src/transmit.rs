@@ -36,7 +36,7 @@ impl Stack {
     pub(crate) fn fill(&mut self, link: LinkId, out: &mut TxBatch) {
         while !out.is_full() {
             let Some(interface) = self.interface_mut(link) else { return };
-            if let Some(reply) = interface.replies.pop_front() {
+            if let Some(reply) = interface.next_reply() {
                 self.emit(link, reply, out);
                 continue;
             }
@@ -92,6 +92,7 @@ impl Stack {
     fn give_turn(&mut self, link: LinkId, index: u32, out: &mut TxBatch) {
         self.delist(index);
         if !self.refresh_path(index) {
+            self.unsendable(index);
             return;
         }
         let Some(connection) = self.flows.connections.get(index) else { return };

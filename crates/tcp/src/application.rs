@@ -5,7 +5,7 @@ use portolan_link::Chunk;
 use crate::context::Queues;
 use crate::numbers::to_u32;
 use crate::tcb::{Marks, Tcb};
-use crate::{Config, Context, Error, State};
+use crate::{Context, Error, State};
 
 impl Tcb {
     /// Copies octets into the send queue; returns how many, at least one unless `octets` is empty.
@@ -60,6 +60,7 @@ impl Tcb {
 
     fn after_write(&mut self, cx: &mut Context<'_>, len: usize) {
         self.snd.end += to_u32(len);
+        cx.slabs.recharge(self.queues);
         self.rearm(cx);
     }
 
@@ -141,13 +142,18 @@ impl Tcb {
     /// Octets that can be written.
     #[must_use]
     pub fn send_room(&self, cx: &Context<'_>) -> u32 {
-        self.send_capacity(cx.config).saturating_sub(self.send_queued(cx))
+        self.send_capacity(cx).saturating_sub(self.send_queued(cx))
     }
 
     /// The octets that the send buffer holds now: twice the congestion window, so that there is always a window
-    /// of text to send while another is under way; between where it starts and its limit.
-    pub(crate) fn send_capacity(&self, config: &Config) -> u32 {
-        let wanted = self.cc.window().saturating_mul(2).max(config.send_buffer.initial);
+    /// of text to send while another is under way; between where it starts and its limit. While the host is short
+    /// of memory, the least that moves at all.
+    pub(crate) fn send_capacity(&self, cx: &Context<'_>) -> u32 {
+        let wanted = if cx.is_short_of_memory() {
+            cx.config.memory_min
+        } else {
+            self.cc.window().saturating_mul(2).max(cx.config.send_buffer.initial)
+        };
         wanted.min(self.options.send_buffer_max).max(1)
     }
 }

@@ -58,6 +58,9 @@ impl Tcb {
         }
         let Some(queues) = slabs.queues(self.queues) else { return Ok(()) };
         queues.receive.check(rcv.nxt)?;
+        if !slabs.is_charged(self.queues) {
+            return Err("the memory of the queues is counted");
+        }
         if queues.receive.later.reaches_beyond(rcv.adv) {
             return Err("text out of order lies in the window");
         }

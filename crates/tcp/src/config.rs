@@ -60,6 +60,12 @@ pub struct Config {
     pub recv_buffer: BufferSize,
     /// Octets of text that wait to be sent or acknowledged (`tcp_wmem`).
     pub send_buffer: BufferSize,
+    /// Octets of memory that the text of all connections may take, both ways (`tcp_mem`). Beyond it, each
+    /// connection keeps a few KiB ([`Config::memory_min`]) and no more, so that none stands still.
+    pub memory_max: usize,
+    /// Octets of memory in each direction that every connection may take however little there is (the first
+    /// number of `tcp_rmem` and `tcp_wmem`).
+    pub memory_min: u32,
     /// Whether to offer window scaling (`tcp_window_scaling`).
     pub window_scaling: bool,
     /// The largest scale to offer, at most 14 (RFC 7323 §2.3).
@@ -100,6 +106,8 @@ impl Default for Config {
             quick_acks: 16,
             recv_buffer: BufferSize { initial: 128 * 1024, max: 6 * 1024 * 1024 },
             send_buffer: BufferSize { initial: 128 * 1024, max: 4 * 1024 * 1024 },
+            memory_max: 32 * 1024 * 1024,
+            memory_min: 4096,
             window_scaling: true,
             max_window_scale: 14,
             timestamps: true,

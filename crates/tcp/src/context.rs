@@ -33,17 +33,32 @@ pub struct Context<'a> {
     pub stats: &'a mut TcpStats,
 }
 
+impl Context<'_> {
+    /// Whether the text of all connections takes as much memory as it may.
+    pub(crate) fn is_short_of_memory(&self) -> bool {
+        self.slabs.memory() >= self.config.memory_max
+    }
+}
+
 /// What waits in a connection, both ways.
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
     pub(crate) send: SendQueue,
     pub(crate) receive: ReceiveQueue,
     pub(crate) autotune: Autotune,
+    /// What [`Slabs::memory`] counts for these queues.
+    charged: usize,
 }
 
 impl Queues {
     pub(crate) fn is_empty(&self) -> bool {
         self.send.is_empty() && self.receive.is_empty()
+    }
+
+    /// Octets of memory that the text takes. What is to be sent counts by its length: its buffers are nearly full,
+    /// or the application's.
+    fn charge(&self) -> usize {
+        self.send.len() as usize + self.receive.ready_charge() + self.receive.later.charge()
     }
 }
 
@@ -63,6 +78,8 @@ impl Reuse for Queues {
 pub struct Slabs {
     flights: Slab<Flight>,
     queues: Slab<Queues>,
+    /// Octets of memory behind the text in all queues.
+    memory: usize,
 }
 
 impl Default for Slabs {
@@ -75,7 +92,7 @@ impl Slabs {
     /// Empty slabs.
     #[must_use]
     pub const fn new() -> Slabs {
-        Slabs { flights: Slab::new(), queues: Slab::new() }
+        Slabs { flights: Slab::new(), queues: Slab::new(), memory: 0 }
     }
 
     /// Octets of memory, text not counted.
@@ -125,6 +142,25 @@ impl Slabs {
         self.queues.get_mut(slot)
     }
 
+    /// Counts the memory of queues that may have changed.
+    pub(crate) fn recharge(&mut self, slot: Option<Slot>) {
+        let Some(slot) = slot else { return };
+        let queues = self.queues.get_mut(slot);
+        let charge = queues.charge();
+        self.memory = self.memory - queues.charged + charge;
+        queues.charged = charge;
+    }
+
+    /// Octets of memory behind the text of all connections.
+    pub(crate) fn memory(&self) -> usize {
+        self.memory
+    }
+
+    /// Whether the memory of these queues is counted as it is.
+    pub(crate) fn is_charged(&self, slot: Option<Slot>) -> bool {
+        self.queues(slot).is_none_or(|queues| queues.charged == queues.charge())
+    }
+
     pub(crate) fn give_flight(&mut self, slot: &mut Option<Slot>) {
         if let Some(slot) = slot.take() {
             self.flights.give(slot);
@@ -137,6 +173,7 @@ impl Slabs {
             let queues = self.queues.get_mut(slot);
             queues.send.clear(pool);
             queues.receive.clear(pool);
+            self.memory -= queues.charged;
             self.queues.give(slot);
         }
     }

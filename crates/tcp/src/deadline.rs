@@ -45,8 +45,12 @@ impl Tcb {
         }
         if self.has(Marks::PERSIST) {
             self.on_persist_timeout(cx);
-        } else if self.state.is_synchronized() {
+        } else if self.state.is_synchronized() && self.outstanding() > 0 {
             self.on_retransmit_timeout(cx);
+        } else if self.state.is_synchronized() {
+            // Nothing was sent, so nothing is known of the path.
+            self.retries = self.retries.saturating_add(1);
+            self.backoffs = self.backoffs.saturating_add(1);
         } else {
             // RFC 9293 MUST-22: a SYN is sent again as anything else.
             self.retries = self.retries.saturating_add(1);
@@ -81,6 +85,11 @@ impl Tcb {
         let user_timeout_us = u64::from(self.options.user_timeout_ms) * 1_000;
         if user_timeout_us == 0 {
             return false;
+        }
+        if self.has(Marks::UNSENDABLE) && self.outstanding() == 0 {
+            // What has gone by since the host could not send: one RTO, then twice as long each time.
+            let rounds = (2u64 << self.retries.min(31)) - 1;
+            return rounds * u64::from(self.rtt.rto_us(cx.config, 0)) >= user_timeout_us;
         }
         let since = match cx.slabs.flight(self.flight).filter(|flight| !flight.is_empty()) {
             Some(flight) => flight.progress_at,
@@ -141,6 +150,31 @@ impl Tcb {
         }
     }
 
+    /// The host cannot send what this connection wants to send: it has no route, or its neighbour is not known. If
+    /// that lasts, the connection is given up as if it had been sent and lost; or it would wait for ever.
+    pub fn on_unsendable(&mut self, cx: &mut Context<'_>) {
+        if self.waits_to_send() {
+            self.marks.insert(Marks::UNSENDABLE);
+        }
+        self.rearm(cx);
+    }
+
+    /// Whether there is something to send that a peer would have to answer.
+    fn waits_to_send(&self) -> bool {
+        self.has(Marks::SYN_DUE) || self.state.sends_text() && (self.unsent() > 0 || self.fin_is_due())
+    }
+
+    /// The host can send again.
+    pub(crate) fn end_unsendable(&mut self) {
+        if self.has(Marks::UNSENDABLE) {
+            self.marks.remove(Marks::UNSENDABLE);
+            if self.outstanding() == 0 && self.state.is_synchronized() {
+                (self.retries, self.backoffs) = (0, 0);
+                self.timers.retransmit = Instant::MAX;
+            }
+        }
+    }
+
     fn rearm_retransmit(&mut self, cx: &Context<'_>) {
         if self.outstanding() > 0 {
             if self.has(Marks::PERSIST) {
@@ -154,6 +188,11 @@ impl Tcb {
             // RFC 9293 §3.8.6.1: text waits for a window, and only a probe can tell whether the update was lost.
             if !self.has(Marks::PERSIST) || self.timers.retransmit == Instant::MAX {
                 self.marks.insert(Marks::PERSIST);
+                self.timers.retransmit = self.retransmit_deadline(cx);
+            }
+        } else if self.has(Marks::UNSENDABLE) && self.waits_to_send() {
+            self.stop_persist();
+            if self.timers.retransmit == Instant::MAX {
                 self.timers.retransmit = self.retransmit_deadline(cx);
             }
         } else {

@@ -64,6 +64,7 @@ impl Tcb {
         budget: u32,
         text: &mut Chunks,
     ) -> Option<SegmentPlan> {
+        self.end_unsendable();
         self.restart_if_idle(cx);
         let action = self.decide(cx, budget);
         let plan = match action {

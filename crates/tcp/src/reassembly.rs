@@ -224,6 +224,11 @@ impl Reassembly {
         *self = Reassembly::default();
     }
 
+    /// Octets of memory that the pieces take, their entries included.
+    pub(crate) fn charge(&self) -> usize {
+        self.charge
+    }
+
     /// Octets of memory for the lists themselves.
     pub(crate) fn heap_octets(&self) -> usize {
         self.pieces.capacity() * size_of::<Piece>() + self.ranges.capacity() * size_of::<Range>()

@@ -57,4 +57,6 @@ pub enum DropReason {
     DuplicateText,
     /// Text out of order beyond what memory allows.
     ReassemblyFull,
+    /// Text in the window, while all connections together have taken the memory that there is.
+    MemoryShort,
 }

@@ -45,6 +45,8 @@ pub struct TcpStats {
     pub out_of_order: u64,
     /// Ranges of out-of-order text dropped for want of room.
     pub out_of_order_pruned: u64,
+    /// Segments whose text was dropped because all connections together had taken the memory that there is.
+    pub memory_drops: u64,
     /// Peers found to have discarded text that they had acknowledged selectively.
     pub sack_reneges: u64,
     /// Connections given up because the peer did not answer.

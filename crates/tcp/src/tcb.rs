@@ -112,6 +112,8 @@ bitflags! {
         const OVERRIDE = 1 << 14;
         /// The congestion window limited the last sending.
         const WINDOW_LIMITED = 1 << 15;
+        /// The host has no way to send what is to be sent; the retransmission timer says for how long.
+        const UNSENDABLE = 1 << 16;
     }
 }
 
@@ -292,6 +294,7 @@ impl Tcb {
     /// What every call does last: timers follow what happened, and the host learns whether there is something
     /// to send.
     pub(crate) fn finish(&mut self, cx: &mut Context<'_>, signals: Signals) -> Signals {
+        cx.slabs.recharge(self.queues);
         self.rearm(cx);
         let transmit = if self.wants_transmit(cx) { Signals::TRANSMIT } else { Signals::empty() };
         signals | transmit

@@ -69,6 +69,7 @@ impl Tcb {
 
     /// The application has taken `octets`: the buffer may grow, and the peer may have to be told of the room.
     pub(crate) fn on_taken(&mut self, cx: &mut Context<'_>, octets: u32) {
+        cx.slabs.recharge(self.queues);
         let srtt_us = self.rtt.srtt_us();
         if let Some(queues) = cx.slabs.queues_mut(self.queues)
             && let Some(needed) = queues.autotune.on_read(cx.now, octets, srtt_us)

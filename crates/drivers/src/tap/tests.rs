@@ -90,7 +90,7 @@ fn plain_frames_go_both_ways_untouched() {
 }
 
 #[test]
-fn a_header_that_does_not_fit_its_frame_drops_it() {
+fn n1_a_header_that_does_not_fit_its_frame_drops_it() {
     // Attack row N1, end to end through `receive`: random headers, and frames of any length down to none.
     let (mut tap, kernel) = mock(true);
     let mut pool = Pool::new();
@@ -129,7 +129,7 @@ fn a_header_that_does_not_fit_its_frame_drops_it() {
 }
 
 #[test]
-fn a_flood_of_bad_headers_does_not_hold_the_worker() {
+fn n1_a_flood_of_bad_headers_does_not_hold_the_worker() {
     let (mut tap, kernel) = mock(true);
     kernel.set_nonblocking(true).unwrap();
     let sent = (0..4 * DROPS_MAX).take_while(|_| kernel.send(&[1; 9]).is_ok()).count();

@@ -33,7 +33,7 @@ fn what_is_emitted_parses_to_the_same() {
 }
 
 #[test]
-fn a_checksum_field_outside_the_frame_is_refused() {
+fn n1_a_checksum_field_outside_the_frame_is_refused() {
     assert!(parse(&header(1, 0, 0, 0, 34, 16), 52).is_ok());
     for (start, offset) in [(34, 17), (51, 0), (u16::MAX, 0), (0, u16::MAX), (u16::MAX, u16::MAX)] {
         let fault = parse(&header(1, 0, 0, 0, start, offset), 52);
@@ -42,7 +42,7 @@ fn a_checksum_field_outside_the_frame_is_refused() {
 }
 
 #[test]
-fn segment_sizes_that_make_no_sense_are_refused() {
+fn n1_segment_sizes_that_make_no_sense_are_refused() {
     assert!(parse(&header(1, 1, 0, 1448, 34, 16), 54 + 1448).is_ok());
     for (flags, size, frame_len) in [(1, 0, 3000), (1, 1448, 1501), (1, u16::MAX, 3000), (0, 1448, 3000)] {
         let fault = parse(&header(flags, 1, 0, size, 34, 16), frame_len);
@@ -51,7 +51,7 @@ fn segment_sizes_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn unknown_and_unoffered_kinds_are_refused() {
+fn n1_unknown_and_unoffered_kinds_are_refused() {
     for kind in [2, 3, 6, 7, 0x7f, GSO_ECN, GSO_ECN | GSO_UDP_L4] {
         let fault = parse(&header(1, kind, 0, 1000, 34, 6), 3000);
         assert_eq!(fault, Err(HeaderFault::UnknownSegmentation), "{kind}");
@@ -59,7 +59,7 @@ fn unknown_and_unoffered_kinds_are_refused() {
 }
 
 #[test]
-fn a_lying_header_length_changes_nothing() {
+fn n1_a_lying_header_length_changes_nothing() {
     for hdr_len in [0, 1, 66, 3000, u16::MAX] {
         let offload = parse(&header(1, 1, hdr_len, 1000, 34, 16), 3000).unwrap();
         assert_eq!(offload.header_len, 0);
@@ -67,7 +67,7 @@ fn a_lying_header_length_changes_nothing() {
 }
 
 #[test]
-fn accepted_positions_always_lie_in_the_frame() {
+fn n1_accepted_positions_always_lie_in_the_frame() {
     // Every octet drawn at random (attack row N1); the property is what the stack relies on.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut accepted = 0;

@@ -94,6 +94,23 @@ fn a_new_socket_of_the_same_index_is_another_one() {
 }
 
 #[test]
+fn a_future_of_an_older_socket_takes_nothing_from_the_new_one() {
+    let mut table = WakerTable::default();
+    let [(_, old_waker), (new, new_waker)] = [counter(), counter()];
+    let (mut old_key, mut new_key) = (None, None);
+    // A read waits; the connection is aborted by another task, and its index is used again before the read's
+    // future has gone.
+    table.register(socket(2, 1), Direction::Read, &mut old_key, &old_waker);
+    wake(&mut table, socket(2, 1), Direction::Read);
+    table.register(socket(2, 2), Direction::Read, &mut new_key, &new_waker);
+    table.register_poll(socket(2, 2), Direction::Write, &new_waker);
+    table.deregister(socket(2, 1), old_key.unwrap());
+    wake(&mut table, socket(2, 2), Direction::Read);
+    wake(&mut table, socket(2, 2), Direction::Write);
+    assert_eq!(woken(&new), 2);
+}
+
+#[test]
 fn everyone_is_woken_at_the_end() {
     let mut table = WakerTable::default();
     let (count, waker) = counter();

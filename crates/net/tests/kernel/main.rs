@@ -2,6 +2,7 @@
 //!
 //! They need root. Without it they fail and say so, or pass unseen if `PORTOLAN_ALLOW_MISSING` is set.
 
+mod bench_server;
 #[path = "../common/mod.rs"]
 mod common;
 mod namespace;

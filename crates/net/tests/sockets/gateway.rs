@@ -163,3 +163,27 @@ async fn without_a_reader_everything_is_refused() {
     let error = soon(TcpStream::connect(&a, at("198.51.100.7", 80))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
 }
+
+#[tokio::test]
+async fn large_datagrams_that_nobody_reads_take_bounded_memory() {
+    let (a, _b, mut stream) = host_and_gateway();
+    let socket = UdpSocket::bind(&a, at(A, 0)).unwrap();
+    let payload = vec![7; 60_000];
+    // The neighbour has to be known before more than a few can be on their way.
+    soon(socket.send_to(b"first", at("198.51.100.7", 53))).await.unwrap();
+    assert!(matches!(soon(stream.next()).await, Some(Intercepted::Udp(_))));
+    for _ in 0..500 {
+        soon(socket.send_to(&payload, at("198.51.100.7", 53))).await.unwrap();
+    }
+    // The last ones are on their way.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut octets = 0;
+    while let Ok(Some(Intercepted::Udp(datagram))) =
+        tokio::time::timeout(Duration::from_millis(100), stream.next()).await
+    {
+        assert!(datagram.payload() == payload);
+        octets += payload.len();
+    }
+    assert!(octets > 1 << 20, "{octets} octets: some must wait");
+    assert!(octets < 9 << 20, "{octets} octets: as many as were sent");
+}

@@ -159,6 +159,11 @@ impl Stack {
         let remote = key.remote.address;
         let mtu = believable_mtu(remote, mtu).ok_or(DropReason::IcmpIgnored)?;
         let mss = mss_of(mtu, remote.family());
+        // Every packet under way may bring such a report, and each but the first says nothing new: to send all again
+        // for each would make a few octets of a stranger worth a window of ours.
+        if self.flows.connections.get(index).is_some_and(|connection| connection.path.mss <= mss) {
+            return Err(DropReason::IcmpIgnored);
+        }
         let called = self.with_tcb(index, |tcb, cx| (tcb.wants_transmit(cx), tcb.on_mtu(cx, seq, mss)));
         let Some((wanted, signals)) = called else { return Err(DropReason::IcmpNoFlow) };
         if wanted || !signals.contains(Signals::TRANSMIT) {
@@ -195,8 +200,11 @@ impl Stack {
     /// connection waits for better times, as long as its retransmissions allow.
     pub(crate) fn neighbour_unreachable(&mut self, index: u32) {
         let Some(connection) = self.flows.connections.get(index) else { return };
-        if connection.tcb.state() != State::SynSent {
-            return;
+        match connection.tcb.state() {
+            State::SynSent => {}
+            // A reset that cannot be sent: nothing is left to wait for.
+            State::Closed => return self.connection_ended(index),
+            _ => return,
         }
         let socket = connection.socket;
         // A SYN-SENT connection ends without a word on the wire.

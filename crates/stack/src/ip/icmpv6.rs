@@ -66,7 +66,7 @@ impl Stack {
         }
         let intercepted = self.interface(arrival.link).is_some_and(|interface| interface.intercept.echo);
         let gateways = !arrival.assigned && intercepted;
-        if gateways && !self.events.has_room(self.engine.config.events_max) {
+        if gateways && !self.events.has_room(&self.engine.config) {
             return Err(DropReason::EventsFull);
         }
         let quote = Quote::new(frame.bytes());

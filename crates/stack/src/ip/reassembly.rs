@@ -25,6 +25,8 @@ use crate::timer::{Kind, Owner, TimerId};
 
 /// Fragments of one datagram. 64 KiB in fragments of 1280 octets are 53.
 const PARTS_MAX: usize = 64;
+/// Names of datagrams that are gone, beyond as many as there are datagrams, before the list of names is cleared of them.
+const ORDER_SLACK: usize = 64;
 /// The longest payload whose packet still has a length that its header can say.
 const PAYLOAD_MAX: usize = 65_535 - 20;
 
@@ -101,6 +103,11 @@ impl Reassembly {
             && self.datagrams.generation(oldest) != Some(generation)
         {
             self.order.pop_front();
+        }
+        // One datagram that is never whole must not keep the names of all that came after it.
+        if self.order.len() > 2 * self.datagrams.len() + ORDER_SLACK {
+            let datagrams = &self.datagrams;
+            self.order.retain(|&(index, generation)| datagrams.generation(index) == Some(generation));
         }
         Some(datagram)
     }

@@ -11,6 +11,7 @@ use hashbrown::HashTable;
 use portolan_link::Instant;
 use portolan_wire::{Address, EthernetAddress};
 
+use crate::connection::Path;
 use crate::drop::DropReason;
 use crate::link::Outgoing;
 use crate::list::List;
@@ -64,6 +65,8 @@ pub(crate) struct Neighbours {
     keyed: Keyed,
     entries: Slab<Neighbour>,
     incomplete: usize,
+    /// Octets of memory behind all packets that wait.
+    waiting_octets: usize,
     hand: u32,
 }
 
@@ -89,7 +92,14 @@ pub(crate) enum Resolution {
 
 impl Neighbours {
     pub(crate) const fn new(keyed: Keyed) -> Neighbours {
-        Neighbours { index: HashTable::new(), keyed, entries: Slab::new(), incomplete: 0, hand: 0 }
+        Neighbours {
+            index: HashTable::new(),
+            keyed,
+            entries: Slab::new(),
+            incomplete: 0,
+            waiting_octets: 0,
+            hand: 0,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -127,6 +137,7 @@ impl Neighbours {
 
     fn remove(&mut self, index: u32) -> Option<Neighbour> {
         let entry = self.entries.remove(index)?;
+        self.waiting_octets -= entry.waiting.iter().map(Outgoing::footprint).sum::<usize>();
         self.incomplete -= usize::from(matches!(entry.state, State::Incomplete(_)));
         let hash = self.keyed.octets(&entry.address.octets());
         if let Ok(found) = self.index.find_entry(hash, |&found| found == index) {
@@ -395,6 +406,7 @@ impl Stack {
         let Some(entry) = interface.neighbours.entries.get_mut(index) else { return };
         let station = entry.station;
         for mut outgoing in core::mem::take(&mut entry.waiting) {
+            interface.neighbours.waiting_octets -= outgoing.footprint();
             outgoing.station = station;
             // These few have waited in a queue of their own; the link's limits do not apply to them.
             interface.datagrams.push_back(outgoing);
@@ -431,11 +443,19 @@ impl Stack {
     /// Lets a packet wait for a neighbour. RFC 1122 §2.3.2.2: at least one is kept, the latest.
     pub(crate) fn wait_for_neighbour(&mut self, link: LinkId, index: u32, outgoing: Outgoing) {
         let max = self.engine.config.neighbour_queue_max.max(1);
+        let octets_max = self.engine.config.waiting_octets_max;
         let Some(interface) = self.interface_mut(link) else { return };
-        let Some(entry) = interface.neighbours.entries.get_mut(index) else { return };
+        let neighbours = &mut interface.neighbours;
+        let Some(entry) = neighbours.entries.get_mut(index) else { return };
+        neighbours.waiting_octets += outgoing.footprint();
         entry.waiting.push_back(outgoing);
-        if entry.waiting.len() > max {
-            entry.waiting.pop_front();
+        let mut dropped = 0;
+        while entry.waiting.len() > max || neighbours.waiting_octets > octets_max && entry.waiting.len() > 1 {
+            let Some(oldest) = entry.waiting.pop_front() else { break };
+            neighbours.waiting_octets -= oldest.footprint();
+            dropped += 1;
+        }
+        for _ in 0..dropped {
             self.engine.drop(DropReason::NeighbourUnresolved);
         }
     }
@@ -447,5 +467,19 @@ impl Stack {
         if let Some(Some(interface)) = self.links.get_mut(usize::from(record.path.link.0)) {
             interface.enlist(&mut self.flows.connections, connection, List::Parked);
         }
+        self.with_tcb(connection, |tcb, cx| tcb.on_unsendable(cx));
+        self.keep_timer(connection);
+    }
+
+    /// Whether a connection's neighbour is being looked for. It is not if the table had no room for it.
+    pub(crate) fn awaits_neighbour(&self, connection: u32) -> bool {
+        self.flows.connections.get(connection).is_some_and(|connection| {
+            let Path { link, neighbour, neighbour_generation, .. } = connection.path;
+            self.interface(link).is_some_and(|interface| {
+                let known = interface.neighbours.generation(neighbour) == Some(neighbour_generation);
+                let entry = interface.neighbours.get(neighbour).filter(|_| known);
+                entry.is_some_and(|entry| matches!(entry.state, State::Incomplete(_)))
+            })
+        })
     }
 }

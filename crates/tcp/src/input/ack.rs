@@ -180,7 +180,7 @@ impl Tcb {
         if let Some(queues) = cx.slabs.queues_mut(self.queues) {
             queues.send.acknowledge(cx.pool, text_end);
         }
-        let (room, capacity) = (self.send_room(cx), self.send_capacity(cx.config));
+        let (room, capacity) = (self.send_room(cx), self.send_capacity(cx));
         if self.has(Marks::WANTS_WRITE) && room >= capacity / 3 {
             self.marks.remove(Marks::WANTS_WRITE);
             *signals |= Signals::WRITABLE;

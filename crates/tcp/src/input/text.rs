@@ -56,6 +56,10 @@ impl Tcb {
             *signals |= self.reset_now(cx, None);
             return Err(Discard::new(DropReason::UnwantedText, Reply::Nothing));
         }
+        if self.has_no_memory_for(cx, seq) {
+            cx.stats.memory_drops += 1;
+            return Err(Discard::new(DropReason::MemoryShort, Reply::Ack));
+        }
         self.note_segment_size(cx, to_u32(text.len()));
         self.queues_or_new(cx.slabs);
         if seq == self.rcv.nxt {
@@ -75,6 +79,20 @@ impl Tcb {
         let edge = fin.map_or(self.rcv.adv, |fin| fin.min(self.rcv.adv));
         text.truncate(edge.since(seq).unwrap_or(0) as usize);
         seq
+    }
+
+    /// Whether text from `seq` on is to be dropped although it lies in the window, because all connections together
+    /// have taken too much. Linux does the same (`tcp_mem`); the peer sends it again.
+    ///
+    /// What this connection has in order is left to its application to read; what has come out of order does not count
+    /// against the text that closes the gap, or it could never be read.
+    fn has_no_memory_for(&self, cx: &Context<'_>, seq: SeqNumber) -> bool {
+        if !cx.is_short_of_memory() {
+            return false;
+        }
+        let Some(queues) = cx.slabs.queues(self.queues) else { return false };
+        let later = if seq == self.rcv.nxt { 0 } else { queues.receive.later.charge() };
+        queues.receive.ready_charge() + later >= cx.config.memory_min as usize
     }
 
     /// RCV.NXT moves over `text` and over what had waited behind it.

@@ -148,7 +148,7 @@ impl Stack {
         payload_at: usize,
         payload_len: usize,
     ) -> Result<(), DropReason> {
-        if !self.events.has_room(self.engine.config.events_max) {
+        if !self.events.has_room(&self.engine.config) {
             return Err(DropReason::EventsFull);
         }
         let quote = Quote::new(frame.bytes());
