@@ -194,7 +194,7 @@ fn start_gateway(
         status: Arc::new(status(config, plan)),
         counters,
     };
-    let gateway = Gateway::new(host.clone(), shared);
+    let gateway = Gateway::new(&host, shared);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
