@@ -4,6 +4,7 @@
 //! the house rules, builds the program and runs every test, in at most 25 minutes on two cores. `--full` runs every
 //! count that an issue names and records the outcome in `docs/results/`.
 
+mod install;
 mod licences;
 mod results;
 mod rules;
@@ -79,13 +80,13 @@ fn test(options: &Options) -> ExitCode {
     if outcome.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// What only means something with optimisation: allocation counts, sizes in memory, and the heavy transfers.
+/// What only means something with optimisation, and the program as it is installed.
 fn release(options: &Options) -> Outcome {
     let mut outcome = step::cargo(&["build", "--release", "--quiet"], &[]);
     outcome
         .add(step::cargo_tests(&["test", "--release", "-p", "portolan-stack", "--test", "memory"], options));
     if options.full {
-        outcome.add(step::cargo_tests(&["test", "--release", "-p", "portolan-sim"], options));
+        outcome.add(install::check());
     }
     outcome
 }

@@ -7,7 +7,7 @@ use crate::Options;
 use crate::step::Outcome;
 
 /// A program that a test starts, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 10] = [
+const PROGRAMS: [(&str, &str); 11] = [
     ("/usr/bin/curl", "curl"),
     ("/usr/bin/tshark", "tshark"),
     ("/usr/bin/nmap", "nmap"),
@@ -17,6 +17,7 @@ const PROGRAMS: [(&str, &str); 10] = [
     ("/usr/bin/python3", "python3"),
     ("/usr/bin/setpriv", "util-linux"),
     ("/usr/bin/unshare", "util-linux"),
+    ("/usr/sbin/dnsmasq", "dnsmasq-base"),
     ("/usr/bin/gcc", "gcc"),
 ];
 

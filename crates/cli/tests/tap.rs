@@ -162,3 +162,25 @@ fn after_the_stack_process_is_killed_blocked_calls_return() {
     drop(peers);
     assert!(wait(&mut child, Duration::from_secs(5)).is_some());
 }
+
+#[test]
+fn a_tap_that_cannot_be_had_is_told_in_one_line() {
+    if !root_or_skip() {
+        return;
+    }
+    let (namespace, folder) = (Namespace::with_tap(), Folder::new());
+    let server = serve(&namespace, &folder);
+    let mut busy = namespace.portolan(&["--", "true"]);
+    let program = installed().to_str().unwrap();
+    let mut denied = namespace.command("setpriv");
+    denied.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups", "--", program]);
+    denied.args(["run", "--link", "tap:tap0", "--address", "10.7.0.2/24", "--", "true"]);
+    for (command, words) in [(&mut busy, "in use by another process"), (&mut denied, "Permission denied")] {
+        let output = finish(command, MINUTE);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(125), "{said}");
+        assert!(said.starts_with("portolan: ") && said.contains("tap0") && said.contains(words), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    stop(server);
+}

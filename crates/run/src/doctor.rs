@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use portolan_drivers::{Tap, TapError, TapOptions};
+use rustix::fs::Access;
 use rustix::process::{Resource, getrlimit};
 use serde::Serialize;
 
@@ -161,12 +162,16 @@ fn link_tap() -> Check {
         Ok(tap) if tap.has_vnet_hdr() => Check::works(name, "a TAP can be made, with super-segments"),
         Ok(_) => Check::works(name, "a TAP can be made, without super-segments"),
         Err(error) => {
-            let outcome =
-                if Path::new("/dev/net/tun").exists() { Outcome::Limited } else { Outcome::Missing };
-            let hint = if outcome == Outcome::Missing {
-                "as root: modprobe tun (in a container: pass /dev/net/tun in)".into()
+            let device = Path::new("/dev/net/tun");
+            let may_open = rustix::fs::access(device, Access::READ_OK | Access::WRITE_OK).is_ok();
+            let outcome = if may_open { Outcome::Limited } else { Outcome::Missing };
+            let make = format!("ip tuntap add NAME mode tap user {user} && ip link set NAME up");
+            let hint = if may_open {
+                format!("as root, once: {make}")
+            } else if device.exists() {
+                format!("as root: chmod 666 /dev/net/tun; {make}")
             } else {
-                format!("as root, once: ip tuntap add NAME mode tap user {user} && ip link set NAME up")
+                "as root: modprobe tun (in a container: pass /dev/net/tun in)".into()
             };
             Check::not(name, outcome, describe_tap(&error), hint)
         }

@@ -40,7 +40,7 @@ pub struct Counters {
 
 /// Carries the flows of one wire. All parts are shared by the tasks of its flows.
 pub struct Gateway {
-    host: Host,
+    stream: InterceptStream,
     shared: Arc<Shared>,
 }
 
@@ -59,17 +59,17 @@ pub struct Shared {
 }
 
 impl Gateway {
-    /// A gateway on `host`, whose link intercepts everything.
-    pub fn new(host: Host, shared: Shared) -> Gateway {
-        Gateway { host, shared: Arc::new(shared) }
+    /// A gateway on `host`, whose link intercepts everything. From now on nothing that arrives is lost, also before
+    /// [`Gateway::run`].
+    pub fn new(host: &Host, shared: Shared) -> Gateway {
+        Gateway { stream: host.intercepted(), shared: Arc::new(shared) }
     }
 
     /// Carries flows until the host ends. Runs on a current-thread runtime; flows are tasks of it.
-    pub async fn run(self) {
-        let mut stream: InterceptStream = self.host.intercepted();
+    pub async fn run(mut self) {
         let mut flows = Flows::new(self.shared.clone());
         let mut pings = Pings::new(self.shared.clone());
-        while let Some(intercepted) = stream.next().await {
+        while let Some(intercepted) = self.stream.next().await {
             match intercepted {
                 Intercepted::Tcp(request) => {
                     tokio::spawn(connect(self.shared.clone(), request));

@@ -1,5 +1,7 @@
 //! The gateway between a host on a wire and the machine's own sockets, on its loopback.
 
+mod support;
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -7,20 +9,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use portolan::{Host, TcpStream, UdpSocket};
-use portolan_drivers::wire;
-use portolan_link::{LinkCaps, Medium};
-use portolan_run::config::{Config, LinkChoice};
-use portolan_run::dns::builtin::Builtin;
-use portolan_run::dns::exchange::{Exchange, HostSockets, Transport};
-use portolan_run::dns::hosts::Hosts;
-use portolan_run::dns::server::Server;
-use portolan_run::gateway::names::Names;
-use portolan_run::gateway::policy::Policy;
-use portolan_run::gateway::{Counters, Gateway, Shared};
-use portolan_run::plan::{Plan, Service};
-use portolan_run::web::{self, Status};
-use portolan_stack::Intercept;
-use portolan_wire::{Address, Cidr, EthernetAddress};
+use portolan_run::config::Config;
+use portolan_run::dns::exchange::{Exchange, Transport};
+use portolan_run::gateway::Counters;
+use portolan_run::plan::Plan;
+use portolan_run::web;
+use portolan_wire::{Address, EthernetAddress};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -30,38 +24,17 @@ const SOON: Duration = Duration::from_secs(10);
 
 /// A command's host, with a gateway at the other end of its wire. Both end with the runtime.
 fn command() -> (Host, Arc<Counters>) {
-    let caps = LinkCaps { medium: Medium::Ethernet, mtu: 1500, gso_max: 65_535, checksum: true };
-    let (ours, theirs) = wire::pair(caps, caps);
-    let config = Config { link: LinkChoice::Egress, ..Config::default() };
-    let plan = Plan::new(&config).unwrap();
-    let cidr =
-        |address: IpAddr| Cidr::new(Address::from(address), if address.is_ipv4() { 24 } else { 64 }).unwrap();
+    let (ours, counters) = support::gateway();
+    let plan = Plan::new(&Config::default()).unwrap();
     let mut inner = Host::builder().link("portolan0", EthernetAddress([2, 0, 0, 0, 0, 15]), ours);
     for network in &plan.addresses {
-        inner = inner.address(cidr(network.address));
+        inner = inner.address(support::cidr(network.address));
     }
     for gateway in &plan.gateways {
         inner = inner.gateway(Address::from(*gateway));
     }
     let (host, worker) = inner.build().unwrap();
     tokio::spawn(worker.run());
-
-    let mut outer = Host::builder().link("gateway", EthernetAddress([2, 0, 0, 0, 0, 2]), theirs);
-    for service in &plan.services {
-        outer = outer.address(cidr(service.address));
-    }
-    for any in [Address::V4_UNSPECIFIED, Address::UNSPECIFIED] {
-        outer = outer.local_route(Cidr::new(any, 0).unwrap());
-    }
-    let outer = outer.intercept(Intercept { tcp: true, udp: true, echo: true });
-    let (gateway, worker) = outer.build().unwrap();
-    tokio::spawn(worker.run());
-    let counters = Arc::new(Counters::default());
-    let server: Server<HostSockets> = Server::new(Builtin::new(&config.link, &plan), Hosts::default(), None);
-    let names = Names::new(server, plan.addresses_of(Service::Dns).collect());
-    let status = Arc::new(Status::default());
-    let shared = Shared { plan, policy: Policy { carries: true }, names, status, counters: counters.clone() };
-    tokio::spawn(Gateway::new(gateway, shared).run());
     (host, counters)
 }
 

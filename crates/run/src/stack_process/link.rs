@@ -18,6 +18,7 @@ use portolan_link::{LinkCaps, Medium};
 use portolan_sim::impair::{Impairment, ShapedLink};
 use portolan_stack::Intercept;
 use portolan_wire::{Address, Cidr, EthernetAddress};
+use tokio::time::Instant;
 
 use crate::config::{self, Config, LinkChoice, Shape};
 use crate::dns::builtin::Builtin;
@@ -41,8 +42,9 @@ const DEFAULT_MTU: u16 = 1500;
 /// The longest super-segment on the in-process wire.
 const GSO_MAX: u32 = 65_535;
 
-/// How long the gateway may take to pass the last resets on to the machine's sockets.
-const CLOSE_TIME: Duration = Duration::from_millis(50);
+/// How long the gateway may take to pass the last resets on to the machine's sockets, and how often that is looked at.
+const CLOSE_TIME: Duration = Duration::from_millis(100);
+const CLOSE_STEP: Duration = Duration::from_millis(1);
 
 /// What stands behind the command's link.
 pub(super) struct Network {
@@ -64,7 +66,13 @@ impl Network {
     /// Ends the gateway, after it has seen the last of the command's segments.
     pub(super) async fn close(&mut self) {
         let Some((host, thread)) = self.gateway.take() else { return };
-        tokio::time::sleep(CLOSE_TIME).await;
+        let until = Instant::now() + CLOSE_TIME;
+        // One step more than there are connections for: the task of the last one must have run.
+        let mut is_done = false;
+        while !is_done && Instant::now() < until {
+            is_done = host.with_stack(|stack, _| stack.counts().connections == 0);
+            tokio::time::sleep(CLOSE_STEP).await;
+        }
         host.shutdown();
         // It ends by itself within its own limits; its result is nothing.
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
@@ -204,7 +212,7 @@ fn start_gateway(
         status: Arc::new(status(config, plan)),
         counters,
     };
-    let gateway = Gateway::new(host.clone(), shared);
+    let gateway = Gateway::new(&host, shared);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

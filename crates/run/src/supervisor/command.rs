@@ -29,32 +29,27 @@ pub(super) fn find(program: &OsStr) -> Result<PathBuf, Refusal> {
     let path = search(program)?;
     let mut file = path.clone();
     for _ in 0..SCRIPTS_MAX {
-        let shown = path.display();
-        match inspect(&file) {
-            Kind::Script(interpreter) => file = interpreter,
+        let why = match inspect(&file) {
+            Kind::Script(interpreter) => {
+                file = interpreter;
+                continue;
+            }
             Kind::Dynamic | Kind::Unknown => break,
             Kind::Static => {
-                return Err(Refusal::new(format_args!(
-                    "{shown} is statically linked ({}), so the engine preload cannot reach it; run a dynamically \
-                     linked one",
-                    file.display()
-                )));
+                "is statically linked, so the engine preload cannot reach it; run a dynamically linked one"
             }
             Kind::Foreign => {
-                return Err(Refusal::new(format_args!(
-                    "{shown} is not a program for this machine's 64-bit loader ({}), so the engine preload cannot \
-                     reach it",
-                    file.display()
-                )));
+                "is not a program for this machine's 64-bit loader, so the engine preload cannot reach it"
             }
             Kind::Privileged => {
-                return Err(Refusal::new(format_args!(
-                    "{shown} runs with privileges of its own ({}), so the loader ignores LD_PRELOAD; run a copy \
-                     without them",
-                    file.display()
-                )));
+                "runs with privileges of its own, so the loader ignores LD_PRELOAD; run a copy without them"
             }
-        }
+        };
+        return Err(Refusal::new(if file == path {
+            format!("{} {why}", path.display())
+        } else {
+            format!("{}: its interpreter {} {why}", path.display(), file.display())
+        }));
     }
     Ok(path)
 }

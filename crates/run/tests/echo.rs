@@ -1,0 +1,115 @@
+//! Pings at the gateway: its own addresses answer, others only as the machine's ping socket has it.
+
+mod support;
+
+use std::time::Duration;
+
+use portolan_drivers::wire::WireEnd;
+use portolan_link::{Instant, Link, Pool, RxBatch, TxBatch};
+use portolan_run::gateway::icmp;
+use portolan_wire::icmpv4::{self, Message};
+use portolan_wire::{Address, EthernetAddress, arp, ethernet, ipv4};
+
+const COMMAND: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 15]);
+
+/// The command's end of the wire, by hand.
+struct Station {
+    end: WireEnd,
+    pool: Pool,
+}
+
+impl Station {
+    fn new() -> Station {
+        Station { end: support::gateway_on_a_wire(), pool: Pool::new() }
+    }
+
+    fn send(&mut self, ethertype: ethernet::EtherType, to: EthernetAddress, packet: &[u8]) {
+        let mut batch = TxBatch::new(1);
+        let header = ethernet::Header::new(to, COMMAND, ethertype);
+        let frame = [zerocopy::IntoBytes::as_bytes(&header), packet].concat();
+        batch.push().unwrap().set_head_len(frame.len()).copy_from_slice(&frame);
+        assert_eq!(self.end.transmit(Instant::ZERO, &mut batch), Ok(1));
+    }
+
+    /// The next ICMP message for us; ARP requests are answered meanwhile.
+    async fn receive(&mut self) -> Option<(Message, Vec<u8>)> {
+        for _ in 0..200 {
+            let mut batch = RxBatch::new(8);
+            self.end.receive(Instant::ZERO, &mut self.pool, &mut batch).unwrap();
+            for frame in batch.drain().map(|frame| frame.bytes().to_vec()).collect::<Vec<_>>() {
+                let (header, rest) = ethernet::Header::parse(&frame).unwrap();
+                if header.ethertype() == ethernet::EtherType::ARP {
+                    let asked = arp::Packet::parse(rest).unwrap();
+                    if asked.target_ip == own() {
+                        let answer = arp::Packet {
+                            op: arp::Op::Reply,
+                            sender_mac: COMMAND,
+                            sender_ip: own(),
+                            target_mac: asked.sender_mac,
+                            target_ip: asked.sender_ip,
+                        };
+                        self.send(ethernet::EtherType::ARP, header.src(), &answer.emit());
+                    }
+                } else if let Ok(packet) = ipv4::parse(rest)
+                    && packet.header.dst() == own()
+                    && let Ok((message, data)) = icmpv4::parse(packet.payload)
+                {
+                    return Some((message, data.to_vec()));
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        None
+    }
+
+    async fn ping(&mut self, to: &str) -> Option<(Message, Vec<u8>)> {
+        let mut icmp = [0; 100];
+        let len = Message::EchoRequest { ident: 77, seq: 5 }.emit(b"anyone there?", &mut icmp).unwrap();
+        let emit = ipv4::Emit {
+            src: own(),
+            dst: to.parse().unwrap(),
+            protocol: 1,
+            ttl: 64,
+            tos: 0,
+            id: 1,
+            dont_fragment: false,
+            more_fragments: false,
+            fragment_offset: 0,
+            payload_len: len.try_into().unwrap(),
+        };
+        let mut packet = [0; 120];
+        let header = emit.emit(&mut packet).unwrap();
+        packet[header..header + len].copy_from_slice(&icmp[..len]);
+        self.send(ethernet::EtherType::IPV4, support::GATEWAY, &packet[..header + len]);
+        self.receive().await
+    }
+}
+
+fn own() -> Address {
+    "10.0.2.15".parse().unwrap()
+}
+
+#[tokio::test]
+async fn the_gateways_addresses_answer_themselves() {
+    let mut station = Station::new();
+    for address in ["10.0.2.2", "10.0.2.3", "10.0.2.4", "10.0.2.5"] {
+        let (message, data) = station.ping(address).await.unwrap();
+        assert_eq!(message, Message::EchoReply { ident: 77, seq: 5 }, "{address}");
+        assert_eq!(data, b"anyone there?");
+    }
+}
+
+#[tokio::test]
+async fn what_may_not_be_pinged_is_said_to_be_forbidden_and_never_faked() {
+    let mut station = Station::new();
+    let (message, _) = station.ping("169.254.169.254").await.unwrap();
+    assert!(matches!(message, Message::Unreachable { code: 9 | 10 | 13, .. }), "{message:?}");
+    // TEST-NET-3: nobody is there.
+    let reply = station.ping("203.0.113.99").await;
+    match icmp::is_permitted(true) {
+        Ok(()) => assert!(!matches!(reply, Some((Message::EchoReply { .. }, _))), "{reply:?}"),
+        Err(_) => {
+            assert!(matches!(reply, Some((Message::Unreachable { code: 9 | 10 | 13, .. }, _))), "{reply:?}")
+        }
+    }
+}
