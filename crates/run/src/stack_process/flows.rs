@@ -63,7 +63,7 @@ impl FlowLog {
         for (counter, what) in counted {
             match counter.load(Ordering::Relaxed) {
                 0 => {}
-                count => report.notes.push(format!("{count} {what}")),
+                count => report.notes.push(format!("{what}: {count}")),
             }
         }
         report
