@@ -113,3 +113,34 @@ async fn what_may_not_be_pinged_is_said_to_be_forbidden_and_never_faked() {
         }
     }
 }
+
+/// The machine of the next test: a namespace of its own, in which 203.0.113.99 is there and everybody may ping.
+const MACHINE: &str = "ip link set lo up && ip addr add 203.0.113.99/32 dev lo \
+    && echo '0 2147483647' > /proc/sys/net/ipv4/ping_group_range && exec \"$0\" \"$@\"";
+
+#[test]
+fn a_ping_is_carried_by_the_machines_ping_socket() {
+    const NAME: &str = "a_ping_is_carried_by_the_machines_ping_socket";
+    if std::env::var_os("PORTOLAN_TEST_INSIDE").is_none() {
+        if std::env::var_os("PORTOLAN_ALLOW_MISSING").is_some() && !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let program = std::env::current_exe().unwrap();
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--net", "sh", "-c", MACHINE]).arg(program).args(["--exact", NAME]);
+        let output = command.env("PORTOLAN_TEST_INSIDE", "1").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let complained = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("1 passed"), "as root: {said}{complained}");
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut station = Station::new();
+        let (message, data) = station.ping("203.0.113.99").await.expect("the machine answers");
+        assert_eq!(message, Message::EchoReply { ident: 77, seq: 5 });
+        assert_eq!(data, b"anyone there?");
+        let (message, _) = station.ping("198.51.100.1").await.expect("no route, and that is said");
+        assert!(matches!(message, Message::Unreachable { code: 0 | 1, .. }), "{message:?}");
+    });
+}
