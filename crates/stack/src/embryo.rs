@@ -253,7 +253,7 @@ impl Stack {
 
     fn send_syn_ack(&mut self, index: u32) {
         let Some(record) = self.flows.embryos.get(index) else { return };
-        let plan = record.embryo.syn_ack(self.engine.now, &self.engine.config.tcp);
+        let plan = record.embryo.syn_ack(self.engine.now);
         let (key, parent) = (record.key, record.parent);
         let (ttl, tos) = self.ttl_tos_of(parent.owner());
         self.send_control(&key, &plan, ttl, tos);

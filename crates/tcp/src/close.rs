@@ -38,8 +38,7 @@ impl Tcb {
     ///
     /// # Errors
     /// `NotConnected` if there is no connection, or not yet.
-    pub fn shutdown_read(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
-        let _ = cx;
+    pub fn shutdown_read(&mut self) -> Result<(), Error> {
         match self.state {
             State::Closed | State::Listen | State::SynSent => return Err(Error::NotConnected),
             _ => {}

@@ -110,8 +110,7 @@ impl Embryo {
 
     /// The SYN-ACK.
     #[must_use]
-    pub fn syn_ack(&self, now: Instant, config: &Config) -> SegmentPlan {
-        let _ = config;
+    pub fn syn_ack(&self, now: Instant) -> SegmentPlan {
         let offer = SynOffer {
             mss: self.mss,
             scale: self.scaling.then_some(self.rcv_scale),

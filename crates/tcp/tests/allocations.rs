@@ -81,7 +81,7 @@ impl Pair {
         let mut client = Tcb::connect(&mut a.cx(), &options, SeqNumber(1), 0, 0);
         let syn = arriving(&client.poll_segment(&mut a.cx(), 0, &mut none).unwrap());
         let mut embryo = Embryo::on_syn(b.now, &b.config, &syn, 1460, SeqNumber(2), 0);
-        let syn_ack = arriving(&embryo.syn_ack(b.now, &b.config));
+        let syn_ack = arriving(&embryo.syn_ack(b.now));
         client.on_segment(&mut a.cx(), &syn_ack, &mut none);
         let ack = arriving(&client.poll_segment(&mut a.cx(), 0, &mut none).unwrap());
         assert!(matches!(embryo.on_segment(&b.config, b.now, &ack), EmbryoVerdict::Establish));

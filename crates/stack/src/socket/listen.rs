@@ -162,7 +162,7 @@ impl Stack {
     /// Forgets an embryo and tells its peer.
     pub(crate) fn reset_embryo(&mut self, index: u32) {
         let Some(record) = self.flows.embryos.get(index) else { return };
-        let syn_ack = record.embryo.syn_ack(self.engine.now, &self.engine.config.tcp);
+        let syn_ack = record.embryo.syn_ack(self.engine.now);
         let key = record.key;
         let reset = SegmentPlan {
             seq: syn_ack.seq + 1,

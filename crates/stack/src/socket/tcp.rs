@@ -217,7 +217,7 @@ impl Stack {
         let tcp = matches!(socket.kind, Kind::Connection(_));
         socket.flags.set(Flags::READ_CLOSED, reading || socket.flags.contains(Flags::READ_CLOSED));
         if tcp && reading {
-            self.tcp_call(now, id, |tcb, cx| tcb.shutdown_read(cx))?;
+            self.tcp_call(now, id, |tcb, _| tcb.shutdown_read())?;
         }
         if tcp && writing {
             self.tcp_call(now, id, |tcb, cx| tcb.shutdown_write(cx))?;

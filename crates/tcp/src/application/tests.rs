@@ -48,7 +48,7 @@ fn peek_leaves_the_text() {
 fn shutting_down_reading_ends_it_once_the_queue_is_empty() {
     let mut rig = Rig::established();
     rig.gets("P. 1:11(10) ack 1");
-    rig.tcb.shutdown_read(&mut rig.host.cx()).unwrap();
+    rig.tcb.shutdown_read().unwrap();
     rig.read(10);
     assert_eq!(rig.try_read(), Ok(0));
 }

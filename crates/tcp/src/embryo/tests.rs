@@ -17,7 +17,7 @@ fn judge(embryo: &mut Embryo, line: &str) -> EmbryoVerdict {
 }
 
 fn syn_ack(embryo: &Embryo) -> SegmentPlan {
-    embryo.syn_ack(NOW, &Config::default())
+    embryo.syn_ack(NOW)
 }
 
 #[test]

@@ -51,15 +51,13 @@ impl Tcb {
     }
 
     /// RFC 9293 §3.10.5: the RST of an ABORT, which ends the connection.
-    pub(super) fn plan_reset(&mut self, cx: &mut Context<'_>) -> SegmentPlan {
-        let _ = cx;
+    pub(super) fn plan_reset(&mut self) -> SegmentPlan {
         self.marks.remove(Marks::RESET_DUE);
         SegmentPlan::control(self.snd.nxt, self.rcv.nxt, Flags::RST | Flags::ACK)
     }
 
     /// RFC 9293 §3.10.7.3: the RST for a segment that is not of this connection, which stays as it is.
-    pub(super) fn plan_stray_reset(&mut self, cx: &mut Context<'_>) -> SegmentPlan {
-        let _ = cx;
+    pub(super) fn plan_stray_reset(&mut self) -> SegmentPlan {
         self.marks.remove(Marks::STRAY_RESET_DUE);
         SegmentPlan::control(self.stray, SeqNumber(0), Flags::RST)
     }

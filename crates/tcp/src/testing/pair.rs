@@ -216,7 +216,7 @@ impl Pair {
             match embryo.on_deadline(&end.host.config, end.host.now) {
                 EmbryoDeadline::Wait => {}
                 EmbryoDeadline::Resend => {
-                    let plan = embryo.syn_ack(end.host.now, &end.host.config);
+                    let plan = embryo.syn_ack(end.host.now);
                     self.send(index, &plan, Vec::new());
                 }
                 EmbryoDeadline::GiveUp => end.embryo = None,
@@ -247,7 +247,7 @@ impl Pair {
         let Some(embryo) = &mut end.embryo else {
             if segment.flags == Flags::SYN {
                 let embryo = Embryo::on_syn(now, &end.host.config, segment, mss, iss, 99);
-                let plan = embryo.syn_ack(now, &end.host.config);
+                let plan = embryo.syn_ack(now);
                 end.embryo = Some(embryo);
                 self.send(to, &plan, Vec::new());
             }
@@ -264,7 +264,7 @@ impl Pair {
                 assert!(self.ends[to].signals.contains(Signals::ESTABLISHED));
             }
             EmbryoVerdict::SynAck => {
-                let plan = embryo.syn_ack(now, &end.host.config);
+                let plan = embryo.syn_ack(now);
                 self.send(to, &plan, Vec::new());
             }
             EmbryoVerdict::Challenge(plan) | EmbryoVerdict::Reset(plan) => self.send(to, &plan, Vec::new()),
