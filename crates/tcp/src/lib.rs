@@ -42,6 +42,7 @@ mod numbers;
 mod open;
 mod output;
 mod paws;
+mod rare;
 mod reassembly;
 mod receive_queue;
 mod recovery;

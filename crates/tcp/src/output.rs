@@ -69,7 +69,7 @@ impl Tcb {
         let action = self.decide(cx, budget);
         let plan = match action {
             Action::Reset => Some(self.plan_reset()),
-            Action::StrayReset => Some(self.plan_stray_reset()),
+            Action::StrayReset => Some(self.plan_stray_reset(cx)),
             Action::Syn => Some(self.plan_syn(cx)),
             Action::Resend(run) => self.plan_resend(cx, run, text),
             Action::Send(run) => self.plan_text(cx, run, text),

@@ -90,7 +90,7 @@ bitflags! {
         const SYN_DUE = 1 << 3;
         /// A RST that ends this connection is to be sent.
         const RESET_DUE = 1 << 4;
-        /// A RST for a segment that is none of this connection is to be sent; `stray` is its number.
+        /// A RST for a segment that is none of this connection is to be sent; `Rare::stray` is its number.
         const STRAY_RESET_DUE = 1 << 5;
         /// A window probe or keepalive probe is to be sent.
         const PROBE_DUE = 1 << 6;
@@ -137,10 +137,9 @@ pub struct Tcb {
     pub(crate) answers: AnswerLimit,
     pub(crate) options: SocketOptions,
     pub(crate) marks: Marks,
-    /// The number of a RST to send; see [`Marks::STRAY_RESET_DUE`].
-    pub(crate) stray: SeqNumber,
     pub(crate) flight: Option<Slot>,
     pub(crate) queues: Option<Slot>,
+    pub(crate) rare: Option<Slot>,
     pub(crate) state: State,
     /// What keeps it from sending more; `limits` counts the time.
     pub(crate) limit: Limit,
@@ -220,6 +219,7 @@ impl Tcb {
     pub fn release(mut self, slabs: &mut Slabs, pool: &mut Pool) {
         slabs.give_flight(&mut self.flight);
         slabs.give_queues(&mut self.queues, pool);
+        slabs.give_rare(&mut self.rare);
     }
 
     pub(crate) fn has(&self, mark: Marks) -> bool {
