@@ -16,10 +16,12 @@ use std::process::ExitCode;
 use step::{Outcome, Steps};
 
 const USAGE: &str = "usage: cargo xtask test [--full] [--allow-missing] [--only STEP]...
+       cargo xtask bench WORDS...
   test             everything a change must pass, within 25 minutes
   --full           every count in full; the result is written to docs/results/full.md
   --allow-missing  leave out what cannot run here (no root, a program missing) instead of failing
-  --only STEP      one of: setup, fmt, clippy, licences, rules, doc, build, tests, release";
+  --only STEP      one of: setup, fmt, clippy, licences, rules, doc, build, tests, release
+  bench            Portolan beside others, built with optimisation; `cargo xtask bench` alone says what there is";
 
 /// What the command line asks for.
 #[derive(Debug, Default, Clone)]
@@ -31,9 +33,13 @@ struct Options {
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
-    if words.next().as_deref() != Some("test") {
-        eprintln!("{USAGE}");
-        return ExitCode::from(2);
+    match words.next().as_deref() {
+        Some("test") => {}
+        Some("bench") => return bench(&words.collect::<Vec<_>>()),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
     }
     let mut options = Options::default();
     while let Some(word) = words.next() {
@@ -53,6 +59,12 @@ fn main() -> ExitCode {
 fn usage(why: &str) -> ExitCode {
     eprintln!("xtask: {why}\n{USAGE}");
     ExitCode::from(2)
+}
+
+fn bench(words: &[String]) -> ExitCode {
+    let mut command = vec!["run", "--release", "--quiet", "-p", "portolan-bench", "--"];
+    command.extend(words.iter().map(String::as_str));
+    if step::cargo(&command, &[]).good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn test(options: &Options) -> ExitCode {
