@@ -1,16 +1,20 @@
 //! Portolan measured beside others. `cargo xtask bench` runs it.
 //!
-//! `loss` is the grid of goodput over bad wires beside Linux (`loss.rs`); who sends to whom is in `transfer.rs`.
+//! `steps` is the cost of single steps (`steps.rs`, against the hand-made peer of `peer.rs`). `loss` is the grid of goodput over bad wires beside Linux (`loss.rs`); who sends to whom is in `transfer.rs`.
 
 mod bridge;
 mod loss;
 mod namespace;
+mod peer;
+mod steps;
 mod transfer;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-const USAGE: &str = "usage: portolan-bench loss [--short] [--seconds S] [--repeat N] [--jobs N]
+const USAGE: &str = "usage: portolan-bench steps [--short]
+       portolan-bench loss [--short] [--seconds S] [--repeat N] [--jobs N]
+  steps        what single steps of a host cost: segments, holes, timers, connections
   loss         goodput over bad wires beside Linux's; needs root, for TAPs in network namespaces
   --short      a seventh of the cells, and bounds that noise does not break
   --seconds S  how long each transfer lasts (default 3)
@@ -18,17 +22,24 @@ const USAGE: &str = "usage: portolan-bench loss [--short] [--seconds S] [--repea
   --jobs N     cells at the same time (default 4)";
 
 fn main() -> ExitCode {
-    let options = match parse(std::env::args().skip(1)) {
-        Ok(options) => options,
-        Err(why) => {
-            eprintln!("portolan-bench: {why}\n{USAGE}");
-            return ExitCode::from(2);
+    let mut words = std::env::args().skip(1);
+    let what = words.next();
+    let parsed = parse(words);
+    let (outcome, bound) = match (what.as_deref(), parsed) {
+        (Some("loss"), Ok(options)) => {
+            (loss::run(&options), format!("a median ratio or a cell is below {:?}", options.bounds))
         }
+        (Some("steps"), Ok(options)) => (
+            steps::run(options.short),
+            "the cost of holes is not flat: 100 times as many cost more than 10 times".to_owned(),
+        ),
+        (_, Err(why)) => return usage(&why),
+        _ => return usage("say what to measure: steps or loss"),
     };
-    match loss::run(&options) {
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
-            eprintln!("portolan-bench: the ratios are below the bounds {:?}", options.bounds);
+            eprintln!("portolan-bench: {bound}");
             ExitCode::FAILURE
         }
         Err(why) => {
@@ -38,10 +49,12 @@ fn main() -> ExitCode {
     }
 }
 
+fn usage(why: &str) -> ExitCode {
+    eprintln!("portolan-bench: {why}\n{USAGE}");
+    ExitCode::from(2)
+}
+
 fn parse(mut words: impl Iterator<Item = String>) -> Result<loss::Options, String> {
-    if words.next().as_deref() != Some("loss") {
-        return Err("say what to measure: loss".to_owned());
-    }
     let mut seconds = 3.0;
     let mut repetitions = None;
     let mut jobs = 4;
