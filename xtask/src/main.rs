@@ -17,11 +17,13 @@ use std::process::ExitCode;
 use step::{Outcome, Steps};
 
 const USAGE: &str = "usage: cargo xtask test [--full] [--allow-missing] [--only STEP]...
+       cargo xtask bench WORDS...
        cargo xtask planted
   test             everything a change must pass, within 25 minutes
   --full           every count in full; the result is written to docs/results/full.md
   --allow-missing  leave out what cannot run here (no root, a program missing) instead of failing
   --only STEP      one of: setup, fmt, clippy, licences, rules, doc, build, tests, planted, release
+  bench            Portolan beside others, built with optimisation; `cargo xtask bench` alone says what there is
   planted          the suite with every planted fault; the result is written to docs/planted-faults.md";
 
 /// What the command line asks for.
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     match words.next().as_deref() {
         Some("test") => {}
+        Some("bench") => return code(&bench(&words.collect::<Vec<_>>())),
         Some("planted") => return code(&planted::run(true)),
         _ => {
             eprintln!("{USAGE}");
@@ -68,6 +71,12 @@ fn code(outcome: &Outcome) -> ExitCode {
         eprintln!("xtask: {failure}");
     }
     if outcome.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn bench(words: &[String]) -> Outcome {
+    let mut command = vec!["run", "--release", "--quiet", "-p", "portolan-bench", "--"];
+    command.extend(words.iter().map(String::as_str));
+    step::cargo(&command, &[])
 }
 
 fn test(options: &Options) -> ExitCode {
