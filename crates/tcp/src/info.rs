@@ -15,6 +15,12 @@ pub struct Info {
     pub timestamps: bool,
     /// Whether selective acknowledgements are in use.
     pub sack: bool,
+    /// Whether both sides agreed on ECN.
+    pub ecn: bool,
+    /// Whether the peer has sent a segment that could be marked.
+    pub ecn_seen: bool,
+    /// Octets delivered that the peer says were marked.
+    pub delivered_ce: u32,
     /// The shift of windows that the peer sends.
     pub snd_wscale: u8,
     /// The shift of windows that this side sends.
@@ -110,6 +116,9 @@ impl Tcb {
             state: self.state,
             timestamps: self.has(Marks::TIMESTAMPS),
             sack: self.has(Marks::SACK),
+            ecn: self.has(Marks::ECN),
+            ecn_seen: self.has(Marks::ECN_SEEN),
+            delivered_ce: cx.slabs.rare(self.rare).map_or(0, |rare| rare.delivered_ce),
             snd_wscale: self.snd.scale.get(),
             rcv_wscale: self.rcv.scale.get(),
             rtt_us: self.rtt.srtt_us(),

@@ -111,6 +111,14 @@ bitflags! {
         const OVERRIDE = 1 << 14;
         /// The host has no way to send what is to be sent; the retransmission timer says for how long.
         const UNSENDABLE = 1 << 16;
+        /// Both sides agreed on ECN; until then, our SYN asks for it.
+        const ECN = 1 << 26;
+        /// Marks were seen: every segment echoes them.
+        const ECE_DUE = 1 << 27;
+        /// The next new text says that the window was reduced.
+        const CWR_DUE = 1 << 28;
+        /// The peer has sent a segment that could be marked.
+        const ECN_SEEN = 1 << 29;
     }
 }
 

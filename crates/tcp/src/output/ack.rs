@@ -12,7 +12,8 @@ impl Tcb {
     pub(super) fn plan_ack(&mut self, cx: &mut Context<'_>) -> SegmentPlan {
         let owed = self.acks_owed;
         self.quick_acks = self.quick_acks.saturating_sub(1);
-        let plan = self.plan(cx, self.snd.nxt, Flags::NONE);
+        let mut plan = self.plan(cx, self.snd.nxt, Flags::NONE);
+        self.echo_in_ack(cx, &mut plan);
         self.acks_owed = owed.saturating_sub(1);
         plan
     }
@@ -40,6 +41,7 @@ impl Tcb {
         plan.window = syn_window(self.rcv.buffer);
         plan.options = syn_options(&offer);
         plan.retransmission = again;
+        self.mark_syn(cx, &mut plan);
         self.acks_owed = 0;
         plan
     }
