@@ -140,6 +140,8 @@ pub struct SocketOptions {
     pub user_timeout_ms: u32,
     /// An upper limit of the MSS, both sent and used (`TCP_MAXSEG`).
     pub mss_clamp: Option<u16>,
+    /// Retransmissions of the SYN; 0 leaves that to [`Config::syn_retries`] (`TCP_SYNCNT`).
+    pub syn_retries: u8,
 }
 
 impl SocketOptions {
@@ -153,6 +155,7 @@ impl SocketOptions {
             send_buffer_max: config.send_buffer.max,
             user_timeout_ms: 0,
             mss_clamp: None,
+            syn_retries: 0,
         }
     }
 }
