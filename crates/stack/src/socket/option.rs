@@ -1,7 +1,9 @@
 //! Socket options, under the names of RFC 9293 and of Linux's `socket(7)`, `tcp(7)` and `ip(7)`.
 
-use portolan_tcp::{Keepalive, Signals, SocketOptions};
+use portolan_tcp::{FastOpenKnob, Keepalive, Signals, SocketOptions};
 
+use crate::fast_open::FastOpenKeys;
+use crate::socket::listen::Opening;
 use crate::socket::{Flags, Kind};
 use crate::stack::Stack;
 use crate::{LinkId, SocketError, SocketId};
@@ -38,6 +40,16 @@ pub enum SocketOption {
     UserTimeout(u32),
     /// TCP_MAXSEG in octets.
     MaxSegment(u16),
+    /// TCP_SYNCNT: retransmissions of a SYN, 1 to 127.
+    SynCount(u8),
+    /// TCP_FASTOPEN: how many Fast Opens may be pending at a listener; 0 is off.
+    FastOpen(u32),
+    /// TCP_FASTOPEN_KEY: the keys of a listener's cookies.
+    FastOpenKey(FastOpenKeys),
+    /// TCP_FASTOPEN_CONNECT; before connect only.
+    FastOpenConnect(bool),
+    /// TCP_FASTOPEN_NO_COOKIE; before connect, or at a listener.
+    FastOpenNoCookie(bool),
     /// IP_TTL and IPV6_UNICAST_HOPS.
     Ttl(u8),
     /// IP_TOS and IPV6_TCLASS, without the ECN bits for TCP.
@@ -78,6 +90,16 @@ pub enum SocketOptionName {
     UserTimeout,
     /// TCP_MAXSEG.
     MaxSegment,
+    /// TCP_SYNCNT.
+    SynCount,
+    /// TCP_FASTOPEN.
+    FastOpen,
+    /// TCP_FASTOPEN_KEY.
+    FastOpenKey,
+    /// TCP_FASTOPEN_CONNECT.
+    FastOpenConnect,
+    /// TCP_FASTOPEN_NO_COOKIE.
+    FastOpenNoCookie,
     /// IP_TTL and IPV6_UNICAST_HOPS.
     Ttl,
     /// IP_TOS and IPV6_TCLASS.
@@ -91,7 +113,7 @@ impl Stack {
     ///
     /// # Errors
     /// `InvalidArgument` for a value or a time that the option does not allow, `NoSuchOption` for the wrong kind of
-    /// socket.
+    /// socket, `NotSupported` for TCP_FASTOPEN_CONNECT on a host without Fast Open.
     pub fn set_option(
         &mut self,
         now: portolan_link::Instant,
@@ -124,6 +146,10 @@ impl Stack {
             SocketOption::Ttl(ttl) => self.set_envelope(id, |own_ttl, _| *own_ttl = ttl),
             SocketOption::Tos(tos) => self.set_envelope(id, |_, own_tos| *own_tos = tos),
             SocketOption::ReceiveBuffer(octets) => self.set_receive_buffer(id, octets),
+            SocketOption::FastOpen(_)
+            | SocketOption::FastOpenKey(_)
+            | SocketOption::FastOpenConnect(_)
+            | SocketOption::FastOpenNoCookie(_) => self.set_opening(id, option),
             option => self.set_tcp_option(id, option),
         }
     }
@@ -150,7 +176,18 @@ impl Stack {
                 Kind::Udp(udp) => SocketOption::ReceiveBuffer(udp.octets_max),
                 _ => SocketOption::ReceiveBuffer(self.present_tcp_options(id)?.recv_buffer_max),
             },
-            name => tcp_option(&self.present_tcp_options(id)?, &self.engine.config.tcp.keepalive, name),
+            SocketOptionName::FastOpen => SocketOption::FastOpen(self.opening(id)?.fast_open_backlog),
+            SocketOptionName::FastOpenKey => {
+                let keys = self.opening(id)?.fast_open_keys;
+                SocketOption::FastOpenKey(keys.unwrap_or_else(|| self.fast_open_keys()))
+            }
+            SocketOptionName::FastOpenConnect => {
+                SocketOption::FastOpenConnect(self.opening(id)?.fast_open_connect)
+            }
+            SocketOptionName::FastOpenNoCookie => {
+                SocketOption::FastOpenNoCookie(self.opening(id)?.fast_open_no_cookie)
+            }
+            name => tcp_option(&self.present_tcp_options(id)?, &self.engine.config.tcp, name),
         })
     }
 
@@ -201,11 +238,39 @@ impl Stack {
         self.set_tcp_option(id, SocketOption::ReceiveBuffer(octets))
     }
 
+    /// The settings until there is a connection; the defaults where there is one.
+    fn opening(&self, id: SocketId) -> Result<Opening, SocketError> {
+        match &self.socket(id)?.kind {
+            Kind::Udp(_) => Err(SocketError::NoSuchOption),
+            _ => Ok(self.opening_of(id.index)),
+        }
+    }
+
+    fn set_opening(&mut self, id: SocketId, option: SocketOption) -> Result<(), SocketError> {
+        let somaxconn = self.engine.config.somaxconn;
+        let client = self.engine.config.tcp.fast_open.contains(FastOpenKnob::CLIENT);
+        let (opening, listens) = match &mut self.socket_mut(id)?.kind {
+            Kind::Fresh(fresh) => (&mut fresh.opening, false),
+            Kind::Listener(listener) => (&mut listener.opening, true),
+            Kind::Udp(_) => return Err(SocketError::NoSuchOption),
+            _ => return Err(SocketError::InvalidArgument),
+        };
+        match option {
+            SocketOption::FastOpenConnect(_) if !client => return Err(SocketError::NotSupported),
+            SocketOption::FastOpenConnect(on) if !listens => opening.fast_open_connect = on,
+            SocketOption::FastOpen(backlog) => opening.fast_open_backlog = backlog.min(somaxconn),
+            SocketOption::FastOpenKey(keys) => opening.fast_open_keys = Some(keys),
+            SocketOption::FastOpenNoCookie(on) => opening.fast_open_no_cookie = on,
+            _ => return Err(SocketError::InvalidArgument),
+        }
+        Ok(())
+    }
+
     fn set_tcp_option(&mut self, id: SocketId, option: SocketOption) -> Result<(), SocketError> {
         let mut options = self.present_tcp_options(id)?;
         change(&mut options, self.engine.config.tcp.keepalive, option)?;
         match &mut self.socket_mut(id)?.kind {
-            Kind::Fresh(present) => **present = options,
+            Kind::Fresh(fresh) => fresh.options = options,
             Kind::Listener(listener) => listener.options = options,
             Kind::Connection(index) => {
                 let index = *index;
@@ -241,6 +306,7 @@ fn change(options: &mut SocketOptions, usual: Keepalive, option: SocketOption) -
         SocketOption::ReceiveBuffer(octets) => options.recv_buffer_max = octets.max(2304),
         SocketOption::UserTimeout(millis) => options.user_timeout_ms = millis,
         // Linux: TCP_MIN_MSS.
+        SocketOption::SynCount(retries) if (1..=127).contains(&retries) => options.syn_retries = retries,
         SocketOption::MaxSegment(octets) if octets >= 88 => options.mss_clamp = Some(octets),
         SocketOption::KeepAlive(on) => options.keepalive = on.then_some(keepalive),
         SocketOption::KeepIdle(time_s) if time_s > 0 => {
@@ -257,8 +323,12 @@ fn change(options: &mut SocketOptions, usual: Keepalive, option: SocketOption) -
     Ok(())
 }
 
-fn tcp_option(options: &SocketOptions, usual: &Keepalive, name: SocketOptionName) -> SocketOption {
-    let keepalive = options.keepalive.unwrap_or(*usual);
+fn tcp_option(
+    options: &SocketOptions,
+    config: &portolan_tcp::Config,
+    name: SocketOptionName,
+) -> SocketOption {
+    let keepalive = options.keepalive.unwrap_or(config.keepalive);
     match name {
         SocketOptionName::SendBuffer => SocketOption::SendBuffer(options.send_buffer_max),
         SocketOptionName::KeepAlive => SocketOption::KeepAlive(options.keepalive.is_some()),
@@ -266,6 +336,8 @@ fn tcp_option(options: &SocketOptions, usual: &Keepalive, name: SocketOptionName
         SocketOptionName::KeepInterval => SocketOption::KeepInterval(keepalive.interval_s),
         SocketOptionName::KeepCount => SocketOption::KeepCount(keepalive.probes),
         SocketOptionName::UserTimeout => SocketOption::UserTimeout(options.user_timeout_ms),
+        SocketOptionName::SynCount if options.syn_retries == 0 => SocketOption::SynCount(config.syn_retries),
+        SocketOptionName::SynCount => SocketOption::SynCount(options.syn_retries),
         SocketOptionName::MaxSegment => SocketOption::MaxSegment(options.mss_clamp.unwrap_or(536)),
         _ => SocketOption::NoDelay(options.nodelay),
     }
