@@ -7,6 +7,7 @@
 //! `portolan-tcp`.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use hashbrown::HashMap;
 use portolan_link::{Chunks, Instant};
@@ -45,6 +46,21 @@ impl core::fmt::Debug for FastOpenKeys {
 }
 
 impl FastOpenKeys {
+    /// The keys in the octets of TCP_FASTOPEN_KEY: one of 16, or a primary and a backup.
+    pub(crate) fn read(octets: &[u8]) -> Option<FastOpenKeys> {
+        let (keys, []) = octets.as_chunks() else { return None };
+        match *keys {
+            [primary] => Some(FastOpenKeys { primary, backup: None }),
+            [primary, backup] => Some(FastOpenKeys { primary, backup: Some(backup) }),
+            _ => None,
+        }
+    }
+
+    /// The octets of TCP_FASTOPEN_KEY.
+    pub(crate) fn write(&self) -> Vec<u8> {
+        [&self.primary[..], self.backup.as_ref().map_or(&[], |key| &key[..])].concat()
+    }
+
     /// What a cookie says of its client: `None` if it is bad, else the new cookie that the client needs, if its own
     /// is of the key before.
     fn check(&self, cookie: &FastOpen, client: Address, server: Address) -> Option<Option<FastOpen>> {
@@ -191,6 +207,11 @@ impl Stack {
         self.fast_opens.keys
     }
 
+    /// The keys of a socket's cookies: its own, or the host's.
+    pub(crate) fn fast_open_keys_of(&self, socket: u32) -> FastOpenKeys {
+        self.opening_of(socket).fast_open_keys.unwrap_or(self.fast_opens.keys)
+    }
+
     /// Forgets the cookies and segment sizes of all servers (`ip tcp_metrics flush`).
     pub fn forget_fast_open_servers(&mut self) {
         self.fast_opens.servers.clear();
@@ -238,7 +259,6 @@ impl Stack {
         let knob = self.engine.config.tcp.fast_open;
         let now = self.engine.now;
         let (option, has_text) = (incoming.segment.options.fast_open, incoming.segment.text_len > 0);
-        let host_keys = self.fast_opens.keys;
         let plain = FastOpenVerdict::Handshake(None);
         if !knob.contains(FastOpenKnob::SERVER) || option.is_none() && !has_text {
             return plain;
@@ -255,7 +275,7 @@ impl Stack {
         if record.opening.fast_open_no_cookie || knob.contains(FastOpenKnob::SERVER_NO_COOKIE) {
             return FastOpenVerdict::Open(None);
         }
-        let keys = record.opening.fast_open_keys.unwrap_or(host_keys);
+        let keys = self.fast_open_keys_of(listener);
         let Some(option) = option else { return plain };
         let (client, server) = (incoming.key.remote.address, incoming.key.local.address);
         let alike = |cookie: FastOpen| cookie.in_experiment(option.is_experimental());

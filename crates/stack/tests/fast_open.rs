@@ -177,9 +177,12 @@ fn a_bad_cookie_costs_a_round_trip_and_is_replaced() {
     // A listener's own keys, the old ones as backup.
     let keys = FastOpenKeys { primary: [2; 16], backup: Some([1; 16]) };
     pair.hosts[B].set_option(pair.now, listener, SocketOption::FastOpenKey(keys)).unwrap();
+    let (level, name) = (IPPROTO_TCP, 33);
+    let octets = pair.hosts[B].getsockopt(pair.now, listener, level, name).unwrap();
+    assert_eq!(octets, [[2; 16], [1; 16]].concat());
     assert_eq!(
-        pair.hosts[B].option(listener, SocketOptionName::FastOpenKey),
-        Ok(SocketOption::FastOpenKey(keys))
+        pair.hosts[B].setsockopt(pair.now, listener, level, name, &octets[..17]),
+        Err(SocketError::InvalidArgument)
     );
     let (client, _) = open(&mut pair, Family::V4, b"hello");
     pair.settle();

@@ -119,7 +119,7 @@ impl Tcb {
     pub(crate) fn syn_text_max(&self, cx: &Context<'_>) -> usize {
         let known = Some(self.fast_open_state(cx).mss).filter(|mss| *mss > 0);
         let peer = known.map_or(cx.mss, |mss| mss.max(cx.config.min_mss));
-        let clamp = self.options.mss_clamp.unwrap_or(u16::MAX);
+        let clamp = self.options.mss_limit();
         usize::from(peer.min(cx.mss).min(clamp).saturating_sub(OPTIONS_MAX))
     }
 
@@ -165,8 +165,9 @@ impl Tcb {
         }
         // RFC 7413 §4.2.1: no sign of congestion, the server just did not take it.
         cx.stats.fast_open_active_fail += 1;
+        let delivered = self.delivered(cx.slabs);
         let flight = cx.slabs.flight_or_new(&mut self.flight);
-        flight.on_sent(self.snd.una, left, self.sent_at);
+        flight.on_sent(self.snd.una, left, self.sent_at, delivered);
         flight.begin_again(self.snd.nxt);
     }
 

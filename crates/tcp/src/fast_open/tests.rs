@@ -81,12 +81,12 @@ fn the_first_write_goes_with_the_syn() {
 #[test]
 fn the_syn_takes_what_the_server_would_take_beside_forty_octets_of_options() {
     for (mss, clamp, path, room) in [
-        (Some(940), None, 1460, 900),
-        (None, None, 1460, 1420),
-        (Some(9000), Some(1040), 1460, 1000),
-        (Some(10), None, 1460, 24),
+        (Some(940), 0, 1460, 900),
+        (None, 0, 1460, 1420),
+        (Some(9000), 1040, 1460, 1000),
+        (Some(10), 0, 1460, 24),
     ] {
-        let mut rig = Rig::connecting_with(plain(), |options| options.mss_clamp = clamp);
+        let mut rig = Rig::connecting_with(plain(), |options| options.common.mss_clamp = clamp);
         rig.host.mss = path;
         rig.tcb.use_fast_open(&mut rig.host.cx(), &FastOpenOffer { option: cookie(), text: true, mss });
         assert_eq!(offers(&mut rig, 5000), Ok(room));
@@ -189,7 +189,7 @@ fn the_third_timeout_in_a_row_tells_of_a_black_hole() {
         assert_eq!(news(&mut rig), expected.then_some(FastOpenNews::BlackHole));
         rig.drain();
     }
-    let mut rig = Rig::connecting_with(plain(), |options| options.syn_retries = 1);
+    let mut rig = Rig::connecting_with(plain(), |options| options.seldom.syn_retries = 1);
     rig.tcb.use_fast_open(&mut rig.host.cx(), &FastOpenOffer { option: cookie(), ..OFFER });
     assert_eq!(offers(&mut rig, 10), Ok(10));
     rig.drain();

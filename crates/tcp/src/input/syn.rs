@@ -12,7 +12,7 @@ impl Tcb {
     /// RFC 5961 §4.2: a SYN gets a challenge ACK, whatever its number, and not a reset. A peer that has really
     /// restarted answers it with a RST that carries our number, and only then do we close.
     pub(super) fn check_syn(&self, cx: &Context<'_>, segment: &Segment) -> Step {
-        if segment.has(Flags::SYN) && !self.expects_syn(segment) {
+        if planted!(11, false, segment.has(Flags::SYN) && !self.expects_syn(segment)) {
             if self.is_own_syn(cx, segment) {
                 return Err(Discard::new(DropReason::UnexpectedSyn, Reply::SynAck));
             }
@@ -47,7 +47,7 @@ impl Tcb {
         }
         if segment.has(Flags::RST) {
             // RFC 5961 §3.2: believed only if it acknowledges our SYN.
-            if !acks_our_syn {
+            if planted!(13, false, !acks_our_syn) {
                 return Err(Discard::new(DropReason::BadReset, Reply::Nothing));
             }
             self.on_reset(cx, signals);
