@@ -14,11 +14,10 @@ use portolan_wire::SeqNumber;
 use portolan_wire::tcp::{FastOpen, Flags};
 
 use crate::challenge::{Discard, Reply, Step};
+use crate::congestion::Congestion;
 use crate::numbers::to_u32;
 use crate::tcb::{Marks, Tcb};
-use crate::{
-    Context, Controller, DropReason, Embryo, Error, Segment, Signals, SocketOptions, State, Transition,
-};
+use crate::{Context, DropReason, Embryo, Error, Segment, Signals, SocketOptions, State, Transition};
 
 /// Octets that stay free for options in a SYN with text: all that a header can hold, because middleboxes add
 /// options of their own.
@@ -218,9 +217,7 @@ impl Tcb {
         tcb.snd.una = tcb.snd.nxt;
         tcb.marks.insert(Marks::UNPROVEN | Marks::SYN_DUE);
         tcb.set_send_window(cx, segment, u32::from(segment.window));
-        if matches!(tcb.cc, Controller::NewReno(_)) {
-            tcb.cc = Controller::new(cx.config, tcb.full_text(cx), false);
-        }
+        tcb.cc = Congestion::new(cx.config, tcb.full_text(cx), false);
         tcb.move_on(cx, Transition::SynAcked);
         tcb.trace_congestion(cx);
         let mut segment = *segment;
