@@ -42,11 +42,8 @@ fn g3_peers_that_vanish_leave_nothing_behind() {
             arena.pass(60_000_000);
         }
         let counts = arena.victim().counts();
-        assert_eq!(
-            (counts.connections, counts.embryos, counts.time_waits),
-            (1, 0, 0),
-            "{state:?}: {counts:?}"
-        );
+        // The arena's own connection stays. Sockets that an application still holds are its business.
+        assert_eq!((counts.flows, counts.timers), (1, 0), "{state:?}: {counts:?}");
         assert!(before.flows > 1, "{state:?}: nothing was held");
     }
 }
