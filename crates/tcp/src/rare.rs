@@ -7,6 +7,7 @@ use portolan_wire::SeqNumber;
 
 use crate::SeldomOptions;
 use crate::ecn::Echo;
+use crate::fast_open::FastOpenState;
 use crate::slab::Reuse;
 
 /// What the rarely used features of one connection remember.
@@ -14,6 +15,7 @@ use crate::slab::Reuse;
 pub(crate) struct Rare {
     /// The number of a RST to send; see [`crate::tcb::Marks::STRAY_RESET_DUE`].
     pub(crate) stray: SeqNumber,
+    pub(crate) fast_open: FastOpenState,
     pub(crate) options: SeldomOptions,
     /// An ACK that is owed for octets before the mark changed.
     pub(crate) echo: Option<Echo>,
@@ -23,7 +25,13 @@ pub(crate) struct Rare {
 
 impl Default for Rare {
     fn default() -> Rare {
-        Rare { stray: SeqNumber(0), options: SeldomOptions::default(), echo: None, delivered_ce: 0 }
+        Rare {
+            stray: SeqNumber(0),
+            fast_open: FastOpenState::default(),
+            options: SeldomOptions::default(),
+            echo: None,
+            delivered_ce: 0,
+        }
     }
 }
 

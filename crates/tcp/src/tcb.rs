@@ -112,13 +112,19 @@ bitflags! {
         /// The host has no way to send what is to be sent; the retransmission timer says for how long.
         const UNSENDABLE = 1 << 16;
         /// Both sides agreed on ECN; until then, our SYN asks for it.
-        const ECN = 1 << 26;
+        const ECN = 1 << 24;
         /// Marks were seen: every segment echoes them.
-        const ECE_DUE = 1 << 27;
+        const ECE_DUE = 1 << 25;
         /// The next new text says that the window was reduced.
-        const CWR_DUE = 1 << 28;
+        const CWR_DUE = 1 << 26;
         /// The peer has sent a segment that could be marked.
-        const ECN_SEEN = 1 << 29;
+        const ECN_SEEN = 1 << 27;
+        /// The SYN waits for the first write, which it takes along.
+        const SYN_DEFERRED = 1 << 29;
+        /// A Fast Open that is not answered: the SYN-ACK is not acknowledged, though the connection is open.
+        const UNPROVEN = 1 << 30;
+        /// A SYN brought or took text that was accepted (`TCPI_OPT_SYN_DATA`).
+        const SYN_DATA = 1 << 31;
     }
 }
 
@@ -163,10 +169,13 @@ pub struct Tcb {
 }
 
 impl Tcb {
-    /// The state.
+    /// The state. RFC 7413 §4.2.2: a Fast Open is in SYN-RECEIVED until its SYN-ACK is acknowledged.
     #[must_use]
     pub fn state(&self) -> State {
-        self.state
+        match self.state {
+            State::Established if self.has(Marks::UNPROVEN) => State::SynReceived,
+            state => state,
+        }
     }
 
     /// The options.

@@ -125,7 +125,7 @@ fn h5_a_peer_that_always_echoes_leaves_a_window_to_send_with() {
             }
         }
     }
-    assert!((3..=windows).contains(&reductions), "{reductions} reductions in {windows} windows");
+    assert!((1..=windows).contains(&reductions), "{reductions} reductions in {windows} windows");
     assert!(rig.info().delivered_ce >= 90_000);
 }
 
