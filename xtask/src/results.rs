@@ -36,7 +36,7 @@ pub(crate) fn bench(name: &str, words: &[&str]) -> Outcome {
     print!("{said}");
     let words = words.join(" ");
     let text = format!(
-        "# The last full run of `cargo xtask bench {words}`\n\nOne run on {}, commit {}. Figures of one machine; the ratios are what to look at.\n\n{said}",
+        "# The last full run of `cargo xtask bench {words}`\n\nOne run on {}, commit {}. Figures of one machine; the ratios are what to look at.\n\n```text\n{said}```\n",
         output_of("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
         output_of("git", &["rev-parse", "--short=12", "HEAD"]),
     );
@@ -54,7 +54,7 @@ fn write(path: &str, text: &str) {
     }
 }
 
-fn output_of(program: &str, words: &[&str]) -> String {
+pub(crate) fn output_of(program: &str, words: &[&str]) -> String {
     let output = Command::new(program).args(words).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }
