@@ -1,6 +1,5 @@
 //! How a connection ends: CLOSE, ABORT, resets, giving up, TIME-WAIT (RFC 9293 §3.6, §3.10.4, §3.10.5).
 
-use portolan_link::Instant;
 use portolan_wire::SeqNumber;
 
 use crate::limits::Limit;
@@ -185,7 +184,7 @@ impl Tcb {
         {
             // RFC 1191 §6.5: no sign of congestion, so the window stays.
             flight.begin_again(self.snd.nxt);
-            self.timers.retransmit = Instant::MAX;
+            self.set_retransmit_alarm(cx);
         }
         self.finish(cx, Signals::empty())
     }

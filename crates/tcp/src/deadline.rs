@@ -2,6 +2,7 @@
 
 use portolan_link::Instant;
 
+use crate::flight::Flight;
 use crate::output::Blocked;
 use crate::tcb::{Marks, Tcb};
 use crate::timers::Timers;
@@ -40,13 +41,17 @@ impl Tcb {
     }
 
     fn on_retransmit_deadline(&mut self, cx: &mut Context<'_>) -> Signals {
+        if !self.has(Marks::PERSIST) && self.outstanding() > 0 && self.has_early_alarm(cx) {
+            self.on_alarm(cx);
+            return Signals::empty();
+        }
         if self.is_given_up(cx) {
             return self.give_up(cx, Error::TimedOut);
         }
         if self.has(Marks::PERSIST) {
             self.on_persist_timeout(cx);
         } else if self.state.is_synchronized() && self.outstanding() > 0 {
-            self.on_retransmit_timeout(cx);
+            self.on_alarm(cx);
         } else if self.state.is_synchronized() {
             // Nothing was sent, so nothing is known of the path.
             self.retries = self.retries.saturating_add(1);
@@ -119,16 +124,25 @@ impl Tcb {
             return;
         }
         if self.outstanding() == 0 {
-            cx.slabs.give_flight(&mut self.flight);
+            self.release_flight(cx);
         }
         if cx.slabs.queues(self.queues).is_some_and(crate::context::Queues::is_empty) {
             cx.slabs.give_queues(&mut self.queues, cx.pool);
         }
     }
 
+    /// What was learned of a path that reorders stays.
+    fn release_flight(&mut self, cx: &mut Context<'_>) {
+        match cx.slabs.flight_mut(self.flight) {
+            Some(flight) if !flight.reordering.is_blank() => flight.rest(),
+            _ => cx.slabs.give_flight(&mut self.flight),
+        }
+    }
+
     /// When the connection will have been idle for long enough to give memory back; never, if it has none.
     fn release_deadline(&self, cx: &Context<'_>) -> Instant {
-        if self.flight.is_none() && self.queues.is_none() {
+        let rests = cx.slabs.flight(self.flight).is_none_or(Flight::is_resting);
+        if rests && self.queues.is_none() {
             return Instant::MAX;
         }
         self.heard_at.max(self.sent_at).plus_micros(u64::from(cx.config.queues_idle_us))

@@ -1,11 +1,12 @@
 //! What a connection sends. [`Tcb::poll_segment`] is the only place: everything else just says what is due.
 //!
 //! [`Tcb::decide`] looks at the connection without changing it and names the one thing to send next: a RST, a
-//! SYN, a retransmission, new text or a FIN, a probe, an ACK, in this order. The files below carry each of them
+//! SYN, a loss probe, a retransmission, new text or a FIN, a probe of the window, an ACK, in this order. The files below carry each of them
 //! out.
 
 mod ack;
 mod data;
+mod loss_probe;
 pub(crate) mod options;
 mod probe;
 mod retransmit;
@@ -111,6 +112,9 @@ impl Tcb {
                 Action::Nothing(Blocked::NoText)
             };
         }
+        if let Some(action) = self.decide_loss_probe(cx) {
+            return action;
+        }
         if let Some(run) = self.decide_resend(cx, budget) {
             return Action::Resend(run);
         }
@@ -174,7 +178,8 @@ impl Tcb {
         let in_flight = self.in_flight(cx.slabs);
         let full = u32::from(self.full_text(cx));
         // RFC 7661 §4.1: whether the window was used, or the application or the peer was the limit.
-        self.marks.set(Marks::WINDOW_LIMITED, in_flight.saturating_add(full) > self.cc.window());
+        let cwnd = self.cwnd(cx.slabs);
+        self.marks.set(Marks::WINDOW_LIMITED, in_flight.saturating_add(full) > cwnd);
         let limit = match self.decide_text(cx, u32::MAX) {
             Err(Blocked::Window) => Limit::ReceiveWindow,
             Err(Blocked::NoText) if self.outstanding() == 0 => Limit::Idle,
@@ -185,7 +190,7 @@ impl Tcb {
         let nothing_to_send = matches!(self.decide_text(cx, u32::MAX), Err(Blocked::NoText | Blocked::Nagle));
         let delivered = self.delivered(cx.slabs);
         if nothing_to_send
-            && in_flight < self.cc.window()
+            && in_flight < cwnd
             && let Some(flight) = cx.slabs.flight_mut(self.flight)
         {
             flight.rate.on_app_limited(delivered, in_flight);
@@ -193,13 +198,13 @@ impl Tcb {
     }
 
     /// The number of sequence space that the peer's window still takes from `seq` on.
-    fn window_from(&self, seq: SeqNumber) -> u32 {
+    pub(crate) fn window_from(&self, seq: SeqNumber) -> u32 {
         (self.snd.una + self.snd.wnd).since(seq).unwrap_or(0)
     }
 
     /// Octets of the congestion window that are free.
     fn congestion_room(&self, slabs: &Slabs) -> u32 {
-        self.cc.window().saturating_sub(self.in_flight(slabs))
+        self.cwnd(slabs).saturating_sub(self.in_flight(slabs))
     }
 }
 

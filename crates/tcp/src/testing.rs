@@ -96,9 +96,9 @@ pub(crate) struct Rig {
     pub(crate) read: u64,
 }
 
-/// Linux's defaults without timestamps, so that segments are short to write.
+/// Linux's defaults without timestamps and loss probes, so that segments are short to write and few.
 pub(crate) fn plain() -> Config {
-    Config { timestamps: false, quick_acks: 0, ..Config::default() }
+    Config { timestamps: false, loss_probes: false, quick_acks: 0, ..Config::default() }
 }
 
 impl Rig {

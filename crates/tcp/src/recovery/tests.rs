@@ -20,12 +20,12 @@ fn sack_sends_again_exactly_what_is_missing() {
     rig.gets(". 1:1(0) ack 1 <sack 1001:4001>");
     rig.expect(". 1:1001(1000) ack 1");
     rig.expect_nothing();
-    assert_eq!(rig.info().cwnd, 5000);
+    assert_eq!((rig.info().cwnd, rig.info().ssthresh), (7000, 5000), "on the way");
     rig.gets(". 1:1(0) ack 1 <sack 6001:10001 1001:4001>");
     assert_eq!(rig.drain(), [". 4001:5001(1000) ack 1", ". 5001:6001(1000) ack 1"]);
     rig.gets(". 1:1(0) ack 10001");
     rig.expect_nothing();
-    assert_eq!(rig.host.stats.sack_recoveries, 1);
+    assert_eq!((rig.host.stats.sack_recoveries, rig.info().cwnd), (1, 5000));
     assert_eq!(rig.info().total_retransmits, 3);
 }
 
