@@ -101,7 +101,8 @@ impl Tcb {
     fn set_probe_alarm(&mut self, cx: &mut Context<'_>, restart: bool) -> bool {
         let Some(flight) = cx.slabs.flight(self.flight) else { return false };
         let calm = matches!(flight.recovery.state, CaState::Open | CaState::Cwr);
-        if !cx.config.loss_probes || !self.has(Marks::SACK) || !calm || flight.is_empty() {
+        let may = cx.config.loss_probes && self.has(Marks::SACK) && self.state().is_synchronized();
+        if !may || !calm || flight.is_empty() {
             return false;
         }
         let pto_us = match self.rtt.srtt_us() {

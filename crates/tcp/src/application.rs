@@ -1,20 +1,23 @@
 //! The application's calls: SEND, RECEIVE and their like (RFC 9293 §3.10.2 and §3.10.3).
 
-use portolan_link::Chunk;
+use portolan_link::{Chunk, Instant};
 
 use crate::context::Queues;
 use crate::numbers::to_u32;
 use crate::tcb::{Marks, Tcb};
-use crate::{Context, Error, State};
+use crate::{Context, Error, Signals, State};
 
 impl Tcb {
     /// Copies octets into the send queue; returns how many, at least one unless `octets` is empty.
     ///
     /// # Errors
-    /// `WouldBlock` if there is no room or no connection yet, `BrokenPipe` after [`Tcb::shutdown_write`] and after the end,
+    /// `WouldBlock` if there is no room or no connection yet, `InProgress` if only the SYN goes, `BrokenPipe` after [`Tcb::shutdown_write`] and after the end,
     /// `NotConnected` before the beginning, or the error that ended the connection, once.
     pub fn write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Result<usize, Error> {
         let room = self.room_to_write(cx, octets.len())?;
+        if self.connects_with_nothing(room) {
+            return Err(Error::InProgress);
+        }
         let taken = octets.get(..room).unwrap_or(octets);
         let queues = self.queues_or_new(cx.slabs);
         queues.send.append(cx.pool, taken);
@@ -29,6 +32,9 @@ impl Tcb {
     /// As [`Tcb::write`].
     pub fn write_chunk(&mut self, cx: &mut Context<'_>, chunk: &mut Chunk) -> Result<usize, Error> {
         let room = self.room_to_write(cx, chunk.len())?;
+        if self.connects_with_nothing(room) {
+            return Err(Error::InProgress);
+        }
         let taken = chunk.split_to(room);
         let len = taken.len();
         let queues = self.queues_or_new(cx.slabs);
@@ -45,6 +51,7 @@ impl Tcb {
         match self.state {
             State::Closed => return Err(self.error.take().unwrap_or(Error::BrokenPipe)),
             State::Listen => return Err(Error::NotConnected),
+            State::SynSent if self.has(Marks::SYN_DEFERRED) => return Ok(self.syn_text_max(cx).min(len)),
             State::SynSent | State::SynReceived => {
                 self.marks.insert(Marks::WANTS_WRITE);
                 return Err(Error::WouldBlock);
@@ -58,7 +65,17 @@ impl Tcb {
         if room == 0 && len > 0 { Err(Error::WouldBlock) } else { Ok(room.min(len)) }
     }
 
+    /// Whether this is the write that a SYN has waited for, but it brings nothing: then the SYN goes alone.
+    fn connects_with_nothing(&mut self, room: usize) -> bool {
+        let alone = room == 0 && self.has(Marks::SYN_DEFERRED);
+        if alone {
+            self.end_deferral();
+        }
+        alone
+    }
+
     fn after_write(&mut self, cx: &mut Context<'_>, len: usize) {
+        self.end_deferral();
         self.snd.end += to_u32(len);
         cx.slabs.recharge(self.queues);
         self.rearm(cx);
@@ -143,6 +160,34 @@ impl Tcb {
     #[must_use]
     pub fn send_room(&self, cx: &Context<'_>) -> u32 {
         self.send_capacity(cx).saturating_sub(self.send_queued(cx))
+    }
+
+    /// SO_SNDBUF as it is now, in octets.
+    #[must_use]
+    pub fn send_buffer(&self, cx: &Context<'_>) -> u32 {
+        self.send_capacity(cx)
+    }
+
+    /// SO_RCVBUF as it is now, in octets.
+    #[must_use]
+    pub fn receive_buffer(&self) -> u32 {
+        self.rcv.buffer
+    }
+
+    /// TCP_QUICKACK: whether segments are acknowledged without delay; as on Linux only until text goes both ways in
+    /// turn again.
+    pub fn set_quick_ack(&mut self, cx: &mut Context<'_>, on: bool) -> Signals {
+        self.marks.set(Marks::INTERACTIVE, !on);
+        if on && self.timers.ack < Instant::MAX {
+            self.owe_ack();
+        }
+        self.finish(cx, Signals::empty())
+    }
+
+    /// Whether segments are acknowledged without delay (TCP_QUICKACK).
+    #[must_use]
+    pub fn quick_ack(&self) -> bool {
+        !self.has(Marks::INTERACTIVE)
     }
 
     /// The octets that the send buffer holds now: twice the congestion window, so that there is always a window

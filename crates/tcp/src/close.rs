@@ -97,12 +97,19 @@ impl Tcb {
         }
         self.error = self.error.or(error);
         self.marks.remove(
-            Marks::SYN_DUE | Marks::PROBE_DUE | Marks::OVERRIDE | Marks::PERSIST | Marks::WANTS_WRITE,
+            Marks::SYN_DUE
+                | Marks::SYN_DEFERRED
+                | Marks::UNPROVEN
+                | Marks::PROBE_DUE
+                | Marks::OVERRIDE
+                | Marks::PERSIST
+                | Marks::WANTS_WRITE,
         );
         self.acks_owed = 0;
         self.timers = Timers::NONE;
         self.set_limit(cx.now, Limit::Idle);
         cx.slabs.give_flight(&mut self.flight);
+        cx.slabs.give_congestion(&mut self.cc.slot);
         if let Some(queues) = cx.slabs.queues_mut(self.queues) {
             queues.send.clear(cx.pool);
             queues.receive.later.clear();
@@ -131,6 +138,7 @@ impl Tcb {
         self.timers = Timers { idle: cx.now.plus_micros(u64::from(cx.config.time_wait_us)), ..Timers::NONE };
         self.marks.remove(Marks::PROBE_DUE | Marks::OVERRIDE | Marks::PERSIST);
         cx.slabs.give_flight(&mut self.flight);
+        cx.slabs.give_congestion(&mut self.cc.slot);
         *signals |= Signals::TIME_WAIT;
     }
 
@@ -161,13 +169,21 @@ impl Tcb {
         hard: bool,
         error: Error,
     ) -> Signals {
-        let under_way = seq.in_window(self.snd.una, self.outstanding());
-        let signals = match self.state {
+        // The SYN-ACK of a Fast Open lies before SND.UNA.
+        let unproven = u32::from(self.has(Marks::UNPROVEN));
+        let under_way = seq.in_window(self.snd.una.back(unproven), self.outstanding() + unproven);
+        cx.stats.out_of_window_icmps += u64::from(!under_way);
+        let signals = match self.state() {
             State::SynSent | State::SynReceived if under_way && (hard || self.state == State::SynSent) => {
                 cx.stats.attempt_fails += 1;
                 Signals::TIMED_OUT | self.end(cx, Some(error))
             }
-            _ => Signals::empty(),
+            _ => {
+                if seq == self.snd.una && !hard {
+                    self.revert_backoff(cx);
+                }
+                Signals::empty()
+            }
         };
         self.finish(cx, signals)
     }
@@ -178,7 +194,9 @@ impl Tcb {
     pub fn on_mtu(&mut self, cx: &mut Context<'_>, seq: SeqNumber, mss: u16) -> Signals {
         let under_way = seq.in_window(self.snd.una, self.outstanding());
         let too_large = mss < self.snd.mss.max(cx.config.min_mss);
-        if under_way
+        if under_way && self.shorten_syn(cx, mss) {
+            self.timers.retransmit = portolan_link::Instant::MAX;
+        } else if under_way
             && too_large
             && let Some(flight) = cx.slabs.flight_mut(self.flight)
         {

@@ -2,6 +2,10 @@
 //!
 //! Defaults are Linux's, and each knob names the sysctl or socket option that is its counterpart.
 
+use bitflags::bitflags;
+
+use crate::congestion::{CongestionAlgorithm, CubicRules, UserAlgorithm};
+
 /// Octets of a buffer: where it starts, and how far it may grow by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BufferSize {
@@ -22,13 +26,23 @@ pub struct Keepalive {
     pub probes: u8,
 }
 
-/// Which congestion controller new connections get (`tcp_congestion_control`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub enum CongestionAlgorithm {
-    /// RFC 5681 with RFC 6582.
-    #[default]
-    NewReno,
+bitflags! {
+    /// What a host does of Fast Open, with Linux's bits of `net.ipv4.tcp_fastopen`; others mean nothing.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct FastOpenKnob: u32 {
+        /// Active opens may use it.
+        const CLIENT = 0x1;
+        /// Listeners that ask for it have it.
+        const SERVER = 0x2;
+        /// Active opens send text without a cookie.
+        const CLIENT_NO_COOKIE = 0x4;
+        /// Listeners take text without a cookie.
+        const SERVER_NO_COOKIE = 0x200;
+        /// All listeners have it, also those that do not ask.
+        const ALL_LISTENERS = 0x400;
+        /// Every bit of the sysctl can be kept.
+        const _ = !0;
+    }
 }
 
 /// The knobs of all connections of one host.
@@ -56,10 +70,17 @@ pub struct Config {
     pub delayed_ack_us: u32,
     /// Segments at the start that are acknowledged without delay (Linux's `TCP_MAX_QUICKACKS`).
     pub quick_acks: u8,
+    /// Fast Open (`tcp_fastopen`).
+    pub fast_open: FastOpenKnob,
+    /// Seconds that active Fast Opens pause for when a network seems to drop them; they double with each time. 0 is
+    /// never (`tcp_fastopen_blackhole_timeout_sec`).
+    pub fast_open_black_hole_s: u32,
     /// Octets of received text that wait for the application (`tcp_rmem`).
     pub recv_buffer: BufferSize,
     /// Octets of text that wait to be sent or acknowledged (`tcp_wmem`).
     pub send_buffer: BufferSize,
+    /// Octets written and not sent below which there is room to write (`tcp_notsent_lowat`).
+    pub notsent_low_water: u32,
     /// Octets of memory that the text of all connections may take, both ways (`tcp_mem`). Beyond it, each
     /// connection keeps a few KiB ([`Config::memory_min`]) and no more, so that none stands still.
     pub memory_max: usize,
@@ -95,8 +116,19 @@ pub struct Config {
     pub challenge_ack_us: u32,
     /// Idle time after which a connection gives back its empty queues and flight records, in microseconds.
     pub queues_idle_us: u32,
-    /// The congestion controller.
+    /// The congestion controller of new sockets (`tcp_congestion_control`).
     pub congestion: CongestionAlgorithm,
+    /// Congestion controllers of the user's own.
+    pub user_congestion: &'static [UserAlgorithm],
+    /// Whose rules CUBIC follows.
+    pub cubic_rules: CubicRules,
+    /// The most segments by which one ACK opens the window in slow start: RFC 3465's L, which it wants to be 2, and
+    /// RFC 9406's, which it wants to be 8 without pacing; 0 is no limit, as on Linux.
+    pub abc_limit: u8,
+    /// Whether the window shrinks when nothing was sent for an RTO (RFC 5681 §4.1; `tcp_slow_start_after_idle`).
+    pub slow_start_after_idle: bool,
+    /// Whether every connection is paced, and not only those whose controller asks for it.
+    pub pacing: bool,
 }
 
 impl Default for Config {
@@ -112,8 +144,11 @@ impl Default for Config {
             orphan_retries: 8,
             delayed_ack_us: 40_000,
             quick_acks: 16,
+            fast_open: FastOpenKnob::CLIENT,
+            fast_open_black_hole_s: 0,
             recv_buffer: BufferSize { initial: 128 * 1024, max: 6 * 1024 * 1024 },
             send_buffer: BufferSize { initial: 128 * 1024, max: 4 * 1024 * 1024 },
+            notsent_low_water: u32::MAX,
             memory_max: 32 * 1024 * 1024,
             memory_min: 4096,
             window_scaling: true,
@@ -131,18 +166,53 @@ impl Default for Config {
             keepalive: Keepalive { time_s: 7200, interval_s: 75, probes: 9 },
             challenge_ack_us: 500_000,
             queues_idle_us: 10_000_000,
-            congestion: CongestionAlgorithm::NewReno,
+            congestion: CongestionAlgorithm::Cubic,
+            user_congestion: &[],
+            cubic_rules: CubicRules::Rfc9438,
+            abc_limit: 0,
+            slow_start_after_idle: true,
+            pacing: false,
         }
+    }
+}
+
+bitflags! {
+    /// Options of one connection that are on or off.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct OptionFlags: u16 {
+        /// Sends small segments at once: no Nagle algorithm (`TCP_NODELAY`; RFC 9293 MUST-17).
+        const NODELAY = 1 << 0;
+        /// Sends full segments only, until it is taken back or time is up (`TCP_CORK`).
+        const CORK = 1 << 1;
+        /// Asks a silent peer whether it is still there (`SO_KEEPALIVE`; RFC 9293 MUST-24, MUST-25).
+        const KEEPALIVE = 1 << 2;
+        /// Urgent text stays in line (`SO_OOBINLINE`; RFC 6093 §3.2).
+        const OOB_INLINE = 1 << 3;
+        /// The application has chosen the size of the receive buffer: it does not grow by itself.
+        const RECV_BUFFER_LOCKED = 1 << 4;
+        /// The application has chosen the size of the send buffer: it does not grow by itself.
+        const SEND_BUFFER_LOCKED = 1 << 5;
     }
 }
 
 /// The knobs of one connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SocketOptions {
-    /// Sends small segments at once: no Nagle algorithm (`TCP_NODELAY`; RFC 9293 MUST-17).
-    pub nodelay: bool,
-    /// Probes of a silent peer; `None` is off (`SO_KEEPALIVE`; RFC 9293 MUST-24, MUST-25).
-    pub keepalive: Option<Keepalive>,
+    /// Those that every connection has at hand.
+    pub common: CommonOptions,
+    /// Those that few applications set: a connection has memory for them once one is not as usual.
+    pub seldom: SeldomOptions,
+}
+
+/// The part of [`SocketOptions`] that every connection has at hand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CommonOptions {
+    /// What is on.
+    pub flags: OptionFlags,
+    /// An upper limit of the MSS, both sent and used; 0 for none (`TCP_MAXSEG`).
+    pub mss_clamp: u16,
+    /// When to probe a silent peer, if [`OptionFlags::KEEPALIVE`] is on.
+    pub keepalive: Keepalive,
     /// The most octets of the receive buffer (`SO_RCVBUF`). It decides the window scale at the time of the SYN.
     pub recv_buffer_max: u32,
     /// The most octets of the send buffer (`SO_SNDBUF`).
@@ -150,8 +220,67 @@ pub struct SocketOptions {
     /// Milliseconds that sent text may stay unacknowledged before the connection is given up; 0 leaves that to
     /// [`Config::retries2`] (`TCP_USER_TIMEOUT`; RFC 9293 MUST-21).
     pub user_timeout_ms: u32,
-    /// An upper limit of the MSS, both sent and used (`TCP_MAXSEG`).
-    pub mss_clamp: Option<u16>,
+    /// The congestion controller (`TCP_CONGESTION`).
+    pub congestion: CongestionAlgorithm,
+}
+
+/// The part of [`SocketOptions`] that few applications set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SeldomOptions {
+    /// Octets that are to be readable before a reader is woken (`SO_RCVLOWAT`).
+    pub receive_low_water: u32,
+    /// Octets written and not sent below which there is room to write; 0 leaves that to
+    /// [`Config::notsent_low_water`] (`TCP_NOTSENT_LOWAT`).
+    pub notsent_low_water: u32,
+    /// An upper limit of the receive window in octets; 0 for none (`TCP_WINDOW_CLAMP`).
+    pub window_clamp: u32,
+    /// How long FIN-WAIT-2 may last after the application has closed (`TCP_LINGER2`).
+    pub fin_wait2: FinWait2,
+    /// Retransmissions of a SYN; 0 leaves that to [`Config::syn_retries`] (`TCP_SYNCNT`).
+    pub syn_retries: u8,
+}
+
+/// How long a connection without an application waits in FIN-WAIT-2 for the peer's FIN (`TCP_LINGER2`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum FinWait2 {
+    /// As long as [`Config::fin_wait2_us`] says.
+    #[default]
+    Usual,
+    /// Not at all: the connection ends when its FIN is acknowledged.
+    Never,
+    /// This many seconds.
+    Seconds(u8),
+}
+
+impl Default for SeldomOptions {
+    fn default() -> SeldomOptions {
+        SeldomOptions {
+            receive_low_water: 1,
+            notsent_low_water: 0,
+            window_clamp: 0,
+            fin_wait2: FinWait2::Usual,
+            syn_retries: 0,
+        }
+    }
+}
+
+impl CommonOptions {
+    /// Whether this option is on.
+    #[must_use]
+    pub fn has(&self, flag: OptionFlags) -> bool {
+        self.flags.contains(flag)
+    }
+
+    /// The upper limit of the MSS: what the application has set, or what the field can hold.
+    #[must_use]
+    pub fn mss_limit(&self) -> u16 {
+        if self.mss_clamp == 0 { u16::MAX } else { self.mss_clamp }
+    }
+
+    /// When to probe, if at all.
+    pub(crate) fn active_keepalive(&self) -> Option<Keepalive> {
+        self.has(OptionFlags::KEEPALIVE).then_some(self.keepalive)
+    }
 }
 
 impl SocketOptions {
@@ -159,12 +288,16 @@ impl SocketOptions {
     #[must_use]
     pub fn new(config: &Config) -> SocketOptions {
         SocketOptions {
-            nodelay: false,
-            keepalive: None,
-            recv_buffer_max: config.recv_buffer.max,
-            send_buffer_max: config.send_buffer.max,
-            user_timeout_ms: 0,
-            mss_clamp: None,
+            common: CommonOptions {
+                flags: OptionFlags::empty(),
+                mss_clamp: 0,
+                keepalive: config.keepalive,
+                recv_buffer_max: config.recv_buffer.max,
+                send_buffer_max: config.send_buffer.max,
+                user_timeout_ms: 0,
+                congestion: config.congestion,
+            },
+            seldom: SeldomOptions::default(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use portolan_link::Instant;
 
+use crate::congestion::record::Record;
 use crate::flight::Flight;
 use crate::output::Blocked;
 use crate::tcb::{Marks, Tcb};
@@ -41,12 +42,17 @@ impl Tcb {
     }
 
     fn on_retransmit_deadline(&mut self, cx: &mut Context<'_>) -> Signals {
+        if self.has(Marks::UNPROVEN) {
+            return self.on_unproven_timeout(cx);
+        }
         if !self.has(Marks::PERSIST) && self.outstanding() > 0 && self.has_early_alarm(cx) {
             self.on_alarm(cx);
             return Signals::empty();
         }
-        if self.is_given_up(cx) {
-            return self.give_up(cx, Error::TimedOut);
+        let given_up = self.is_given_up(cx);
+        let news = self.suspect_black_hole(cx, given_up);
+        if given_up {
+            return news | self.give_up(cx, Error::TimedOut);
         }
         if self.has(Marks::PERSIST) {
             self.on_persist_timeout(cx);
@@ -64,14 +70,14 @@ impl Tcb {
             self.marks.insert(Marks::SYN_DUE);
             self.timers.retransmit = self.retransmit_deadline(cx);
         }
-        Signals::empty()
+        news
     }
 
     /// RFC 9293 §3.8.3, MUST-20: R2 is reached. It is a number of retransmissions, or of probes without an
     /// answer; or a time, if the application has set one (MUST-21).
     fn is_given_up(&self, cx: &Context<'_>) -> bool {
         let most = match self.state {
-            State::SynSent => cx.config.syn_retries,
+            State::SynSent => self.syn_retries(cx),
             State::SynReceived => cx.config.synack_retries,
             _ if self.has(Marks::ORPHAN) => cx.config.orphan_retries.min(cx.config.retries2),
             _ => cx.config.retries2,
@@ -103,6 +109,14 @@ impl Tcb {
         cx.now.micros_since(since) >= user_timeout_us
     }
 
+    /// Retransmissions of our SYN.
+    fn syn_retries(&self, cx: &Context<'_>) -> u8 {
+        match self.seldom(cx.slabs).syn_retries {
+            0 => cx.config.syn_retries,
+            chosen => chosen,
+        }
+    }
+
     fn on_idle_deadline(&mut self, cx: &mut Context<'_>) -> Signals {
         match self.state {
             State::TimeWait => {
@@ -125,6 +139,9 @@ impl Tcb {
         }
         if self.outstanding() == 0 {
             self.release_flight(cx);
+            if cx.slabs.congestion(self.cc.slot).is_some_and(Record::is_replaceable) {
+                cx.slabs.give_congestion(&mut self.cc.slot);
+            }
         }
         if cx.slabs.queues(self.queues).is_some_and(crate::context::Queues::is_empty) {
             cx.slabs.give_queues(&mut self.queues, cx.pool);
@@ -142,7 +159,8 @@ impl Tcb {
     /// When the connection will have been idle for long enough to give memory back; never, if it has none.
     fn release_deadline(&self, cx: &Context<'_>) -> Instant {
         let rests = cx.slabs.flight(self.flight).is_none_or(Flight::is_resting);
-        if rests && self.queues.is_none() {
+        let controller = cx.slabs.congestion(self.cc.slot).is_some_and(Record::is_replaceable);
+        if rests && self.queues.is_none() && !controller {
             return Instant::MAX;
         }
         self.heard_at.max(self.sent_at).plus_micros(u64::from(cx.config.queues_idle_us))
@@ -190,7 +208,7 @@ impl Tcb {
     }
 
     fn rearm_retransmit(&mut self, cx: &Context<'_>) {
-        if self.outstanding() > 0 {
+        if self.outstanding() > 0 || self.has(Marks::UNPROVEN) {
             if self.has(Marks::PERSIST) {
                 self.stop_persist();
             }

@@ -20,6 +20,10 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+// First, because a macro is known only after its definition.
+#[macro_use]
+pub mod planted;
+
 pub mod congestion;
 pub mod isn;
 
@@ -32,8 +36,10 @@ mod close;
 mod config;
 mod context;
 mod deadline;
+mod duplicate;
 mod embryo;
 mod error;
+mod fast_open;
 mod flight;
 mod info;
 mod input;
@@ -68,11 +74,15 @@ mod trace;
 mod undo;
 mod window;
 
-pub use config::{BufferSize, Config, CongestionAlgorithm, Keepalive, SocketOptions};
-pub use congestion::{CongestionControl, Controller};
+pub use config::{
+    BufferSize, CommonOptions, Config, FastOpenKnob, FinWait2, Keepalive, OptionFlags, SeldomOptions,
+    SocketOptions,
+};
+pub use congestion::{CcInfo, CongestionAlgorithm, CongestionControl, CubicRules, UserAlgorithm};
 pub use context::{Context, Slabs};
 pub use embryo::{Embryo, EmbryoDeadline, EmbryoVerdict};
 pub use error::Error;
+pub use fast_open::{FastOpenNews, FastOpenOffer};
 pub use info::Info;
 pub use recovery::CaState;
 pub use segment::{Segment, SegmentPlan, reset_for};

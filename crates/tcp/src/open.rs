@@ -5,6 +5,7 @@ use portolan_wire::tcp::Options;
 use portolan_wire::{Mss, SeqNumber, WindowScale};
 
 use crate::challenge::AnswerLimit;
+use crate::congestion::Congestion;
 use crate::embryo::Embryo;
 use crate::limits::{Limit, LimitClock};
 use crate::paws::Timestamps;
@@ -12,7 +13,7 @@ use crate::rtt::{Rtt, RttRound};
 use crate::tcb::{Counters, Marks, ReceiveSpace, SendSpace, Tcb};
 use crate::timers::Timers;
 use crate::window::{BUFFER_MIN, scale_for, syn_window};
-use crate::{Context, Controller, Segment, Signals, SocketOptions, State, TraceEvent, Transition};
+use crate::{Context, Segment, Signals, SocketOptions, State, TraceEvent, Transition};
 
 /// RFC 9293 MUST-15: what a peer without an MSS option takes. (IPv6 would allow 1220; the family is not known
 /// here.)
@@ -32,7 +33,7 @@ impl Tcb {
     ) -> Tcb {
         let mut tcb = Tcb::closed(cx, options, iss, flow);
         tcb.ts = Timestamps::new(timestamp_offset);
-        tcb.rcv.scale = scale_for(cx.config, options.recv_buffer_max);
+        tcb.rcv.scale = scale_for(cx.config, options.common.recv_buffer_max);
         tcb.marks.insert(Marks::SYN_DUE);
         tcb.marks.set(Marks::TIMESTAMPS, cx.config.timestamps);
         tcb.marks.set(Marks::SACK, cx.config.sack);
@@ -66,15 +67,16 @@ impl Tcb {
         tcb
     }
 
-    fn closed(cx: &Context<'_>, options: &SocketOptions, iss: SeqNumber, flow: u64) -> Tcb {
-        let buffer = cx.config.recv_buffer.initial.min(options.recv_buffer_max).max(BUFFER_MIN);
-        Tcb {
+    fn closed(cx: &mut Context<'_>, options: &SocketOptions, iss: SeqNumber, flow: u64) -> Tcb {
+        let most = options.common.recv_buffer_max;
+        let buffer = cx.config.recv_buffer.initial.min(most).max(BUFFER_MIN);
+        let mut tcb = Tcb {
             flow,
             timers: Timers::NONE,
             heard_at: cx.now,
             sent_at: cx.now,
             counters: Counters::default(),
-            cc: Controller::new(cx.config, DEFAULT_MSS, false),
+            cc: Congestion::new(cx.config, DEFAULT_MSS, false),
             snd: SendSpace {
                 iss,
                 una: iss,
@@ -99,7 +101,7 @@ impl Tcb {
             ts: Timestamps::default(),
             limits: LimitClock::default(),
             answers: AnswerLimit::default(),
-            options: *options,
+            options: options.common,
             marks: Marks::empty(),
             flight: None,
             queues: None,
@@ -113,7 +115,9 @@ impl Tcb {
             retries: 0,
             backoffs: 0,
             probes: 0,
-        }
+        };
+        tcb.keep_seldom(cx.slabs, &options.seldom);
+        tcb
     }
 
     /// A SYN arrived, with or without an ACK of ours: takes what it says and agrees to.
@@ -149,12 +153,13 @@ impl Tcb {
         signals: &mut Signals,
     ) {
         let syn_lost = self.retries > 0;
-        self.snd.una = self.snd.nxt;
+        self.snd.una = segment.ack;
         self.timers.retransmit = Instant::MAX;
-        self.measure_handshake(cx, segment, syn_lost);
+        self.settle_syn_text(cx, segment, signals);
+        self.measure_handshake(cx, segment, syn_lost, self.sent_at);
         (self.retries, self.backoffs) = (0, 0);
-        if matches!(self.cc, Controller::NewReno(_)) {
-            self.cc = Controller::new(cx.config, self.full_text(cx), syn_lost);
+        if self.cc.slot.is_none() {
+            self.cc = Congestion::new(cx.config, self.full_text(cx), syn_lost);
         }
         self.move_on(cx, event);
         self.trace_congestion(cx);
@@ -167,12 +172,18 @@ impl Tcb {
 
     /// RFC 9293 MUST-18 (Karn): a SYN that was sent twice measures nothing, unless timestamps tell which one is
     /// meant.
-    fn measure_handshake(&mut self, cx: &mut Context<'_>, segment: &Segment, syn_lost: bool) {
+    pub(crate) fn measure_handshake(
+        &mut self,
+        cx: &mut Context<'_>,
+        segment: &Segment,
+        syn_lost: bool,
+        sent_at: Instant,
+    ) {
         let echo = segment.options.timestamps.filter(|_| self.has(Marks::TIMESTAMPS)).map(|ts| ts.echo);
         let sample_us = if syn_lost {
             echo.and_then(|echo| self.ts.round_trip_us(echo, cx.now))
         } else {
-            Some(cx.now.micros_since(self.sent_at))
+            Some(cx.now.micros_since(sent_at))
         };
         match sample_us {
             Some(sample_us) => self.measure(cx, sample_us, sample_us),

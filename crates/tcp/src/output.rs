@@ -71,7 +71,7 @@ impl Tcb {
         let plan = match action {
             Action::Reset => Some(self.plan_reset()),
             Action::StrayReset => Some(self.plan_stray_reset(cx)),
-            Action::Syn => Some(self.plan_syn(cx)),
+            Action::Syn => Some(self.plan_syn(cx, text)),
             Action::Resend(run) => self.plan_resend(cx, run, text),
             Action::Send(run) => self.plan_text(cx, run, text),
             Action::Probe => Some(self.plan_probe(cx)),
@@ -147,9 +147,10 @@ impl Tcb {
 
     /// What every segment of an open connection has in common; takes care of the ACK. RFC 9293 MUST-58: ACKs
     /// that are due go with text.
-    fn plan(&mut self, cx: &Context<'_>, seq: SeqNumber, flags: Flags) -> SegmentPlan {
+    fn plan(&mut self, cx: &mut Context<'_>, seq: SeqNumber, flags: Flags) -> SegmentPlan {
         let mut plan = SegmentPlan::control(seq, self.rcv.nxt, flags | Flags::ACK);
         plan.options = self.segment_options(cx.slabs, cx.now);
+        self.duplicate_is_reported(cx);
         plan.window = self.offer_window(cx.slabs);
         self.rcv.last_ack_sent = self.rcv.nxt;
         self.timers.ack = portolan_link::Instant::MAX;
@@ -176,10 +177,11 @@ impl Tcb {
     /// Notes what keeps the connection from sending more, for the controller and for `TCP_INFO`.
     fn note_limit(&mut self, cx: &mut Context<'_>) {
         let in_flight = self.in_flight(cx.slabs);
-        let full = u32::from(self.full_text(cx));
-        // RFC 7661 §4.1: whether the window was used, or the application or the peer was the limit.
         let cwnd = self.cwnd(cx.slabs);
-        self.marks.set(Marks::WINDOW_LIMITED, in_flight.saturating_add(full) > cwnd);
+        let limited = in_flight.saturating_add(self.full_text(cx).into()) > cwnd;
+        if let Some(record) = cx.slabs.congestion_mut(self.cc.slot).filter(|_| self.outstanding() > 0) {
+            record.usage.note(self.snd.una, self.snd.nxt, limited);
+        }
         let limit = match self.decide_text(cx, u32::MAX) {
             Err(Blocked::Window) => Limit::ReceiveWindow,
             Err(Blocked::NoText) if self.outstanding() == 0 => Limit::Idle,

@@ -115,9 +115,9 @@ impl Rtt {
 
     /// The timeout after `backoffs` timeouts in a row (RFC 6298 §5.5).
     pub(crate) fn rto_us(&self, config: &Config, backoffs: u8) -> u32 {
-        let rto_us = self.srtt_us().saturating_add(self.margin_us).min(config.rto_max_us);
-        let doubled = u64::from(rto_us) << backoffs.min(31);
-        micros_u32(doubled.min(u64::from(config.rto_max_us)))
+        let rto_us = self.srtt_us().saturating_add(planted!(5, 0, self.margin_us)).min(config.rto_max_us);
+        let doubled = u64::from(rto_us) << planted!(4, 0, backoffs.min(31));
+        micros_u32(planted!(6, doubled, doubled.min(u64::from(config.rto_max_us))))
     }
 
     pub(crate) fn srtt_us(&self) -> u32 {

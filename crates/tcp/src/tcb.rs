@@ -3,13 +3,12 @@
 //! Here are its fields and what reads them. What changes them is in `open` (the beginning), `input` (segments),
 //! `output` (sending), `application` (calls), `deadline` (time) and `close` (the end).
 
-use alloc::boxed::Box;
-
 use bitflags::bitflags;
 use portolan_link::{Instant, Pool};
 use portolan_wire::{SeqNumber, WindowScale};
 
 use crate::challenge::AnswerLimit;
+use crate::congestion::Congestion;
 use crate::context::Queues;
 use crate::flight::Flight;
 use crate::limits::{Limit, LimitClock};
@@ -18,8 +17,8 @@ use crate::rtt::Rtt;
 use crate::slab::Slot;
 use crate::timers::Timers;
 use crate::{
-    CongestionControl, Context, Controller, DropReason, Error, Signals, Slabs, SocketOptions, State,
-    TimeWait, TraceEvent, Transition,
+    CommonOptions, Context, DropReason, Error, SeldomOptions, Signals, Slabs, SocketOptions, State, TimeWait,
+    TraceEvent, Transition,
 };
 
 /// The send sequence space (RFC 9293 §3.3.1, figure 3).
@@ -110,10 +109,14 @@ bitflags! {
         const PERSIST = 1 << 13;
         /// The window has been small for long: send what fits (RFC 9293 §3.8.6.2.1).
         const OVERRIDE = 1 << 14;
-        /// The congestion window limited the last sending.
-        const WINDOW_LIMITED = 1 << 15;
         /// The host has no way to send what is to be sent; the retransmission timer says for how long.
         const UNSENDABLE = 1 << 16;
+        /// The SYN waits for the first write, which it takes along.
+        const SYN_DEFERRED = 1 << 29;
+        /// A Fast Open that is not answered: the SYN-ACK is not acknowledged, though the connection is open.
+        const UNPROVEN = 1 << 30;
+        /// A SYN brought or took text that was accepted (`TCPI_OPT_SYN_DATA`).
+        const SYN_DATA = 1 << 31;
     }
 }
 
@@ -127,7 +130,7 @@ pub struct Tcb {
     /// When a SYN or text was last sent.
     pub(crate) sent_at: Instant,
     pub(crate) counters: Counters,
-    pub(crate) cc: Controller,
+    pub(crate) cc: Congestion,
     pub(crate) snd: SendSpace,
     pub(crate) rcv: ReceiveSpace,
     pub(crate) rtt: Rtt,
@@ -135,7 +138,7 @@ pub struct Tcb {
     pub(crate) limits: LimitClock,
     /// RFC 5961 §7.
     pub(crate) answers: AnswerLimit,
-    pub(crate) options: SocketOptions,
+    pub(crate) options: CommonOptions,
     pub(crate) marks: Marks,
     pub(crate) flight: Option<Slot>,
     pub(crate) queues: Option<Slot>,
@@ -158,31 +161,45 @@ pub struct Tcb {
 }
 
 impl Tcb {
-    /// The state.
+    /// The state. RFC 7413 §4.2.2: a Fast Open is in SYN-RECEIVED until its SYN-ACK is acknowledged.
     #[must_use]
     pub fn state(&self) -> State {
-        self.state
+        match self.state {
+            State::Established if self.has(Marks::UNPROVEN) => State::SynReceived,
+            state => state,
+        }
     }
 
     /// The options.
     #[must_use]
-    pub fn options(&self) -> SocketOptions {
-        self.options
+    pub fn options(&self, slabs: &Slabs) -> SocketOptions {
+        SocketOptions { common: self.options, seldom: self.seldom(slabs) }
+    }
+
+    /// The options that few applications set.
+    pub(crate) fn seldom(&self, slabs: &Slabs) -> SeldomOptions {
+        slabs.rare(self.rare).map_or_else(SeldomOptions::default, |rare| rare.options)
+    }
+
+    /// Takes memory for options that few applications set, if one of them is not as usual.
+    pub(crate) fn keep_seldom(&mut self, slabs: &mut Slabs, options: &SeldomOptions) {
+        if self.rare.is_some() || *options != SeldomOptions::default() {
+            slabs.rare_or_new(&mut self.rare).options = *options;
+        }
     }
 
     /// Changes the options. The buffers' limits hold from now on; the window scale is what it was at the SYN.
     pub fn set_options(&mut self, cx: &mut Context<'_>, options: &SocketOptions) {
-        self.options = *options;
-        self.rcv.buffer = self.rcv.buffer.min(options.recv_buffer_max.max(crate::window::BUFFER_MIN));
+        self.set_algorithm(cx, options.common.congestion);
+        let congestion = self.options.congestion;
+        self.options = CommonOptions { congestion, ..options.common };
+        self.keep_seldom(cx.slabs, &options.seldom);
+        let buffer_max = options.common.recv_buffer_max.max(crate::window::BUFFER_MIN);
+        self.rcv.buffer = self.rcv.buffer.min(buffer_max);
         if !self.has_final_deadline() {
             self.timers.idle = Instant::MAX;
         }
         self.rearm(cx);
-    }
-
-    /// Replaces the congestion controller.
-    pub fn set_congestion_control(&mut self, control: Box<dyn CongestionControl>) {
-        self.cc = Controller::Custom(Box::new(control));
     }
 
     /// Why the connection ended, if it did with an error.
@@ -220,6 +237,7 @@ impl Tcb {
         slabs.give_flight(&mut self.flight);
         slabs.give_queues(&mut self.queues, pool);
         slabs.give_rare(&mut self.rare);
+        slabs.give_congestion(&mut self.cc.slot);
     }
 
     pub(crate) fn has(&self, mark: Marks) -> bool {
@@ -254,8 +272,7 @@ impl Tcb {
     /// The octets of text and options in a full segment; never below 48, so that text always has room.
     pub(crate) fn text_and_options(&self, cx: &Context<'_>) -> u16 {
         let peer = self.snd.mss.max(cx.config.min_mss);
-        let clamp = self.options.mss_clamp.unwrap_or(u16::MAX);
-        peer.min(cx.mss).min(clamp).max(48)
+        peer.min(cx.mss).min(self.options.mss_limit()).max(48)
     }
 
     /// Octets written and not sent.
@@ -300,10 +317,14 @@ impl Tcb {
         slabs.flight(self.flight).is_some_and(|flight| flight.recovery.is_reducing())
     }
 
+    fn has_own_recovery(&self, slabs: &Slabs) -> bool {
+        slabs.congestion(self.cc.slot).is_some_and(|record| record.controller.get().has_own_recovery())
+    }
+
     /// The congestion window in octets, as it limits what is sent now.
     pub(crate) fn cwnd(&self, slabs: &Slabs) -> u32 {
         match slabs.flight(self.flight) {
-            Some(flight) if flight.recovery.is_reducing() && !self.cc.get().has_own_recovery() => {
+            Some(flight) if flight.recovery.is_reducing() && !self.has_own_recovery(slabs) => {
                 flight.recovery.prr.cwnd
             }
             _ => self.cc.window(),

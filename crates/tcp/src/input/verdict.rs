@@ -2,7 +2,7 @@
 //! RFC 9937).
 
 use super::acknowledge::{Before, Brought};
-use crate::congestion::{AckSample, CcContext, CongestionEvent, Prior};
+use crate::congestion::{AckSample, CongestionEvent, Prior};
 use crate::prr::{Prr, PrrAck};
 use crate::recovery::{CaState, Verdict};
 use crate::tcb::{Marks, Tcb};
@@ -14,11 +14,10 @@ impl Tcb {
         if *verdict == Verdict::default() {
             return;
         }
-        let old = (self.cc.window(), self.cc.threshold());
+        let Before { in_flight, outstanding, .. } = *before;
         if let Some(prior) = verdict.undo {
             cx.stats.reductions_undone += 1;
-            let mut cc_cx = self.cc_context(cx, before.in_flight, before.outstanding);
-            self.cc.get_mut().on_spurious(&mut cc_cx, &prior);
+            self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_spurious(cc_cx, &prior));
         }
         cx.stats.spurious_timeouts += u64::from(verdict.spurious_timeout);
         if verdict.probe_loss {
@@ -27,6 +26,7 @@ impl Tcb {
             self.reduce(cx, before);
         }
         if verdict.left {
+            self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_recovered(cc_cx));
             self.trace(cx, TraceEvent::RecoveryEnds);
         }
         if verdict.entered {
@@ -45,16 +45,13 @@ impl Tcb {
                 }
             }
         }
-        if old != (self.cc.window(), self.cc.threshold()) {
-            self.trace_congestion(cx);
-        }
     }
 
     /// Tells the controller of a loss; returns what was before.
     fn reduce(&mut self, cx: &mut Context<'_>, before: &Before) -> Prior {
         let prior = self.prior();
-        let mut cc_cx = self.cc_context(cx, before.in_flight, before.outstanding);
-        self.cc.get_mut().on_congestion(&mut cc_cx, CongestionEvent::Loss);
+        let event = CongestionEvent::Loss;
+        self.control(cx, before.in_flight, before.outstanding, |cc, cc_cx| cc.on_congestion(cc_cx, event));
         prior
     }
 
@@ -66,8 +63,8 @@ impl Tcb {
 
     /// The acknowledgement as the controller sees it; and proportional rate reduction, if that has the window.
     pub(super) fn tell_controller(&mut self, cx: &mut Context<'_>, before: &Before, brought: Brought) {
-        let old = (self.cc.window(), self.cc.threshold());
-        let slow_start = old.0 < old.1 && old.0 / 2 < before.in_flight;
+        let (cwnd, slow_start) = (self.cc.window(), self.cc.in_slow_start());
+        let usage = cx.slabs.congestion(self.cc.slot).map(|record| record.usage);
         let (delivered_total, min_rtt_us) = (self.delivered(cx.slabs), self.rtt.min_us());
         let in_recovery = self.is_reducing(cx.slabs);
         let Some(flight) = cx.slabs.flight_mut(self.flight) else { return };
@@ -82,19 +79,15 @@ impl Tcb {
             prior_in_flight: before.in_flight,
             rtt_us: brought.rtt_us,
             rate,
-            window_limited: self.has(Marks::WINDOW_LIMITED) || slow_start,
+            window_limited: usage.is_some_and(|usage| usage.allows_growth(cwnd, slow_start)),
             app_limited: flight.rate.is_app_limited(),
             in_recovery,
         };
         if brought.delivered > 0 || brought.acked > 0 {
-            let mut cc_cx = self.cc_context(cx, before.in_flight, before.outstanding);
-            self.cc.get_mut().on_ack(&mut cc_cx, &sample);
+            self.control(cx, before.in_flight, before.outstanding, |cc, cc_cx| cc.on_ack(cc_cx, &sample));
         }
         if in_recovery {
             self.reduce_in_proportion(cx, brought.delivered, brought.acked > 0 && lost == 0);
-        }
-        if old != (self.cc.window(), self.cc.threshold()) {
-            self.trace_congestion(cx);
         }
     }
 
@@ -106,18 +99,6 @@ impl Tcb {
         // With nothing lost there is nothing to catch up with.
         let safe = safe && flight.recovery.state == CaState::Recovery;
         flight.recovery.prr.on_ack(&PrrAck { delivered, in_flight, ssthresh, safe, mss });
-    }
-
-    pub(crate) fn cc_context<'a>(&self, cx: &Context<'a>, in_flight: u32, outstanding: u32) -> CcContext<'a> {
-        CcContext {
-            now: cx.now,
-            mss: self.full_text(cx),
-            srtt_us: self.rtt.srtt_us(),
-            in_flight,
-            outstanding,
-            random: cx.random,
-            config: cx.config,
-        }
     }
 
     pub(crate) fn trace_congestion(&self, cx: &mut Context<'_>) {

@@ -8,7 +8,7 @@ use crate::congestion::Sent;
 use crate::flight::Sending;
 use crate::numbers::to_u16;
 use crate::tcb::{Marks, Tcb};
-use crate::{Context, SegmentPlan};
+use crate::{Context, OptionFlags, SegmentPlan};
 
 impl Tcb {
     /// The run of new text to send now, or why there is none. RFC 9293 SHLD-28: full segments where possible.
@@ -44,7 +44,10 @@ impl Tcb {
     /// Whether a run that ends with the last octet written may end in a segment that is not full. RFC 9293
     /// SHLD-7, Nagle: only if nothing is under way; or if no more can come.
     fn may_send_tail(&self, len: u32, full: u32) -> bool {
-        len.is_multiple_of(full) || self.options.nodelay || self.outstanding() == 0 || self.fin_is_due()
+        len.is_multiple_of(full)
+            || self.options.has(OptionFlags::NODELAY)
+            || self.outstanding() == 0
+            || self.fin_is_due()
     }
 
     /// RFC 9293 §3.8.6.2.1, MUST-38: a segment that is not full waits, unless it is worth half of the largest
@@ -91,18 +94,16 @@ impl Tcb {
         let mut plan = self.plan(cx, run.seq, text_flags(got, last, fin));
         plan.text_len = got;
         plan.gso_size = if got > full { to_u16(full) } else { 0 };
-        let sending = self.sending(cx, Run { seq: run.seq, len });
+        let sending = self.sending(cx, Run { seq: run.seq, len }, full);
         let flight = cx.slabs.flight_or_new(&mut self.flight);
         flight.on_sent(&sending, fin);
         self.snd.nxt += len;
         self.after_sent(cx, len, outstanding == 0);
         self.sent_at = cx.now;
         self.marks.remove(Marks::OVERRIDE | Marks::PROBE_DUE);
-        let mut cc_cx = self.cc_context(cx, in_flight, outstanding);
         let app_limited = self.is_app_limited(cx.slabs);
-        self.cc
-            .get_mut()
-            .on_transmit(&mut cc_cx, &Sent { text_len: got, retransmission: false, app_limited });
+        let sent = Sent { text_len: got, retransmission: false, app_limited };
+        self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_transmit(cc_cx, &sent));
         Some(plan)
     }
 
@@ -119,10 +120,10 @@ impl Tcb {
         }
     }
 
-    /// A run that is sent now, for the flight records.
-    pub(super) fn sending(&self, cx: &Context<'_>, run: Run) -> Sending {
+    /// A run that is sent now in segments of `full` octets, for the flight records.
+    pub(super) fn sending(&self, cx: &Context<'_>, run: Run, full: u32) -> Sending {
         let (seq, len) = (run.seq, run.len);
-        let (mss, delivered) = (self.full_text_now(cx), self.delivered(cx.slabs));
+        let (mss, delivered) = (to_u16(full), self.delivered(cx.slabs));
         Sending { seq, len, mss, now: cx.now, delivered }
     }
 
@@ -133,12 +134,14 @@ impl Tcb {
 
     /// RFC 5681 §4.1: after an RTO without sending, the window says nothing about the path any more.
     pub(super) fn restart_if_idle(&mut self, cx: &mut Context<'_>) {
-        let is_idle = self.outstanding() == 0 && self.unsent() > 0 && self.state.sends_text();
-        if is_idle && cx.now.micros_since(self.sent_at) > self.rto_us(cx) && self.counters.bytes_acked > 0 {
+        let begins = self.outstanding() == 0 && self.unsent() > 0 && self.state.sends_text();
+        if !begins || !cx.config.slow_start_after_idle || self.counters.bytes_acked == 0 {
+            return;
+        }
+        let idle_us = cx.now.micros_since(self.sent_at);
+        if idle_us > self.rto_us(cx) {
             self.sent_at = cx.now;
-            let mut cc_cx = self.cc_context(cx, 0, 0);
-            self.cc.get_mut().on_idle(&mut cc_cx);
-            self.trace_congestion(cx);
+            self.control(cx, 0, 0, |cc, cc_cx| cc.on_idle(cc_cx, idle_us));
         }
     }
 }

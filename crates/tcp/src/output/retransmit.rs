@@ -6,7 +6,7 @@ use portolan_link::{Chunks, Instant};
 use super::Run;
 use super::data::text_flags;
 use crate::congestion::Sent;
-use crate::flight::{AckClock, Delivery, Sending};
+use crate::flight::{AckClock, Delivery, Flight, Sending};
 use crate::numbers::to_u16;
 use crate::recovery::Timeout;
 use crate::tcb::{Marks, Tcb};
@@ -68,12 +68,12 @@ impl Tcb {
         plan.text_len = got;
         plan.gso_size = if got > full { to_u16(full) } else { 0 };
         plan.retransmission = true;
-        let sending = self.sending(cx, Run { seq: run.seq, len });
+        let sending = self.sending(cx, Run { seq: run.seq, len }, full);
         self.sent_at = cx.now;
         self.after_resent(cx, &sending, fin);
-        let mut cc_cx = self.cc_context(cx, in_flight, outstanding);
         let app_limited = self.is_app_limited(cx.slabs);
-        self.cc.get_mut().on_transmit(&mut cc_cx, &Sent { text_len: got, retransmission: true, app_limited });
+        let sent = Sent { text_len: got, retransmission: true, app_limited };
+        self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_transmit(cc_cx, &sent));
         Some(plan)
     }
 
@@ -118,11 +118,10 @@ impl Tcb {
                 flight.recovery.undo.remember(prior);
             }
         }
-        let mut cc_cx = self.cc_context(cx, self.in_flight(cx.slabs), outstanding);
-        self.cc.get_mut().on_timeout(&mut cc_cx, verdict.reduce);
+        let in_flight = self.in_flight(cx.slabs);
+        self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_timeout(cc_cx, verdict.reduce));
         self.set_alarm(cx, Alarm::Retransmit, self.retransmit_deadline(cx));
         self.trace(cx, crate::TraceEvent::Timeout { backoffs: self.backoffs });
-        self.trace_congestion(cx);
     }
 
     /// RFC 8985 §6.3: the reordering timer ran out.
@@ -137,6 +136,17 @@ impl Tcb {
             self.reduce_in_proportion(cx, u32::from(self.full_text(cx)), false);
         }
         self.set_retransmit_alarm(cx);
+    }
+
+    /// RFC 6069 §4: after a timeout a router says that it has no way to the peer, so that what was sent again did
+    /// not get lost by congestion, and waiting twice as long is of no use.
+    pub(crate) fn revert_backoff(&mut self, cx: &mut Context<'_>) {
+        if self.retries == 0 || self.backoffs == 0 || self.outstanding() == 0 || self.has(Marks::PERSIST) {
+            return;
+        }
+        self.backoffs -= 1;
+        let since = cx.slabs.flight(self.flight).and_then(Flight::head_sent_at).unwrap_or(cx.now);
+        self.set_alarm(cx, Alarm::Retransmit, since.plus_micros(self.rto_us(cx)).max(cx.now));
     }
 
     /// RFC 6298 §5.1: whenever something is outstanding, the timer is running.
