@@ -158,10 +158,10 @@ impl Flight {
     fn leave_if_recovered(&mut self, ack: &Ack<'_>, verdict: &mut Verdict) {
         let recover = self.recovery.recover;
         match self.recovery.state {
-            CaState::Open | CaState::Disorder => {
-                if !ack.sack && recover.is_some_and(|recover| ack.una.after(recover)) {
-                    self.recovery.recover = None;
-                }
+            CaState::Open | CaState::Disorder
+                if !ack.sack && recover.is_some_and(|recover| ack.una.after(recover)) =>
+            {
+                self.recovery.recover = None;
             }
             // Something beyond has to be acknowledged, so that the peer has seen our CWR.
             CaState::Cwr if recover.is_none_or(|recover| ack.una.after(recover)) => {

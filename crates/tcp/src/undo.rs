@@ -36,6 +36,11 @@ impl Undo {
         self.prior = Some(prior);
     }
 
+    /// Whether there is something to take back.
+    pub(crate) fn is_open(&self) -> bool {
+        self.marker.is_some()
+    }
+
     pub(crate) fn on_resent(&mut self, now: Instant, segments: u32) {
         self.first_resent_at.get_or_insert(now);
         self.unreported = Some(self.unreported.unwrap_or(0).saturating_add(segments));

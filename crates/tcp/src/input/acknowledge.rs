@@ -51,7 +51,7 @@ impl Tcb {
             self.advance(cx, segment.ack, &clock, &mut delivery, signals);
         }
         let reported = self.take_sack(cx, segment, highest_sacked, &clock, &mut delivery);
-        if before.outstanding == 0 {
+        if before.outstanding == 0 && self.expects_no_duplicate(cx) {
             return;
         }
         let rtt_us = self.measure_acked(cx, &clock, acked, &delivery);
@@ -70,6 +70,9 @@ impl Tcb {
         let verdict = flight.on_ack(&ack);
         let delivered = delivered + flight.recovery.duplicates.octets.saturating_sub(duplicates);
         self.apply_verdict(cx, &before, &verdict);
+        if before.outstanding == 0 {
+            return;
+        }
         if !is_old {
             self.tell_controller(cx, &before, Brought { acked, delivered, rtt_us });
         }
@@ -86,6 +89,13 @@ impl Tcb {
             outstanding: self.outstanding(),
             lost: cx.slabs.flight(self.flight).map_or(0, |flight| flight.rate.lost()),
         }
+    }
+
+    /// Whether a duplicate of what was sent again would say nothing more.
+    fn expects_no_duplicate(&self, cx: &Context<'_>) -> bool {
+        cx.slabs
+            .flight(self.flight)
+            .is_none_or(|flight| flight.recovery.probe.is_free() && !flight.recovery.undo.is_open())
     }
 
     fn ack_clock(&self, cx: &Context<'_>, segment: &Segment) -> AckClock {
