@@ -5,6 +5,7 @@
 use bitflags::bitflags;
 
 use crate::congestion::{CongestionAlgorithm, CubicRules, UserAlgorithm};
+use crate::ecn::Ecn;
 
 /// Octets of a buffer: where it starts, and how far it may grow by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -127,8 +128,19 @@ pub struct Config {
     pub abc_limit: u8,
     /// Whether the window shrinks when nothing was sent for an RTO (RFC 5681 §4.1; `tcp_slow_start_after_idle`).
     pub slow_start_after_idle: bool,
+    /// Whether connections use marks instead of losses (`tcp_ecn`).
+    pub ecn: Ecn,
+    /// Whether a SYN that is sent again asks for no ECN (`tcp_ecn_fallback`).
+    pub ecn_fallback: bool,
+    /// Whether a mark takes less of the window than a loss (RFC 8511). Linux has no such knob.
+    pub abe: bool,
     /// Whether every connection is paced, and not only those whose controller asks for it.
     pub pacing: bool,
+    /// How much faster than a window in a round trip a connection in slow start is paced, in percent
+    /// (`tcp_pacing_ss_ratio`).
+    pub pacing_ss_ratio: u16,
+    /// As `pacing_ss_ratio`, in congestion avoidance (`tcp_pacing_ca_ratio`).
+    pub pacing_ca_ratio: u16,
 }
 
 impl Default for Config {
@@ -171,7 +183,12 @@ impl Default for Config {
             cubic_rules: CubicRules::Rfc9438,
             abc_limit: 0,
             slow_start_after_idle: true,
+            ecn: Ecn::Passive,
+            ecn_fallback: true,
+            abe: false,
             pacing: false,
+            pacing_ss_ratio: 200,
+            pacing_ca_ratio: 120,
         }
     }
 }
@@ -236,6 +253,8 @@ pub struct SeldomOptions {
     pub window_clamp: u32,
     /// How long FIN-WAIT-2 may last after the application has closed (`TCP_LINGER2`).
     pub fin_wait2: FinWait2,
+    /// The most octets per second; 0 for no limit (`SO_MAX_PACING_RATE`).
+    pub max_pacing_rate: u64,
     /// Retransmissions of a SYN; 0 leaves that to [`Config::syn_retries`] (`TCP_SYNCNT`).
     pub syn_retries: u8,
 }
@@ -259,6 +278,7 @@ impl Default for SeldomOptions {
             notsent_low_water: 0,
             window_clamp: 0,
             fin_wait2: FinWait2::Usual,
+            max_pacing_rate: 0,
             syn_retries: 0,
         }
     }

@@ -39,6 +39,8 @@ pub(crate) enum Blocked {
     Congestion,
     /// The peer's window is full, or what is left of it is too small to be worth a segment.
     Window,
+    /// It has its time, which is not yet (`pacing.rs`).
+    Pacing,
     /// Nagle: a small segment waits for the ACK of what is under way.
     Nagle,
 }
@@ -115,12 +117,13 @@ impl Tcb {
         if let Some(action) = self.decide_loss_probe(cx) {
             return action;
         }
-        if let Some(run) = self.decide_resend(cx, budget) {
-            return Action::Resend(run);
-        }
-        let blocked = match self.decide_text(cx, budget) {
-            Ok(run) => return Action::Send(run),
-            Err(blocked) => blocked,
+        let blocked = match self.decide_resend(cx, budget) {
+            Some(run) if self.may_resend_now(cx) => return Action::Resend(run),
+            Some(_) => Blocked::Pacing,
+            None => match self.decide_text(cx, budget) {
+                Ok(run) => return Action::Send(run),
+                Err(blocked) => blocked,
+            },
         };
         if self.has(Marks::PROBE_DUE) {
             return Action::Probe;
@@ -151,6 +154,7 @@ impl Tcb {
         let mut plan = SegmentPlan::control(seq, self.rcv.nxt, flags | Flags::ACK);
         plan.options = self.segment_options(cx.slabs, cx.now);
         self.duplicate_is_reported(cx);
+        self.mark_segment(&mut plan);
         plan.window = self.offer_window(cx.slabs);
         self.rcv.last_ack_sent = self.rcv.nxt;
         self.timers.ack = portolan_link::Instant::MAX;

@@ -390,6 +390,18 @@ impl Flight {
         verdict
     }
 
+    /// RFC 3168 §6.1.2: the network has marked a segment. Returns whether a reduction begins for it: once in a
+    /// window of text. One that is under way is not taken back any more.
+    pub(crate) fn on_marked(&mut self, nxt: SeqNumber) -> bool {
+        self.recovery.undo.forbid();
+        let begins = self.recovery.state < CaState::Cwr;
+        if begins {
+            self.recovery.state = CaState::Cwr;
+            self.recovery.recover = Some(nxt);
+        }
+        begins
+    }
+
     /// The retransmission timer ran out, for the first time in a row if `first`.
     pub(crate) fn on_timeout(&mut self, timeout: &Timeout<'_>, first: bool) -> TimeoutVerdict {
         let state = self.recovery.state;

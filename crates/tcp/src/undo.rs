@@ -79,6 +79,11 @@ impl Undo {
         self.prior.take()
     }
 
+    /// The network has asked for the reduction as well, so it stands.
+    pub(crate) fn forbid(&mut self) {
+        self.prior = None;
+    }
+
     /// Forgets an episode that lies so far behind SND.UNA that its number would soon mean another.
     pub(crate) fn forget_before(&mut self, una: SeqNumber) {
         if self.marker.is_some_and(|marker| una.since(marker).is_none_or(|octets| octets > 1 << 30)) {

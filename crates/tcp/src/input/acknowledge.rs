@@ -4,6 +4,7 @@
 use portolan_wire::SeqNumber;
 
 use super::sack::Reported;
+use crate::congestion::CongestionEvent;
 use crate::flight::{AckClock, Delivery};
 use crate::numbers::micros_u32;
 use crate::recovery::Ack;
@@ -26,6 +27,8 @@ pub(super) struct Brought {
     pub(super) acked: u32,
     /// Octets newly known to have arrived.
     pub(super) delivered: u32,
+    /// Octets that were marked on their way.
+    pub(super) marked: u32,
     pub(super) rtt_us: Option<u32>,
 }
 
@@ -74,7 +77,11 @@ impl Tcb {
             return;
         }
         if !is_old {
-            self.tell_controller(cx, &before, Brought { acked, delivered, rtt_us });
+            let (marked, reduce) = self.take_echo(cx, segment, delivered);
+            if reduce {
+                self.reduce(cx, &before, CongestionEvent::Ecn);
+            }
+            self.tell_controller(cx, &before, Brought { acked, delivered, marked, rtt_us });
         }
         if acked > 0 {
             self.retries = 0;

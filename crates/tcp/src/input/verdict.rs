@@ -23,7 +23,7 @@ impl Tcb {
         if verdict.probe_loss {
             // RFC 8985 §7.4.2: as if fast recovery had come and gone.
             cx.stats.loss_probe_recoveries += 1;
-            self.reduce(cx, before);
+            self.reduce(cx, before, CongestionEvent::Loss);
         }
         if verdict.left {
             self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_recovered(cc_cx));
@@ -38,20 +38,22 @@ impl Tcb {
             *recoveries += 1;
             self.trace(cx, TraceEvent::RecoveryBegins { recover: self.snd.nxt });
             if verdict.reduce {
-                let prior = self.reduce(cx, before);
+                let prior = self.reduce(cx, before, CongestionEvent::Loss);
                 if let Some(flight) = cx.slabs.flight_mut(self.flight) {
                     flight.recovery.undo.remember(prior);
-                    flight.recovery.prr = Prr::begin(prior.cwnd);
                 }
             }
         }
     }
 
-    /// Tells the controller of a loss; returns what was before.
-    fn reduce(&mut self, cx: &mut Context<'_>, before: &Before) -> Prior {
+    /// A reduction begins for `event`; returns what was before.
+    pub(super) fn reduce(&mut self, cx: &mut Context<'_>, before: &Before, event: CongestionEvent) -> Prior {
         let prior = self.prior();
-        let event = CongestionEvent::Loss;
         self.control(cx, before.in_flight, before.outstanding, |cc, cc_cx| cc.on_congestion(cc_cx, event));
+        if let Some(flight) = cx.slabs.flight_mut(self.flight) {
+            flight.recovery.prr = Prr::begin(prior.cwnd);
+        }
+        self.announce_reduction();
         prior
     }
 
@@ -74,6 +76,7 @@ impl Tcb {
         let sample = AckSample {
             acked: if reorders { brought.acked.max(brought.delivered) } else { brought.acked },
             delivered: brought.delivered,
+            marked: brought.marked,
             lost,
             delivered_total,
             prior_in_flight: before.in_flight,

@@ -29,6 +29,9 @@ impl Tcb {
         if flight.is_some_and(|flight| flight.is_full()) || in_flight > 0 && room < wanted.min(full) {
             return Err(Blocked::Congestion);
         }
+        if self.is_paced_out(cx) {
+            return Err(Blocked::Pacing);
+        }
         let most = self.plan_max(cx, full, budget).min(room.max(full));
         let len = wanted.min(most);
         let everything = len == queued;
@@ -97,9 +100,11 @@ impl Tcb {
         let sending = self.sending(cx, Run { seq: run.seq, len }, full);
         let flight = cx.slabs.flight_or_new(&mut self.flight);
         flight.on_sent(&sending, fin);
+        self.mark_new_text(&mut plan);
         self.snd.nxt += len;
         self.after_sent(cx, len, outstanding == 0);
         self.sent_at = cx.now;
+        self.pace(cx, len);
         self.marks.remove(Marks::OVERRIDE | Marks::PROBE_DUE);
         let app_limited = self.is_app_limited(cx.slabs);
         let sent = Sent { text_len: got, retransmission: false, app_limited };

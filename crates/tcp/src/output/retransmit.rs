@@ -44,6 +44,12 @@ impl Tcb {
         Some(Run { seq: record.seq, len: whole })
     }
 
+    /// Whether pacing allows it, which holds back all but the first retransmission.
+    pub(super) fn may_resend_now(&self, cx: &Context<'_>) -> bool {
+        let forced = cx.slabs.flight(self.flight).is_some_and(|flight| flight.recovery.forced);
+        forced || !self.is_paced_out(cx)
+    }
+
     pub(super) fn plan_resend(
         &mut self,
         cx: &mut Context<'_>,
@@ -71,6 +77,7 @@ impl Tcb {
         let sending = self.sending(cx, Run { seq: run.seq, len }, full);
         self.sent_at = cx.now;
         self.after_resent(cx, &sending, fin);
+        self.pace(cx, len);
         let app_limited = self.is_app_limited(cx.slabs);
         let sent = Sent { text_len: got, retransmission: true, app_limited };
         self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_transmit(cc_cx, &sent));
@@ -121,6 +128,7 @@ impl Tcb {
         let in_flight = self.in_flight(cx.slabs);
         self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_timeout(cc_cx, verdict.reduce));
         self.set_alarm(cx, Alarm::Retransmit, self.retransmit_deadline(cx));
+        self.announce_reduction();
         self.trace(cx, crate::TraceEvent::Timeout { backoffs: self.backoffs });
     }
 
