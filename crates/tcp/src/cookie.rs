@@ -30,6 +30,7 @@ const NO_SCALE: u8 = 15;
 
 /// The bits of TSval that are not the clock's.
 const STAMP_BITS: u32 = 0x3f;
+const ECN_BIT: u32 = 5;
 
 /// What a cookie says of the SYN.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,7 +66,7 @@ impl Said {
         Said { scale: octet & 15, sack: octet & 16 != 0, ..self }
     }
 
-    /// Linux's order of the low bits of TSval. The sixth is ECN's.
+    /// Linux's order of the low bits of TSval; the sixth is ECN's.
     fn stamp(self) -> u32 {
         u32::from(self.scale) | u32::from(self.sack) << 4
     }
@@ -110,10 +111,12 @@ impl Embryo {
     pub fn cookie_syn_ack(&self, key: &[u8; 16], flow: &FlowKey, now: Instant) -> SegmentPlan {
         let said = Said::of(self);
         let mut plan = self.syn_ack(now);
+        // Only a timestamp can remember ECN.
+        plan.flags = if plan.options.timestamps.is_some() { plan.flags } else { Flags::SYN | Flags::ACK };
         plan.seq = make(key, flow, self.irs, epoch_of(now), said);
         if let Some(timestamps) = &mut plan.options.timestamps {
             let clock = timestamps.value.wrapping_sub(self.ts.offset);
-            let stamped = clock & !STAMP_BITS | said.stamp();
+            let stamped = clock & !STAMP_BITS | said.stamp() | u32::from(self.ecn) << ECN_BIT;
             // Never ahead of the clock.
             let stamped = if stamped > clock { stamped.wrapping_sub(STAMP_BITS + 1) } else { stamped };
             timestamps.value = stamped.wrapping_add(self.ts.offset);
@@ -135,6 +138,7 @@ impl Embryo {
         }
         let (iss, irs) = (segment.ack.back(1), segment.seq.back(1));
         let mut said = read(key, flow, irs, open.now, iss)?;
+        let mut ecn = false;
         // What the SYN must have been like.
         let mut syn = Segment { seq: irs, text_len: 0, flags: Flags::SYN, ..*segment };
         if let Some(timestamps) = syn.options.timestamps {
@@ -144,6 +148,7 @@ impl Embryo {
                 return None;
             }
             said = said.stamped(echo);
+            ecn = echo >> ECN_BIT & 1 != 0;
         }
         syn.options.mss = SIZES.get(usize::from(said.size)).copied().and_then(Mss::new);
         syn.options.window_scale = (said.scale != NO_SCALE).then_some(said.scale);
@@ -151,6 +156,7 @@ impl Embryo {
         let mut embryo = Embryo::on_syn(open, &syn, iss);
         // When the SYN-ACK went, nobody knows.
         embryo.sent_at = Instant::ZERO;
+        embryo.ecn = ecn;
         Some(embryo)
     }
 }

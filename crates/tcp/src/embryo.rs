@@ -50,6 +50,8 @@ pub struct Embryo {
     pub(crate) sack: bool,
     /// The handshake is over, but the listener waits for text.
     pub(crate) acked: bool,
+    /// Whether ECN is agreed on.
+    pub(crate) ecn: bool,
     pub(crate) retries: u8,
 }
 
@@ -113,6 +115,7 @@ impl Embryo {
             timestamps: config.timestamps && offered.timestamps.is_some(),
             sack: config.sack && offered.sack_permitted,
             acked: false,
+            ecn: crate::ecn::accepts(config, segment),
             retries: 0,
         }
     }
@@ -136,6 +139,9 @@ impl Embryo {
         plan.window = self.syn_ack_window;
         plan.options = syn_options(&offer);
         plan.retransmission = self.retries > 0;
+        if self.ecn {
+            plan.flags = plan.flags | Flags::ECE;
+        }
         plan
     }
 

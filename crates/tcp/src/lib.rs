@@ -36,6 +36,7 @@ mod config;
 mod context;
 mod cookie;
 mod deadline;
+mod ecn;
 mod embryo;
 mod error;
 mod fast_open;
@@ -74,6 +75,7 @@ pub use config::{
 };
 pub use congestion::{CcInfo, CongestionAlgorithm, CongestionControl, CubicRules, UserAlgorithm};
 pub use context::{Context, Slabs};
+pub use ecn::Ecn;
 pub use embryo::{Embryo, EmbryoDeadline, EmbryoVerdict, PassiveOpen};
 pub use error::Error;
 pub use fast_open::{FastOpenNews, FastOpenOffer};

@@ -1,6 +1,7 @@
 use std::string::String;
 
 use portolan_link::Instant;
+use portolan_wire::tcp::Flags;
 use portolan_wire::{Address, Endpoint, FlowKey, SeqNumber, protocol};
 
 use crate::embryo::{Embryo, EmbryoVerdict, PassiveOpen};
@@ -85,6 +86,21 @@ fn the_ack_brings_back_what_the_syn_offered() {
                 assert!(matches!(verdict, EmbryoVerdict::Establish));
             });
         }
+    }
+}
+
+#[test]
+fn ecn_is_agreed_on_only_where_a_timestamp_remembers_it() {
+    for (options, remembered) in [("mss 1460", false), ("mss 1460,TS val 5 ecr 0", true)] {
+        let (mut segment, _) = parse(&std::format!("S 0:0(0) <{options}>"));
+        segment.flags = segment.flags | Flags::ECE | Flags::CWR;
+        at(5_000_000, |open| {
+            let embryo = Embryo::on_syn(open, &segment, SeqNumber(ISS));
+            assert!(embryo.ecn);
+            let plan = embryo.cookie_syn_ack(&KEY, &flow(), open.now);
+            assert_eq!(plan.flags.contains(Flags::ECE), remembered);
+            assert_eq!(hatch(&ack(&plan), 5_000_100).unwrap().ecn, remembered);
+        });
     }
 }
 
