@@ -136,6 +136,8 @@ pub struct Config {
     pub slow_start_after_idle: bool,
     /// Whether connections use marks instead of losses (`tcp_ecn`).
     pub ecn: Ecn,
+    /// Whether ACKs tell with an option how many octets were marked, if ECN is accurate (`tcp_ecn_option`).
+    pub ecn_option: bool,
     /// Whether a SYN that is sent again asks for no ECN (`tcp_ecn_fallback`).
     pub ecn_fallback: bool,
     /// Whether a mark takes less of the window than a loss (RFC 8511). Linux has no such knob.
@@ -192,6 +194,7 @@ impl Default for Config {
             abc_limit: 0,
             slow_start_after_idle: true,
             ecn: Ecn::Passive,
+            ecn_option: true,
             ecn_fallback: true,
             abe: false,
             pacing: false,

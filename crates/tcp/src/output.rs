@@ -138,6 +138,9 @@ impl Tcb {
     /// the budget allows.
     fn plan_max(&self, cx: &Context<'_>, full: u32, budget: u32) -> u32 {
         let link = cx.gso_max.min(u32::from(u16::MAX)).saturating_sub(GSO_HEADERS);
+        if self.must_not_be_cut(cx) {
+            return full;
+        }
         let most = link.min(budget);
         (most - most % full).max(full)
     }
@@ -154,7 +157,7 @@ impl Tcb {
         let mut plan = SegmentPlan::control(seq, self.rcv.nxt, flags | Flags::ACK);
         plan.options = self.segment_options(cx.slabs, cx.now);
         self.duplicate_is_reported(cx);
-        self.mark_segment(&mut plan);
+        self.mark_segment(cx, &mut plan);
         plan.window = self.offer_window(cx.slabs);
         self.rcv.last_ack_sent = self.rcv.nxt;
         self.timers.ack = portolan_link::Instant::MAX;

@@ -100,7 +100,7 @@ impl Tcb {
         let sending = self.sending(cx, Run { seq: run.seq, len }, full);
         let flight = cx.slabs.flight_or_new(&mut self.flight);
         flight.on_sent(&sending, fin);
-        self.mark_new_text(&mut plan);
+        self.mark_new_text(cx, &mut plan);
         self.snd.nxt += len;
         self.after_sent(cx, len, outstanding == 0);
         self.sent_at = cx.now;
