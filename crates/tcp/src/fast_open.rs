@@ -256,6 +256,7 @@ impl Tcb {
         // Text may have been sent since; the SYN's arrival is when the SYN-ACK went.
         self.measure_handshake(cx, segment, self.retries > 0, self.heard_at);
         (self.retries, self.backoffs) = (0, 0);
+        self.counters.delivered += 1;
         *signals |= Signals::ESTABLISHED | Signals::WRITABLE;
         Ok(())
     }

@@ -12,6 +12,7 @@ mod losses;
 mod scoreboard;
 
 use alloc::collections::VecDeque;
+use core::ops::AddAssign;
 
 use bitflags::bitflags;
 use portolan_link::Instant;
@@ -105,6 +106,19 @@ impl Tally {
     fn take(&mut self, record: &Record) {
         self.octets -= record.len;
         self.segments -= record.segments;
+    }
+
+    /// How much more it is than `other`.
+    pub(crate) fn beyond(self, other: Tally) -> Tally {
+        let octets = self.octets.saturating_sub(other.octets);
+        Tally { octets, segments: self.segments.saturating_sub(other.segments) }
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Tally) {
+        self.octets += other.octets;
+        self.segments += other.segments;
     }
 }
 
