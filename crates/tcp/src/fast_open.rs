@@ -171,6 +171,7 @@ impl Tcb {
             mss: self.full_text(cx),
             now: self.sent_at,
             delivered: self.delivered(cx.slabs),
+            joins: true,
         };
         let flight = cx.slabs.flight_or_new(&mut self.flight);
         flight.on_sent(&sending, false);
