@@ -1,0 +1,180 @@
+//! The knobs of a machine by their Linux names: one table for the shell commands of scripts and for the interpreter.
+//!
+//! A knob is the counterpart of a sysctl, and its row says how the sysctl's text becomes a field of the stack's
+//! configuration. Sysctls that scripts set and that mean nothing here are remembered, so that they read back.
+
+use core::fmt;
+use std::collections::BTreeMap;
+
+use portolan_tcp::Config;
+
+use crate::machine::Machine;
+
+/// A sysctl that has a field in [`Config`].
+struct Knob {
+    /// Below `net.ipv4.`.
+    name: &'static str,
+    get: fn(&Config) -> String,
+    set: fn(&mut Config, &str) -> Option<()>,
+}
+
+/// A row whose field is a bool.
+macro_rules! flag {
+    ($name:literal, $field:ident) => {
+        Knob {
+            name: $name,
+            get: |config| u8::from(config.$field).to_string(),
+            set: |config, text| Some(config.$field = number::<u32>(text)? != 0),
+        }
+    };
+}
+
+/// A row whose field counts so many of its unit in one of the sysctl's.
+macro_rules! count {
+    ($name:literal, $field:ident, $unit:literal) => {
+        Knob {
+            name: $name,
+            get: |config| (config.$field / $unit).to_string(),
+            set: |config, text| {
+                Some(config.$field = number::<u64>(text)?.checked_mul($unit)?.try_into().ok()?)
+            },
+        }
+    };
+}
+
+/// A row whose field is a buffer, and whose sysctl has three numbers.
+macro_rules! buffer {
+    ($name:literal, $field:ident) => {
+        Knob {
+            name: $name,
+            get: |config| format!("{}\t{}\t{}", config.memory_min, config.$field.initial, config.$field.max),
+            set: |config, text| {
+                let mut numbers = text.split_whitespace().map(number::<u32>);
+                let (min, initial, max) = (numbers.next()??, numbers.next()??, numbers.next()??);
+                config.memory_min = min;
+                config.$field = portolan_tcp::BufferSize { initial, max };
+                Some(())
+            },
+        }
+    };
+}
+
+/// The knobs that mean something here.
+const TABLE: &[Knob] = &[
+    buffer!("tcp_rmem", recv_buffer),
+    buffer!("tcp_wmem", send_buffer),
+    flag!("tcp_sack", sack),
+    flag!("tcp_timestamps", timestamps),
+    flag!("tcp_window_scaling", window_scaling),
+    count!("tcp_fin_timeout", fin_wait2_us, 1_000_000),
+    count!("tcp_invalid_ratelimit", challenge_ack_us, 1_000),
+    count!("tcp_min_snd_mss", min_mss, 1),
+    count!("tcp_orphan_retries", orphan_retries, 1),
+    count!("tcp_retries2", retries2, 1),
+    count!("tcp_rto_max_ms", rto_max_us, 1_000),
+    count!("tcp_rto_min_us", rto_min_us, 1),
+    count!("tcp_syn_retries", syn_retries, 1),
+    count!("tcp_synack_retries", synack_retries, 1),
+];
+
+/// What scripts set and what has no counterpart here, with Linux's defaults.
+const REMEMBERED: &[(&str, &str)] = &[
+    ("tcp_base_mss", "1024"),
+    ("tcp_congestion_control", "cubic"),
+    ("tcp_dsack", "1"),
+    ("tcp_early_retrans", "3"),
+    ("tcp_ecn", "2"),
+    ("tcp_ecn_option", "2"),
+    ("tcp_fack", "0"),
+    ("tcp_fastopen", "1"),
+    ("tcp_fastopen_blackhole_timeout_sec", "0"),
+    ("tcp_fastopen_cookies", "1"),
+    ("tcp_fastopen_key", "00000000-00000000-00000000-00000000"),
+    ("tcp_frto", "2"),
+    ("tcp_min_tso_segs", "2"),
+    ("tcp_mtu_probing", "0"),
+    ("tcp_no_metrics_save", "0"),
+    ("tcp_notsent_lowat", "4294967295"),
+    ("tcp_pacing_ca_ratio", "120"),
+    ("tcp_pacing_ss_ratio", "200"),
+    ("tcp_recovery", "1"),
+    ("tcp_reordering", "3"),
+    ("tcp_slow_start_after_idle", "1"),
+    ("tcp_syncookies", "1"),
+    ("tcp_tso_win_divisor", "3"),
+];
+
+/// Why a knob was not set.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum KnobError {
+    /// There is no such sysctl.
+    Unknown(String),
+    /// The sysctl does not take this value.
+    BadValue(String),
+}
+
+impl fmt::Display for KnobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KnobError::Unknown(name) => write!(f, "no such knob: {name}"),
+            KnobError::BadValue(value) => write!(f, "not a value of this knob: '{value}'"),
+        }
+    }
+}
+
+impl core::error::Error for KnobError {}
+
+/// What a machine remembers of knobs that are not the stack's.
+#[derive(Debug, Default)]
+pub(crate) struct Knobs {
+    values: BTreeMap<&'static str, String>,
+}
+
+/// A decimal or, after 0x, hexadecimal number.
+fn number<T: TryFrom<u64>>(text: &str) -> Option<T> {
+    let text = text.trim();
+    let value = match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok()?,
+        None => text.parse().ok()?,
+    };
+    T::try_from(value).ok()
+}
+
+/// The part of a name that the table has: `net.ipv4.tcp_sack`, `net/ipv4/tcp_sack` and `/proc/sys/net/ipv4/tcp_sack`
+/// are `tcp_sack`.
+fn short(name: &str) -> Option<String> {
+    let name = name.trim().trim_start_matches("/proc/sys/").replace('/', ".");
+    Some(String::from(name.strip_prefix("net.ipv4.")?))
+}
+
+impl Machine {
+    /// The value of a sysctl; `None` if there is none of this name.
+    #[must_use]
+    pub fn sysctl(&self, name: &str) -> Option<String> {
+        let name = short(name)?;
+        if let Some(knob) = TABLE.iter().find(|knob| knob.name == name) {
+            return Some((knob.get)(&self.stack.config().tcp));
+        }
+        let (key, default) = REMEMBERED.iter().find(|(known, _)| *known == name)?;
+        Some(self.knobs.values.get(key).cloned().unwrap_or_else(|| String::from(*default)))
+    }
+
+    /// Sets a sysctl.
+    ///
+    /// # Errors
+    /// A name that Linux does not have, or a value that it does not take.
+    pub fn set_sysctl(&mut self, name: &str, value: &str) -> Result<(), KnobError> {
+        let unknown = || KnobError::Unknown(String::from(name));
+        let key = short(name).ok_or_else(unknown)?;
+        if let Some(knob) = TABLE.iter().find(|knob| knob.name == key) {
+            let set = (knob.set)(self.stack.tcp_config_mut(), value);
+            return set.ok_or_else(|| KnobError::BadValue(String::from(value)));
+        }
+        let (key, _) = REMEMBERED.iter().find(|(known, _)| *known == key).ok_or_else(unknown)?;
+        self.knobs.values.insert(key, String::from(value.trim()));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
