@@ -6,8 +6,8 @@ use crate::Errno;
 use crate::machine::Machine;
 use crate::machine::file::Fd;
 
-/// Octets of `struct tcp_info` up to and including `tcpi_total_rto_time` (linux/tcp.h of Linux 6.7).
-const LEN: usize = 248;
+/// Octets of `struct tcp_info` with the fields for accurate ECN (linux/tcp.h of Linux 6.18).
+const LEN: usize = 280;
 
 /// TCPI_OPT_TIMESTAMPS, TCPI_OPT_SACK and TCPI_OPT_WSCALE.
 const TIMESTAMPS: u8 = 1;
