@@ -42,6 +42,8 @@ mod numbers;
 mod open;
 mod output;
 mod paws;
+mod rare;
+mod rate;
 mod reassembly;
 mod receive_queue;
 mod recovery;

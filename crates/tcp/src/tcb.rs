@@ -90,7 +90,7 @@ bitflags! {
         const SYN_DUE = 1 << 3;
         /// A RST that ends this connection is to be sent.
         const RESET_DUE = 1 << 4;
-        /// A RST for a segment that is none of this connection is to be sent; `stray` is its number.
+        /// A RST for a segment that is none of this connection is to be sent; `Rare::stray` is its number.
         const STRAY_RESET_DUE = 1 << 5;
         /// A window probe or keepalive probe is to be sent.
         const PROBE_DUE = 1 << 6;
@@ -137,10 +137,9 @@ pub struct Tcb {
     pub(crate) answers: AnswerLimit,
     pub(crate) options: SocketOptions,
     pub(crate) marks: Marks,
-    /// The number of a RST to send; see [`Marks::STRAY_RESET_DUE`].
-    pub(crate) stray: SeqNumber,
     pub(crate) flight: Option<Slot>,
     pub(crate) queues: Option<Slot>,
+    pub(crate) rare: Option<Slot>,
     pub(crate) state: State,
     /// What keeps it from sending more; `limits` counts the time.
     pub(crate) limit: Limit,
@@ -220,6 +219,7 @@ impl Tcb {
     pub fn release(mut self, slabs: &mut Slabs, pool: &mut Pool) {
         slabs.give_flight(&mut self.flight);
         slabs.give_queues(&mut self.queues, pool);
+        slabs.give_rare(&mut self.rare);
     }
 
     pub(crate) fn has(&self, mark: Marks) -> bool {
@@ -280,6 +280,18 @@ impl Tcb {
     /// RFC 6675's pipe.
     pub(crate) fn in_flight(&self, slabs: &Slabs) -> u32 {
         slabs.flight(self.flight).map_or(0, Flight::in_flight)
+    }
+
+    /// Octets known to have been delivered to the peer so far.
+    pub(crate) fn delivered(&self, slabs: &Slabs) -> u64 {
+        let later =
+            slabs.flight(self.flight).map_or(0, |flight| flight.sacked + flight.recovery.duplicates_octets);
+        self.counters.bytes_acked + u64::from(later)
+    }
+
+    /// Whether the application, and not the path, limits what is in flight.
+    pub(crate) fn is_app_limited(&self, slabs: &Slabs) -> bool {
+        slabs.flight(self.flight).is_some_and(|flight| flight.rate.is_app_limited())
     }
 
     /// The RTO with backoff, in microseconds.
