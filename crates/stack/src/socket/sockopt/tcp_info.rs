@@ -9,8 +9,8 @@ use crate::socket::Kind;
 use crate::stack::Stack;
 use crate::{SocketError, SocketId};
 
-/// Octets of the structure, up to and including `tcpi_total_rto_time`.
-const LEN: usize = 248;
+/// Octets of the structure, the fields for accurate ECN included.
+const LEN: usize = 280;
 
 /// Linux's TCPI_OPT_TIMESTAMPS, TCPI_OPT_SACK and TCPI_OPT_WSCALE.
 const TIMESTAMPS: u8 = 1;
