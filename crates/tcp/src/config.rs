@@ -58,6 +58,10 @@ pub struct Config {
     pub delayed_ack_us: u32,
     /// Segments at the start that are acknowledged without delay (Linux's `TCP_MAX_QUICKACKS`).
     pub quick_acks: u8,
+    /// Segments that a super-segment may have however slowly the connection sends (`tcp_min_tso_segs`).
+    pub super_segment_min: u8,
+    /// Whether super-segments carry PSH, as on Linux.
+    pub push_super_segments: bool,
     /// Octets of received text that wait for the application (`tcp_rmem`).
     pub recv_buffer: BufferSize,
     /// Octets of text that wait to be sent or acknowledged (`tcp_wmem`).
@@ -108,6 +112,8 @@ impl Default for Config {
             orphan_retries: 8,
             delayed_ack_us: 40_000,
             quick_acks: 16,
+            super_segment_min: 2,
+            push_super_segments: true,
             recv_buffer: BufferSize { initial: 128 * 1024, max: 6 * 1024 * 1024 },
             send_buffer: BufferSize { initial: 128 * 1024, max: 4 * 1024 * 1024 },
             notsent_low_water: u32::MAX,

@@ -9,6 +9,7 @@ mod data;
 pub(crate) mod options;
 mod probe;
 mod retransmit;
+mod super_segment;
 
 use portolan_link::Chunks;
 use portolan_wire::SeqNumber;
@@ -17,9 +18,6 @@ use portolan_wire::tcp::Flags;
 use crate::limits::Limit;
 use crate::tcb::{Marks, Tcb};
 use crate::{Context, SegmentPlan, Slabs, State, TraceEvent};
-
-/// Octets of a super-segment's largest packet that headers may take: IPv6, TCP and all options, and some to spare.
-const GSO_HEADERS: u32 = 120;
 
 /// A run of sequence space to send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,14 +123,6 @@ impl Tcb {
             return Action::Ack;
         }
         Action::Nothing(blocked)
-    }
-
-    /// The most octets of sequence space in one plan: a segment, or as many whole segments as the link cuts and
-    /// the budget allows.
-    fn plan_max(&self, cx: &Context<'_>, full: u32, budget: u32) -> u32 {
-        let link = cx.gso_max.min(u32::from(u16::MAX)).saturating_sub(GSO_HEADERS);
-        let most = link.min(budget);
-        (most - most % full).max(full)
     }
 
     /// The octets of text in a full segment that is sent now, SACK blocks deducted.

@@ -3,9 +3,9 @@
 use portolan_link::Chunks;
 use portolan_wire::tcp::Flags;
 
+use super::super_segment::set_super_segment;
 use super::{Blocked, Run};
 use crate::congestion::Sent;
-use crate::numbers::to_u16;
 use crate::tcb::{Marks, Tcb};
 use crate::{Context, OptionFlags, SegmentPlan};
 
@@ -92,7 +92,7 @@ impl Tcb {
         let last = run.seq + got == self.snd.end;
         let mut plan = self.plan(cx, run.seq, text_flags(got, last, fin));
         plan.text_len = got;
-        plan.gso_size = if got > full { to_u16(full) } else { 0 };
+        set_super_segment(cx, &mut plan, full);
         let delivered = self.delivered(cx.slabs);
         cx.slabs.flight_or_new(&mut self.flight).on_sent(run.seq, len, cx.now, delivered);
         self.snd.nxt += len;

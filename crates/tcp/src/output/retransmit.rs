@@ -5,8 +5,8 @@ use portolan_link::{Chunks, Instant};
 
 use super::Run;
 use super::data::text_flags;
+use super::super_segment::set_super_segment;
 use crate::congestion::Sent;
-use crate::numbers::to_u16;
 use crate::tcb::Tcb;
 use crate::{Context, SegmentPlan};
 
@@ -60,7 +60,7 @@ impl Tcb {
         let last = run.seq + got == self.snd.end;
         let mut plan = self.plan(cx, run.seq, text_flags(got, last, fin));
         plan.text_len = got;
-        plan.gso_size = if got > full { to_u16(full) } else { 0 };
+        set_super_segment(cx, &mut plan, full);
         plan.retransmission = true;
         let delivered = self.delivered(cx.slabs);
         if let Some(flight) = cx.slabs.flight_mut(self.flight) {

@@ -86,6 +86,7 @@ fn a_small_window_is_not_worth_a_segment_unless_it_is_half_of_the_largest() {
 fn super_segments_are_whole_multiples_and_the_budget_counts() {
     let mut rig = Rig::established();
     rig.host.gso_max = 65_535;
+    rig.host.config.super_segment_min = 64;
     rig.write(9_500);
     let (plan, text) = rig.poll(3_500).unwrap();
     assert_eq!((plan.text_len, plan.gso_size, text.len()), (3_000, 1_000, 3_000));
