@@ -20,6 +20,10 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+// First, because a macro is known only after its definition.
+#[macro_use]
+pub mod planted;
+
 pub mod congestion;
 pub mod isn;
 
