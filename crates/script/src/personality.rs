@@ -25,6 +25,7 @@ impl Personality {
         let tcp = &mut config.tcp;
         match self {
             Personality::Linux => {
+                tcp.timestamps_required = false;
                 tcp.recv_buffer = BufferSize { initial: 131_072, max: 6 << 20 };
                 tcp.send_buffer = BufferSize { initial: 16_384, max: 4 << 20 };
             }
