@@ -35,7 +35,8 @@ pub fn run(machine: &mut Machine, words: &[&str]) -> Output {
         "tc" => tc(machine, arguments),
         "grep" => grep(machine, arguments),
         "nstat" => nstat(machine),
-        "ip" | "ss" | "sockstat" => Output::default(),
+        "ip" => ip(machine, arguments),
+        "ss" | "sockstat" => Output::default(),
         other => Output::failure(format!("{other}: no such command")),
     }
 }
@@ -113,8 +114,17 @@ fn nstat(machine: &Machine) -> Output {
     }
 }
 
-/// `tc qdisc {add|replace|delete} ... [limit N]`: a queue with no room loses what is sent.
+/// `ip tcp_metrics flush all`: what was learned of peers is forgotten.
+fn ip(machine: &mut Machine, arguments: &[&str]) -> Output {
+    if arguments.first() == Some(&"tcp_metrics") {
+        machine.stack.forget_fast_open_servers();
+    }
+    Output::default()
+}
+
+/// `tc qdisc {add|replace|delete} ... {fq|pfifo} [limit N]`: `fq` paces, and a queue with no room loses what is sent.
 fn tc(machine: &mut Machine, arguments: &[&str]) -> Output {
+    machine.stack.tcp_config_mut().pacing = arguments.contains(&"fq");
     let limit = arguments.iter().skip_while(|word| **word != "limit").nth(1);
     machine.drop_sent = limit == Some(&"0");
     Output::default()

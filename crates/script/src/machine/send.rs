@@ -2,7 +2,7 @@
 
 use core::task::Poll;
 
-use portolan_stack::{SocketError, State};
+use portolan_stack::SocketError;
 
 use crate::Errno;
 use crate::machine::file::{Fd, File};
@@ -22,7 +22,6 @@ impl Machine {
         flags: i32,
         to: Option<SocketAddress>,
     ) -> Poll<Result<usize, Errno>> {
-        wait.begin();
         match self.files.get(fd) {
             Ok(File::Socket(socket)) if socket.stream => self.send_stream(wait, fd, parts, flags, to),
             Ok(File::Socket(_)) => Poll::Ready(self.send_datagram(fd, &parts.concat(), to)),
@@ -40,22 +39,24 @@ impl Machine {
         flags: i32,
         to: Option<SocketAddress>,
     ) -> Poll<Result<usize, Errno>> {
-        let _ = to;
         let socket = match self.files.socket(fd) {
             Ok(socket) => socket,
             Err(errno) => return Poll::Ready(Err(errno)),
         };
-        let (id, zerocopy) = (socket.id, flags & libc::MSG_ZEROCOPY != 0 && socket.options.zerocopy);
+        let zerocopy = flags & libc::MSG_ZEROCOPY != 0 && socket.options.zerocopy;
         let may_block = !socket.nonblocking && flags & libc::MSG_DONTWAIT == 0;
-        if flags & libc::MSG_FASTOPEN != 0 && wait.done == 0 && self.stack.state(id) == Ok(State::Closed) {
-            return Poll::Ready(Err(Errno::EOPNOTSUPP));
+        let mut outcome = Ok(());
+        if wait.begin() && flags & libc::MSG_FASTOPEN != 0 {
+            outcome = self.open_with_text(wait, fd, parts, to);
         }
-        let total = parts.iter().map(|part| part.len()).sum::<usize>();
-        let outcome = self.write_parts(wait, fd, parts);
+        if outcome.is_ok() {
+            outcome = self.write_parts(wait, fd, parts);
+        }
         self.settle();
+        let total = parts.iter().map(|part| part.len()).sum::<usize>();
         let outcome = match outcome {
             Ok(()) => Ok(total),
-            Err(SocketError::WouldBlock) if may_block => return Poll::Pending,
+            Err(SocketError::WouldBlock | SocketError::InProgress) if may_block => return Poll::Pending,
             Err(_) if wait.done > 0 => Ok(wait.done),
             // Linux: who writes before there is a connection gets EPIPE.
             Err(SocketError::NotConnected) => Err(Errno::EPIPE),
@@ -69,6 +70,26 @@ impl Machine {
             self.account_for_marks();
         }
         Poll::Ready(outcome)
+    }
+
+    /// MSG_FASTOPEN: connects, with as much text in the SYN as may go there.
+    fn open_with_text(
+        &mut self,
+        wait: &mut Wait,
+        fd: Fd,
+        parts: &[&[u8]],
+        to: Option<SocketAddress>,
+    ) -> Result<(), SocketError> {
+        let socket = self.files.socket_mut(fd).map_err(|_| SocketError::BadSocket)?;
+        let remote = match to {
+            Some(SocketAddress::Inet(remote)) => remote,
+            Some(SocketAddress::Unspecified) => return Err(SocketError::FamilyNotSupported),
+            None => return Err(SocketError::InvalidArgument),
+        };
+        let taken = self.stack.send_fast_open(self.now, socket.id, remote, &parts.concat())?;
+        socket.marks.wrote(taken);
+        wait.done = taken;
+        Ok(())
     }
 
     /// Writes what is left of `parts` after `wait.done` octets, as far as there is room.

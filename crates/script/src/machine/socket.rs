@@ -135,6 +135,9 @@ impl Machine {
             if let Err(errno) = self.finish(result) {
                 return Poll::Ready(Err(errno));
             }
+            if self.stack.awaits_first_write(id) {
+                return Poll::Ready(Ok(()));
+            }
             if stream && nonblocking && self.stack.state(id) == Ok(State::SynSent) {
                 return Poll::Ready(Err(Errno::EINPROGRESS));
             }
