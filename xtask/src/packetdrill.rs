@@ -148,6 +148,12 @@ fn judge(binary: &Path, tree: &Tree, script: &str) -> Result<(), String> {
     } else {
         (IPV4, String::from("mtu=1500"))
     };
+    // The command line would overrule the script, and some scripts are about their addresses.
+    let set_by_script = |option: &str| {
+        let name = option.split_inclusive('=').next().unwrap_or(option);
+        name.ends_with('=') && text.lines().any(|line| line.trim().starts_with(name))
+    };
+    let variant = variant.iter().filter(|option| !set_by_script(option));
     // packetdrill tells the library nothing of its options, and the library chooses the source of a connect.
     if let Some(address) = text.lines().find_map(|line| line.trim().strip_prefix("--local_ip=")) {
         flags += &format!(",local_ip={}", address.trim());
