@@ -19,10 +19,7 @@ impl Personality {
     /// The host's settings.
     #[must_use]
     pub fn config(self) -> Config {
-        let mut config = Config::default();
-        // A machine for one script; its packets come as fast as the script likes.
-        config.icmp_errors_per_second = u32::MAX;
-        let tcp = &mut config.tcp;
+        let mut tcp = portolan_tcp::Config::default();
         match self {
             Personality::Linux => {
                 tcp.timestamps_required = false;
@@ -37,7 +34,8 @@ impl Personality {
                 tcp.push_super_segments = false;
             }
         }
-        config
+        // A machine for one script; its packets come as fast as the script likes.
+        Config { tcp, icmp_errors_per_second: u32::MAX, ..Config::default() }
     }
 
     /// The largest super-segment that the link takes, in octets; 0 for none.
