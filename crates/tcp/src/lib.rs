@@ -55,6 +55,7 @@ mod receive_queue;
 mod recovery;
 mod rtt;
 mod segment;
+mod send_buffer;
 mod send_queue;
 mod signals;
 mod slab;
@@ -68,6 +69,7 @@ mod timers;
 mod trace;
 mod window;
 
+pub use application::WriteFlags;
 pub use config::{
     BufferSize, CommonOptions, Config, FastOpenKnob, FinWait2, Keepalive, OptionFlags, SeldomOptions,
     SocketOptions,

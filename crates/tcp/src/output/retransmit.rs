@@ -34,7 +34,11 @@ impl Tcb {
         }
         let most = self.plan_max(cx, full, budget).min(room.max(full)).min(window);
         let len = record.len.min(most);
-        let whole = if len < record.len && len > full { len - len % full } else { len };
+        let whole = match self.record_from(cx, record.seq) {
+            Some(end) if end <= len => end,
+            _ if len < record.len && len > full => len - len % full,
+            _ => len,
+        };
         Some(Run { seq: record.seq, len: whole })
     }
 
@@ -57,7 +61,7 @@ impl Tcb {
         if len == 0 {
             return None;
         }
-        let last = run.seq + got == self.snd.end;
+        let last = self.is_pushed(cx, run.seq + got);
         let mut plan = self.plan(cx, run.seq, text_flags(got, last, fin));
         plan.text_len = got;
         set_super_segment(cx, &mut plan, full);
