@@ -23,6 +23,7 @@ impl Personality {
         match self {
             Personality::Linux => {
                 tcp.timestamps_required = false;
+                tcp.answer_unsent_acks = false;
                 tcp.cubic_rules = CubicRules::Linux;
                 tcp.recv_buffer = BufferSize { initial: 131_072, max: 6 << 20 };
                 tcp.send_buffer = BufferSize { initial: 16_384, max: 4 << 20 };

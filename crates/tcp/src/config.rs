@@ -101,6 +101,9 @@ pub struct Config {
     /// Whether a segment without a timestamp is dropped where both sides agreed on them, as RFC 7323 §3.2 recommends;
     /// Linux takes it.
     pub timestamps_required: bool,
+    /// Whether an open connection answers a segment that acknowledges what was never sent, as RFC 9293 §3.10.7.4 says;
+    /// Linux drops it without an answer.
+    pub answer_unsent_acks: bool,
     /// Whether to offer selective acknowledgements (`tcp_sack`).
     pub sack: bool,
     /// The smallest MSS that is taken from a peer; a smaller one counts as this (`tcp_min_snd_mss`).
@@ -168,6 +171,7 @@ impl Default for Config {
             max_window_scale: 14,
             timestamps: true,
             timestamps_required: true,
+            answer_unsent_acks: true,
             sack: true,
             min_mss: 64,
             time_wait_us: 60_000_000,

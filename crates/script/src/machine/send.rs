@@ -8,6 +8,9 @@ use crate::Errno;
 use crate::machine::file::{Fd, File};
 use crate::machine::{Machine, SocketAddress, Wait};
 
+/// Pieces of memory that one segment of Linux's can refer to (MAX_SKB_FRAGS).
+const PIECES_MAX: usize = 17;
+
 impl Machine {
     /// Sends `parts`, one after the other, with flags of send(2): `MSG_DONTWAIT`, `MSG_MORE`, `MSG_EOR`, `MSG_ZEROCOPY`,
     /// `MSG_FASTOPEN`, `MSG_NOSIGNAL`. Gives the octets taken: all of them on a blocking socket, unless it fails half-way.
@@ -61,7 +64,7 @@ impl Machine {
             outcome = self.opening(wait, id);
         }
         if outcome.is_ok() {
-            outcome = self.write_parts(wait, fd, parts, write_flags(flags));
+            outcome = self.write_parts(wait, fd, parts, write_flags(flags), zerocopy);
             self.settle();
         }
         let total = parts.iter().map(|part| part.len()).sum::<usize>();
@@ -140,11 +143,19 @@ impl Machine {
         fd: Fd,
         parts: &[&[u8]],
         flags: WriteFlags,
+        zerocopy: bool,
     ) -> Result<(), SocketError> {
         let mut skip = wait.done;
         for (index, part) in parts.iter().enumerate() {
-            // What is said of the message is said with its last part.
-            let flags = if index + 1 == parts.len() { flags } else { WriteFlags::empty() };
+            // What is said of the message is said with its last part; what Linux does not copy, it sends in runs of
+            // so many pieces.
+            let flags = if index + 1 == parts.len() {
+                flags
+            } else if zerocopy && (index + 1) % PIECES_MAX == 0 {
+                WriteFlags::END_OF_RECORD
+            } else {
+                WriteFlags::empty()
+            };
             let mut rest = part.get(skip..).unwrap_or(&[]);
             skip = skip.saturating_sub(part.len());
             while !rest.is_empty() {

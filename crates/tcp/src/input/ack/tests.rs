@@ -25,6 +25,14 @@ fn an_ack_of_what_was_not_sent_is_challenged() {
     assert_eq!(rig.tcb.receive_queued(&rig.host.cx()), 0);
 }
 
+#[test]
+fn a_host_may_be_silent_about_acks_of_what_was_not_sent() {
+    let mut rig = Rig::established();
+    rig.host.config.answer_unsent_acks = false;
+    assert!(rig.gets("P. 1:11(10) ack 502").contains(Signals::DROPPED));
+    rig.expect_nothing();
+}
+
 // CVE-2023-52881, F6: with a scaled window, old numbers that were never sent used to pass.
 #[test]
 fn an_ack_from_before_the_connection_is_challenged() {
