@@ -41,7 +41,6 @@ impl Congestion {
 }
 
 /// A controller, by value where it is small.
-#[expect(clippy::large_enum_variant, reason = "CUBIC is what nearly every connection has")]
 pub(crate) enum Controller {
     NewReno(NewReno),
     Cubic(Cubic),

@@ -77,8 +77,8 @@ fn a_train_grows_with_the_rate() {
     assert_eq!(sent, 10);
     assert_eq!(
         pacing.next_at.micros_since(now),
-        928,
-        "977 us, of which the first segment was late by half of its own"
+        927,
+        "976 us, less half of the first segment, which was late"
     );
     assert!(!pacing.holds(Instant::from_millis(1_001)));
 }
