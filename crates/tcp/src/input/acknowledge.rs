@@ -140,13 +140,7 @@ impl Tcb {
     }
 
     /// SND.UNA moves to `ack`.
-    fn advance(
-        &mut self,
-        cx: &mut Context<'_>,
-        ack: SeqNumber,
-        clock: &AckClock,
-        delivery: &mut Delivery,
-    ) {
+    fn advance(&mut self, cx: &mut Context<'_>, ack: SeqNumber, clock: &AckClock, delivery: &mut Delivery) {
         let text_end = ack.min(self.snd.end);
         self.counters.bytes_acked += u64::from(text_end.since(self.snd.una).unwrap_or(0));
         self.snd.una = ack;
