@@ -167,6 +167,8 @@ pub(crate) struct Flight {
     pub(crate) reordering: Reordering,
     pub(crate) recovery: Recovery,
     pub(crate) rate: Rate,
+    /// The end of the last segment that was sent and not full (Minshall's rule).
+    pub(crate) small_end: Option<SeqNumber>,
 }
 
 impl Flight {
@@ -191,6 +193,7 @@ impl Flight {
         let idle = self.records.is_empty();
         if idle {
             self.progress_at = now;
+            self.small_end = None;
             (self.highest_sacked, self.resend_from) = (seq, seq);
             self.rack.begin(seq);
         }

@@ -9,7 +9,7 @@ use crate::flight::{AckClock, Delivery};
 use crate::numbers::micros_u32;
 use crate::recovery::{Ack, Verdict};
 use crate::tcb::{Marks, Tcb};
-use crate::{Context, Segment, Signals};
+use crate::{Context, Segment};
 
 /// What was in flight before a segment was looked at.
 #[derive(Clone, Copy)]
@@ -39,7 +39,6 @@ impl Tcb {
         cx: &mut Context<'_>,
         segment: &Segment,
         same_window: bool,
-        signals: &mut Signals,
     ) {
         if self.flight.is_none() {
             return;
@@ -51,7 +50,7 @@ impl Tcb {
         let mut delivery = Delivery::default();
         let acked = segment.ack.since(self.snd.una).unwrap_or(0);
         if acked > 0 {
-            self.advance(cx, segment.ack, &clock, &mut delivery, signals);
+            self.advance(cx, segment.ack, &clock, &mut delivery);
         }
         let reported = self.take_sack(cx, segment, highest_sacked, &clock, &mut delivery);
         if before.outstanding == 0 && self.expects_no_duplicate(cx) {
@@ -158,14 +157,7 @@ impl Tcb {
     }
 
     /// SND.UNA moves to `ack`.
-    fn advance(
-        &mut self,
-        cx: &mut Context<'_>,
-        ack: SeqNumber,
-        clock: &AckClock,
-        delivery: &mut Delivery,
-        signals: &mut Signals,
-    ) {
+    fn advance(&mut self, cx: &mut Context<'_>, ack: SeqNumber, clock: &AckClock, delivery: &mut Delivery) {
         let text_end = ack.min(self.snd.end);
         self.counters.bytes_acked += u64::from(text_end.since(self.snd.una).unwrap_or(0));
         self.snd.una = ack;
@@ -174,11 +166,6 @@ impl Tcb {
         }
         if let Some(queues) = cx.slabs.queues_mut(self.queues) {
             queues.send.acknowledge(cx.pool, text_end);
-        }
-        let (room, capacity) = (self.send_room(cx), self.send_capacity(cx));
-        if self.has(Marks::WANTS_WRITE) && room >= capacity / 3 {
-            self.marks.remove(Marks::WANTS_WRITE);
-            *signals |= Signals::WRITABLE;
         }
     }
 

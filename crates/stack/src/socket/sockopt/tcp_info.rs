@@ -9,8 +9,11 @@ use crate::socket::Kind;
 use crate::stack::Stack;
 use crate::{SocketError, SocketId};
 
-/// Octets of the structure, up to and including `tcpi_total_rto_time`.
-const LEN: usize = 248;
+/// Octets of the structure, the fields for accurate ECN included.
+const LEN: usize = 280;
+
+/// Linux's TCP_INFINITE_SSTHRESH.
+const INFINITE_SSTHRESH: u32 = 0x7fff_ffff;
 
 /// Linux's TCPI_OPT_TIMESTAMPS, TCPI_OPT_SACK, TCPI_OPT_WSCALE, TCPI_OPT_ECN, TCPI_OPT_ECN_SEEN, TCPI_OPT_SYN_DATA and
 /// TCPI_OPT_TFO_CHILD.
@@ -93,7 +96,7 @@ fn encode(info: &Info) -> Vec<u8> {
         (36, info.retrans_segments),
         (68, info.rtt_us),
         (72, info.rttvar_us),
-        (76, info.ssthresh_segments),
+        (76, info.ssthresh_segments.min(INFINITE_SSTHRESH)),
         (80, info.cwnd_segments),
         (84, u32::from(info.snd_mss)),
         (88, info.reordering),
