@@ -2,13 +2,15 @@
 //!
 //! `cargo xtask test` is the README's test command: it installs what the tests need, checks format, lints, licences and
 //! the house rules, builds the program and runs every test, in at most 25 minutes on two cores. `--full` runs every
-//! count that an issue names and records the outcome in `docs/results/`.
+//! count that an issue names and records the outcome in `docs/results/`. `cargo xtask sim` plays seeds of the simulator's
+//! swarm.
 
 mod install;
 mod licences;
 mod results;
 mod rules;
 mod setup;
+mod sim;
 mod step;
 
 use std::process::ExitCode;
@@ -19,7 +21,9 @@ const USAGE: &str = "usage: cargo xtask test [--full] [--allow-missing] [--only 
   test             everything a change must pass, within 25 minutes
   --full           every count in full; the result is written to docs/results/full.md
   --allow-missing  leave out what cannot run here (no root, a program missing) instead of failing
-  --only STEP      one of: setup, fmt, clippy, licences, rules, doc, build, tests, release";
+  --only STEP      one of: setup, fmt, clippy, licences, rules, doc, build, tests, release, sim
+       cargo xtask sim [--seeds N] [--from S] [--jobs J] [--replay PLAN] [--pcap FILE] [--no-shrink]
+  sim              random stories on the simulated network; a failing one is shrunk and printed as a PLAN";
 
 /// What the command line asks for.
 #[derive(Debug, Default, Clone)]
@@ -31,9 +35,13 @@ struct Options {
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
-    if words.next().as_deref() != Some("test") {
-        eprintln!("{USAGE}");
-        return ExitCode::from(2);
+    match words.next().as_deref() {
+        Some("test") => {}
+        Some("sim") => return sim::run(words),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
     }
     let mut options = Options::default();
     while let Some(word) = words.next() {
@@ -73,6 +81,9 @@ fn test(options: &Options) -> ExitCode {
     steps.run("build", |_| step::cargo(&["build", "--quiet"], &[]));
     steps.run("tests", |options| step::cargo_tests(&["test", "--workspace"], options));
     steps.run("release", release);
+    if options.full {
+        steps.run("sim", |_| sim::step());
+    }
     let outcome = steps.finish();
     if options.full && options.only.is_empty() {
         results::record(&outcome);

@@ -298,7 +298,17 @@ impl Net {
 
     /// A failure of this network, here and now.
     pub fn failure(&self, what: impl Into<String>) -> Failure {
-        Failure { seed: self.seed, at: self.now, what: what.into(), last_frames: self.trace.last_lines() }
+        Failure {
+            seed: self.seed,
+            at: self.now,
+            what: what.into(),
+            is_stuck: false,
+            last_frames: self.trace.last_lines(),
+        }
+    }
+
+    fn stuck(&self, what: impl Into<String>) -> Failure {
+        Failure { is_stuck: true, ..self.failure(what) }
     }
 
     /// Plays until `application` says that it is done, calling it whenever something may have changed. Events that it does
@@ -320,10 +330,10 @@ impl Net {
                 continue;
             }
             if !self.advance() {
-                return Err(self.failure("nothing is left to happen, and the application is not done"));
+                return Err(self.stuck("nothing is left to happen, and the application is not done"));
             }
             if self.now > limit {
-                return Err(self.failure(format!("not done by {} ms", limit.as_millis())));
+                return Err(self.stuck(format!("not done by {} ms", limit.as_millis())));
             }
             self.settle()?;
         }

@@ -15,6 +15,13 @@ const KEPT_OCTETS: usize = 128;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TraceHash(u64);
 
+impl TraceHash {
+    /// The hash as a number.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
 impl fmt::Display for TraceHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
