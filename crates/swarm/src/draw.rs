@@ -55,7 +55,7 @@ fn host(random: &mut Random) -> HostPlan {
         congestion: between(random, 0, ALGORITHMS.len() as u64 - 1),
         recv_buffer: rarely(random, 4, |random| exponential(random, 2304, 1 << 20)),
         send_buffer: rarely(random, 4, |random| exponential(random, 4608, 1 << 20)),
-        memory: rarely(random, 12, |random| exponential(random, 64 << 10, 1 << 20)),
+        memory: rarely(random, 12, |random| exponential(random, 512 << 10, 4 << 20)),
         initial_window: rarely(random, 6, |random| random.between(1, 64)),
         rto_min_us: rarely(random, 6, |random| exponential(random, 1000, 1_000_000)),
         delayed_ack_us: rarely(random, 6, |random| exponential(random, 1000, 400_000)),

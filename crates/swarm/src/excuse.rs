@@ -3,7 +3,7 @@
 
 use portolan_stack::SocketError;
 
-use crate::plan::{ConnectionPlan, FaultKind, Plan};
+use crate::plan::{ConnectionPlan, EndPlan, Fault, FaultKind, Plan};
 use crate::setting;
 use crate::side::{Phase, Side};
 
@@ -22,16 +22,15 @@ pub(crate) fn excuse(
         return Some("peer left");
     }
     let hosts = plan.hosts_of(connection);
-    for fault in plan.faults.iter().filter(|fault| (connection.at_us..=now_us).contains(&fault.from_us)) {
-        let is_own_host = fault.kind.is_of_host() && hosts.contains(&fault.on);
+    for fault in so_far(plan, connection, now_us) {
         match fault.kind {
-            FaultKind::Restart if is_own_host => return Some("restart"),
+            FaultKind::Restart if hosts.contains(&fault.on) => return Some("restart"),
             FaultKind::NatRebind if fault.on == connection.wire => return Some("rebinding"),
-            FaultKind::ClockJump(ms) if is_own_host && seems_older(plan, hosts, ms) => {
-                return Some("timestamps");
-            }
             _ => {}
         }
+    }
+    if hosts.iter().any(|host| seems_older(plan, connection, *host, now_us)) {
+        return Some("timestamps");
     }
     let wire = plan.wires.get(connection.wire)?;
     let is_lossy = plan.faults.iter().any(|fault| fault.on == connection.wire && !fault.kind.is_of_host());
@@ -44,18 +43,43 @@ pub(crate) fn excuse(
     is_tight.then_some("backlog")
 }
 
-/// Whether timestamps after the jump look older than those before it: then the peer rightly drops everything.
-fn seems_older(plan: &Plan, hosts: [usize; 2], ms: i64) -> bool {
+/// What has gone wrong since the connection was opened.
+fn so_far<'a>(
+    plan: &'a Plan,
+    connection: &'a ConnectionPlan,
+    now_us: u64,
+) -> impl Iterator<Item = &'a Fault> {
+    plan.faults.iter().filter(move |fault| (connection.at_us..=now_us).contains(&fault.from_us))
+}
+
+/// Whether a host's timestamps look older than some before: then its peer rightly drops everything. One or several
+/// jumps in a row do that if together they move the clock by more than half of the range.
+fn seems_older(plan: &Plan, connection: &ConnectionPlan, host: usize, now_us: u64) -> bool {
+    let hosts = plan.hosts_of(connection);
     let are_used = hosts.iter().all(|host| plan.hosts.get(*host).is_some_and(|host| !host.no_timestamps));
-    are_used && ms.rem_euclid(2 * TIMESTAMP_HALF) >= TIMESTAMP_HALF && ms > 0
+    let mut jumps: Vec<(u64, i64)> = so_far(plan, connection, now_us)
+        .filter_map(|fault| match fault.kind {
+            FaultKind::ClockJump(ms) if fault.on == host => Some((fault.from_us, ms)),
+            _ => None,
+        })
+        .collect();
+    jumps.sort_by_key(|(at_us, _)| *at_us);
+    are_used
+        && (0..jumps.len()).any(|first| {
+            let sums = jumps.iter().skip(first).scan(0_i64, |sum, (_, ms)| {
+                *sum = sum.saturating_add(*ms);
+                Some(*sum)
+            });
+            // A clock that went back is waited for.
+            sums.into_iter().any(|ms| ms > 0 && ms.rem_euclid(2 * TIMESTAMP_HALF) >= TIMESTAMP_HALF)
+        })
 }
 
 /// Whether a story leaves applications alone whose peer is gone without a word. Only keepalive tells them.
 pub(crate) fn needs_keepalive(plan: &Plan) -> bool {
-    let is_silent = |fault: &crate::plan::Fault| fault.kind.is_momentary();
+    let is_silent = |fault: &Fault| fault.kind.is_momentary();
     let leaves = |connection: &ConnectionPlan| {
-        use crate::plan::EndPlan::{Aborts, Closes};
-        connection.sides.iter().any(|side| matches!(side.end, Some(Aborts(_) | Closes)))
+        connection.sides.iter().any(|side| matches!(side.end, Some(EndPlan::Aborts(_) | EndPlan::Closes)))
     };
     plan.faults.iter().any(is_silent)
         || plan.connections.iter().any(leaves)
