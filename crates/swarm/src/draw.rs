@@ -2,8 +2,8 @@
 //! with everything at once hides what one thing alone brings out.
 
 use portolan_sim::Random;
+use portolan_tcp::{Config, CongestionAlgorithm};
 
-use crate::ALGORITHMS;
 use crate::clock;
 use crate::plan::{ConnectionPlan, EndPlan, Fault, FaultKind, HostPlan, Plan, SidePlan, Way, WirePlan};
 
@@ -52,7 +52,7 @@ fn host(random: &mut Random) -> HostPlan {
         no_sack: sack,
         no_timestamps: timestamps,
         no_scaling: scaling,
-        congestion: between(random, 0, ALGORITHMS.len() as u64 - 1),
+        congestion: algorithm(random),
         recv_buffer: rarely(random, 4, |random| exponential(random, 2304, 1 << 20)),
         send_buffer: rarely(random, 4, |random| exponential(random, 4608, 1 << 20)),
         memory: rarely(random, 12, |random| exponential(random, 512 << 10, 4 << 20)),
@@ -65,6 +65,14 @@ fn host(random: &mut Random) -> HostPlan {
         accept_pause_us: rarely(random, 6, |random| exponential(random, 1000, 500_000)),
         ..HostPlan::default()
     }
+}
+
+/// The name of any congestion controller that there is.
+fn algorithm(random: &mut Random) -> String {
+    let config = Config::default();
+    let names: Vec<&str> =
+        CongestionAlgorithm::all(&config).map(|algorithm| algorithm.name(&config)).collect();
+    names.get(between(random, 0, names.len() as u64 - 1)).copied().unwrap_or_default().to_owned()
 }
 
 fn wire(random: &mut Random, ends: [usize; 2]) -> WirePlan {

@@ -24,8 +24,3 @@ pub use plan::Plan;
 pub use shrink::{Shrunk, shrink};
 pub use story::{Report, play};
 pub use trial::{Verdict, attempt, quieten_panics};
-
-use portolan_tcp::CongestionAlgorithm;
-
-/// The congestion controllers that stories choose from: all there are.
-pub const ALGORITHMS: &[CongestionAlgorithm] = &[CongestionAlgorithm::NewReno];

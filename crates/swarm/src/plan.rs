@@ -38,8 +38,8 @@ pub struct HostPlan {
     pub no_timestamps: bool,
     /// No window scaling.
     pub no_scaling: bool,
-    /// The number of its congestion controller in [`crate::ALGORITHMS`].
-    pub congestion: usize,
+    /// The name of its congestion controller.
+    pub congestion: String,
     /// Octets of each receive buffer.
     pub recv_buffer: u32,
     /// Octets of each send buffer.
@@ -318,7 +318,8 @@ fn drop_ordinary(value: &mut Value) {
                 Value::Bool(is_set) => *is_set,
                 Value::Number(number) => number.as_f64() != Some(0.0),
                 Value::Array(items) => !items.is_empty(),
-                Value::String(_) | Value::Object(_) => true,
+                Value::String(text) => !text.is_empty(),
+                Value::Object(_) => true,
             });
         }
         Value::Array(items) => items.iter_mut().for_each(drop_ordinary),

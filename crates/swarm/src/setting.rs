@@ -2,10 +2,9 @@
 
 use portolan_sim::WireOptions;
 use portolan_stack::{Config, Seeds};
-use portolan_tcp::{BufferSize, Keepalive};
+use portolan_tcp::{BufferSize, CongestionAlgorithm, Keepalive};
 use portolan_wire::{Address, Cidr};
 
-use crate::ALGORITHMS;
 use crate::plan::{HostPlan, WirePlan};
 use crate::weather;
 
@@ -26,7 +25,9 @@ pub(crate) fn config(host: &HostPlan) -> Config {
     tcp.sack = !host.no_sack;
     tcp.timestamps = !host.no_timestamps;
     tcp.window_scaling = !host.no_scaling;
-    tcp.congestion = ALGORITHMS.get(host.congestion).copied().unwrap_or_default();
+    if let Some(algorithm) = CongestionAlgorithm::by_name(tcp, &host.congestion) {
+        tcp.congestion = algorithm;
+    }
     for (buffer, octets) in
         [(&mut tcp.recv_buffer, host.recv_buffer), (&mut tcp.send_buffer, host.send_buffer)]
     {

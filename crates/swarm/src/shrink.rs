@@ -161,9 +161,9 @@ macro_rules! smaller {
 
 fn smaller_hosts(host: &HostPlan) -> Vec<HostPlan> {
     let ordinary = HostPlan { salt: host.salt, ..HostPlan::default() };
-    let mut out = vec![ordinary];
+    let mut out = vec![ordinary, HostPlan { congestion: String::new(), ..host.clone() }];
     out.extend(smaller!(host;
-        numbers: clock_ns congestion recv_buffer send_buffer memory initial_window rto_min_us delayed_ack_us time_wait_us
+        numbers: clock_ns recv_buffer send_buffer memory initial_window rto_min_us delayed_ack_us time_wait_us
             queues_idle_us backlog accept_pause_us salt;
         flags: no_sack no_timestamps no_scaling));
     out
