@@ -94,6 +94,7 @@ impl Tcb {
         plan.text_len = got;
         plan.gso_size = if got > full { to_u16(full) } else { 0 };
         let delivered = self.delivered(cx.slabs);
+        self.mark_new_text(&mut plan);
         cx.slabs.flight_or_new(&mut self.flight).on_sent(run.seq, len, cx.now, delivered);
         self.snd.nxt += len;
         self.sent_at = cx.now;
