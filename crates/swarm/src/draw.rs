@@ -124,6 +124,13 @@ fn connections(random: &mut Random, plan: &Plan) -> Vec<ConnectionPlan> {
             mss_clamp: rarely(random, 8, |random| random.between(88, 1460)),
             sides: [side(random, share / 2), side(random, share / 2)],
         };
+        // Nobody reads a long text in tiny steps.
+        let lens = out.sides.map(|side| side.octets);
+        for (side, len) in
+            out.sides.iter_mut().zip(lens.into_iter().rev()).filter(|(side, _)| side.read_max > 0)
+        {
+            side.read_max = side.read_max.max(len / 2000 + 1);
+        }
         // Two who wait for each other's end wait for ever.
         if let [SidePlan { end: Some(EndPlan::Waits), .. }, second] = &mut out.sides
             && second.end == Some(EndPlan::Waits)

@@ -162,6 +162,6 @@ fn cubic_follows_the_curve_of_quinn_proto() {
         let mut config = CubicConfig::default();
         config.initial_window(INITIAL.into());
         let theirs = theirs(Arc::new(config), path, &rtt);
-        compare("cubic", &ours(&mut Cubic::new(INITIAL, u32::MAX), path), &theirs, 7);
+        compare("cubic", &ours(&mut Cubic::new(INITIAL, u32::MAX), path), &theirs, 10);
     }
 }

@@ -13,9 +13,8 @@ use bulk::{Flow, Path, algorithms};
 use portolan_tcp::congestion::{CongestionControl, Cubic, NewReno};
 use portolan_tcp::{CongestionAlgorithm, UserAlgorithm};
 
-/// The shared bottleneck of most tables: 10 Mbit/s with a queue of one bandwidth-delay product.
-fn bottleneck(rtt_ms: u64, seconds: u64) -> Path {
-    let kbit = 10_000;
+/// The shared bottleneck: a queue of one bandwidth-delay product.
+fn bottleneck(kbit: u64, rtt_ms: u64, seconds: u64) -> Path {
     Path { kbit, rtt_ms, limit: limit(kbit, rtt_ms), loss: 0.0, seconds }
 }
 
@@ -51,14 +50,14 @@ fn goodput(path: Path, flows: &[Flow]) -> u64 {
 #[test]
 fn throughput_by_loss_and_round_trip_time() {
     let mut table = String::from(
-        "Goodput of one flow over 10 Mbit/s in percent, to the nearest ten, by loss (rows) and RTT (columns)\n",
+        "Goodput of one flow over 4 Mbit/s in percent, to the nearest ten, by loss (rows) and RTT (columns)\n",
     );
     for (name, congestion) in algorithms() {
         writeln!(table, "\n{name:>10}   1 ms  20 ms 100 ms").unwrap();
         for loss in [0.0, 0.1, 1.0, 3.0] {
             write!(table, "{loss:>8} %").unwrap();
             for rtt_ms in [1, 20, 100] {
-                let path = Path { loss, ..bottleneck(rtt_ms, 20) };
+                let path = Path { loss, ..bottleneck(4000, rtt_ms, 20) };
                 let flows = bulk::run(1, path, 1, |config| config.tcp.congestion = congestion);
                 write!(table, "{:>7}", goodput(path, &flows)).unwrap();
             }
@@ -71,13 +70,14 @@ fn throughput_by_loss_and_round_trip_time() {
 #[test]
 fn fairness_of_two_to_ten_flows() {
     let mut table = String::from(
-        "Jain's index of flows that share 10 Mbit/s at an RTT of 20 ms for 20 s, down to the next 0.05\n\n",
+        "Jain's index of flows that share 4 Mbit/s at an RTT of 20 ms for 30 s, down to the next 0.05\n\n",
     );
     writeln!(table, "{:>10}{:>6}{:>6}{:>6}", "flows", 2, 5, 10).unwrap();
     for (name, congestion) in algorithms() {
         write!(table, "{name:>10}").unwrap();
         for count in [2, 5, 10] {
-            let flows = bulk::run(7, bottleneck(20, 20), count, |config| config.tcp.congestion = congestion);
+            let flows =
+                bulk::run(7, bottleneck(4000, 20, 30), count, |config| config.tcp.congestion = congestion);
             let shares: Vec<f64> = flows.iter().map(|flow| flow.octets as f64).collect();
             let (sum, squares): (f64, f64) =
                 (shares.iter().sum(), shares.iter().map(|share| share * share).sum());
@@ -108,11 +108,11 @@ static IN_TURN: [UserAlgorithm; 1] = [UserAlgorithm {
 #[test]
 fn cubic_against_reno_on_one_bottleneck() {
     let mut table = String::from(
-        "Share of CUBIC, in percent to the nearest ten, of two flows that share 10 Mbit/s for 60 s; the other is NewReno\n\n",
+        "Share of CUBIC, in percent to the nearest ten, of two flows that share 4 Mbit/s for 60 s; the other is NewReno\n\n",
     );
     for rtt_ms in [20, 100] {
         ASKED.set(0);
-        let flows = bulk::run(3, bottleneck(rtt_ms, 60), 2, |config| {
+        let flows = bulk::run(3, bottleneck(4000, rtt_ms, 60), 2, |config| {
             config.tcp.user_congestion = &IN_TURN;
             config.tcp.congestion = CongestionAlgorithm::User(0);
         });
@@ -129,7 +129,7 @@ fn curves_of_the_window() {
         "Congestion window of one flow over 10 Mbit/s at an RTT of 40 ms, in tens of segments, every second for 30 s\n\n",
     );
     for (name, congestion) in algorithms() {
-        let flows = bulk::run(5, bottleneck(40, 30), 1, |config| config.tcp.congestion = congestion);
+        let flows = bulk::run(5, bottleneck(10_000, 40, 30), 1, |config| config.tcp.congestion = congestion);
         let tens = flows[0].windows.iter().step_by(2).map(|window| ((window + 5) / 10).to_string());
         writeln!(table, "{name:>10} {}", tens.collect::<Vec<_>>().join(" ")).unwrap();
     }
