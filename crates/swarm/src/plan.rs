@@ -250,9 +250,13 @@ impl FaultKind {
 }
 
 impl Fault {
-    /// When it is over, in microseconds.
+    /// The end of what stays as it is until the story is over.
+    pub const NEVER_US: u64 = u64::MAX;
+
+    /// When it changes for the last time, in microseconds.
     pub fn ends_us(&self) -> u64 {
-        if self.kind.is_momentary() { self.from_us } else { self.until_us.max(self.from_us) }
+        let has_end = !self.kind.is_momentary() && self.until_us != Fault::NEVER_US;
+        if has_end { self.until_us.max(self.from_us) } else { self.from_us }
     }
 }
 

@@ -209,7 +209,8 @@ fn smaller_sides(side: &SidePlan) -> Vec<SidePlan> {
 
 fn smaller_faults(fault: &Fault) -> Vec<Fault> {
     let mut out = Vec::new();
-    if !fault.kind.is_momentary() {
+    let has_end = !fault.kind.is_momentary() && fault.until_us != Fault::NEVER_US;
+    if has_end {
         let length_us = fault.until_us.saturating_sub(fault.from_us);
         for shorter in [length_us / 2, length_us - length_us / 8, length_us.saturating_sub(1)] {
             out.push(Fault { until_us: fault.from_us + shorter, ..*fault });
@@ -218,7 +219,8 @@ fn smaller_faults(fault: &Fault) -> Vec<Fault> {
     }
     for earlier in [0, fault.from_us / 2] {
         let by = fault.from_us - earlier;
-        out.push(Fault { from_us: earlier, until_us: fault.until_us.saturating_sub(by), ..*fault });
+        let until_us = if has_end { fault.until_us.saturating_sub(by) } else { fault.until_us };
+        out.push(Fault { from_us: earlier, until_us, ..*fault });
     }
     let half = |parts: u32| (parts / 2).max(1);
     let milder = match fault.kind {

@@ -131,7 +131,7 @@ impl<'a> Story<'a> {
         }
         for fault in &plan.faults {
             story.changes.push((fault.from_us, *fault));
-            if !fault.kind.is_momentary() {
+            if !fault.kind.is_momentary() && fault.until_us != Fault::NEVER_US {
                 story.changes.push((fault.until_us, *fault));
             }
         }
