@@ -128,6 +128,11 @@ pub struct Config {
     pub abe: bool,
     /// Whether every connection is paced, and not only those whose controller asks for it.
     pub pacing: bool,
+    /// How much faster than a window in a round trip a connection in slow start is paced, in percent
+    /// (`tcp_pacing_ss_ratio`).
+    pub pacing_ss_ratio: u16,
+    /// As `pacing_ss_ratio`, in congestion avoidance (`tcp_pacing_ca_ratio`).
+    pub pacing_ca_ratio: u16,
 }
 
 impl Default for Config {
@@ -170,6 +175,8 @@ impl Default for Config {
             ecn_fallback: true,
             abe: false,
             pacing: false,
+            pacing_ss_ratio: 200,
+            pacing_ca_ratio: 120,
         }
     }
 }
@@ -234,6 +241,8 @@ pub struct SeldomOptions {
     pub window_clamp: u32,
     /// How long FIN-WAIT-2 may last after the application has closed (`TCP_LINGER2`).
     pub fin_wait2: FinWait2,
+    /// The most octets per second; 0 for no limit (`SO_MAX_PACING_RATE`).
+    pub max_pacing_rate: u64,
     /// Retransmissions of a SYN; 0 leaves that to [`Config::syn_retries`] (`TCP_SYNCNT`).
     pub syn_retries: u8,
 }
@@ -257,6 +266,7 @@ impl Default for SeldomOptions {
             notsent_low_water: 0,
             window_clamp: 0,
             fin_wait2: FinWait2::Usual,
+            max_pacing_rate: 0,
             syn_retries: 0,
         }
     }

@@ -166,6 +166,7 @@ impl Tcb {
             let release = if release > cx.now { release } else { soonest };
             self.timers.idle = release.min(self.keepalive_deadline(cx));
         }
+        self.timers.idle = self.timers.idle.min(self.pacing_deadline(cx));
     }
 
     /// The host cannot send what this connection wants to send: it has no route, or its neighbour is not known. If

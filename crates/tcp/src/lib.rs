@@ -47,6 +47,7 @@ mod limits;
 mod numbers;
 mod open;
 mod output;
+mod pacing;
 mod paws;
 mod rare;
 mod rate;

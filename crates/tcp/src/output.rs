@@ -38,6 +38,8 @@ pub(crate) enum Blocked {
     Congestion,
     /// The peer's window is full, or what is left of it is too small to be worth a segment.
     Window,
+    /// It has its time, which is not yet (`pacing.rs`).
+    Pacing,
     /// Nagle: a small segment waits for the ACK of what is under way.
     Nagle,
 }
@@ -111,12 +113,13 @@ impl Tcb {
                 Action::Nothing(Blocked::NoText)
             };
         }
-        if let Some(run) = self.decide_resend(cx, budget) {
-            return Action::Resend(run);
-        }
-        let blocked = match self.decide_text(cx, budget) {
-            Ok(run) => return Action::Send(run),
-            Err(blocked) => blocked,
+        let blocked = match self.decide_resend(cx, budget) {
+            Some(run) if self.may_resend_now(cx) => return Action::Resend(run),
+            Some(_) => Blocked::Pacing,
+            None => match self.decide_text(cx, budget) {
+                Ok(run) => return Action::Send(run),
+                Err(blocked) => blocked,
+            },
         };
         if self.has(Marks::PROBE_DUE) {
             return Action::Probe;

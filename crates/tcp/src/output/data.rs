@@ -28,6 +28,9 @@ impl Tcb {
         if flight.is_some_and(|flight| flight.is_full()) || in_flight > 0 && room < wanted.min(full) {
             return Err(Blocked::Congestion);
         }
+        if self.is_paced_out(cx) {
+            return Err(Blocked::Pacing);
+        }
         let most = self.plan_max(cx, full, budget).min(room.max(full));
         let len = wanted.min(most);
         let everything = len == queued;
@@ -98,6 +101,7 @@ impl Tcb {
         cx.slabs.flight_or_new(&mut self.flight).on_sent(run.seq, len, cx.now, delivered);
         self.snd.nxt += len;
         self.sent_at = cx.now;
+        self.pace(cx, len);
         self.marks.remove(Marks::OVERRIDE | Marks::PROBE_DUE);
         let app_limited = self.is_app_limited(cx.slabs);
         let sent = Sent { text_len: got, retransmission: false, app_limited };

@@ -38,6 +38,12 @@ impl Tcb {
         Some(Run { seq: record.seq, len: whole })
     }
 
+    /// Whether pacing allows it, which holds back all but the first retransmission.
+    pub(super) fn may_resend_now(&self, cx: &Context<'_>) -> bool {
+        let forced = cx.slabs.flight(self.flight).is_some_and(|flight| flight.recovery.forced);
+        forced || !self.is_paced_out(cx)
+    }
+
     pub(super) fn plan_resend(
         &mut self,
         cx: &mut Context<'_>,
@@ -68,6 +74,7 @@ impl Tcb {
             flight.recovery.forced = false;
         }
         self.sent_at = cx.now;
+        self.pace(cx, len);
         let app_limited = self.is_app_limited(cx.slabs);
         let sent = Sent { text_len: got, retransmission: true, app_limited };
         self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_transmit(cc_cx, &sent));
