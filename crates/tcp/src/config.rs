@@ -71,6 +71,12 @@ pub struct Config {
     pub delayed_ack_us: u32,
     /// Segments at the start that are acknowledged without delay (Linux's `TCP_MAX_QUICKACKS`).
     pub quick_acks: u8,
+    /// Whether SYNs get cookies instead of records: 0 never, 1 when a listener's queue is full, 2 always
+    /// (`tcp_syncookies`).
+    pub syn_cookies: u8,
+    /// Whether a connection for which the accept queue has no room is reset; else the peer tries again
+    /// (`tcp_abort_on_overflow`).
+    pub abort_on_overflow: bool,
     /// Fast Open (`tcp_fastopen`).
     pub fast_open: FastOpenKnob,
     /// Seconds that active Fast Opens pause for when a network seems to drop them; they double with each time. 0 is
@@ -156,6 +162,8 @@ impl Default for Config {
             orphan_retries: 8,
             delayed_ack_us: 40_000,
             quick_acks: 16,
+            syn_cookies: 1,
+            abort_on_overflow: false,
             fast_open: FastOpenKnob::CLIENT,
             fast_open_black_hole_s: 0,
             recv_buffer: BufferSize { initial: 128 * 1024, max: 6 * 1024 * 1024 },

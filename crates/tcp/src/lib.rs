@@ -35,6 +35,7 @@ mod check;
 mod close;
 mod config;
 mod context;
+mod cookie;
 mod deadline;
 mod duplicate;
 mod ecn;
@@ -83,7 +84,7 @@ pub use config::{
 pub use congestion::{CcInfo, CongestionAlgorithm, CongestionControl, CubicRules, UserAlgorithm};
 pub use context::{Context, Slabs};
 pub use ecn::Ecn;
-pub use embryo::{Embryo, EmbryoDeadline, EmbryoVerdict};
+pub use embryo::{Embryo, EmbryoDeadline, EmbryoVerdict, PassiveOpen};
 pub use error::Error;
 pub use fast_open::{FastOpenNews, FastOpenOffer};
 pub use info::Info;
