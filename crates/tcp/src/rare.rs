@@ -22,6 +22,8 @@ pub(crate) struct Rare {
     pub(crate) accurate: Option<AccEcn>,
     /// Octets that the peer says were marked.
     pub(crate) delivered_ce: u32,
+    /// Octets of text sent again.
+    pub(crate) bytes_retransmitted: u64,
 }
 
 impl Default for Rare {
@@ -33,6 +35,7 @@ impl Default for Rare {
             echo: None,
             accurate: None,
             delivered_ce: 0,
+            bytes_retransmitted: 0,
         }
     }
 }

@@ -35,9 +35,7 @@ impl Gro {
 
 /// Whether a segment says nothing but "here is more text".
 fn is_plain(segment: &Segment) -> bool {
-    let marks = Flags::AE.with(Flags::CWR).with(Flags::ECE);
-    let flags = segment.flags.without(Flags::PSH).without(marks);
-    let plain = flags == Flags::ACK && segment.options.sack.is_empty();
+    let plain = segment.flags.without(Flags::PSH) == Flags::ACK && segment.options.sack.is_empty();
     plain && segment.text_len > 0
 }
 
@@ -47,7 +45,6 @@ fn continues(held: &Segment, next: &Segment) -> bool {
         && held.ack == next.ack
         && held.window == next.window
         && held.ecn == next.ecn
-        && held.flags.without(Flags::PSH) == next.flags.without(Flags::PSH)
         && held.options == next.options
         && held.text_len + next.text_len <= TEXT_MAX
 }
