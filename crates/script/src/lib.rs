@@ -7,6 +7,7 @@
 //! that scripts contain ([`shell`]).
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::cast_possible_truncation))]
 
+pub mod code;
 mod errno;
 pub mod knobs;
 pub mod language;
