@@ -6,6 +6,7 @@
 
 mod install;
 mod licences;
+mod planted;
 mod results;
 mod rules;
 mod setup;
@@ -16,10 +17,14 @@ use std::process::ExitCode;
 use step::{Outcome, Steps};
 
 const USAGE: &str = "usage: cargo xtask test [--full] [--allow-missing] [--only STEP]...
+       cargo xtask bench WORDS...
+       cargo xtask planted
   test             everything a change must pass, within 25 minutes
   --full           every count in full; the result is written to docs/results/full.md
   --allow-missing  leave out what cannot run here (no root, a program missing) instead of failing
-  --only STEP      one of: setup, fmt, clippy, licences, rules, doc, build, tests, release";
+  --only STEP      one of: setup, fmt, clippy, licences, rules, doc, build, tests, planted, release
+  bench            Portolan beside others, built with optimisation; `cargo xtask bench` alone says what there is
+  planted          the suite with every planted fault; the result is written to docs/planted-faults.md";
 
 /// What the command line asks for.
 #[derive(Debug, Default, Clone)]
@@ -31,9 +36,14 @@ struct Options {
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
-    if words.next().as_deref() != Some("test") {
-        eprintln!("{USAGE}");
-        return ExitCode::from(2);
+    match words.next().as_deref() {
+        Some("test") => {}
+        Some("bench") => return code(&bench(&words.collect::<Vec<_>>())),
+        Some("planted") => return code(&planted::run(true)),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
     }
     let mut options = Options::default();
     while let Some(word) = words.next() {
@@ -55,6 +65,20 @@ fn usage(why: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
+/// Says what failed, if anything did.
+fn code(outcome: &Outcome) -> ExitCode {
+    for failure in &outcome.failures {
+        eprintln!("xtask: {failure}");
+    }
+    if outcome.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn bench(words: &[String]) -> Outcome {
+    let mut command = vec!["run", "--release", "--quiet", "-p", "portolan-bench", "--"];
+    command.extend(words.iter().map(String::as_str));
+    step::cargo(&command, &[])
+}
+
 fn test(options: &Options) -> ExitCode {
     let mut steps = Steps::new(options);
     steps.run("setup", setup::run);
@@ -72,6 +96,7 @@ fn test(options: &Options) -> ExitCode {
     });
     steps.run("build", |_| step::cargo(&["build", "--quiet"], &[]));
     steps.run("tests", |options| step::cargo_tests(&["test", "--workspace"], options));
+    steps.run("planted", |options| planted::run(options.full));
     steps.run("release", release);
     let outcome = steps.finish();
     if options.full && options.only.is_empty() {

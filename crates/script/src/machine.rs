@@ -39,7 +39,6 @@ mod readiness;
 mod receive;
 mod send;
 mod socket;
-mod tcp_info;
 mod wait;
 
 pub use address::SocketAddress;

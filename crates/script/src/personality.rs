@@ -32,7 +32,7 @@ impl Personality {
                 tcp.recv_buffer = BufferSize { initial: 65_536, max: 2 << 20 };
                 tcp.send_buffer = BufferSize { initial: 32_768, max: 2 << 20 };
                 tcp.quick_acks = 0;
-                tcp.time_wait_us = 60_000_000;
+                tcp.push_super_segments = false;
             }
         }
         config
@@ -41,7 +41,7 @@ impl Personality {
     /// The largest super-segment that the link takes, in octets; 0 for none.
     #[must_use]
     pub fn gso_max(self) -> u32 {
-        0
+        65_535
     }
 }
 

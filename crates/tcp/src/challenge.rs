@@ -79,7 +79,7 @@ impl Tcb {
                 }
             }
             Reply::Reset(seq) => {
-                self.stray = seq;
+                cx.slabs.rare_or_new(&mut self.rare).stray = seq;
                 self.marks.insert(Marks::STRAY_RESET_DUE);
             }
         }

@@ -5,6 +5,7 @@ use portolan_wire::SeqNumber;
 
 use crate::autotune::Autotune;
 use crate::flight::Flight;
+use crate::rare::Rare;
 use crate::receive_queue::ReceiveQueue;
 use crate::send_queue::SendQueue;
 use crate::slab::{Reuse, Slab, Slot};
@@ -78,6 +79,7 @@ impl Reuse for Queues {
 pub struct Slabs {
     flights: Slab<Flight>,
     queues: Slab<Queues>,
+    rares: Slab<Rare>,
     /// Octets of memory behind the text in all queues.
     memory: usize,
 }
@@ -92,19 +94,19 @@ impl Slabs {
     /// Empty slabs.
     #[must_use]
     pub const fn new() -> Slabs {
-        Slabs { flights: Slab::new(), queues: Slab::new(), memory: 0 }
+        Slabs { flights: Slab::new(), queues: Slab::new(), rares: Slab::new(), memory: 0 }
     }
 
     /// Octets of memory, text not counted.
     #[must_use]
     pub fn footprint(&self) -> usize {
-        self.flights.footprint() + self.queues.footprint()
+        self.flights.footprint() + self.queues.footprint() + self.rares.footprint()
     }
 
     /// Records that connections hold now.
     #[must_use]
     pub fn in_use(&self) -> usize {
-        self.flights.in_use() + self.queues.in_use()
+        self.flights.in_use() + self.queues.in_use() + self.rares.in_use()
     }
 
     pub(crate) fn flight(&self, slot: Option<Slot>) -> Option<&Flight> {
@@ -159,6 +161,23 @@ impl Slabs {
     /// Whether the memory of these queues is counted as it is.
     pub(crate) fn is_charged(&self, slot: Option<Slot>) -> bool {
         self.queues(slot).is_none_or(|queues| queues.charged == queues.charge())
+    }
+
+    /// The rarely used features of a connection, if it uses any.
+    pub(crate) fn rare(&self, slot: Option<Slot>) -> Option<&Rare> {
+        slot.map(|slot| self.rares.get(slot))
+    }
+
+    /// As [`Slabs::rare`], filled if it was not.
+    pub(crate) fn rare_or_new(&mut self, slot: &mut Option<Slot>) -> &mut Rare {
+        let slot = *slot.get_or_insert_with(|| self.rares.take());
+        self.rares.get_mut(slot)
+    }
+
+    pub(crate) fn give_rare(&mut self, slot: &mut Option<Slot>) {
+        if let Some(slot) = slot.take() {
+            self.rares.give(slot);
+        }
     }
 
     pub(crate) fn give_flight(&mut self, slot: &mut Option<Slot>) {

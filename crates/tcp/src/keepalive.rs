@@ -13,12 +13,12 @@ impl Tcb {
         let open = self.state.is_synchronized() && self.state != State::TimeWait;
         let quiet = self.outstanding() == 0 && self.unsent() == 0;
         // MUST-25, MUST-26.
-        self.options.keepalive.filter(|_| open && quiet)
+        self.options.active_keepalive().filter(|_| open && quiet)
     }
 
     /// When the next probe is due, or the end.
     pub(crate) fn keepalive_deadline(&self, cx: &Context<'_>) -> Instant {
-        let Some(keepalive) = self.options.keepalive.filter(|_| self.state.is_synchronized()) else {
+        let Some(keepalive) = self.options.active_keepalive().filter(|_| self.state.is_synchronized()) else {
             return Instant::MAX;
         };
         let seconds = u64::from(keepalive.time_s) + u64::from(self.probes) * u64::from(keepalive.interval_s);
@@ -39,7 +39,7 @@ impl Tcb {
             return Signals::empty();
         }
         // MUST-29: an ACK may be lost, so one probe without an answer is nothing yet.
-        if self.probes >= keepalive.probes {
+        if self.probes >= planted!(18, keepalive.probes - 1, keepalive.probes) {
             let signals = self.reset_now(cx, Some(Error::TimedOut));
             cx.stats.given_up += 1;
             return Signals::TIMED_OUT | signals;

@@ -20,6 +20,10 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+// First, because a macro is known only after its definition.
+#[macro_use]
+pub mod planted;
+
 pub mod congestion;
 pub mod isn;
 
@@ -42,6 +46,8 @@ mod numbers;
 mod open;
 mod output;
 mod paws;
+mod rare;
+mod rate;
 mod reassembly;
 mod receive_queue;
 mod recovery;
@@ -60,7 +66,10 @@ mod timers;
 mod trace;
 mod window;
 
-pub use config::{BufferSize, Config, CongestionAlgorithm, Keepalive, SocketOptions};
+pub use config::{
+    BufferSize, CommonOptions, Config, CongestionAlgorithm, FinWait2, Keepalive, OptionFlags, SeldomOptions,
+    SocketOptions,
+};
 pub use congestion::{CongestionControl, Controller};
 pub use context::{Context, Slabs};
 pub use embryo::{Embryo, EmbryoDeadline, EmbryoVerdict};

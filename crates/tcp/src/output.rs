@@ -9,6 +9,7 @@ mod data;
 pub(crate) mod options;
 mod probe;
 mod retransmit;
+mod super_segment;
 
 use portolan_link::Chunks;
 use portolan_wire::SeqNumber;
@@ -17,9 +18,6 @@ use portolan_wire::tcp::Flags;
 use crate::limits::Limit;
 use crate::tcb::{Marks, Tcb};
 use crate::{Context, SegmentPlan, Slabs, State, TraceEvent};
-
-/// Octets of a super-segment's largest packet that headers may take: IPv6, TCP and all options, and some to spare.
-const GSO_HEADERS: u32 = 120;
 
 /// A run of sequence space to send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,7 +67,7 @@ impl Tcb {
         let action = self.decide(cx, budget);
         let plan = match action {
             Action::Reset => Some(self.plan_reset()),
-            Action::StrayReset => Some(self.plan_stray_reset()),
+            Action::StrayReset => Some(self.plan_stray_reset(cx)),
             Action::Syn => Some(self.plan_syn(cx)),
             Action::Resend(run) => self.plan_resend(cx, run, text),
             Action::Send(run) => self.plan_text(cx, run, text),
@@ -127,14 +125,6 @@ impl Tcb {
         Action::Nothing(blocked)
     }
 
-    /// The most octets of sequence space in one plan: a segment, or as many whole segments as the link cuts and
-    /// the budget allows.
-    fn plan_max(&self, cx: &Context<'_>, full: u32, budget: u32) -> u32 {
-        let link = cx.gso_max.min(u32::from(u16::MAX)).saturating_sub(GSO_HEADERS);
-        let most = link.min(budget);
-        (most - most % full).max(full)
-    }
-
     /// The octets of text in a full segment that is sent now, SACK blocks deducted.
     fn full_text_now(&self, cx: &Context<'_>) -> u16 {
         let options = self.options_len(cx.slabs);
@@ -170,7 +160,7 @@ impl Tcb {
     }
 
     /// Notes what keeps the connection from sending more, for the controller and for `TCP_INFO`.
-    fn note_limit(&mut self, cx: &Context<'_>) {
+    fn note_limit(&mut self, cx: &mut Context<'_>) {
         let in_flight = self.in_flight(cx.slabs);
         let full = u32::from(self.full_text(cx));
         // RFC 7661 §4.1: whether the window was used, or the application or the peer was the limit.
@@ -182,6 +172,14 @@ impl Tcb {
             _ => Limit::Network,
         };
         self.set_limit(cx.now, limit);
+        let nothing_to_send = matches!(self.decide_text(cx, u32::MAX), Err(Blocked::NoText | Blocked::Nagle));
+        let delivered = self.delivered(cx.slabs);
+        if nothing_to_send
+            && in_flight < self.cc.window()
+            && let Some(flight) = cx.slabs.flight_mut(self.flight)
+        {
+            flight.rate.on_app_limited(delivered, in_flight);
+        }
     }
 
     /// The number of sequence space that the peer's window still takes from `seq` on.

@@ -18,8 +18,8 @@ use crate::rtt::Rtt;
 use crate::slab::Slot;
 use crate::timers::Timers;
 use crate::{
-    CongestionControl, Context, Controller, DropReason, Error, Signals, Slabs, SocketOptions, State,
-    TimeWait, TraceEvent, Transition,
+    CommonOptions, CongestionControl, Context, Controller, DropReason, Error, SeldomOptions, Signals, Slabs,
+    SocketOptions, State, TimeWait, TraceEvent, Transition,
 };
 
 /// The send sequence space (RFC 9293 §3.3.1, figure 3).
@@ -90,7 +90,7 @@ bitflags! {
         const SYN_DUE = 1 << 3;
         /// A RST that ends this connection is to be sent.
         const RESET_DUE = 1 << 4;
-        /// A RST for a segment that is none of this connection is to be sent; `stray` is its number.
+        /// A RST for a segment that is none of this connection is to be sent; `Rare::stray` is its number.
         const STRAY_RESET_DUE = 1 << 5;
         /// A window probe or keepalive probe is to be sent.
         const PROBE_DUE = 1 << 6;
@@ -135,12 +135,11 @@ pub struct Tcb {
     pub(crate) limits: LimitClock,
     /// RFC 5961 §7.
     pub(crate) answers: AnswerLimit,
-    pub(crate) options: SocketOptions,
+    pub(crate) options: CommonOptions,
     pub(crate) marks: Marks,
-    /// The number of a RST to send; see [`Marks::STRAY_RESET_DUE`].
-    pub(crate) stray: SeqNumber,
     pub(crate) flight: Option<Slot>,
     pub(crate) queues: Option<Slot>,
+    pub(crate) rare: Option<Slot>,
     pub(crate) state: State,
     /// What keeps it from sending more; `limits` counts the time.
     pub(crate) limit: Limit,
@@ -167,14 +166,28 @@ impl Tcb {
 
     /// The options.
     #[must_use]
-    pub fn options(&self) -> SocketOptions {
-        self.options
+    pub fn options(&self, slabs: &Slabs) -> SocketOptions {
+        SocketOptions { common: self.options, seldom: self.seldom(slabs) }
+    }
+
+    /// The options that few applications set.
+    pub(crate) fn seldom(&self, slabs: &Slabs) -> SeldomOptions {
+        slabs.rare(self.rare).map_or_else(SeldomOptions::default, |rare| rare.options)
+    }
+
+    /// Takes memory for options that few applications set, if one of them is not as usual.
+    pub(crate) fn keep_seldom(&mut self, slabs: &mut Slabs, options: &SeldomOptions) {
+        if self.rare.is_some() || *options != SeldomOptions::default() {
+            slabs.rare_or_new(&mut self.rare).options = *options;
+        }
     }
 
     /// Changes the options. The buffers' limits hold from now on; the window scale is what it was at the SYN.
     pub fn set_options(&mut self, cx: &mut Context<'_>, options: &SocketOptions) {
-        self.options = *options;
-        self.rcv.buffer = self.rcv.buffer.min(options.recv_buffer_max.max(crate::window::BUFFER_MIN));
+        self.options = options.common;
+        self.keep_seldom(cx.slabs, &options.seldom);
+        let buffer_max = options.common.recv_buffer_max.max(crate::window::BUFFER_MIN);
+        self.rcv.buffer = self.rcv.buffer.min(buffer_max);
         if !self.has_final_deadline() {
             self.timers.idle = Instant::MAX;
         }
@@ -220,6 +233,7 @@ impl Tcb {
     pub fn release(mut self, slabs: &mut Slabs, pool: &mut Pool) {
         slabs.give_flight(&mut self.flight);
         slabs.give_queues(&mut self.queues, pool);
+        slabs.give_rare(&mut self.rare);
     }
 
     pub(crate) fn has(&self, mark: Marks) -> bool {
@@ -254,8 +268,7 @@ impl Tcb {
     /// The octets of text and options in a full segment; never below 48, so that text always has room.
     pub(crate) fn text_and_options(&self, cx: &Context<'_>) -> u16 {
         let peer = self.snd.mss.max(cx.config.min_mss);
-        let clamp = self.options.mss_clamp.unwrap_or(u16::MAX);
-        peer.min(cx.mss).min(clamp).max(48)
+        peer.min(cx.mss).min(self.options.mss_limit()).max(48)
     }
 
     /// Octets written and not sent.
@@ -280,6 +293,18 @@ impl Tcb {
     /// RFC 6675's pipe.
     pub(crate) fn in_flight(&self, slabs: &Slabs) -> u32 {
         slabs.flight(self.flight).map_or(0, Flight::in_flight)
+    }
+
+    /// Octets known to have been delivered to the peer so far.
+    pub(crate) fn delivered(&self, slabs: &Slabs) -> u64 {
+        let later =
+            slabs.flight(self.flight).map_or(0, |flight| flight.sacked + flight.recovery.duplicates_octets);
+        self.counters.bytes_acked + u64::from(later)
+    }
+
+    /// Whether the application, and not the path, limits what is in flight.
+    pub(crate) fn is_app_limited(&self, slabs: &Slabs) -> bool {
+        slabs.flight(self.flight).is_some_and(|flight| flight.rate.is_app_limited())
     }
 
     /// The RTO with backoff, in microseconds.

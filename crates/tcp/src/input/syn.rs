@@ -12,7 +12,7 @@ impl Tcb {
     /// RFC 5961 §4.2: a SYN gets a challenge ACK, whatever its number, and not a reset. A peer that has really
     /// restarted answers it with a RST that carries our number, and only then do we close.
     pub(super) fn check_syn(&self, segment: &Segment) -> Step {
-        if segment.has(Flags::SYN) && !self.expects_syn(segment) {
+        if planted!(11, false, segment.has(Flags::SYN) && !self.expects_syn(segment)) {
             return Err(Discard::new(DropReason::UnexpectedSyn, Reply::Challenge));
         }
         Ok(())
@@ -26,15 +26,16 @@ impl Tcb {
         text: &mut Chunks,
         signals: &mut Signals,
     ) -> Step {
-        let acks_our_syn =
-            segment.has(Flags::ACK) && segment.ack == self.snd.nxt && self.snd.nxt != self.snd.iss;
+        let acks_our_syn = segment.has(Flags::ACK)
+            && planted!(12, true, segment.ack == self.snd.nxt)
+            && self.snd.nxt != self.snd.iss;
         if segment.has(Flags::ACK) && !acks_our_syn {
             let reply = if segment.has(Flags::RST) { Reply::Nothing } else { Reply::Reset(segment.ack) };
             return Err(Discard::new(DropReason::BadAck, reply));
         }
         if segment.has(Flags::RST) {
             // RFC 5961 §3.2: believed only if it acknowledges our SYN.
-            if !acks_our_syn {
+            if planted!(13, false, !acks_our_syn) {
                 return Err(Discard::new(DropReason::BadReset, Reply::Nothing));
             }
             self.on_reset(cx, signals);

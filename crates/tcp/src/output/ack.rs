@@ -29,7 +29,7 @@ impl Tcb {
             if with_ack { (self.rcv.nxt, Flags::SYN | Flags::ACK) } else { (SeqNumber(0), Flags::SYN) };
         let echo = if with_ack { self.ts.recent } else { 0 };
         let offer = SynOffer {
-            mss: cx.mss.min(self.options.mss_clamp.unwrap_or(u16::MAX)),
+            mss: cx.mss.min(self.options.mss_limit()),
             scale: self.offers_scale(cx).then_some(self.rcv.scale),
             sack: self.has(Marks::SACK),
             timestamps: self
@@ -57,9 +57,10 @@ impl Tcb {
     }
 
     /// RFC 9293 §3.10.7.3: the RST for a segment that is not of this connection, which stays as it is.
-    pub(super) fn plan_stray_reset(&mut self) -> SegmentPlan {
+    pub(super) fn plan_stray_reset(&mut self, cx: &Context<'_>) -> SegmentPlan {
         self.marks.remove(Marks::STRAY_RESET_DUE);
-        SegmentPlan::control(self.stray, SeqNumber(0), Flags::RST)
+        let seq = cx.slabs.rare(self.rare).map_or(SeqNumber(0), |rare| rare.stray);
+        SegmentPlan::control(seq, SeqNumber(0), Flags::RST)
     }
 }
 

@@ -3,11 +3,11 @@
 use portolan_link::Chunks;
 use portolan_wire::tcp::Flags;
 
+use super::super_segment::set_super_segment;
 use super::{Blocked, Run};
 use crate::congestion::Sent;
-use crate::numbers::to_u16;
 use crate::tcb::{Marks, Tcb};
-use crate::{Context, SegmentPlan};
+use crate::{Context, OptionFlags, SegmentPlan};
 
 impl Tcb {
     /// The run of new text to send now, or why there is none. RFC 9293 SHLD-28: full segments where possible.
@@ -43,7 +43,10 @@ impl Tcb {
     /// Whether a run that ends with the last octet written may end in a segment that is not full. RFC 9293
     /// SHLD-7, Nagle: only if nothing is under way; or if no more can come.
     fn may_send_tail(&self, len: u32, full: u32) -> bool {
-        len.is_multiple_of(full) || self.options.nodelay || self.outstanding() == 0 || self.fin_is_due()
+        len.is_multiple_of(full)
+            || self.options.has(OptionFlags::NODELAY)
+            || self.outstanding() == 0
+            || self.fin_is_due()
     }
 
     /// RFC 9293 §3.8.6.2.1, MUST-38: a segment that is not full waits, unless it is worth half of the largest
@@ -89,13 +92,17 @@ impl Tcb {
         let last = run.seq + got == self.snd.end;
         let mut plan = self.plan(cx, run.seq, text_flags(got, last, fin));
         plan.text_len = got;
-        plan.gso_size = if got > full { to_u16(full) } else { 0 };
-        cx.slabs.flight_or_new(&mut self.flight).on_sent(run.seq, len, cx.now);
+        set_super_segment(cx, &mut plan, full);
+        let delivered = self.delivered(cx.slabs);
+        cx.slabs.flight_or_new(&mut self.flight).on_sent(run.seq, len, cx.now, delivered);
         self.snd.nxt += len;
         self.sent_at = cx.now;
         self.marks.remove(Marks::OVERRIDE | Marks::PROBE_DUE);
         let mut cc_cx = self.cc_context(cx, in_flight, outstanding);
-        self.cc.get_mut().on_transmit(&mut cc_cx, &Sent { text_len: got, retransmission: false });
+        let app_limited = self.is_app_limited(cx.slabs);
+        self.cc
+            .get_mut()
+            .on_transmit(&mut cc_cx, &Sent { text_len: got, retransmission: false, app_limited });
         Some(plan)
     }
 

@@ -1,3 +1,4 @@
+use crate::OptionFlags;
 use crate::testing::{Rig, plain};
 
 // RFC 9293 SHLD-7
@@ -18,7 +19,7 @@ fn nagle_holds_a_small_segment_while_one_is_under_way() {
 fn nagle_can_be_turned_off() {
     let mut rig = Rig::established_with(
         plain(),
-        |options| options.nodelay = true,
+        |options| options.common.flags |= OptionFlags::NODELAY,
         "S. 0:0(0) ack 1 win 60000 <mss 1000,sackOK,wscale 0>",
     );
     rig.write(10);
@@ -85,6 +86,7 @@ fn a_small_window_is_not_worth_a_segment_unless_it_is_half_of_the_largest() {
 fn super_segments_are_whole_multiples_and_the_budget_counts() {
     let mut rig = Rig::established();
     rig.host.gso_max = 65_535;
+    rig.host.config.super_segment_min = 64;
     rig.write(9_500);
     let (plan, text) = rig.poll(3_500).unwrap();
     assert_eq!((plan.text_len, plan.gso_size, text.len()), (3_000, 1_000, 3_000));

@@ -20,6 +20,7 @@ fn a_fin_is_sent_again_with_its_text() {
 fn text_sent_again_is_cut_to_the_segment_size_of_now() {
     let mut rig = Rig::established();
     rig.host.gso_max = 65_535;
+    rig.host.config.super_segment_min = 64;
     rig.write(5_000);
     assert_eq!(rig.poll(u32::MAX).unwrap().0.text_len, 5_000);
     (rig.host.mss, rig.host.gso_max) = (400, 0);
@@ -35,8 +36,8 @@ fn text_sent_again_is_cut_to_the_segment_size_of_now() {
 #[test]
 fn the_user_timeout_ends_the_connection() {
     let mut rig = Rig::established();
-    let mut options = rig.tcb.options();
-    options.user_timeout_ms = 3_000;
+    let mut options = rig.tcb.options(&rig.host.slabs);
+    options.common.user_timeout_ms = 3_000;
     rig.tcb.set_options(&mut rig.host.cx(), &options);
     rig.write(100);
     rig.drain();

@@ -1,0 +1,33 @@
+//! State of features that few connections use.
+//!
+//! A connection that uses none of them pays four octets for the slot. The record is taken at the first use and
+//! given back with the connection.
+
+use portolan_wire::SeqNumber;
+
+use crate::SeldomOptions;
+use crate::slab::Reuse;
+
+/// What the rarely used features of one connection remember.
+#[derive(Debug)]
+pub(crate) struct Rare {
+    /// The number of a RST to send; see [`crate::tcb::Marks::STRAY_RESET_DUE`].
+    pub(crate) stray: SeqNumber,
+    pub(crate) options: SeldomOptions,
+}
+
+impl Default for Rare {
+    fn default() -> Rare {
+        Rare { stray: SeqNumber(0), options: SeldomOptions::default() }
+    }
+}
+
+impl Reuse for Rare {
+    fn reset(&mut self) {
+        *self = Rare::default();
+    }
+
+    fn heap_octets(&self) -> usize {
+        0
+    }
+}
