@@ -104,6 +104,7 @@ impl Tcb {
         self.timers = Timers::NONE;
         self.set_limit(cx.now, Limit::Idle);
         cx.slabs.give_flight(&mut self.flight);
+        cx.slabs.give_congestion(&mut self.cc.slot);
         if let Some(queues) = cx.slabs.queues_mut(self.queues) {
             queues.send.clear(cx.pool);
             queues.receive.later.clear();
@@ -132,6 +133,7 @@ impl Tcb {
         self.timers = Timers { idle: cx.now.plus_micros(u64::from(cx.config.time_wait_us)), ..Timers::NONE };
         self.marks.remove(Marks::PROBE_DUE | Marks::OVERRIDE | Marks::PERSIST);
         cx.slabs.give_flight(&mut self.flight);
+        cx.slabs.give_congestion(&mut self.cc.slot);
         *signals |= Signals::TIME_WAIT;
     }
 

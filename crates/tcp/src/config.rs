@@ -4,6 +4,8 @@
 
 use bitflags::bitflags;
 
+use crate::congestion::{CongestionAlgorithm, CubicRules, UserAlgorithm};
+
 /// Octets of a buffer: where it starts, and how far it may grow by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BufferSize {
@@ -22,15 +24,6 @@ pub struct Keepalive {
     pub interval_s: u16,
     /// Probes without an answer after which the connection is given up (`tcp_keepalive_probes`, `TCP_KEEPCNT`).
     pub probes: u8,
-}
-
-/// Which congestion controller new connections get (`tcp_congestion_control`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub enum CongestionAlgorithm {
-    /// RFC 5681 with RFC 6582.
-    #[default]
-    NewReno,
 }
 
 /// The knobs of all connections of one host.
@@ -95,8 +88,19 @@ pub struct Config {
     pub challenge_ack_us: u32,
     /// Idle time after which a connection gives back its empty queues and flight records, in microseconds.
     pub queues_idle_us: u32,
-    /// The congestion controller.
+    /// The congestion controller of new sockets (`tcp_congestion_control`).
     pub congestion: CongestionAlgorithm,
+    /// Congestion controllers of the user's own.
+    pub user_congestion: &'static [UserAlgorithm],
+    /// Whose rules CUBIC follows.
+    pub cubic_rules: CubicRules,
+    /// The most segments by which one ACK opens the window in slow start: RFC 3465's L, which it wants to be 2, and
+    /// RFC 9406's, which it wants to be 8 without pacing; 0 is no limit, as on Linux.
+    pub abc_limit: u8,
+    /// Whether the window shrinks when nothing was sent for an RTO (RFC 5681 §4.1; `tcp_slow_start_after_idle`).
+    pub slow_start_after_idle: bool,
+    /// Whether every connection is paced, and not only those whose controller asks for it.
+    pub pacing: bool,
 }
 
 impl Default for Config {
@@ -130,7 +134,12 @@ impl Default for Config {
             keepalive: Keepalive { time_s: 7200, interval_s: 75, probes: 9 },
             challenge_ack_us: 500_000,
             queues_idle_us: 10_000_000,
-            congestion: CongestionAlgorithm::NewReno,
+            congestion: CongestionAlgorithm::Cubic,
+            user_congestion: &[],
+            cubic_rules: CubicRules::Rfc9438,
+            abc_limit: 0,
+            slow_start_after_idle: true,
+            pacing: false,
         }
     }
 }
@@ -179,6 +188,8 @@ pub struct CommonOptions {
     /// Milliseconds that sent text may stay unacknowledged before the connection is given up; 0 leaves that to
     /// [`Config::retries2`] (`TCP_USER_TIMEOUT`; RFC 9293 MUST-21).
     pub user_timeout_ms: u32,
+    /// The congestion controller (`TCP_CONGESTION`).
+    pub congestion: CongestionAlgorithm,
 }
 
 /// The part of [`SocketOptions`] that few applications set.
@@ -252,6 +263,7 @@ impl SocketOptions {
                 recv_buffer_max: config.recv_buffer.max,
                 send_buffer_max: config.send_buffer.max,
                 user_timeout_ms: 0,
+                congestion: config.congestion,
             },
             seldom: SeldomOptions::default(),
         }

@@ -2,6 +2,7 @@
 
 use portolan_link::Instant;
 
+use crate::congestion::record::Record;
 use crate::output::Blocked;
 use crate::tcb::{Marks, Tcb};
 use crate::timers::Timers;
@@ -128,6 +129,9 @@ impl Tcb {
         }
         if self.outstanding() == 0 {
             cx.slabs.give_flight(&mut self.flight);
+            if cx.slabs.congestion(self.cc.slot).is_some_and(Record::is_replaceable) {
+                cx.slabs.give_congestion(&mut self.cc.slot);
+            }
         }
         if cx.slabs.queues(self.queues).is_some_and(crate::context::Queues::is_empty) {
             cx.slabs.give_queues(&mut self.queues, cx.pool);
@@ -136,7 +140,8 @@ impl Tcb {
 
     /// When the connection will have been idle for long enough to give memory back; never, if it has none.
     fn release_deadline(&self, cx: &Context<'_>) -> Instant {
-        if self.flight.is_none() && self.queues.is_none() {
+        let controller = cx.slabs.congestion(self.cc.slot).is_some_and(Record::is_replaceable);
+        if self.flight.is_none() && self.queues.is_none() && !controller {
             return Instant::MAX;
         }
         self.heard_at.max(self.sent_at).plus_micros(u64::from(cx.config.queues_idle_us))

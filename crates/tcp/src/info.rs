@@ -149,7 +149,7 @@ impl Tcb {
             sndbuf_limited_us,
             app_limited: matches!(self.decide_text(cx, u32::MAX), Err(Blocked::NoText))
                 && flight.recovery.phase == Phase::Open
-                && !self.has(Marks::WINDOW_LIMITED),
+                && self.in_flight(cx.slabs).saturating_add(u32::from(snd_mss)) <= cwnd,
         }
     }
 }

@@ -67,10 +67,9 @@ mod trace;
 mod window;
 
 pub use config::{
-    BufferSize, CommonOptions, Config, CongestionAlgorithm, FinWait2, Keepalive, OptionFlags, SeldomOptions,
-    SocketOptions,
+    BufferSize, CommonOptions, Config, FinWait2, Keepalive, OptionFlags, SeldomOptions, SocketOptions,
 };
-pub use congestion::{CongestionControl, Controller};
+pub use congestion::{CcInfo, CongestionAlgorithm, CongestionControl, CubicRules, UserAlgorithm};
 pub use context::{Context, Slabs};
 pub use embryo::{Embryo, EmbryoDeadline, EmbryoVerdict};
 pub use error::Error;

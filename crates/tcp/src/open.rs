@@ -5,6 +5,7 @@ use portolan_wire::tcp::Options;
 use portolan_wire::{Mss, SeqNumber, WindowScale};
 
 use crate::challenge::AnswerLimit;
+use crate::congestion::Congestion;
 use crate::embryo::Embryo;
 use crate::limits::{Limit, LimitClock};
 use crate::paws::Timestamps;
@@ -12,7 +13,7 @@ use crate::rtt::Rtt;
 use crate::tcb::{Counters, Marks, ReceiveSpace, SendSpace, Tcb};
 use crate::timers::Timers;
 use crate::window::{BUFFER_MIN, scale_for, syn_window};
-use crate::{Context, Controller, Segment, Signals, SocketOptions, State, TraceEvent, Transition};
+use crate::{Context, Segment, Signals, SocketOptions, State, TraceEvent, Transition};
 
 /// RFC 9293 MUST-15: what a peer without an MSS option takes. (IPv6 would allow 1220; the family is not known
 /// here.)
@@ -75,7 +76,7 @@ impl Tcb {
             heard_at: cx.now,
             sent_at: cx.now,
             counters: Counters::default(),
-            cc: Controller::new(cx.config, DEFAULT_MSS, false),
+            cc: Congestion::new(cx.config, DEFAULT_MSS, false),
             snd: SendSpace {
                 iss,
                 una: iss,
@@ -156,8 +157,8 @@ impl Tcb {
         self.timers.retransmit = Instant::MAX;
         self.measure_handshake(cx, segment, syn_lost);
         (self.retries, self.backoffs) = (0, 0);
-        if matches!(self.cc, Controller::NewReno(_)) {
-            self.cc = Controller::new(cx.config, self.full_text(cx), syn_lost);
+        if self.cc.slot.is_none() {
+            self.cc = Congestion::new(cx.config, self.full_text(cx), syn_lost);
         }
         self.move_on(cx, event);
         self.trace_congestion(cx);

@@ -162,9 +162,10 @@ impl Tcb {
     /// Notes what keeps the connection from sending more, for the controller and for `TCP_INFO`.
     fn note_limit(&mut self, cx: &mut Context<'_>) {
         let in_flight = self.in_flight(cx.slabs);
-        let full = u32::from(self.full_text(cx));
-        // RFC 7661 §4.1: whether the window was used, or the application or the peer was the limit.
-        self.marks.set(Marks::WINDOW_LIMITED, in_flight.saturating_add(full) > self.cc.window());
+        let limited = in_flight.saturating_add(self.full_text(cx).into()) > self.cc.window();
+        if let Some(record) = cx.slabs.congestion_mut(self.cc.slot).filter(|_| self.outstanding() > 0) {
+            record.usage.note(self.snd.una, self.snd.nxt, limited);
+        }
         let limit = match self.decide_text(cx, u32::MAX) {
             Err(Blocked::Window) => Limit::ReceiveWindow,
             Err(Blocked::NoText) if self.outstanding() == 0 => Limit::Idle,

@@ -3,13 +3,12 @@
 //! Here are its fields and what reads them. What changes them is in `open` (the beginning), `input` (segments),
 //! `output` (sending), `application` (calls), `deadline` (time) and `close` (the end).
 
-use alloc::boxed::Box;
-
 use bitflags::bitflags;
 use portolan_link::{Instant, Pool};
 use portolan_wire::{SeqNumber, WindowScale};
 
 use crate::challenge::AnswerLimit;
+use crate::congestion::Congestion;
 use crate::context::Queues;
 use crate::flight::Flight;
 use crate::limits::{Limit, LimitClock};
@@ -18,8 +17,8 @@ use crate::rtt::Rtt;
 use crate::slab::Slot;
 use crate::timers::Timers;
 use crate::{
-    CommonOptions, CongestionControl, Context, Controller, DropReason, Error, SeldomOptions, Signals, Slabs,
-    SocketOptions, State, TimeWait, TraceEvent, Transition,
+    CommonOptions, Context, DropReason, Error, SeldomOptions, Signals, Slabs, SocketOptions, State, TimeWait,
+    TraceEvent, Transition,
 };
 
 /// The send sequence space (RFC 9293 §3.3.1, figure 3).
@@ -110,8 +109,6 @@ bitflags! {
         const PERSIST = 1 << 13;
         /// The window has been small for long: send what fits (RFC 9293 §3.8.6.2.1).
         const OVERRIDE = 1 << 14;
-        /// The congestion window limited the last sending.
-        const WINDOW_LIMITED = 1 << 15;
         /// The host has no way to send what is to be sent; the retransmission timer says for how long.
         const UNSENDABLE = 1 << 16;
     }
@@ -127,7 +124,7 @@ pub struct Tcb {
     /// When a SYN or text was last sent.
     pub(crate) sent_at: Instant,
     pub(crate) counters: Counters,
-    pub(crate) cc: Controller,
+    pub(crate) cc: Congestion,
     pub(crate) snd: SendSpace,
     pub(crate) rcv: ReceiveSpace,
     pub(crate) rtt: Rtt,
@@ -184,7 +181,9 @@ impl Tcb {
 
     /// Changes the options. The buffers' limits hold from now on; the window scale is what it was at the SYN.
     pub fn set_options(&mut self, cx: &mut Context<'_>, options: &SocketOptions) {
-        self.options = options.common;
+        self.set_algorithm(cx, options.common.congestion);
+        let congestion = self.options.congestion;
+        self.options = CommonOptions { congestion, ..options.common };
         self.keep_seldom(cx.slabs, &options.seldom);
         let buffer_max = options.common.recv_buffer_max.max(crate::window::BUFFER_MIN);
         self.rcv.buffer = self.rcv.buffer.min(buffer_max);
@@ -192,11 +191,6 @@ impl Tcb {
             self.timers.idle = Instant::MAX;
         }
         self.rearm(cx);
-    }
-
-    /// Replaces the congestion controller.
-    pub fn set_congestion_control(&mut self, control: Box<dyn CongestionControl>) {
-        self.cc = Controller::Custom(Box::new(control));
     }
 
     /// Why the connection ended, if it did with an error.
@@ -234,6 +228,7 @@ impl Tcb {
         slabs.give_flight(&mut self.flight);
         slabs.give_queues(&mut self.queues, pool);
         slabs.give_rare(&mut self.rare);
+        slabs.give_congestion(&mut self.cc.slot);
     }
 
     pub(crate) fn has(&self, mark: Marks) -> bool {

@@ -13,8 +13,8 @@ use portolan_wire::tcp::{Flags, Options, Timestamps};
 use portolan_wire::{Mss, SeqNumber};
 
 use crate::{
-    Config, Context, Error, Segment, SegmentPlan, Signals, Slabs, SocketOptions, State, Tcb, TcpStats,
-    TraceEvent, Tracer,
+    Config, CongestionAlgorithm, Context, Error, Segment, SegmentPlan, Signals, Slabs, SocketOptions, State,
+    Tcb, TcpStats, TraceEvent, Tracer,
 };
 
 pub(crate) mod pair;
@@ -96,9 +96,11 @@ pub(crate) struct Rig {
     pub(crate) read: u64,
 }
 
-/// Linux's defaults without timestamps, so that segments are short to write.
+/// Linux's defaults without timestamps, so that segments are short to write, and with windows that are easy to
+/// foretell.
 pub(crate) fn plain() -> Config {
-    Config { timestamps: false, quick_acks: 0, ..Config::default() }
+    let congestion = CongestionAlgorithm::NewReno;
+    Config { timestamps: false, quick_acks: 0, congestion, ..Config::default() }
 }
 
 impl Rig {

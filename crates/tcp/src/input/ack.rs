@@ -5,7 +5,7 @@ use portolan_wire::SeqNumber;
 use portolan_wire::tcp::Flags;
 
 use crate::challenge::{Discard, Reply, Step};
-use crate::congestion::{AckSample, CcContext, CongestionEvent};
+use crate::congestion::{AckSample, CongestionEvent};
 use crate::flight::Acked;
 use crate::numbers::micros_u32;
 use crate::recovery::{Ack, Change, Phase};
@@ -239,8 +239,8 @@ impl Tcb {
         brought: Brought,
         change: Change,
     ) {
-        let old = (self.cc.window(), self.cc.threshold());
-        let slow_start = old.0 < old.1 && old.0 / 2 < before.in_flight;
+        let (cwnd, slow_start) = (self.cc.window(), self.cc.in_slow_start());
+        let usage = cx.slabs.congestion(self.cc.slot).map(|record| record.usage);
         let (delivered_total, min_rtt_us) = (self.delivered(cx.slabs), self.rtt.min_us());
         let (rate, lost) = match cx.slabs.flight_mut(self.flight) {
             Some(flight) => (
@@ -257,17 +257,21 @@ impl Tcb {
             prior_in_flight: before.in_flight,
             rtt_us: brought.rtt_us,
             rate,
-            window_limited: self.has(Marks::WINDOW_LIMITED) || slow_start,
+            window_limited: usage.is_some_and(|usage| usage.allows_growth(cwnd, slow_start)),
             app_limited: self.is_app_limited(cx.slabs),
             in_recovery: before.phase == Phase::Recovery || change == Change::Entered,
         };
-        let mut cc_cx = self.cc_context(cx, before.in_flight, before.outstanding);
-        if change == Change::Entered {
-            self.cc.get_mut().on_congestion(&mut cc_cx, CongestionEvent::Loss);
-        }
-        if brought.delivered > 0 || ack.acked > 0 {
-            self.cc.get_mut().on_ack(&mut cc_cx, &sample);
-        }
+        self.control(cx, before.in_flight, before.outstanding, |cc, cc_cx| {
+            if change == Change::Entered {
+                cc.on_congestion(cc_cx, CongestionEvent::Loss);
+            }
+            if brought.delivered > 0 || ack.acked > 0 {
+                cc.on_ack(cc_cx, &sample);
+            }
+            if change == Change::Left {
+                cc.on_recovered(cc_cx);
+            }
+        });
         match change {
             Change::None => {}
             Change::Entered => {
@@ -277,21 +281,6 @@ impl Tcb {
                 self.trace(cx, TraceEvent::RecoveryBegins { recover: ack.nxt });
             }
             Change::Left => self.trace(cx, TraceEvent::RecoveryEnds),
-        }
-        if old != (self.cc.window(), self.cc.threshold()) {
-            self.trace_congestion(cx);
-        }
-    }
-
-    pub(crate) fn cc_context<'a>(&self, cx: &Context<'a>, in_flight: u32, outstanding: u32) -> CcContext<'a> {
-        CcContext {
-            now: cx.now,
-            mss: self.full_text(cx),
-            srtt_us: self.rtt.srtt_us(),
-            in_flight,
-            outstanding,
-            random: cx.random,
-            config: cx.config,
         }
     }
 
