@@ -204,7 +204,7 @@ impl Stack {
         min_iss: Option<SeqNumber>,
     ) -> Result<(), DropReason> {
         match self.taker(incoming, frame.link) {
-            Some(Taker::Listener(listener)) => self.listener_input(listener, incoming, min_iss),
+            Some(Taker::Listener(listener)) => self.listener_input(listener, incoming, frame, min_iss),
             Some(Taker::Gateway) => self.new_request(incoming, frame),
             None => {
                 if let Some(plan) = reset_for(&incoming.segment) {

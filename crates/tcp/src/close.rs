@@ -98,7 +98,13 @@ impl Tcb {
         }
         self.error = self.error.or(error);
         self.marks.remove(
-            Marks::SYN_DUE | Marks::PROBE_DUE | Marks::OVERRIDE | Marks::PERSIST | Marks::WANTS_WRITE,
+            Marks::SYN_DUE
+                | Marks::SYN_DEFERRED
+                | Marks::UNPROVEN
+                | Marks::PROBE_DUE
+                | Marks::OVERRIDE
+                | Marks::PERSIST
+                | Marks::WANTS_WRITE,
         );
         self.acks_owed = 0;
         self.timers = Timers::NONE;
@@ -164,8 +170,11 @@ impl Tcb {
         hard: bool,
         error: Error,
     ) -> Signals {
-        let under_way = seq.in_window(self.snd.una, self.outstanding());
-        let signals = match self.state {
+        // The SYN-ACK of a Fast Open lies before SND.UNA.
+        let unproven = u32::from(self.has(Marks::UNPROVEN));
+        let under_way = seq.in_window(self.snd.una.back(unproven), self.outstanding() + unproven);
+        cx.stats.out_of_window_icmps += u64::from(!under_way);
+        let signals = match self.state() {
             State::SynSent | State::SynReceived if under_way && (hard || self.state == State::SynSent) => {
                 cx.stats.attempt_fails += 1;
                 Signals::TIMED_OUT | self.end(cx, Some(error))
@@ -181,7 +190,9 @@ impl Tcb {
     pub fn on_mtu(&mut self, cx: &mut Context<'_>, seq: SeqNumber, mss: u16) -> Signals {
         let under_way = seq.in_window(self.snd.una, self.outstanding());
         let too_large = mss < self.snd.mss.max(cx.config.min_mss);
-        if under_way
+        if under_way && self.shorten_syn(cx, mss) {
+            self.timers.retransmit = Instant::MAX;
+        } else if under_way
             && too_large
             && let Some(flight) = cx.slabs.flight_mut(self.flight)
         {

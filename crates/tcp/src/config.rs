@@ -26,6 +26,25 @@ pub struct Keepalive {
     pub probes: u8,
 }
 
+bitflags! {
+    /// What a host does of Fast Open, with Linux's bits of `net.ipv4.tcp_fastopen`; others mean nothing.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct FastOpenKnob: u32 {
+        /// Active opens may use it.
+        const CLIENT = 0x1;
+        /// Listeners that ask for it have it.
+        const SERVER = 0x2;
+        /// Active opens send text without a cookie.
+        const CLIENT_NO_COOKIE = 0x4;
+        /// Listeners take text without a cookie.
+        const SERVER_NO_COOKIE = 0x200;
+        /// All listeners have it, also those that do not ask.
+        const ALL_LISTENERS = 0x400;
+        /// Every bit of the sysctl can be kept.
+        const _ = !0;
+    }
+}
+
 /// The knobs of all connections of one host.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
@@ -55,6 +74,11 @@ pub struct Config {
     pub super_segment_min: u8,
     /// Whether super-segments carry PSH, as on Linux.
     pub push_super_segments: bool,
+    /// Fast Open (`tcp_fastopen`).
+    pub fast_open: FastOpenKnob,
+    /// Seconds that active Fast Opens pause for when a network seems to drop them; they double with each time. 0 is
+    /// never (`tcp_fastopen_blackhole_timeout_sec`).
+    pub fast_open_black_hole_s: u32,
     /// Octets of received text that wait for the application (`tcp_rmem`).
     pub recv_buffer: BufferSize,
     /// Octets of text that wait to be sent or acknowledged (`tcp_wmem`).
@@ -118,6 +142,8 @@ impl Default for Config {
             quick_acks: 16,
             super_segment_min: 2,
             push_super_segments: true,
+            fast_open: FastOpenKnob::CLIENT,
+            fast_open_black_hole_s: 0,
             recv_buffer: BufferSize { initial: 128 * 1024, max: 6 * 1024 * 1024 },
             send_buffer: BufferSize { initial: 128 * 1024, max: 4 * 1024 * 1024 },
             notsent_low_water: u32::MAX,

@@ -41,8 +41,13 @@ impl Tcb {
     }
 
     fn on_retransmit_deadline(&mut self, cx: &mut Context<'_>) -> Signals {
-        if self.is_given_up(cx) {
-            return self.give_up(cx, Error::TimedOut);
+        if self.has(Marks::UNPROVEN) {
+            return self.on_unproven_timeout(cx);
+        }
+        let given_up = self.is_given_up(cx);
+        let news = self.suspect_black_hole(cx, given_up);
+        if given_up {
+            return news | self.give_up(cx, Error::TimedOut);
         }
         if self.has(Marks::PERSIST) {
             self.on_persist_timeout(cx);
@@ -60,7 +65,7 @@ impl Tcb {
             self.marks.insert(Marks::SYN_DUE);
             self.timers.retransmit = self.retransmit_deadline(cx);
         }
-        Signals::empty()
+        news
     }
 
     /// RFC 9293 §3.8.3, MUST-20: R2 is reached. It is a number of retransmissions, or of probes without an
@@ -189,7 +194,7 @@ impl Tcb {
     }
 
     fn rearm_retransmit(&mut self, cx: &Context<'_>) {
-        if self.outstanding() > 0 {
+        if self.outstanding() > 0 || self.has(Marks::UNPROVEN) {
             if self.has(Marks::PERSIST) {
                 self.stop_persist();
             }

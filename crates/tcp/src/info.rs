@@ -15,6 +15,10 @@ pub struct Info {
     pub timestamps: bool,
     /// Whether selective acknowledgements are in use.
     pub sack: bool,
+    /// Whether a SYN brought or took text that was accepted (`TCPI_OPT_SYN_DATA`).
+    pub syn_data: bool,
+    /// Whether the connection came from a Fast Open's SYN (`TCPI_OPT_TFO_CHILD`).
+    pub fast_open_child: bool,
     /// The shift of windows that the peer sends.
     pub snd_wscale: u8,
     /// The shift of windows that this side sends.
@@ -107,9 +111,11 @@ impl Tcb {
         let bytes_retransmitted = u64::from(counters.bytes_retransmitted);
         let unacked_text = self.snd.nxt.min(self.snd.end).since(self.snd.una).unwrap_or(0);
         Info {
-            state: self.state,
+            state: self.state(),
             timestamps: self.has(Marks::TIMESTAMPS),
             sack: self.has(Marks::SACK),
+            syn_data: self.has(Marks::SYN_DATA),
+            fast_open_child: cx.slabs.rare(self.rare).is_some_and(|rare| rare.fast_open.child),
             snd_wscale: self.snd.scale.get(),
             rcv_wscale: self.rcv.scale.get(),
             rtt_us: self.rtt.srtt_us(),

@@ -53,7 +53,7 @@ impl Tcb {
     ) -> Step {
         self.check_sequence(cx, segment)?;
         self.check_reset(cx, segment, signals)?;
-        self.check_syn(segment)?;
+        self.check_syn(cx, segment)?;
         self.check_ack(cx, segment, signals)?;
         if self.state == State::Closed {
             return Ok(());

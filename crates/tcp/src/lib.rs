@@ -37,6 +37,7 @@ mod context;
 mod deadline;
 mod embryo;
 mod error;
+mod fast_open;
 mod flight;
 mod info;
 mod input;
@@ -67,12 +68,14 @@ mod trace;
 mod window;
 
 pub use config::{
-    BufferSize, CommonOptions, Config, FinWait2, Keepalive, OptionFlags, SeldomOptions, SocketOptions,
+    BufferSize, CommonOptions, Config, FastOpenKnob, FinWait2, Keepalive, OptionFlags, SeldomOptions,
+    SocketOptions,
 };
 pub use congestion::{CcInfo, CongestionAlgorithm, CongestionControl, CubicRules, UserAlgorithm};
 pub use context::{Context, Slabs};
 pub use embryo::{Embryo, EmbryoDeadline, EmbryoVerdict};
 pub use error::Error;
+pub use fast_open::{FastOpenNews, FastOpenOffer};
 pub use info::Info;
 pub use segment::{Segment, SegmentPlan, reset_for};
 pub use signals::{DropReason, Signals};

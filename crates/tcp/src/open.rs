@@ -153,9 +153,10 @@ impl Tcb {
         signals: &mut Signals,
     ) {
         let syn_lost = self.retries > 0;
-        self.snd.una = self.snd.nxt;
+        self.snd.una = segment.ack;
         self.timers.retransmit = Instant::MAX;
-        self.measure_handshake(cx, segment, syn_lost);
+        self.settle_syn_text(cx, segment, signals);
+        self.measure_handshake(cx, segment, syn_lost, self.sent_at);
         (self.retries, self.backoffs) = (0, 0);
         if self.cc.slot.is_none() {
             self.cc = Congestion::new(cx.config, self.full_text(cx), syn_lost);
@@ -171,12 +172,18 @@ impl Tcb {
 
     /// RFC 9293 MUST-18 (Karn): a SYN that was sent twice measures nothing, unless timestamps tell which one is
     /// meant.
-    fn measure_handshake(&mut self, cx: &mut Context<'_>, segment: &Segment, syn_lost: bool) {
+    pub(crate) fn measure_handshake(
+        &mut self,
+        cx: &mut Context<'_>,
+        segment: &Segment,
+        syn_lost: bool,
+        sent_at: Instant,
+    ) {
         let echo = segment.options.timestamps.filter(|_| self.has(Marks::TIMESTAMPS)).map(|ts| ts.echo);
         let sample_us = if syn_lost {
             echo.and_then(|echo| self.ts.round_trip_us(echo, cx.now))
         } else {
-            Some(cx.now.micros_since(self.sent_at))
+            Some(cx.now.micros_since(sent_at))
         };
         match sample_us {
             Some(sample_us) => self.measure(cx, sample_us, 1),

@@ -68,7 +68,7 @@ impl Tcb {
         let plan = match action {
             Action::Reset => Some(self.plan_reset()),
             Action::StrayReset => Some(self.plan_stray_reset(cx)),
-            Action::Syn => Some(self.plan_syn(cx)),
+            Action::Syn => Some(self.plan_syn(cx, text)),
             Action::Resend(run) => self.plan_resend(cx, run, text),
             Action::Send(run) => self.plan_text(cx, run, text),
             Action::Probe => Some(self.plan_probe(cx)),

@@ -6,6 +6,7 @@
 use portolan_wire::SeqNumber;
 
 use crate::SeldomOptions;
+use crate::fast_open::FastOpenState;
 use crate::slab::Reuse;
 
 /// What the rarely used features of one connection remember.
@@ -13,12 +14,13 @@ use crate::slab::Reuse;
 pub(crate) struct Rare {
     /// The number of a RST to send; see [`crate::tcb::Marks::STRAY_RESET_DUE`].
     pub(crate) stray: SeqNumber,
+    pub(crate) fast_open: FastOpenState,
     pub(crate) options: SeldomOptions,
 }
 
 impl Default for Rare {
     fn default() -> Rare {
-        Rare { stray: SeqNumber(0), options: SeldomOptions::default() }
+        Rare { stray: SeqNumber(0), fast_open: FastOpenState::default(), options: SeldomOptions::default() }
     }
 }
 

@@ -28,6 +28,8 @@ bitflags! {
         const CLOSED = 1 << 8;
         /// The segment was discarded, wholly or its text; [`crate::Tcb::last_drop`] has the reason.
         const DROPPED = 1 << 9;
+        /// [`crate::Tcb::fast_open_news`] has something for the host to remember.
+        const FAST_OPEN = 1 << 15;
     }
 }
 

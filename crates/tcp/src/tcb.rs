@@ -111,6 +111,12 @@ bitflags! {
         const OVERRIDE = 1 << 14;
         /// The host has no way to send what is to be sent; the retransmission timer says for how long.
         const UNSENDABLE = 1 << 16;
+        /// The SYN waits for the first write, which it takes along.
+        const SYN_DEFERRED = 1 << 29;
+        /// A Fast Open that is not answered: the SYN-ACK is not acknowledged, though the connection is open.
+        const UNPROVEN = 1 << 30;
+        /// A SYN brought or took text that was accepted (`TCPI_OPT_SYN_DATA`).
+        const SYN_DATA = 1 << 31;
     }
 }
 
@@ -155,10 +161,13 @@ pub struct Tcb {
 }
 
 impl Tcb {
-    /// The state.
+    /// The state. RFC 7413 §4.2.2: a Fast Open is in SYN-RECEIVED until its SYN-ACK is acknowledged.
     #[must_use]
     pub fn state(&self) -> State {
-        self.state
+        match self.state {
+            State::Established if self.has(Marks::UNPROVEN) => State::SynReceived,
+            state => state,
+        }
     }
 
     /// The options.

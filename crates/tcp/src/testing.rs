@@ -9,7 +9,7 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use portolan_link::{Chunks, Instant, Pool};
-use portolan_wire::tcp::{Flags, Options, Timestamps};
+use portolan_wire::tcp::{FastOpen, Flags, Options, Timestamps};
 use portolan_wire::{Mss, SeqNumber};
 
 use crate::{
@@ -214,7 +214,8 @@ impl Rig {
     fn show(&self, plan: &SegmentPlan, text: &[u8]) -> String {
         let start = plan.seq.0.wrapping_sub(ISS);
         if !text.is_empty() {
-            assert_eq!(text, stream(u64::from(start) - 1, text.len()), "the text is the stream's");
+            let first = u64::from(start) + u64::from(plan.flags.contains(Flags::SYN)) - 1;
+            assert_eq!(text, stream(first, text.len()), "the text is the stream's");
         }
         let end = start.wrapping_add(plan.text_len);
         let mut line = format!("{} {start}:{end}({})", plan.flags, plan.text_len);
@@ -399,6 +400,8 @@ fn parse_options(text: &str) -> Options {
             "mss" => options.mss = Mss::new(number(1) as u16),
             "sackOK" => options.sack_permitted = true,
             "wscale" => options.window_scale = Some(number(1) as u8),
+            "FO" => options.fast_open = Some(parse_cookie(words.get(1))),
+            "FOEXP" => options.fast_open = Some(parse_cookie(words.get(1)).in_experiment(true)),
             "TS" => options.timestamps = Some(Timestamps { value: number(2), echo: number(4) }),
             "sack" => {
                 for block in &words[1..] {
@@ -411,6 +414,16 @@ fn parse_options(text: &str) -> Options {
         }
     }
     options
+}
+
+/// The cookie in hexadecimal; none is a request.
+fn parse_cookie(word: Option<&&str>) -> FastOpen {
+    let digits = word.map_or("", |word| word);
+    let octets = digits.as_bytes().chunks(2).map(|pair| {
+        let pair = core::str::from_utf8(pair).expect("digits");
+        u8::from_str_radix(pair, 16).expect("two digits")
+    });
+    FastOpen::cookie(&octets.collect::<Vec<u8>>()).unwrap_or(FastOpen::REQUEST)
 }
 
 fn show_options(options: &Options) -> String {
@@ -426,6 +439,11 @@ fn show_options(options: &Options) -> String {
     }
     if let Some(scale) = options.window_scale {
         parts.push(format!("wscale {scale}"));
+    }
+    if let Some(fast_open) = options.fast_open {
+        let name = if fast_open.is_experimental() { "FOEXP" } else { "FO" };
+        let digits: String = fast_open.as_bytes().iter().map(|octet| format!("{octet:02x}")).collect();
+        parts.push(format!("{name} {digits}").trim_end().to_string());
     }
     if !options.sack.is_empty() {
         let edge = |seq: SeqNumber| seq.0.wrapping_sub(IRS);

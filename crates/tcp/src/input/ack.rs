@@ -39,9 +39,11 @@ impl Tcb {
         if !segment.has(Flags::ACK) {
             return Err(Discard::new(DropReason::NoAck, Reply::Nothing));
         }
+        if self.has(Marks::UNPROVEN) {
+            self.prove(cx, segment, signals)?;
+        }
         if self.state == State::SynReceived {
-            // RFC 9293 §3.10.7.4: SND.UNA < SEG.ACK =< SND.NXT, and our SYN is all that there is between them.
-            if segment.ack != self.snd.nxt || self.snd.nxt == self.snd.iss {
+            if !self.acks_our_syn(segment) {
                 return Err(Discard::new(DropReason::BadAck, Reply::Reset(segment.ack)));
             }
             self.establish(cx, segment, Transition::SynAcked, signals);

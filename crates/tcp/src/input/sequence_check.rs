@@ -63,7 +63,7 @@ impl Tcb {
             && !self.has(Marks::PASSIVE)
             && segment.flags.contains(Flags::SYN | Flags::ACK)
             && segment.seq + 1 == self.rcv.nxt
-            && segment.ack == self.snd.nxt
+            && self.acks_our_syn(segment)
     }
 
     /// Whether a SYN is the one of a simultaneous open, and so no surprise.
