@@ -6,6 +6,7 @@
 
 mod install;
 mod licences;
+mod packetdrill;
 mod planted;
 mod results;
 mod rules;
@@ -19,12 +20,15 @@ use step::{Outcome, Steps};
 const USAGE: &str = "usage: cargo xtask test [--full] [--allow-missing] [--only STEP]...
        cargo xtask bench WORDS...
        cargo xtask planted
+       cargo xtask packetdrill --binary PATH --scripts DIR [--folder NAME] [--jobs N] [--expect N]
   test             everything a change must pass, within 25 minutes
   --full           every count in full; the result is written to docs/results/full.md
   --allow-missing  leave out what cannot run here (no root, a program missing) instead of failing
-  --only STEP      one of: setup, fmt, clippy, licences, rules, doc, build, tests, planted, release
+  --only STEP      one of: setup, fmt, clippy, licences, rules, doc, build, tests, planted, bench, release
   bench            Portolan beside others, built with optimisation; `cargo xtask bench` alone says what there is
-  planted          the suite with every planted fault; the result is written to docs/planted-faults.md";
+  planted          the suite with every planted fault; the result is written to docs/planted-faults.md
+  packetdrill      the scripts of DIR under the packetdrill at PATH, with this stack in it; docs/conformance.md says
+                   where both come from; the result of a run over all folders is written to docs/data/packetdrill.csv";
 
 /// What the command line asks for.
 #[derive(Debug, Default, Clone)]
@@ -38,7 +42,11 @@ fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     match words.next().as_deref() {
         Some("test") => {}
-        Some("bench") => return code(&bench(&words.collect::<Vec<_>>())),
+        Some("packetdrill") => return packetdrill::main(words),
+        Some("bench") => {
+            let words: Vec<String> = words.collect();
+            return code(&bench(&words.iter().map(String::as_str).collect::<Vec<_>>()));
+        }
         Some("planted") => return code(&planted::run(true)),
         _ => {
             eprintln!("{USAGE}");
@@ -73,10 +81,23 @@ fn code(outcome: &Outcome) -> ExitCode {
     if outcome.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn bench(words: &[String]) -> Outcome {
+fn bench(words: &[&str]) -> Outcome {
     let mut command = vec!["run", "--release", "--quiet", "-p", "portolan-bench", "--"];
-    command.extend(words.iter().map(String::as_str));
+    command.extend(words);
     step::cargo(&command, &[])
+}
+
+/// The benches that judge themselves: the cost of steps, and goodput beside Linux's.
+fn benches(options: &Options) -> Outcome {
+    let mut outcome =
+        if options.full { results::bench("steps", &["steps"]) } else { bench(&["steps", "--short"]) };
+    if options.allow_missing && results::output_of("id", &["-u"]) != "0" {
+        println!("bench loss is left out: it needs root");
+        outcome.skipped += 1;
+        return outcome;
+    }
+    outcome.add(if options.full { results::bench("loss", &["loss"]) } else { bench(&["loss", "--short"]) });
+    outcome
 }
 
 fn test(options: &Options) -> ExitCode {
@@ -97,6 +118,7 @@ fn test(options: &Options) -> ExitCode {
     steps.run("build", |_| step::cargo(&["build", "--quiet"], &[]));
     steps.run("tests", |options| step::cargo_tests(&["test", "--workspace"], options));
     steps.run("planted", |options| planted::run(options.full));
+    steps.run("bench", benches);
     steps.run("release", release);
     let outcome = steps.finish();
     if options.full && options.only.is_empty() {

@@ -6,16 +6,17 @@
 use core::fmt;
 use std::collections::BTreeMap;
 
-use portolan_tcp::Config;
+use portolan_stack::{FastOpenKeys, Stack};
+use portolan_tcp::{BufferSize, CongestionAlgorithm, FastOpenKnob};
 
 use crate::machine::Machine;
 
-/// A sysctl that has a field in [`Config`].
+/// A sysctl that has a field in the stack's configuration.
 struct Knob {
     /// Below `net.ipv4.`.
     name: &'static str,
-    get: fn(&Config) -> String,
-    set: fn(&mut Config, &str) -> Option<()>,
+    get: fn(&Stack) -> String,
+    set: fn(&mut Stack, &str) -> Option<()>,
 }
 
 /// A row whose field is a bool.
@@ -23,8 +24,8 @@ macro_rules! flag {
     ($name:literal, $field:ident) => {
         Knob {
             name: $name,
-            get: |config| u8::from(config.$field).to_string(),
-            set: |config, text| Some(config.$field = number::<u32>(text)? != 0),
+            get: |stack| u8::from(stack.config().tcp.$field).to_string(),
+            set: |stack, text| Some(stack.tcp_config_mut().$field = number::<u32>(text)? != 0),
         }
     };
 }
@@ -34,9 +35,10 @@ macro_rules! count {
     ($name:literal, $field:ident, $unit:literal) => {
         Knob {
             name: $name,
-            get: |config| (config.$field / $unit).to_string(),
-            set: |config, text| {
-                Some(config.$field = number::<u64>(text)?.checked_mul($unit)?.try_into().ok()?)
+            get: |stack| (stack.config().tcp.$field / $unit).to_string(),
+            set: |stack, text| {
+                stack.tcp_config_mut().$field = number::<u64>(text)?.checked_mul($unit)?.try_into().ok()?;
+                Some(())
             },
         }
     };
@@ -47,12 +49,16 @@ macro_rules! buffer {
     ($name:literal, $field:ident) => {
         Knob {
             name: $name,
-            get: |config| format!("{}\t{}\t{}", config.memory_min, config.$field.initial, config.$field.max),
-            set: |config, text| {
+            get: |stack| {
+                let config = &stack.config().tcp;
+                format!("{}\t{}\t{}", config.memory_min, config.$field.initial, config.$field.max)
+            },
+            set: |stack, text| {
                 let mut numbers = text.split_whitespace().map(number::<u32>);
                 let (min, initial, max) = (numbers.next()??, numbers.next()??, numbers.next()??);
+                let config = stack.tcp_config_mut();
                 config.memory_min = min;
-                config.$field = portolan_tcp::BufferSize { initial, max };
+                config.$field = BufferSize { initial, max };
                 Some(())
             },
         }
@@ -64,8 +70,10 @@ const TABLE: &[Knob] = &[
     buffer!("tcp_rmem", recv_buffer),
     buffer!("tcp_wmem", send_buffer),
     flag!("tcp_sack", sack),
+    flag!("tcp_slow_start_after_idle", slow_start_after_idle),
     flag!("tcp_timestamps", timestamps),
     flag!("tcp_window_scaling", window_scaling),
+    count!("tcp_fastopen_blackhole_timeout_sec", fast_open_black_hole_s, 1),
     count!("tcp_fin_timeout", fin_wait2_us, 1_000_000),
     count!("tcp_invalid_ratelimit", challenge_ack_us, 1_000),
     count!("tcp_min_snd_mss", min_mss, 1),
@@ -77,21 +85,66 @@ const TABLE: &[Knob] = &[
     count!("tcp_rto_min_us", rto_min_us, 1),
     count!("tcp_syn_retries", syn_retries, 1),
     count!("tcp_synack_retries", synack_retries, 1),
+    Knob {
+        name: "tcp_congestion_control",
+        get: |stack| stack.config().tcp.congestion.name(&stack.config().tcp).to_owned(),
+        set: |stack, text| {
+            let config = stack.tcp_config_mut();
+            config.congestion = CongestionAlgorithm::by_name(config, text.trim())?;
+            Some(())
+        },
+    },
+    Knob {
+        name: "tcp_fastopen",
+        get: |stack| stack.config().tcp.fast_open.bits().to_string(),
+        set: |stack, text| {
+            Some(stack.tcp_config_mut().fast_open = FastOpenKnob::from_bits_retain(number(text)?))
+        },
+    },
+    Knob {
+        name: "tcp_fastopen_key",
+        get: |stack| {
+            let keys = stack.fast_open_keys();
+            let shown = [Some(keys.primary), keys.backup].into_iter().flatten().map(|key| show_key(&key));
+            shown.collect::<Vec<_>>().join(",")
+        },
+        set: |stack, text| {
+            let mut keys = text.trim().split(',').map(read_key);
+            let primary = keys.next()??;
+            let backup = match keys.next() {
+                Some(key) => Some(key?),
+                None => None,
+            };
+            stack.set_fast_open_keys(FastOpenKeys { primary, backup });
+            Some(())
+        },
+    },
 ];
+
+/// A key of Fast Open in Linux's writing: four words in hexadecimal, each in its octets' little-endian order.
+fn read_key(text: &str) -> Option<[u8; 16]> {
+    let mut words = text.split('-').map(|word| u32::from_str_radix(word, 16));
+    let mut key = [0; 16];
+    for octets in key.chunks_exact_mut(4) {
+        octets.copy_from_slice(&words.next()?.ok()?.to_le_bytes());
+    }
+    words.next().is_none().then_some(key)
+}
+
+fn show_key(key: &[u8; 16]) -> String {
+    let words = key.chunks_exact(4).filter_map(|octets| octets.first_chunk());
+    words.map(|octets| format!("{:08x}", u32::from_le_bytes(*octets))).collect::<Vec<_>>().join("-")
+}
 
 /// What scripts set and what has no counterpart here, with Linux's defaults.
 const REMEMBERED: &[(&str, &str)] = &[
     ("tcp_base_mss", "1024"),
-    ("tcp_congestion_control", "cubic"),
     ("tcp_dsack", "1"),
     ("tcp_early_retrans", "3"),
     ("tcp_ecn", "2"),
     ("tcp_ecn_option", "2"),
     ("tcp_fack", "0"),
-    ("tcp_fastopen", "1"),
-    ("tcp_fastopen_blackhole_timeout_sec", "0"),
     ("tcp_fastopen_cookies", "1"),
-    ("tcp_fastopen_key", "00000000-00000000-00000000-00000000"),
     ("tcp_frto", "2"),
     ("tcp_mtu_probing", "0"),
     ("tcp_no_metrics_save", "0"),
@@ -99,7 +152,6 @@ const REMEMBERED: &[(&str, &str)] = &[
     ("tcp_pacing_ss_ratio", "200"),
     ("tcp_recovery", "1"),
     ("tcp_reordering", "3"),
-    ("tcp_slow_start_after_idle", "1"),
     ("tcp_syncookies", "1"),
     ("tcp_tso_win_divisor", "3"),
 ];
@@ -153,7 +205,7 @@ impl Machine {
     pub fn sysctl(&self, name: &str) -> Option<String> {
         let name = short(name)?;
         if let Some(knob) = TABLE.iter().find(|knob| knob.name == name) {
-            return Some((knob.get)(&self.stack.config().tcp));
+            return Some((knob.get)(&self.stack));
         }
         let (key, default) = REMEMBERED.iter().find(|(known, _)| *known == name)?;
         Some(self.knobs.values.get(key).cloned().unwrap_or_else(|| String::from(*default)))
@@ -167,7 +219,7 @@ impl Machine {
         let unknown = || KnobError::Unknown(String::from(name));
         let key = short(name).ok_or_else(unknown)?;
         if let Some(knob) = TABLE.iter().find(|knob| knob.name == key) {
-            let set = (knob.set)(self.stack.tcp_config_mut(), value);
+            let set = (knob.set)(&mut self.stack, value);
             return set.ok_or_else(|| KnobError::BadValue(String::from(value)));
         }
         let (key, _) = REMEMBERED.iter().find(|(known, _)| *known == key).ok_or_else(unknown)?;

@@ -3,7 +3,7 @@
 use core::str::FromStr;
 
 use portolan_stack::Config;
-use portolan_tcp::BufferSize;
+use portolan_tcp::{BufferSize, CubicRules};
 
 /// An operating system to behave like, where the RFCs leave a choice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -25,6 +25,8 @@ impl Personality {
         let tcp = &mut config.tcp;
         match self {
             Personality::Linux => {
+                tcp.timestamps_required = false;
+                tcp.cubic_rules = CubicRules::Linux;
                 tcp.recv_buffer = BufferSize { initial: 131_072, max: 6 << 20 };
                 tcp.send_buffer = BufferSize { initial: 16_384, max: 4 << 20 };
             }

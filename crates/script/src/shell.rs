@@ -5,6 +5,7 @@
 //! machine; the program itself only carries the words there and the answer back.
 
 use portolan_link::LinkCaps;
+use portolan_wire::Family;
 
 use crate::knobs::KnobError;
 use crate::machine::Machine;
@@ -32,7 +33,10 @@ pub fn run(machine: &mut Machine, words: &[&str]) -> Output {
         "set_sysctls.py" => assign(machine, arguments),
         "ethtool" => ethtool(machine, arguments),
         "tc" => tc(machine, arguments),
-        "ip" | "ss" | "sockstat" | "nstat" => Output::default(),
+        "grep" => grep(machine, arguments),
+        "nstat" => nstat(machine),
+        "ip" => ip(machine, arguments),
+        "ss" | "sockstat" => Output::default(),
         other => Output::failure(format!("{other}: no such command")),
     }
 }
@@ -86,8 +90,41 @@ fn ethtool(machine: &mut Machine, arguments: &[&str]) -> Output {
     Output::default()
 }
 
-/// `tc qdisc {add|replace|delete} ... [limit N]`: a queue with no room loses what is sent.
+/// `grep TEXT /proc/net/tcp [/proc/net/tcp6]`: the lines of the machine's own tables that contain the text.
+fn grep(machine: &mut Machine, arguments: &[&str]) -> Output {
+    let Some((pattern, files)) = arguments.split_first() else { return Output::failure("grep: no pattern") };
+    let mut text = String::new();
+    for file in files {
+        let family = if file.ends_with("tcp6") { Family::V6 } else { Family::V4 };
+        let lines = machine.socket_table(family);
+        for line in lines.iter().filter(|line| line.contains(pattern)) {
+            text += &format!("{file}:{line}\n");
+        }
+    }
+    Output { status: u8::from(text.is_empty()), text }
+}
+
+/// `nstat`: the counters of the host that scripts look at, with Linux's names.
+fn nstat(machine: &Machine) -> Output {
+    let icmp = &machine.stack().stats().icmpv4;
+    let rows = [("IcmpInMsgs", icmp.in_msgs), ("TcpExtOutOfWindowIcmps", 0)];
+    Output {
+        status: 0,
+        text: rows.iter().map(|(name, value)| format!("{name:<32}{value:<18}0.0\n")).collect(),
+    }
+}
+
+/// `ip tcp_metrics flush all`: what was learned of peers is forgotten.
+fn ip(machine: &mut Machine, arguments: &[&str]) -> Output {
+    if arguments.first() == Some(&"tcp_metrics") {
+        machine.stack.forget_fast_open_servers();
+    }
+    Output::default()
+}
+
+/// `tc qdisc {add|replace|delete} ... {fq|pfifo} [limit N]`: `fq` paces, and a queue with no room loses what is sent.
 fn tc(machine: &mut Machine, arguments: &[&str]) -> Output {
+    machine.stack.tcp_config_mut().pacing = arguments.contains(&"fq");
     let limit = arguments.iter().skip_while(|word| **word != "limit").nth(1);
     machine.drop_sent = limit == Some(&"0");
     Output::default()

@@ -97,6 +97,9 @@ pub struct Config {
     pub max_window_scale: u8,
     /// Whether to offer timestamps (`tcp_timestamps`).
     pub timestamps: bool,
+    /// Whether a segment without a timestamp is dropped where both sides agreed on them, as RFC 7323 §3.2 recommends;
+    /// Linux takes it.
+    pub timestamps_required: bool,
     /// Whether to offer selective acknowledgements (`tcp_sack`).
     pub sack: bool,
     /// The smallest MSS that is taken from a peer; a smaller one counts as this (`tcp_min_snd_mss`).
@@ -152,6 +155,7 @@ impl Default for Config {
             window_scaling: true,
             max_window_scale: 14,
             timestamps: true,
+            timestamps_required: true,
             sack: true,
             min_mss: 64,
             time_wait_us: 60_000_000,

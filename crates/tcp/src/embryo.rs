@@ -139,7 +139,8 @@ impl Embryo {
         }
         if self.timestamps {
             match segment.options.timestamps {
-                None => return EmbryoVerdict::Ignore,
+                None if config.timestamps_required => return EmbryoVerdict::Ignore,
+                None => {}
                 Some(timestamps) if self.ts.is_old(timestamps.value, now) => {
                     return self.challenge(config, now);
                 }

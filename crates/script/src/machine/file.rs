@@ -94,6 +94,13 @@ impl Files {
         }
     }
 
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = &Socket> {
+        self.table.values().filter_map(|file| match file {
+            File::Socket(socket) => Some(&**socket),
+            _ => None,
+        })
+    }
+
     pub(crate) fn sockets_mut(&mut self) -> impl Iterator<Item = (Fd, &mut Socket)> {
         self.table.iter_mut().filter_map(|(&fd, file)| match file {
             File::Socket(socket) => Some((fd, &mut **socket)),

@@ -59,10 +59,6 @@ impl Marks {
         self.stamping = stamping;
     }
 
-    pub(crate) fn stamping(&self) -> u32 {
-        self.stamping
-    }
-
     /// Notes that a write of so many octets was taken in whole or in part.
     pub(crate) fn wrote(&mut self, len: usize) {
         self.written += len as u64;

@@ -82,9 +82,6 @@ impl Machine {
         if read_shut {
             bits |= IN | RDHUP;
         }
-        if matches!(state, State::SynSent | State::SynReceived) {
-            return Ok(bits);
-        }
         if ready.readable && state != State::Closed {
             bits |= IN;
         }

@@ -2,7 +2,7 @@
 
 use core::task::Poll;
 
-use portolan_stack::{SocketError, State};
+use portolan_stack::{SocketError, SocketId, State};
 
 use crate::Errno;
 use crate::machine::file::{Fd, File};
@@ -22,7 +22,6 @@ impl Machine {
         flags: i32,
         to: Option<SocketAddress>,
     ) -> Poll<Result<usize, Errno>> {
-        wait.begin();
         match self.files.get(fd) {
             Ok(File::Socket(socket)) if socket.stream => self.send_stream(wait, fd, parts, flags, to),
             Ok(File::Socket(_)) => Poll::Ready(self.send_datagram(fd, &parts.concat(), to)),
@@ -40,23 +39,33 @@ impl Machine {
         flags: i32,
         to: Option<SocketAddress>,
     ) -> Poll<Result<usize, Errno>> {
-        let _ = to;
         let socket = match self.files.socket(fd) {
             Ok(socket) => socket,
             Err(errno) => return Poll::Ready(Err(errno)),
         };
-        let (id, zerocopy) = (socket.id, flags & libc::MSG_ZEROCOPY != 0 && socket.options.zerocopy);
+        let id = socket.id;
+        let zerocopy = flags & libc::MSG_ZEROCOPY != 0 && socket.options.zerocopy;
         let may_block = !socket.nonblocking && flags & libc::MSG_DONTWAIT == 0;
-        if flags & libc::MSG_FASTOPEN != 0 && wait.done == 0 && self.stack.state(id) == Ok(State::Closed) {
-            return Poll::Ready(Err(Errno::EOPNOTSUPP));
+        let mut outcome = Ok(());
+        if wait.begin() && (flags & libc::MSG_FASTOPEN != 0 || self.stack.awaits_first_write(id)) {
+            outcome = self.open_with_text(wait, fd, parts, flags, to);
+            self.settle();
+            wait.opening = true;
+        }
+        if wait.opening && outcome.is_ok() {
+            outcome = self.opening(wait, id);
+        }
+        if outcome.is_ok() {
+            outcome = self.write_parts(wait, fd, parts);
+            self.settle();
         }
         let total = parts.iter().map(|part| part.len()).sum::<usize>();
-        let outcome = self.write_parts(wait, fd, parts);
-        self.settle();
         let outcome = match outcome {
             Ok(()) => Ok(total),
-            Err(SocketError::WouldBlock) if may_block => return Poll::Pending,
-            Err(_) if wait.done > 0 => Ok(wait.done),
+            Err(SocketError::WouldBlock | SocketError::InProgress) if may_block => return Poll::Pending,
+            // The reason why a connection could not be opened goes before the octets that its SYN had.
+            Err(SocketError::WouldBlock | SocketError::InProgress) if wait.done > 0 => Ok(wait.done),
+            Err(_) if wait.done > 0 && !wait.opening => Ok(wait.done),
             // Linux: who writes before there is a connection gets EPIPE.
             Err(SocketError::NotConnected) => Err(Errno::EPIPE),
             Err(error) => Err(error.into()),
@@ -69,6 +78,54 @@ impl Machine {
             self.account_for_marks();
         }
         Poll::Ready(outcome)
+    }
+
+    /// Connects with as much text in the SYN as may go there: MSG_FASTOPEN, or the first write after a connect with
+    /// TCP_FASTOPEN_CONNECT.
+    fn open_with_text(
+        &mut self,
+        wait: &mut Wait,
+        fd: Fd,
+        parts: &[&[u8]],
+        flags: i32,
+        to: Option<SocketAddress>,
+    ) -> Result<(), SocketError> {
+        let socket = self.files.socket_mut(fd).map_err(|_| SocketError::BadSocket)?;
+        let octets = parts.concat();
+        let taken = if self.stack.awaits_first_write(socket.id) {
+            self.stack.write(self.now, socket.id, &octets)
+        } else {
+            match to {
+                _ if flags & libc::MSG_FASTOPEN == 0 => Err(SocketError::NotConnected),
+                Some(SocketAddress::Inet(remote)) => {
+                    self.stack.send_fast_open(self.now, socket.id, remote, &octets)
+                }
+                Some(SocketAddress::Unspecified) => Err(SocketError::NotSupported),
+                None => Err(SocketError::InvalidArgument),
+            }
+        };
+        match taken {
+            Ok(taken) => {
+                socket.marks.wrote(taken);
+                wait.done = taken;
+                Ok(())
+            }
+            // The SYN is on its way without text.
+            Err(SocketError::InProgress) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the connection that a writing call has opened is there: `InProgress` until it is, then why not.
+    fn opening(&mut self, wait: &mut Wait, id: SocketId) -> Result<(), SocketError> {
+        match self.stack.state(id)? {
+            State::SynSent | State::SynReceived => Err(SocketError::InProgress),
+            State::Closed => Err(self.stack.take_error(id).unwrap_or(SocketError::BrokenPipe)),
+            _ => {
+                wait.opening = false;
+                Ok(())
+            }
+        }
     }
 
     /// Writes what is left of `parts` after `wait.done` octets, as far as there is room.

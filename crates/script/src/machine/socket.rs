@@ -135,6 +135,9 @@ impl Machine {
             if let Err(errno) = self.finish(result) {
                 return Poll::Ready(Err(errno));
             }
+            if self.stack.awaits_first_write(id) {
+                return Poll::Ready(Ok(()));
+            }
             if stream && nonblocking && self.stack.state(id) == Ok(State::SynSent) {
                 return Poll::Ready(Err(Errno::EINPROGRESS));
             }
@@ -241,5 +244,48 @@ impl Machine {
     /// EBADF, ENOTSOCK, ENOTCONN.
     pub fn getpeername(&self, fd: Fd) -> Result<Endpoint, Errno> {
         Ok(self.stack.remote(self.files.socket(fd)?.id)?)
+    }
+
+    /// The lines of /proc/net/tcp or /proc/net/tcp6, as far as anybody looks at them: addresses, ports and states.
+    #[must_use]
+    pub fn socket_table(&self, family: Family) -> Vec<String> {
+        let sockets = self.files.sockets().filter(|socket| socket.stream && socket.family == family);
+        let shown = sockets.filter_map(|socket| {
+            let state = self.stack.state(socket.id).ok()?;
+            let local = self.stack.local(socket.id).ok()?;
+            let remote = self.stack.remote(socket.id).unwrap_or_default();
+            Some((hex(local, family), hex(remote, family), number(state)))
+        });
+        let lines = shown.enumerate();
+        lines.map(|(row, (local, remote, state))| format!("{row:4}: {local} {remote} {state:02X} ")).collect()
+    }
+}
+
+/// An endpoint as /proc/net/tcp has it: each 32 bits of the address in the machine's byte order.
+fn hex(endpoint: Endpoint, family: Family) -> String {
+    let octets = match (family, endpoint.address.v4_octets()) {
+        (Family::V4, Some(octets)) => octets.to_vec(),
+        (Family::V4, None) => vec![0; 4],
+        (Family::V6, _) => endpoint.address.octets().to_vec(),
+    };
+    let words = octets.chunks(4).filter_map(|word| word.first_chunk());
+    let address: String = words.map(|word| format!("{:08X}", u32::from_ne_bytes(*word))).collect();
+    format!("{address}:{:04X}", endpoint.port)
+}
+
+/// Linux's numbers of net/tcp_states.h.
+fn number(state: State) -> u8 {
+    match state {
+        State::Established => 1,
+        State::SynSent => 2,
+        State::SynReceived => 3,
+        State::FinWait1 => 4,
+        State::FinWait2 => 5,
+        State::TimeWait => 6,
+        State::Closed => 7,
+        State::CloseWait => 8,
+        State::LastAck => 9,
+        State::Listen => 10,
+        State::Closing => 11,
     }
 }

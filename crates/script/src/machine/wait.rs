@@ -12,6 +12,8 @@ pub struct Wait {
     begun: bool,
     /// Octets that a writing call has got rid of so far.
     pub(crate) done: usize,
+    /// Whether a writing call waits for the connection that it has opened.
+    pub(crate) opening: bool,
 }
 
 impl Wait {

@@ -201,6 +201,11 @@ unsafe fn receive(user: User, fd: c_int, len: usize, flags: c_int) -> Result<Mes
     unsafe { world(user) }.wait(move |machine, wait| machine.receive(wait, fd, len, flags))
 }
 
+/// Linux's answer to a buffer that is not there.
+fn present<T>(pointer: *const T, len: usize) -> Result<(), Errno> {
+    if pointer.is_null() && len > 0 { Err(Errno::EFAULT) } else { Ok(()) }
+}
+
 unsafe extern "C" fn read(user: User, fd: c_int, out: *mut c_void, len: size_t) -> ssize_t {
     // SAFETY: see above.
     unsafe { recv(user, fd, out, len, 0) }
@@ -220,7 +225,7 @@ unsafe extern "C" fn readv(user: User, fd: c_int, iov: *const iovec, count: c_in
 
 unsafe extern "C" fn recv(user: User, fd: c_int, out: *mut c_void, len: size_t, flags: c_int) -> ssize_t {
     // SAFETY: see above.
-    finish_len(unsafe { receive(user, fd, len, flags) }.map(|message| {
+    finish_len(present(out, len).and_then(|()| unsafe { receive(user, fd, len, flags) }).map(|message| {
         // SAFETY: see above.
         unsafe { store(out, len, &message.octets) };
         message.octets.len()
@@ -239,7 +244,7 @@ unsafe extern "C" fn recvfrom(
     // SAFETY: see above.
     let family = unsafe { world(user) }.now(|machine| machine.family(fd));
     // SAFETY: see above.
-    finish_len(unsafe { receive(user, fd, len, flags) }.map(|message| {
+    finish_len(present(out, len).and_then(|()| unsafe { receive(user, fd, len, flags) }).map(|message| {
         let sender = message.from.map(|sender| SocketAddress::encode(sender, family)).unwrap_or_default();
         // SAFETY: see above.
         unsafe {
@@ -292,8 +297,11 @@ unsafe extern "C" fn writev(user: User, fd: c_int, iov: *const iovec, count: c_i
 }
 
 unsafe extern "C" fn send(user: User, fd: c_int, data: *const c_void, len: size_t, flags: c_int) -> ssize_t {
-    // SAFETY: see above.
-    unsafe { transmit(user, fd, vec![octets(data, len).to_vec()], flags, None) }
+    match present(data, len) {
+        // SAFETY: see above.
+        Ok(()) => unsafe { transmit(user, fd, vec![octets(data, len).to_vec()], flags, None) },
+        Err(errno) => finish_len(Err(errno)),
+    }
 }
 
 unsafe extern "C" fn sendto(
@@ -307,7 +315,7 @@ unsafe extern "C" fn sendto(
 ) -> ssize_t {
     // SAFETY: see above.
     unsafe {
-        match address(to, to_len) {
+        match present(data, len).and_then(|()| address(to, to_len)) {
             Ok(to) => transmit(user, fd, vec![octets(data, len).to_vec()], flags, to),
             Err(errno) => finish_len(Err(errno)),
         }

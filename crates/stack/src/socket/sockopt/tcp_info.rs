@@ -12,6 +12,9 @@ use crate::{SocketError, SocketId};
 /// Octets of the structure, the fields for accurate ECN included.
 const LEN: usize = 280;
 
+/// Linux's TCP_INFINITE_SSTHRESH.
+const INFINITE_SSTHRESH: u32 = 0x7fff_ffff;
+
 /// Linux's TCPI_OPT_TIMESTAMPS, TCPI_OPT_SACK, TCPI_OPT_WSCALE, TCPI_OPT_SYN_DATA and TCPI_OPT_TFO_CHILD.
 const TIMESTAMPS: u8 = 1;
 const SACK: u8 = 2;
@@ -84,7 +87,7 @@ fn encode(info: &Info) -> Vec<u8> {
         (20, u32::from(info.rcv_mss)),
         (68, info.rtt_us),
         (72, info.rttvar_us),
-        (76, info.ssthresh_segments),
+        (76, info.ssthresh_segments.min(INFINITE_SSTHRESH)),
         (80, info.cwnd_segments),
         (84, u32::from(info.snd_mss)),
         (88, info.reordering),
