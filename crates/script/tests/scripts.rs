@@ -67,12 +67,18 @@ folders! { acknowledgement congestion connection info opening path recovery smal
 
 #[test]
 fn every_folder_is_run_and_every_script_says_what_it_is_for() {
-    let folders: Vec<_> =
-        names_in(&root()).iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    let folders: Vec<_> = names_in(&root())
+        .iter()
+        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
     assert_eq!(folders, FOLDERS);
     for path in folders.iter().flat_map(|folder| names_in(&root().join(folder))) {
         let head = std::fs::read_to_string(&path).unwrap();
         let head: String = head.lines().take_while(|line| line.starts_with("//")).collect();
-        assert!(head.contains("RFC ") && head.contains('§'), "{}: the head names no section of an RFC", path.display());
+        assert!(
+            head.contains("RFC ") && head.contains('§'),
+            "{}: the head names no section of an RFC",
+            path.display()
+        );
     }
 }
