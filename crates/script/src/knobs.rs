@@ -7,7 +7,7 @@ use core::fmt;
 use std::collections::BTreeMap;
 
 use portolan_stack::{FastOpenKeys, Stack};
-use portolan_tcp::{BufferSize, CongestionAlgorithm, FastOpenKnob};
+use portolan_tcp::{BufferSize, CongestionAlgorithm, Ecn, FastOpenKnob};
 
 use crate::machine::Machine;
 
@@ -69,6 +69,7 @@ macro_rules! buffer {
 const TABLE: &[Knob] = &[
     buffer!("tcp_rmem", recv_buffer),
     buffer!("tcp_wmem", send_buffer),
+    flag!("tcp_ecn_fallback", ecn_fallback),
     flag!("tcp_sack", sack),
     flag!("tcp_slow_start_after_idle", slow_start_after_idle),
     flag!("tcp_timestamps", timestamps),
@@ -91,6 +92,23 @@ const TABLE: &[Knob] = &[
         set: |stack, text| {
             let config = stack.tcp_config_mut();
             config.congestion = CongestionAlgorithm::by_name(config, text.trim())?;
+            Some(())
+        },
+    },
+    Knob {
+        name: "tcp_ecn",
+        get: |stack| match stack.config().tcp.ecn {
+            Ecn::Off => String::from("0"),
+            Ecn::On => String::from("1"),
+            Ecn::Passive => String::from("2"),
+        },
+        set: |stack, text| {
+            stack.tcp_config_mut().ecn = match number::<u8>(text)? {
+                0 => Ecn::Off,
+                1 => Ecn::On,
+                2 => Ecn::Passive,
+                _ => return None,
+            };
             Some(())
         },
     },
@@ -141,7 +159,6 @@ const REMEMBERED: &[(&str, &str)] = &[
     ("tcp_base_mss", "1024"),
     ("tcp_dsack", "1"),
     ("tcp_early_retrans", "3"),
-    ("tcp_ecn", "2"),
     ("tcp_ecn_option", "2"),
     ("tcp_fack", "0"),
     ("tcp_fastopen_cookies", "1"),

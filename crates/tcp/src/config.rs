@@ -5,6 +5,7 @@
 use bitflags::bitflags;
 
 use crate::congestion::{CongestionAlgorithm, CubicRules, UserAlgorithm};
+use crate::ecn::Ecn;
 
 /// Octets of a buffer: where it starts, and how far it may grow by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,6 +127,12 @@ pub struct Config {
     pub abc_limit: u8,
     /// Whether the window shrinks when nothing was sent for an RTO (RFC 5681 §4.1; `tcp_slow_start_after_idle`).
     pub slow_start_after_idle: bool,
+    /// Whether connections use marks instead of losses (`tcp_ecn`).
+    pub ecn: Ecn,
+    /// Whether a SYN that is sent again asks for no ECN (`tcp_ecn_fallback`).
+    pub ecn_fallback: bool,
+    /// Whether a mark takes less of the window than a loss (RFC 8511). Linux has no such knob.
+    pub abe: bool,
     /// Whether every connection is paced, and not only those whose controller asks for it.
     pub pacing: bool,
 }
@@ -169,6 +176,9 @@ impl Default for Config {
             cubic_rules: CubicRules::Rfc9438,
             abc_limit: 0,
             slow_start_after_idle: true,
+            ecn: Ecn::Passive,
+            ecn_fallback: true,
+            abe: false,
             pacing: false,
         }
     }

@@ -11,6 +11,7 @@
 
 mod algorithm;
 mod cubic;
+mod dctcp;
 mod hystart;
 pub(crate) mod record;
 mod reno;
@@ -26,6 +27,7 @@ use portolan_wire::SeqNumber;
 
 pub use algorithm::{CongestionAlgorithm, UserAlgorithm};
 pub use cubic::{Cubic, CubicRules};
+pub use dctcp::Dctcp;
 pub(crate) use record::Congestion;
 pub use reno::NewReno;
 
@@ -93,6 +95,8 @@ pub struct AckSample {
     pub delivered_total: u64,
     /// What was in flight before, in octets.
     pub prior_in_flight: u32,
+    /// Of those delivered, the octets that the network has marked, as far as the peer says (RFC 3168).
+    pub marked: u32,
     /// The round-trip time measured with it, in microseconds.
     pub rtt_us: Option<u32>,
     /// The delivery rate measured with it.
@@ -163,6 +167,15 @@ pub enum CcInfo {
     /// Nothing.
     #[default]
     None,
+    /// `tcp_dctcp_info`.
+    Dctcp {
+        /// The share of octets that are marked, in 1/1024.
+        alpha_per_1024: u32,
+        /// Octets acknowledged in the present observation window.
+        acked: u32,
+        /// Of these, the octets that were marked.
+        marked: u32,
+    },
 }
 
 /// An algorithm that decides how many octets may be in flight.

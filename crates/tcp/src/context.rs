@@ -185,6 +185,10 @@ impl Slabs {
         self.rares.get_mut(slot)
     }
 
+    pub(crate) fn rare_mut(&mut self, slot: Option<Slot>) -> Option<&mut Rare> {
+        slot.map(|slot| self.rares.get_mut(slot))
+    }
+
     pub(crate) fn give_rare(&mut self, slot: &mut Option<Slot>) {
         if let Some(slot) = slot.take() {
             self.rares.give(slot);

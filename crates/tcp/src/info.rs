@@ -15,6 +15,12 @@ pub struct Info {
     pub timestamps: bool,
     /// Whether selective acknowledgements are in use.
     pub sack: bool,
+    /// Whether both sides agreed on ECN.
+    pub ecn: bool,
+    /// Whether the peer has sent a segment that could be marked.
+    pub ecn_seen: bool,
+    /// Octets delivered that the peer says were marked.
+    pub delivered_ce: u32,
     /// Whether a SYN brought or took text that was accepted (`TCPI_OPT_SYN_DATA`).
     pub syn_data: bool,
     /// Whether the connection came from a Fast Open's SYN (`TCPI_OPT_TFO_CHILD`).
@@ -114,6 +120,9 @@ impl Tcb {
             state: self.state(),
             timestamps: self.has(Marks::TIMESTAMPS),
             sack: self.has(Marks::SACK),
+            ecn: self.has(Marks::ECN),
+            ecn_seen: self.has(Marks::ECN_SEEN),
+            delivered_ce: cx.slabs.rare(self.rare).map_or(0, |rare| rare.delivered_ce),
             syn_data: self.has(Marks::SYN_DATA),
             fast_open_child: cx.slabs.rare(self.rare).is_some_and(|rare| rare.fast_open.child),
             snd_wscale: self.snd.scale.get(),

@@ -35,6 +35,7 @@ mod close;
 mod config;
 mod context;
 mod deadline;
+mod ecn;
 mod embryo;
 mod error;
 mod fast_open;
@@ -73,6 +74,7 @@ pub use config::{
 };
 pub use congestion::{CcInfo, CongestionAlgorithm, CongestionControl, CubicRules, UserAlgorithm};
 pub use context::{Context, Slabs};
+pub use ecn::Ecn;
 pub use embryo::{Embryo, EmbryoDeadline, EmbryoVerdict};
 pub use error::Error;
 pub use fast_open::{FastOpenNews, FastOpenOffer};

@@ -37,6 +37,7 @@ impl Tcb {
         tcb.marks.insert(Marks::SYN_DUE);
         tcb.marks.set(Marks::TIMESTAMPS, cx.config.timestamps);
         tcb.marks.set(Marks::SACK, cx.config.sack);
+        tcb.marks.set(Marks::ECN, cx.config.asks_for_ecn(tcb.options.congestion));
         cx.stats.active_opens += 1;
         tcb.move_on(cx, Transition::ActiveOpen);
         tcb
@@ -51,6 +52,7 @@ impl Tcb {
         tcb.marks.insert(Marks::PASSIVE);
         tcb.marks.set(Marks::TIMESTAMPS, embryo.timestamps);
         tcb.marks.set(Marks::SACK, embryo.sack);
+        tcb.marks.set(Marks::ECN, embryo.ecn);
         tcb.snd.nxt = embryo.iss + 1;
         tcb.snd.mss = embryo.peer_mss;
         tcb.snd.wnd = u32::from(embryo.window);
@@ -126,6 +128,7 @@ impl Tcb {
         self.rcv.last_ack_sent = self.rcv.nxt;
         self.rcv.adv = self.rcv.nxt + u32::from(syn_window(self.rcv.buffer));
         self.agree(cx, &segment.options);
+        self.agree_ecn(segment);
         // RFC 7323 §2.2: the window of a SYN is not scaled.
         self.set_send_window(cx, segment, u32::from(segment.window));
     }

@@ -6,6 +6,7 @@
 use portolan_wire::SeqNumber;
 
 use crate::SeldomOptions;
+use crate::ecn::Echo;
 use crate::fast_open::FastOpenState;
 use crate::slab::Reuse;
 
@@ -16,11 +17,21 @@ pub(crate) struct Rare {
     pub(crate) stray: SeqNumber,
     pub(crate) fast_open: FastOpenState,
     pub(crate) options: SeldomOptions,
+    /// An ACK that is owed for octets before the mark changed.
+    pub(crate) echo: Option<Echo>,
+    /// Octets that the peer says were marked.
+    pub(crate) delivered_ce: u32,
 }
 
 impl Default for Rare {
     fn default() -> Rare {
-        Rare { stray: SeqNumber(0), fast_open: FastOpenState::default(), options: SeldomOptions::default() }
+        Rare {
+            stray: SeqNumber(0),
+            fast_open: FastOpenState::default(),
+            options: SeldomOptions::default(),
+            echo: None,
+            delivered_ce: 0,
+        }
     }
 }
 

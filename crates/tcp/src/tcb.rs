@@ -111,6 +111,14 @@ bitflags! {
         const OVERRIDE = 1 << 14;
         /// The host has no way to send what is to be sent; the retransmission timer says for how long.
         const UNSENDABLE = 1 << 16;
+        /// Both sides agreed on ECN; until then, our SYN asks for it.
+        const ECN = 1 << 24;
+        /// Marks were seen: every segment echoes them.
+        const ECE_DUE = 1 << 25;
+        /// The next new text says that the window was reduced.
+        const CWR_DUE = 1 << 26;
+        /// The peer has sent a segment that could be marked.
+        const ECN_SEEN = 1 << 27;
         /// The SYN waits for the first write, which it takes along.
         const SYN_DEFERRED = 1 << 29;
         /// A Fast Open that is not answered: the SYN-ACK is not acknowledged, though the connection is open.

@@ -218,7 +218,8 @@ impl Rig {
             assert_eq!(text, stream(first, text.len()), "the text is the stream's");
         }
         let end = start.wrapping_add(plan.text_len);
-        let mut line = format!("{} {start}:{end}({})", plan.flags, plan.text_len);
+        let ecn = ["", "[ect1] ", "[ect0] ", "[ce] "][usize::from(plan.ecn)];
+        let mut line = format!("{ecn}{} {start}:{end}({})", plan.flags, plan.text_len);
         if plan.flags.contains(Flags::ACK) {
             line += &format!(" ack {}", plan.ack.0.wrapping_sub(IRS));
         }
@@ -340,6 +341,11 @@ pub(crate) fn parse(line: &str) -> (Segment, Vec<u8>) {
         Some((head, options)) => (head, parse_options(options.trim_end_matches('>'))),
         None => (line, Options::default()),
     };
+    let (ecn, head) = ["[noecn] ", "[ect1] ", "[ect0] ", "[ce] "]
+        .into_iter()
+        .zip(0..)
+        .find_map(|(name, ecn)| Some((ecn, head.strip_prefix(name)?)))
+        .unwrap_or((0, head));
     let mut words = head.split_whitespace();
     let flags = words.next().expect("flags").chars().fold(Flags::NONE, |flags, letter| flags | flag(letter));
     let (start, len) = parse_range(words.next().expect("start:end(len)"));
@@ -351,7 +357,7 @@ pub(crate) fn parse(line: &str) -> (Segment, Vec<u8>) {
         urgent: 0,
         options,
         text_len: len,
-        ecn: 0,
+        ecn,
     };
     while let Some(word) = words.next() {
         let value: i64 = words.next().expect("a value").parse().expect("a number");
@@ -378,6 +384,9 @@ fn flag(letter: char) -> Flags {
         'P' => Flags::PSH,
         '.' => Flags::ACK,
         'U' => Flags::URG,
+        'E' => Flags::ECE,
+        'W' => Flags::CWR,
+        'A' => Flags::AE,
         '-' => Flags::NONE,
         other => panic!("unknown flag {other}"),
     }

@@ -4,6 +4,7 @@ use core::task::Poll;
 use std::cell::Cell;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use portolan_link::Instant;
 
@@ -12,6 +13,9 @@ use crate::machine::{Machine, SentPacket, Settings, Wait};
 
 /// Moments that a wait for a packet may skip before it is taken for one without end.
 const STEPS_MAX: usize = 100_000;
+
+/// How long a thread may take to go on after its call has ended, before the others go on without it.
+const HANDOVER: Duration = Duration::from_millis(200);
 
 thread_local! {
     /// When this thread's last call ended that had to wait, if nobody has asked for the time since.
@@ -30,6 +34,8 @@ pub(super) struct World {
 pub(super) struct State {
     pub(super) machine: Machine,
     waiting: Vec<Box<dyn Waiting>>,
+    /// Threads whose calls have ended, and that have not come to rest since.
+    returning: Vec<u32>,
     pub(super) closed: bool,
 }
 
@@ -39,6 +45,8 @@ trait Waiting: Send {
     fn try_again(&mut self, machine: &mut Machine) -> bool;
     /// When it must be tried even if nothing happens.
     fn deadline(&self) -> Option<Instant>;
+    /// The thread that waits.
+    fn thread(&self) -> u32;
 }
 
 /// How a call ended, and when.
@@ -48,6 +56,7 @@ struct WaitingCall<T, F> {
     call: F,
     wait: Wait,
     outcome: Outcome<T>,
+    thread: u32,
 }
 
 impl<T, F> Waiting for WaitingCall<T, F>
@@ -64,6 +73,10 @@ where
     fn deadline(&self) -> Option<Instant> {
         self.wait.deadline()
     }
+
+    fn thread(&self) -> u32 {
+        self.thread
+    }
 }
 
 /// Locks what no panic can leave half-done: a panic in the machine ends the process anyway.
@@ -73,7 +86,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl World {
     pub(super) fn new(settings: Settings) -> World {
-        let state = State { machine: Machine::new(settings), waiting: Vec::new(), closed: false };
+        let state = State {
+            machine: Machine::new(settings),
+            waiting: Vec::new(),
+            returning: Vec::new(),
+            closed: false,
+        };
         World { state: Mutex::new(state), ended: Condvar::new(), main: thread::current().id() }
     }
 
@@ -103,7 +121,8 @@ impl World {
             return result;
         }
         let outcome: Outcome<T> = Arc::default();
-        state.waiting.push(Box::new(WaitingCall { call, wait, outcome: Arc::clone(&outcome) }));
+        let thread = this_thread();
+        state.waiting.push(Box::new(WaitingCall { call, wait, outcome: Arc::clone(&outcome), thread }));
         loop {
             if let Some((result, at)) = lock(&outcome).take() {
                 ENDED_AT.set(Some(at));
@@ -133,8 +152,17 @@ impl World {
         None
     }
 
-    /// Lets so many microseconds pass.
+    /// Lets so many microseconds pass. The threads whose calls have ended come first: what they do next, they would
+    /// have done within the time that passes.
     pub(super) fn sleep(&self, micros: u64) {
+        let returning = core::mem::take(&mut self.lock().returning);
+        for thread in returning {
+            await_rest(thread);
+        }
+        self.pass(micros);
+    }
+
+    fn pass(&self, micros: u64) {
         let mut state = self.lock();
         let until = state.machine.now().plus_micros(micros);
         self.advance(&mut state, until);
@@ -145,7 +173,7 @@ impl World {
         if let Some(at) = ENDED_AT.take() {
             return at;
         }
-        self.sleep(1);
+        self.pass(1);
         self.lock().machine.wall_clock_us()
     }
 
@@ -181,11 +209,40 @@ impl World {
 
     /// Tries the calls that wait, after something has happened.
     fn wake(&self, state: &mut State) {
-        let State { machine, waiting, .. } = state;
+        let State { machine, waiting, returning, .. } = state;
         let before = waiting.len();
-        waiting.retain_mut(|call| !call.try_again(machine));
+        waiting.retain_mut(|call| {
+            let ended = call.try_again(machine);
+            if ended {
+                returning.push(call.thread());
+            }
+            !ended
+        });
         if waiting.len() < before {
             self.ended.notify_all();
         }
+    }
+}
+
+/// The number of the calling thread, as /proc has it.
+fn this_thread() -> u32 {
+    let path = std::fs::read_link("/proc/thread-self").unwrap_or_default();
+    path.file_name().and_then(|name| name.to_str()?.parse().ok()).unwrap_or(0)
+}
+
+/// Waits until a thread sleeps, as packetdrill itself does after it has started a call: by then it has noted what its
+/// call gave. A thread that sleeps for another reason, or not at all, is left to itself after a while.
+fn await_rest(thread: u32) {
+    let begun = std::time::Instant::now();
+    let path = format!("/proc/self/task/{thread}/stat");
+    // Between its waking and its first step it may look asleep.
+    thread::sleep(Duration::from_millis(1));
+    while begun.elapsed() < HANDOVER {
+        let Ok(stat) = std::fs::read_to_string(&path) else { return };
+        // The state follows the name, which is in parentheses and may itself contain some.
+        if stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S')) {
+            return;
+        }
+        thread::sleep(Duration::from_micros(100));
     }
 }

@@ -15,6 +15,8 @@ pub enum CongestionAlgorithm {
     /// RFC 9438; `cubic`.
     #[default]
     Cubic,
+    /// RFC 8257; `dctcp`.
+    Dctcp,
     /// The host's [`UserAlgorithm`] of this number.
     User(u8),
     /// One that was given to this connection alone; its name is its own.
@@ -23,7 +25,8 @@ pub enum CongestionAlgorithm {
 
 impl CongestionAlgorithm {
     /// The algorithms that every host has.
-    pub const BUILT_IN: [CongestionAlgorithm; 2] = [CongestionAlgorithm::Cubic, CongestionAlgorithm::NewReno];
+    pub const BUILT_IN: [CongestionAlgorithm; 3] =
+        [CongestionAlgorithm::Cubic, CongestionAlgorithm::NewReno, CongestionAlgorithm::Dctcp];
 
     /// The algorithm of this name on a host with these knobs; `None` if there is none.
     #[must_use]
@@ -37,12 +40,19 @@ impl CongestionAlgorithm {
         CongestionAlgorithm::BUILT_IN.into_iter().chain((0..users).map(CongestionAlgorithm::User))
     }
 
+    /// Whether every segment has to be one that can be marked.
+    #[must_use]
+    pub const fn needs_ecn(self) -> bool {
+        matches!(self, CongestionAlgorithm::Dctcp)
+    }
+
     /// The name, as Linux calls it.
     #[must_use]
     pub fn name(self, config: &Config) -> &'static str {
         match self {
             CongestionAlgorithm::NewReno => "reno",
             CongestionAlgorithm::Cubic => "cubic",
+            CongestionAlgorithm::Dctcp => "dctcp",
             CongestionAlgorithm::User(number) => {
                 config.user_congestion.get(usize::from(number)).map_or("custom", |user| user.name)
             }

@@ -168,15 +168,15 @@ impl CongestionControl for Cubic {
     }
 
     fn on_congestion(&mut self, cx: &mut CcContext<'_>, event: CongestionEvent) {
-        match event {
-            CongestionEvent::Loss | CongestionEvent::Ecn => {
-                // RFC 9438 §4.6, beta_cubic = 0.7. The window stands for the flight size: it does not grow
-                // while it is not used.
-                self.remember_maximum();
-                self.window.lower_threshold(curve::share(self.window.cwnd, 7, 10), cx.mss);
-                self.window.cwnd = self.window.ssthresh;
-            }
-        }
+        // RFC 9438 §4.6, beta_cubic = 0.7. The window stands for the flight size: it does not grow while it is not
+        // used. RFC 8511 §3: 0.85 for a mark.
+        let beta = match event {
+            CongestionEvent::Ecn if cx.config.abe => 85,
+            CongestionEvent::Loss | CongestionEvent::Ecn => 70,
+        };
+        self.remember_maximum();
+        self.window.lower_threshold(curve::share(self.window.cwnd, beta, 100), cx.mss);
+        self.window.cwnd = self.window.ssthresh;
         self.hystart.stop();
     }
 

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use super::usage::Usage;
-use super::{CcContext, CcInfo, CongestionAlgorithm, CongestionControl, Cubic, NewReno};
+use super::{CcContext, CcInfo, CongestionAlgorithm, CongestionControl, Cubic, Dctcp, NewReno};
 use crate::slab::{Reuse, Slot};
 use crate::tcb::Tcb;
 use crate::{Config, Context};
@@ -44,6 +44,7 @@ impl Congestion {
 pub(crate) enum Controller {
     NewReno(NewReno),
     Cubic(Cubic),
+    Dctcp(Dctcp),
     Custom(Box<dyn CongestionControl>),
 }
 
@@ -51,6 +52,7 @@ impl Controller {
     fn new(config: &Config, algorithm: CongestionAlgorithm, cwnd: u32, ssthresh: u32) -> Controller {
         match algorithm {
             CongestionAlgorithm::NewReno => Controller::NewReno(NewReno::new(cwnd, ssthresh)),
+            CongestionAlgorithm::Dctcp => Controller::Dctcp(Dctcp::new(cwnd, ssthresh)),
             CongestionAlgorithm::User(number) => match config.user_congestion.get(usize::from(number)) {
                 Some(user) => Controller::Custom((user.new)(cwnd, ssthresh)),
                 None => Controller::Cubic(Cubic::new(cwnd, ssthresh)),
@@ -65,6 +67,7 @@ impl Controller {
         match self {
             Controller::NewReno(reno) => reno,
             Controller::Cubic(cubic) => cubic,
+            Controller::Dctcp(dctcp) => dctcp,
             Controller::Custom(custom) => custom.as_ref(),
         }
     }
@@ -73,6 +76,7 @@ impl Controller {
         match self {
             Controller::NewReno(reno) => reno,
             Controller::Cubic(cubic) => cubic,
+            Controller::Dctcp(dctcp) => dctcp,
             Controller::Custom(custom) => custom.as_mut(),
         }
     }
@@ -83,6 +87,7 @@ impl fmt::Debug for Controller {
         match self {
             Controller::NewReno(reno) => reno.fmt(f),
             Controller::Cubic(cubic) => cubic.fmt(f),
+            Controller::Dctcp(dctcp) => dctcp.fmt(f),
             Controller::Custom(custom) => write!(f, "{} {{ cwnd: {} }}", custom.name(), custom.window()),
         }
     }
@@ -115,7 +120,7 @@ impl Reuse for Record {
 
     fn heap_octets(&self) -> usize {
         match &self.controller {
-            Controller::NewReno(_) | Controller::Cubic(_) => 0,
+            Controller::NewReno(_) | Controller::Cubic(_) | Controller::Dctcp(_) => 0,
             Controller::Custom(custom) => size_of_val(custom.as_ref()),
         }
     }

@@ -22,6 +22,11 @@ impl NewReno {
         NewReno { window: Window::new(cwnd, ssthresh), after_timeout: false }
     }
 
+    fn lower(&mut self, cx: &CcContext<'_>, ssthresh: u32) {
+        self.window.lower_threshold(ssthresh, cx.mss);
+        self.window.cwnd = self.window.ssthresh;
+    }
+
     /// RFC 3465 §2.2 and §2.3: the most octets by which one ACK opens the window in slow start.
     fn limit(&self, cx: &CcContext<'_>) -> u32 {
         match cx.config.abc_limit {
@@ -56,11 +61,10 @@ impl CongestionControl for NewReno {
 
     fn on_congestion(&mut self, cx: &mut CcContext<'_>, event: CongestionEvent) {
         match event {
-            CongestionEvent::Loss | CongestionEvent::Ecn => {
-                // RFC 5681 §3.1, equation 4.
-                self.window.lower_threshold(cx.outstanding / 2, cx.mss);
-                self.window.cwnd = self.window.ssthresh;
-            }
+            // RFC 8511 §3: a queue that marks is a short one.
+            CongestionEvent::Ecn if cx.config.abe => self.lower(cx, cx.outstanding / 5 * 4),
+            // RFC 5681 §3.1, equation 4.
+            CongestionEvent::Loss | CongestionEvent::Ecn => self.lower(cx, cx.outstanding / 2),
         }
     }
 

@@ -71,6 +71,7 @@ pub(crate) fn ack(acked: u32) -> AckSample {
         lost: 0,
         delivered_total: 0,
         prior_in_flight: 0,
+        marked: 0,
         rtt_us: None,
         rate: None,
         window_limited: true,

@@ -27,6 +27,10 @@ struct Brought {
     /// Octets newly known to have arrived.
     delivered: u32,
     rtt_us: Option<u32>,
+    /// Octets that were marked on their way.
+    marked: u32,
+    /// Whether the window is to be reduced for marks.
+    reduce: bool,
 }
 
 impl Tcb {
@@ -152,13 +156,10 @@ impl Tcb {
             mss: u32::from(self.full_text(cx)),
         };
         let change = cx.slabs.flight_mut(self.flight).map_or(Change::None, |flight| flight.on_ack(&ack));
-        self.tell_controller(
-            cx,
-            &before,
-            &ack,
-            Brought { delivered: known.delivered + sacked, rtt_us },
-            change,
-        );
+        let delivered = known.delivered + sacked;
+        let (marked, reduce) = self.take_echo(cx, segment, delivered);
+        let brought = Brought { delivered, rtt_us, marked, reduce };
+        self.tell_controller(cx, &before, &ack, brought, change);
         if acked > 0 {
             self.retries = 0;
             // RFC 6298 §5.2 and §5.3; `rearm` starts it again if something is outstanding.
@@ -254,6 +255,7 @@ impl Tcb {
         let sample = AckSample {
             acked: ack.acked,
             delivered: brought.delivered,
+            marked: brought.marked,
             lost,
             delivered_total,
             prior_in_flight: before.in_flight,
@@ -261,11 +263,13 @@ impl Tcb {
             rate,
             window_limited: usage.is_some_and(|usage| usage.allows_growth(cwnd, slow_start)),
             app_limited: self.is_app_limited(cx.slabs),
-            in_recovery: before.phase == Phase::Recovery || change == Change::Entered,
+            in_recovery: before.phase == Phase::Recovery || change == Change::Entered || brought.reduce,
         };
         self.control(cx, before.in_flight, before.outstanding, |cc, cc_cx| {
             if change == Change::Entered {
                 cc.on_congestion(cc_cx, CongestionEvent::Loss);
+            } else if brought.reduce {
+                cc.on_congestion(cc_cx, CongestionEvent::Ecn);
             }
             if brought.delivered > 0 || ack.acked > 0 {
                 cc.on_ack(cc_cx, &sample);
@@ -274,6 +278,9 @@ impl Tcb {
                 cc.on_recovered(cc_cx);
             }
         });
+        if brought.reduce || change == Change::Entered {
+            self.announce_reduction();
+        }
         match change {
             Change::None => {}
             Change::Entered => {

@@ -13,7 +13,8 @@ impl Tcb {
     pub(super) fn plan_ack(&mut self, cx: &mut Context<'_>) -> SegmentPlan {
         let owed = self.acks_owed;
         self.quick_acks = self.quick_acks.saturating_sub(1);
-        let plan = self.plan(cx, self.snd.nxt, Flags::NONE);
+        let mut plan = self.plan(cx, self.snd.nxt, Flags::NONE);
+        self.echo_in_ack(cx, &mut plan);
         self.acks_owed = owed.saturating_sub(1);
         plan
     }
@@ -48,6 +49,7 @@ impl Tcb {
         plan.options.fast_open = self.syn_option(cx).filter(|_| first);
         plan.text_len = text_len;
         plan.retransmission = again;
+        self.mark_syn(cx, &mut plan);
         self.acks_owed = 0;
         if unproven {
             self.rcv.last_ack_sent = self.rcv.nxt;

@@ -94,6 +94,7 @@ impl Tcb {
         plan.text_len = got;
         set_super_segment(cx, &mut plan, full);
         let delivered = self.delivered(cx.slabs);
+        self.mark_new_text(&mut plan);
         cx.slabs.flight_or_new(&mut self.flight).on_sent(run.seq, len, cx.now, delivered);
         self.snd.nxt += len;
         self.sent_at = cx.now;

@@ -96,6 +96,7 @@ impl Tcb {
         cx.stats.sack_reneges += u64::from(reneged);
         let in_flight = self.in_flight(cx.slabs);
         self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_timeout(cc_cx, first));
+        self.announce_reduction();
         self.timers.retransmit = cx.now.plus_micros(self.rto_us(cx));
         self.trace(cx, crate::TraceEvent::Timeout { backoffs: self.backoffs });
     }
