@@ -276,7 +276,8 @@ impl Runner<'_> {
                 let flow = self.flows.iter_mut().rev().find(accepted);
                 flow.ok_or_else(|| format!("{from} was accepted, which the script has not connected"))?.fd =
                     Some(fd);
-                self.name_descriptor(script_fd, fd)?;
+                // A script may give a number again that it has not closed; it means the newer one then.
+                self.fds.insert(script_fd, fd);
             }
             (Operation::EpollCreate { .. } | Operation::Open { .. }, Output::Descriptor(fd)) => {
                 self.name_descriptor(script_fd, fd)?;
