@@ -3,7 +3,8 @@
 //! The runner is the world around the machine: it moves the clock from event to event, plays the remote end, makes
 //! the system calls, and compares what comes back. The rules of comparison are packetdrill's, so that a script means
 //! the same under both: options in their order, windows and ECN only where they are written, shorter segments
-//! gathered, times within 4 ms or 12.5 %. One setting is stricter: [`Options::check_echo`] compares echoed timestamps.
+//! gathered, times within 4 ms or 12.5 %. Two things are ours: [`Options::check_echo`] compares echoed timestamps as
+//! well, and a script may choose its host's habits by a line `--personality=NAME`.
 //!
 //! Start reading at [`run`]. `transfer` has the packets, `perform` the system calls, `flow` the numbers of the
 //! connection, `command` the shell commands, `info` the names for assertions.
@@ -50,7 +51,7 @@ const SO_MEMINFO: i32 = 55;
 /// How a script is run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Options {
-    /// Whose habits the machine has.
+    /// Whose habits the machine has, unless the script says.
     pub personality: Personality,
     /// Over which family, unless the script says.
     pub variant: Variant,
@@ -124,7 +125,7 @@ struct Runner<'a> {
 /// Runs `script`, which lies in `directory`.
 #[must_use]
 pub fn run(script: &Script, directory: &Path, options: &Options) -> Outcome {
-    let setup = match Setup::new(options.variant, &script.settings) {
+    let setup = match Setup::new(options, &script.settings) {
         Ok(setup) => setup,
         Err(failure) => return Outcome { result: Err(failure), trace: Vec::new() },
     };
@@ -146,7 +147,7 @@ impl<'a> Runner<'a> {
         let prefix_len = if setup.local.is_v4() { 16 } else { 48 };
         let addresses = Cidr::new(setup.local, prefix_len).into_iter().collect();
         let settings =
-            Settings { personality: options.personality, addresses, mtu: setup.mtu, ..Settings::default() };
+            Settings { personality: setup.personality, addresses, mtu: setup.mtu, ..Settings::default() };
         let machine = Machine::new(settings);
         Self {
             options,

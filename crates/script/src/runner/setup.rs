@@ -2,7 +2,8 @@
 
 use portolan_wire::Address;
 
-use super::Failure;
+use super::{Failure, Options};
+use crate::Personality;
 use crate::language::Definitions;
 use crate::language::ast::Setting;
 
@@ -47,6 +48,7 @@ impl Variant {
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Setup {
     pub(super) variant: Variant,
+    pub(super) personality: Personality,
     /// The address of the host under test.
     pub(super) local: Address,
     /// The address of the host that the script plays.
@@ -69,16 +71,18 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// The defaults of `variant` changed by `settings`.
+    /// The defaults of the variant changed by `settings`.
     ///
     /// # Errors
     /// A setting that does not exist, or a value that it cannot have.
-    pub(super) fn new(variant: Variant, settings: &[Setting]) -> Result<Self, Failure> {
+    pub(super) fn new(options: &Options, settings: &[Setting]) -> Result<Self, Failure> {
         let named = settings.iter().rev().find(|setting| setting.name == "ip_version");
-        let variant = named.and_then(|setting| Variant::parse(setting.value.as_deref()?)).unwrap_or(variant);
+        let variant =
+            named.and_then(|setting| Variant::parse(setting.value.as_deref()?)).unwrap_or(options.variant);
         let v6 = variant == Variant::Ipv6;
         let mut setup = Self {
             variant,
+            personality: options.personality,
             local: if v6 {
                 Address::from_u128(0xfd3d_0a0b_17d6_0000_0000_0000_0000_0001)
             } else {
@@ -109,6 +113,8 @@ impl Setup {
         let bad = || Failure::new(line, format!("--{} cannot be '{value}'", setting.name));
         match setting.name.as_str() {
             "ip_version" => self.variant = Variant::parse(value).ok_or_else(bad)?,
+            // Ours alone: packetdrill is told by --so_flags.
+            "personality" => self.personality = value.parse().map_err(|_| bad())?,
             // An address of the other family is for the other variant of the script.
             "local_ip" => self.local = self.address(value).ok_or_else(bad)?.unwrap_or(self.local),
             "remote_ip" => self.remote = self.address(value).ok_or_else(bad)?.unwrap_or(self.remote),
