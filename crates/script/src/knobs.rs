@@ -25,7 +25,10 @@ macro_rules! flag {
         Knob {
             name: $name,
             get: |stack| u8::from(stack.config().tcp.$field).to_string(),
-            set: |stack, text| Some(stack.tcp_config_mut().$field = number::<u32>(text)? != 0),
+            set: |stack, text| {
+                stack.tcp_config_mut().$field = number::<u32>(text)? != 0;
+                Some(())
+            },
         }
     };
 }
@@ -116,7 +119,8 @@ const TABLE: &[Knob] = &[
         name: "tcp_fastopen",
         get: |stack| stack.config().tcp.fast_open.bits().to_string(),
         set: |stack, text| {
-            Some(stack.tcp_config_mut().fast_open = FastOpenKnob::from_bits_retain(number(text)?))
+            stack.tcp_config_mut().fast_open = FastOpenKnob::from_bits_retain(number(text)?);
+            Some(())
         },
     },
     Knob {

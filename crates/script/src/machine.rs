@@ -142,12 +142,11 @@ impl Machine {
         for cidr in settings.addresses {
             machine.add_address(cidr);
         }
-        for everything in [Cidr::new(Address::V4_UNSPECIFIED, 0), Cidr::new(Address::UNSPECIFIED, 0)] {
-            if let Some(destination) = everything {
-                let route = Route { destination, via: None, link, kind: RouteKind::Unicast, metric: 0 };
-                // The only default routes of a new stack: neither limit nor duplicate can be met.
-                let _ = machine.stack.add_route(START, route);
-            }
+        let everywhere = [Cidr::new(Address::V4_UNSPECIFIED, 0), Cidr::new(Address::UNSPECIFIED, 0)];
+        for destination in everywhere.into_iter().flatten() {
+            let route = Route { destination, via: None, link, kind: RouteKind::Unicast, metric: 0 };
+            // The only default routes of a new stack: neither limit nor duplicate can be met.
+            let _ = machine.stack.add_route(START, route);
         }
         machine.settle();
         machine.sent.clear();

@@ -19,13 +19,11 @@ impl Personality {
     /// The host's settings.
     #[must_use]
     pub fn config(self) -> Config {
-        let mut config = Config::default();
-        // A machine for one script; its packets come as fast as the script likes.
-        config.icmp_errors_per_second = u32::MAX;
-        let tcp = &mut config.tcp;
+        let mut tcp = portolan_tcp::Config::default();
         match self {
             Personality::Linux => {
                 tcp.timestamps_required = false;
+                tcp.answer_unsent_acks = false;
                 tcp.cubic_rules = CubicRules::Linux;
                 tcp.recv_buffer = BufferSize { initial: 131_072, max: 6 << 20 };
                 tcp.send_buffer = BufferSize { initial: 16_384, max: 4 << 20 };
@@ -37,7 +35,8 @@ impl Personality {
                 tcp.push_super_segments = false;
             }
         }
-        config
+        // A machine for one script; its packets come as fast as the script likes.
+        Config { tcp, icmp_errors_per_second: u32::MAX, ..Config::default() }
     }
 
     /// The largest super-segment that the link takes, in octets; 0 for none.

@@ -6,7 +6,8 @@ use std::process::Command;
 /// The library beside the programs that cargo has built for this test.
 fn library() -> PathBuf {
     let built = Path::new(env!("CARGO_BIN_EXE_portolan-knob"));
-    let places = [built.with_file_name("libportolan_script.so"), built.with_file_name("deps/libportolan_script.so")];
+    let places =
+        [built.with_file_name("libportolan_script.so"), built.with_file_name("deps/libportolan_script.so")];
     let modified = |path: &PathBuf| path.metadata().and_then(|found| found.modified()).ok();
     places.into_iter().max_by_key(modified).expect("two places")
 }

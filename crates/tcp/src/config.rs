@@ -101,6 +101,9 @@ pub struct Config {
     /// Whether a segment without a timestamp is dropped where both sides agreed on them, as RFC 7323 §3.2 recommends;
     /// Linux takes it.
     pub timestamps_required: bool,
+    /// Whether an open connection answers a segment that acknowledges what was never sent, as RFC 9293 §3.10.7.4 says;
+    /// Linux drops it without an answer.
+    pub answer_unsent_acks: bool,
     /// Whether to offer selective acknowledgements (`tcp_sack`).
     pub sack: bool,
     /// The smallest MSS that is taken from a peer; a smaller one counts as this (`tcp_min_snd_mss`).
@@ -135,6 +138,11 @@ pub struct Config {
     pub abe: bool,
     /// Whether every connection is paced, and not only those whose controller asks for it.
     pub pacing: bool,
+    /// How much faster than a window in a round trip a connection in slow start is paced, in percent
+    /// (`tcp_pacing_ss_ratio`).
+    pub pacing_ss_ratio: u16,
+    /// As `pacing_ss_ratio`, in congestion avoidance (`tcp_pacing_ca_ratio`).
+    pub pacing_ca_ratio: u16,
 }
 
 impl Default for Config {
@@ -163,6 +171,7 @@ impl Default for Config {
             max_window_scale: 14,
             timestamps: true,
             timestamps_required: true,
+            answer_unsent_acks: true,
             sack: true,
             min_mss: 64,
             time_wait_us: 60_000_000,
@@ -180,6 +189,8 @@ impl Default for Config {
             ecn_fallback: true,
             abe: false,
             pacing: false,
+            pacing_ss_ratio: 200,
+            pacing_ca_ratio: 120,
         }
     }
 }
@@ -244,6 +255,8 @@ pub struct SeldomOptions {
     pub window_clamp: u32,
     /// How long FIN-WAIT-2 may last after the application has closed (`TCP_LINGER2`).
     pub fin_wait2: FinWait2,
+    /// The most octets per second; 0 for no limit (`SO_MAX_PACING_RATE`).
+    pub max_pacing_rate: u64,
     /// Retransmissions of a SYN; 0 leaves that to [`Config::syn_retries`] (`TCP_SYNCNT`).
     pub syn_retries: u8,
 }
@@ -267,6 +280,7 @@ impl Default for SeldomOptions {
             notsent_low_water: 0,
             window_clamp: 0,
             fin_wait2: FinWait2::Usual,
+            max_pacing_rate: 0,
             syn_retries: 0,
         }
     }

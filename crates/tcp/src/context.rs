@@ -48,6 +48,8 @@ pub(crate) struct Queues {
     pub(crate) send: SendQueue,
     pub(crate) receive: ReceiveQueue,
     pub(crate) autotune: Autotune,
+    /// What the send buffer has grown to, in octets; 0 before.
+    pub(crate) send_buffer: u32,
     /// What [`Slabs::memory`] counts for these queues.
     charged: usize,
 }

@@ -92,6 +92,8 @@ pub(crate) struct Flight {
     pub(crate) progress_at: Instant,
     pub(crate) recovery: Recovery,
     pub(crate) rate: Rate,
+    /// The end of the last segment that was sent and not full (Minshall's rule).
+    pub(crate) small_end: Option<SeqNumber>,
 }
 
 impl Flight {
@@ -115,6 +117,7 @@ impl Flight {
     pub(crate) fn on_sent(&mut self, seq: SeqNumber, len: u32, now: Instant, delivered: u64) {
         if self.records.is_empty() {
             self.progress_at = now;
+            self.small_end = None;
             (self.highest_sacked, self.lost_below, self.resend_from) = (seq, seq, seq);
         }
         self.outstanding += len;

@@ -21,6 +21,11 @@ pub struct Info {
     pub ecn_seen: bool,
     /// Octets delivered that the peer says were marked.
     pub delivered_ce: u32,
+    /// Octets per second at which text leaves, or would leave if it were paced; `u64::MAX` before the first
+    /// round trip.
+    pub pacing_rate: u64,
+    /// The limit that the application has set to that; `u64::MAX` for none.
+    pub max_pacing_rate: u64,
     /// Whether a SYN brought or took text that was accepted (`TCPI_OPT_SYN_DATA`).
     pub syn_data: bool,
     /// Whether the connection came from a Fast Open's SYN (`TCPI_OPT_TFO_CHILD`).
@@ -125,6 +130,11 @@ impl Tcb {
             delivered_ce: cx.slabs.rare(self.rare).map_or(0, |rare| rare.delivered_ce),
             syn_data: self.has(Marks::SYN_DATA),
             fast_open_child: cx.slabs.rare(self.rare).is_some_and(|rare| rare.fast_open.child),
+            pacing_rate: self.pacing_rate(cx).or_else(|| self.window_rate(cx)).unwrap_or(u64::MAX),
+            max_pacing_rate: match self.seldom(cx.slabs).max_pacing_rate {
+                0 => u64::MAX,
+                limit => limit,
+            },
             snd_wscale: self.snd.scale.get(),
             rcv_wscale: self.rcv.scale.get(),
             rtt_us: self.rtt.srtt_us(),

@@ -47,6 +47,7 @@ mod limits;
 mod numbers;
 mod open;
 mod output;
+mod pacing;
 mod paws;
 mod rare;
 mod rate;
@@ -55,6 +56,7 @@ mod receive_queue;
 mod recovery;
 mod rtt;
 mod segment;
+mod send_buffer;
 mod send_queue;
 mod signals;
 mod slab;
@@ -68,6 +70,7 @@ mod timers;
 mod trace;
 mod window;
 
+pub use application::WriteFlags;
 pub use config::{
     BufferSize, CommonOptions, Config, FastOpenKnob, FinWait2, Keepalive, OptionFlags, SeldomOptions,
     SocketOptions,

@@ -6,6 +6,7 @@
 
 mod ack;
 mod data;
+mod nagle;
 pub(crate) mod options;
 mod probe;
 mod retransmit;
@@ -36,8 +37,12 @@ pub(crate) enum Blocked {
     Congestion,
     /// The peer's window is full, or what is left of it is too small to be worth a segment.
     Window,
-    /// Nagle: a small segment waits for the ACK of what is under way.
+    /// It has its time, which is not yet (`pacing.rs`).
+    Pacing,
+    /// Nagle: a small segment waits for the ACK of another.
     Nagle,
+    /// The application wants it to wait for more (`TCP_CORK`, `MSG_MORE`).
+    Held,
 }
 
 /// What to send next.
@@ -66,7 +71,7 @@ impl Tcb {
         self.restart_if_idle(cx);
         let action = self.decide(cx, budget);
         let plan = match action {
-            Action::Reset => Some(self.plan_reset()),
+            Action::Reset => Some(self.plan_reset(cx)),
             Action::StrayReset => Some(self.plan_stray_reset(cx)),
             Action::Syn => Some(self.plan_syn(cx, text)),
             Action::Resend(run) => self.plan_resend(cx, run, text),
@@ -109,12 +114,13 @@ impl Tcb {
                 Action::Nothing(Blocked::NoText)
             };
         }
-        if let Some(run) = self.decide_resend(cx, budget) {
-            return Action::Resend(run);
-        }
-        let blocked = match self.decide_text(cx, budget) {
-            Ok(run) => return Action::Send(run),
-            Err(blocked) => blocked,
+        let blocked = match self.decide_resend(cx, budget) {
+            Some(run) if self.may_resend_now(cx) => return Action::Resend(run),
+            Some(_) => Blocked::Pacing,
+            None => match self.decide_text(cx, budget) {
+                Ok(run) => return Action::Send(run),
+                Err(blocked) => blocked,
+            },
         };
         if self.has(Marks::PROBE_DUE) {
             return Action::Probe;
@@ -160,6 +166,13 @@ impl Tcb {
         self.trace(cx, TraceEvent::Transmit { seq, text_len, retransmission });
     }
 
+    /// After a call of the application: if nothing can go now, notes why.
+    pub(crate) fn note_limit_if_blocked(&mut self, cx: &mut Context<'_>) {
+        if self.state.is_synchronized() && matches!(self.decide(cx, u32::MAX), Action::Nothing(_)) {
+            self.note_limit(cx);
+        }
+    }
+
     /// Notes what keeps the connection from sending more, for the controller and for `TCP_INFO`.
     fn note_limit(&mut self, cx: &mut Context<'_>) {
         let in_flight = self.in_flight(cx.slabs);
@@ -168,13 +181,15 @@ impl Tcb {
             record.usage.note(self.snd.una, self.snd.nxt, limited);
         }
         let limit = match self.decide_text(cx, u32::MAX) {
+            _ if !self.state.is_synchronized() => Limit::Idle,
             Err(Blocked::Window) => Limit::ReceiveWindow,
             Err(Blocked::NoText) if self.outstanding() == 0 => Limit::Idle,
-            Err(Blocked::NoText) if self.has(Marks::WANTS_WRITE) => Limit::SendBuffer,
+            Err(Blocked::NoText) if self.has(Marks::WANTS_WRITE) && !limited => Limit::SendBuffer,
             _ => Limit::Network,
         };
         self.set_limit(cx.now, limit);
-        let nothing_to_send = matches!(self.decide_text(cx, u32::MAX), Err(Blocked::NoText | Blocked::Nagle));
+        let nothing_to_send =
+            matches!(self.decide_text(cx, u32::MAX), Err(Blocked::NoText | Blocked::Nagle | Blocked::Held));
         let delivered = self.delivered(cx.slabs);
         if nothing_to_send
             && in_flight < self.cc.window()
@@ -185,12 +200,12 @@ impl Tcb {
     }
 
     /// The number of sequence space that the peer's window still takes from `seq` on.
-    fn window_from(&self, seq: SeqNumber) -> u32 {
+    pub(crate) fn window_from(&self, seq: SeqNumber) -> u32 {
         (self.snd.una + self.snd.wnd).since(seq).unwrap_or(0)
     }
 
     /// Octets of the congestion window that are free.
-    fn congestion_room(&self, slabs: &Slabs) -> u32 {
+    pub(crate) fn congestion_room(&self, slabs: &Slabs) -> u32 {
         self.cc.window().saturating_sub(self.in_flight(slabs))
     }
 }

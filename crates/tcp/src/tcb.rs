@@ -111,6 +111,10 @@ bitflags! {
         const OVERRIDE = 1 << 14;
         /// The host has no way to send what is to be sent; the retransmission timer says for how long.
         const UNSENDABLE = 1 << 16;
+        /// The end of what was written waits for more (`MSG_MORE`), until the peer says something.
+        const HELD = 1 << 15;
+        /// The end of what was written is not the end of what the application has to say: no PSH.
+        const UNPUSHED = 1 << 17;
         /// Both sides agreed on ECN; until then, our SYN asks for it.
         const ECN = 1 << 24;
         /// Marks were seen: every segment echoes them.

@@ -12,7 +12,7 @@ pub(crate) struct Timers {
     pub(crate) retransmit: Instant,
     /// An ACK that waits for company.
     pub(crate) ack: Instant,
-    /// Keepalive, the end of FIN-WAIT-2 or TIME-WAIT, and giving memory back.
+    /// Keepalive, the end of FIN-WAIT-2 or TIME-WAIT, giving memory back, and before that the next paced text.
     pub(crate) idle: Instant,
 }
 

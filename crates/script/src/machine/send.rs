@@ -2,11 +2,14 @@
 
 use core::task::Poll;
 
-use portolan_stack::{SocketError, SocketId, State};
+use portolan_stack::{SocketError, SocketId, State, WriteFlags};
 
 use crate::Errno;
 use crate::machine::file::{Fd, File};
 use crate::machine::{Machine, SocketAddress, Wait};
+
+/// Pieces of memory that one segment of Linux's can refer to (MAX_SKB_FRAGS).
+const PIECES_MAX: usize = 17;
 
 impl Machine {
     /// Sends `parts`, one after the other, with flags of send(2): `MSG_DONTWAIT`, `MSG_MORE`, `MSG_EOR`, `MSG_ZEROCOPY`,
@@ -47,7 +50,12 @@ impl Machine {
         let zerocopy = flags & libc::MSG_ZEROCOPY != 0 && socket.options.zerocopy;
         let may_block = !socket.nonblocking && flags & libc::MSG_DONTWAIT == 0;
         let mut outcome = Ok(());
-        if wait.begin() && (flags & libc::MSG_FASTOPEN != 0 || self.stack.awaits_first_write(id)) {
+        let first = wait.begin();
+        // Linux: a writer that has found no room is woken when a third is free, not earlier.
+        if !first && !wait.opening && self.stack.readiness(id).is_ok_and(|ready| !ready.writable) {
+            return Poll::Pending;
+        }
+        if first && (flags & libc::MSG_FASTOPEN != 0 || self.stack.awaits_first_write(id)) {
             outcome = self.open_with_text(wait, fd, parts, flags, to);
             self.settle();
             wait.opening = true;
@@ -56,7 +64,7 @@ impl Machine {
             outcome = self.opening(wait, id);
         }
         if outcome.is_ok() {
-            outcome = self.write_parts(wait, fd, parts);
+            outcome = self.write_parts(wait, fd, parts, write_flags(flags), zerocopy);
             self.settle();
         }
         let total = parts.iter().map(|part| part.len()).sum::<usize>();
@@ -129,16 +137,32 @@ impl Machine {
     }
 
     /// Writes what is left of `parts` after `wait.done` octets, as far as there is room.
-    fn write_parts(&mut self, wait: &mut Wait, fd: Fd, parts: &[&[u8]]) -> Result<(), SocketError> {
+    fn write_parts(
+        &mut self,
+        wait: &mut Wait,
+        fd: Fd,
+        parts: &[&[u8]],
+        flags: WriteFlags,
+        zerocopy: bool,
+    ) -> Result<(), SocketError> {
         let mut skip = wait.done;
-        for part in parts {
+        for (index, part) in parts.iter().enumerate() {
+            // What is said of the message is said with its last part; what Linux does not copy, it sends in runs of
+            // so many pieces.
+            let flags = if index + 1 == parts.len() {
+                flags
+            } else if zerocopy && (index + 1) % PIECES_MAX == 0 {
+                WriteFlags::END_OF_RECORD
+            } else {
+                WriteFlags::empty()
+            };
             let mut rest = part.get(skip..).unwrap_or(&[]);
             skip = skip.saturating_sub(part.len());
             while !rest.is_empty() {
                 let Ok(id) = self.files.socket(fd).map(|socket| socket.id) else {
                     return Err(SocketError::BadSocket);
                 };
-                let taken = self.stack.write(self.now, id, rest)?;
+                let taken = self.stack.write_with(self.now, id, rest, flags)?;
                 rest = rest.get(taken..).unwrap_or(&[]);
                 wait.done += taken;
                 if let Ok(socket) = self.files.socket_mut(fd) {
@@ -158,4 +182,12 @@ impl Machine {
         let result = self.stack.send_to(self.now, id, octets, to, None);
         self.finish(result)
     }
+}
+
+/// The flags of send(2) that the stack has to know.
+fn write_flags(flags: i32) -> WriteFlags {
+    let mut known = WriteFlags::empty();
+    known.set(WriteFlags::MORE, flags & libc::MSG_MORE != 0);
+    known.set(WriteFlags::END_OF_RECORD, flags & libc::MSG_EOR != 0);
+    known
 }

@@ -5,6 +5,7 @@ use core::fmt;
 
 use super::usage::Usage;
 use super::{CcContext, CcInfo, CongestionAlgorithm, CongestionControl, Cubic, Dctcp, NewReno};
+use crate::pacing::Pacing;
 use crate::slab::{Reuse, Slot};
 use crate::tcb::Tcb;
 use crate::{Config, Context};
@@ -40,7 +41,6 @@ impl Congestion {
 }
 
 /// A controller, by value where it is small.
-#[expect(clippy::large_enum_variant, reason = "CUBIC is what nearly every connection has")]
 pub(crate) enum Controller {
     NewReno(NewReno),
     Cubic(Cubic),
@@ -98,6 +98,7 @@ impl fmt::Debug for Controller {
 pub(crate) struct Record {
     pub(crate) controller: Controller,
     pub(crate) usage: Usage,
+    pub(crate) pacing: Pacing,
 }
 
 impl Record {
@@ -109,7 +110,11 @@ impl Record {
 
 impl Default for Record {
     fn default() -> Record {
-        Record { controller: Controller::NewReno(NewReno::new(0, u32::MAX)), usage: Usage::NONE }
+        Record {
+            controller: Controller::NewReno(NewReno::new(0, u32::MAX)),
+            usage: Usage::NONE,
+            pacing: Pacing::IDLE,
+        }
     }
 }
 

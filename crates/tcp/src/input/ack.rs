@@ -53,11 +53,13 @@ impl Tcb {
             self.establish(cx, segment, Transition::SynAcked, signals);
             self.set_send_window(cx, segment, self.window_of(segment));
         }
-        self.check_ack_range(segment)?;
+        self.check_ack_range(cx, segment)?;
         self.take_timestamp(cx, segment);
         let same_window = self.window_of(segment) == self.snd.wnd;
         self.update_send_window(cx, segment);
-        self.take_acknowledgement(cx, segment, same_window, signals);
+        self.take_acknowledgement(cx, segment, same_window);
+        self.marks.remove(Marks::HELD);
+        self.check_space(cx, signals);
         self.after_fin_acked(cx, signals);
         Ok(())
     }
@@ -65,11 +67,14 @@ impl Tcb {
     /// RFC 9293 MAY-12; RFC 5961 §5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT. An older ACK than that is
     /// no old duplicate but a guess; and so is an ACK of octets before our first one (CVE-2023-52881), which a
     /// large window would let pass.
-    fn check_ack_range(&self, segment: &Segment) -> Step {
+    fn check_ack_range(&self, cx: &Context<'_>, segment: &Segment) -> Step {
         let sent = u32::try_from(self.counters.bytes_acked).unwrap_or(u32::MAX).saturating_add(1);
         let oldest = self.snd.una.back(self.snd.max_wnd.min(sent));
-        if segment.ack.after(self.snd.nxt) || segment.ack.before(oldest) {
-            return Err(Discard::new(DropReason::BadAck, Reply::Challenge));
+        let unsent = segment.ack.after(self.snd.nxt);
+        if unsent || segment.ack.before(oldest) {
+            let silent = unsent && self.state == State::Established && !cx.config.answer_unsent_acks;
+            let reply = if silent { Reply::Nothing } else { Reply::Challenge };
+            return Err(Discard::new(DropReason::BadAck, reply));
         }
         Ok(())
     }
@@ -122,13 +127,7 @@ impl Tcb {
     }
 
     /// The cumulative and selective acknowledgement, and all that follows from it.
-    fn take_acknowledgement(
-        &mut self,
-        cx: &mut Context<'_>,
-        segment: &Segment,
-        same_window: bool,
-        signals: &mut Signals,
-    ) {
+    fn take_acknowledgement(&mut self, cx: &mut Context<'_>, segment: &Segment, same_window: bool) {
         let before = self.before(cx);
         let acked = segment.ack.since(self.snd.una).unwrap_or(0);
         if self.flight.is_none() || before.outstanding == 0 {
@@ -136,7 +135,7 @@ impl Tcb {
         }
         let mut known = Acked::default();
         if acked > 0 {
-            known = self.advance(cx, segment.ack, signals);
+            known = self.advance(cx, segment.ack);
         }
         let sacked = self.take_sack(cx, segment);
         let rtt_us =
@@ -177,18 +176,13 @@ impl Tcb {
     }
 
     /// SND.UNA moves to `ack`.
-    fn advance(&mut self, cx: &mut Context<'_>, ack: SeqNumber, signals: &mut Signals) -> Acked {
+    fn advance(&mut self, cx: &mut Context<'_>, ack: SeqNumber) -> Acked {
         let text_end = ack.min(self.snd.end);
         self.counters.bytes_acked += u64::from(text_end.since(self.snd.una).unwrap_or(0));
         self.snd.una = ack;
         let known = cx.slabs.flight_mut(self.flight).map(|flight| flight.acknowledge(ack, cx.now));
         if let Some(queues) = cx.slabs.queues_mut(self.queues) {
             queues.send.acknowledge(cx.pool, text_end);
-        }
-        let (room, capacity) = (self.send_room(cx), self.send_capacity(cx));
-        if self.has(Marks::WANTS_WRITE) && room >= capacity / 3 {
-            self.marks.remove(Marks::WANTS_WRITE);
-            *signals |= Signals::WRITABLE;
         }
         known.unwrap_or_default()
     }

@@ -34,8 +34,18 @@ impl Tcb {
         }
         let most = self.plan_max(cx, full, budget).min(room.max(full)).min(window);
         let len = record.len.min(most);
-        let whole = if len < record.len && len > full { len - len % full } else { len };
+        let whole = match self.record_from(cx, record.seq) {
+            Some(end) if end <= len => end,
+            _ if len < record.len && len > full => len - len % full,
+            _ => len,
+        };
         Some(Run { seq: record.seq, len: whole })
+    }
+
+    /// Whether pacing allows it, which holds back all but the first retransmission.
+    pub(super) fn may_resend_now(&self, cx: &Context<'_>) -> bool {
+        let forced = cx.slabs.flight(self.flight).is_some_and(|flight| flight.recovery.forced);
+        forced || !self.is_paced_out(cx)
     }
 
     pub(super) fn plan_resend(
@@ -57,7 +67,7 @@ impl Tcb {
         if len == 0 {
             return None;
         }
-        let last = run.seq + got == self.snd.end;
+        let last = self.is_pushed(cx, run.seq + got);
         let mut plan = self.plan(cx, run.seq, text_flags(got, last, fin));
         plan.text_len = got;
         set_super_segment(cx, &mut plan, full);
@@ -68,6 +78,7 @@ impl Tcb {
             flight.recovery.forced = false;
         }
         self.sent_at = cx.now;
+        self.pace(cx, len);
         let app_limited = self.is_app_limited(cx.slabs);
         let sent = Sent { text_len: got, retransmission: true, app_limited };
         self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_transmit(cc_cx, &sent));

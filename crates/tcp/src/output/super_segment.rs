@@ -48,7 +48,7 @@ pub(super) fn set_super_segment(cx: &Context<'_>, plan: &mut SegmentPlan, full: 
     if plan.text_len > full {
         plan.gso_size = to_u16(full);
         if cx.config.push_super_segments {
-            plan.flags = plan.flags | Flags::PSH;
+            plan.flags |= Flags::PSH;
         }
     }
 }
