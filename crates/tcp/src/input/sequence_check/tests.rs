@@ -114,8 +114,9 @@ fn a_reset_needs_no_timestamp() {
 #[test]
 fn a_host_may_take_segments_that_lack_the_timestamp() {
     let config = Config { timestamps_required: false, ..Config::default() };
-    let syn_ack = "S. 0:0(0) ack 1 win 60000 <mss 1000,TS val 5 ecr 0>";
-    let mut rig = Rig::established_with(config, |_| {}, syn_ack);
+    let mut rig = Rig::connecting(config);
+    rig.drain();
+    rig.gets("S. 0:0(0) ack 1 win 60000 <mss 1000,TS val 5 ecr 1000077>");
     rig.gets("P. 1:11(10) ack 1");
     assert_eq!(rig.info().bytes_received, 10);
 }
