@@ -75,6 +75,12 @@ pub struct Config {
     pub super_segment_min: u8,
     /// Whether super-segments carry PSH, as on Linux.
     pub push_super_segments: bool,
+    /// Whether SYNs get cookies instead of records: 0 never, 1 when a listener's queue is full, 2 always
+    /// (`tcp_syncookies`).
+    pub syn_cookies: u8,
+    /// Whether a connection for which the accept queue has no room is reset; else the peer tries again
+    /// (`tcp_abort_on_overflow`).
+    pub abort_on_overflow: bool,
     /// Fast Open (`tcp_fastopen`).
     pub fast_open: FastOpenKnob,
     /// Seconds that active Fast Opens pause for when a network seems to drop them; they double with each time. 0 is
@@ -160,6 +166,8 @@ impl Default for Config {
             quick_acks: 16,
             super_segment_min: 2,
             push_super_segments: true,
+            syn_cookies: 1,
+            abort_on_overflow: false,
             fast_open: FastOpenKnob::CLIENT,
             fast_open_black_hole_s: 0,
             recv_buffer: BufferSize { initial: 128 * 1024, max: 6 * 1024 * 1024 },

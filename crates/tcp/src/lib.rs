@@ -34,6 +34,7 @@ mod check;
 mod close;
 mod config;
 mod context;
+mod cookie;
 mod deadline;
 mod ecn;
 mod embryo;
@@ -78,7 +79,7 @@ pub use config::{
 pub use congestion::{CcInfo, CongestionAlgorithm, CongestionControl, CubicRules, UserAlgorithm};
 pub use context::{Context, Slabs};
 pub use ecn::Ecn;
-pub use embryo::{Embryo, EmbryoDeadline, EmbryoVerdict};
+pub use embryo::{Embryo, EmbryoDeadline, EmbryoVerdict, PassiveOpen};
 pub use error::Error;
 pub use fast_open::{FastOpenNews, FastOpenOffer};
 pub use info::Info;
