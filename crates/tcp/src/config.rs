@@ -112,6 +112,14 @@ pub struct Config {
     pub answer_unsent_acks: bool,
     /// Whether to offer selective acknowledgements (`tcp_sack`).
     pub sack: bool,
+    /// Whether to report duplicates in SACK options (RFC 2883; `tcp_dsack`).
+    pub dsack: bool,
+    /// Whether to send tail loss probes (RFC 8985 §7; `tcp_early_retrans`).
+    pub loss_probes: bool,
+    /// Whether to look, after a timeout, if it was for nothing (RFC 5682; `tcp_frto`).
+    pub frto: bool,
+    /// Segments by which a path is assumed to reorder before more is known (`tcp_reordering`).
+    pub reordering: u16,
     /// The smallest MSS that is taken from a peer; a smaller one counts as this (`tcp_min_snd_mss`).
     pub min_mss: u16,
     /// How long TIME-WAIT lasts, in microseconds (Linux's `TCP_TIMEWAIT_LEN`).
@@ -181,6 +189,10 @@ impl Default for Config {
             timestamps_required: true,
             answer_unsent_acks: true,
             sack: true,
+            dsack: true,
+            loss_probes: true,
+            frto: true,
+            reordering: 3,
             min_mss: 64,
             time_wait_us: 60_000_000,
             fin_wait2_us: 60_000_000,
