@@ -151,7 +151,7 @@ impl Stack {
                 }
                 self.merge_input(index, &incoming.segment, &mut text)
             }
-            Some(Slot::Embryo(index)) => self.embryo_input(index, &incoming, frame, header_len),
+            Some(Slot::Embryo(index)) => self.embryo_input(index, &incoming, frame),
             Some(Slot::TimeWait(index)) => self.time_wait_input(index, &incoming, frame),
             Some(Slot::Request(index)) => self.request_input(index, &incoming),
             Some(Slot::Udp(_)) | None => self.no_flow_input(&incoming, frame, None),
@@ -207,6 +207,11 @@ impl Stack {
             Some(Taker::Listener(listener)) => self.listener_input(listener, incoming, frame, min_iss),
             Some(Taker::Gateway) => self.new_request(incoming, frame),
             None => {
+                if let Some(listener) = self.cookie_listener(incoming, frame.link)
+                    && let Some(result) = self.cookie_input(listener, incoming, frame)
+                {
+                    return result;
+                }
                 if let Some(plan) = reset_for(&incoming.segment) {
                     self.send_reset(&incoming.key, &plan);
                 }

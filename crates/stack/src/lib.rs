@@ -18,6 +18,7 @@ extern crate std;
 
 mod config;
 mod connection;
+mod cookie;
 mod demux;
 mod drop;
 mod embryo;

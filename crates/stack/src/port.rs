@@ -2,7 +2,7 @@
 //!
 //! The rules are Linux's (`inet_csk_bind_conflict`, `udp_lib_get_port`): addresses conflict if one is a wildcard or
 //! both are equal; SO_REUSEADDR lets TCP sockets share a port of which none listens, and UDP sockets any; SO_REUSEPORT
-//! lets all share that set it. TIME-WAIT does not count.
+//! lets all share that set it. A connection in TIME-WAIT counts as the connection did.
 
 use hashbrown::HashMap;
 use portolan_wire::{Address, Endpoint, Family, FlowKey, protocol};

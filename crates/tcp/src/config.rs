@@ -75,6 +75,12 @@ pub struct Config {
     pub super_segment_min: u8,
     /// Whether super-segments carry PSH, as on Linux.
     pub push_super_segments: bool,
+    /// Whether SYNs get cookies instead of records: 0 never, 1 when a listener's queue is full, 2 always
+    /// (`tcp_syncookies`).
+    pub syn_cookies: u8,
+    /// Whether a connection for which the accept queue has no room is reset; else the peer tries again
+    /// (`tcp_abort_on_overflow`).
+    pub abort_on_overflow: bool,
     /// Fast Open (`tcp_fastopen`).
     pub fast_open: FastOpenKnob,
     /// Seconds that active Fast Opens pause for when a network seems to drop them; they double with each time. 0 is
@@ -106,6 +112,14 @@ pub struct Config {
     pub answer_unsent_acks: bool,
     /// Whether to offer selective acknowledgements (`tcp_sack`).
     pub sack: bool,
+    /// Whether to report duplicates in SACK options (RFC 2883; `tcp_dsack`).
+    pub dsack: bool,
+    /// Whether to send tail loss probes (RFC 8985 §7; `tcp_early_retrans`).
+    pub loss_probes: bool,
+    /// Whether to look, after a timeout, if it was for nothing (RFC 5682; `tcp_frto`).
+    pub frto: bool,
+    /// Segments by which a path is assumed to reorder before more is known (`tcp_reordering`).
+    pub reordering: u16,
     /// The smallest MSS that is taken from a peer; a smaller one counts as this (`tcp_min_snd_mss`).
     pub min_mss: u16,
     /// How long TIME-WAIT lasts, in microseconds (Linux's `TCP_TIMEWAIT_LEN`).
@@ -160,6 +174,8 @@ impl Default for Config {
             quick_acks: 16,
             super_segment_min: 2,
             push_super_segments: true,
+            syn_cookies: 1,
+            abort_on_overflow: false,
             fast_open: FastOpenKnob::CLIENT,
             fast_open_black_hole_s: 0,
             recv_buffer: BufferSize { initial: 128 * 1024, max: 6 * 1024 * 1024 },
@@ -173,6 +189,10 @@ impl Default for Config {
             timestamps_required: true,
             answer_unsent_acks: true,
             sack: true,
+            dsack: true,
+            loss_probes: true,
+            frto: true,
+            reordering: 3,
             min_mss: 64,
             time_wait_us: 60_000_000,
             fin_wait2_us: 60_000_000,

@@ -9,7 +9,7 @@ use crate::congestion::Congestion;
 use crate::embryo::Embryo;
 use crate::limits::{Limit, LimitClock};
 use crate::paws::Timestamps;
-use crate::rtt::Rtt;
+use crate::rtt::{Rtt, RttRound};
 use crate::tcb::{Counters, Marks, ReceiveSpace, SendSpace, Tcb};
 use crate::timers::Timers;
 use crate::window::{BUFFER_MIN, scale_for, syn_window};
@@ -60,7 +60,7 @@ impl Tcb {
         tcb.rcv.nxt = embryo.irs + 1;
         tcb.rcv.last_ack_sent = tcb.rcv.nxt;
         tcb.rcv.adv = tcb.rcv.nxt + u32::from(embryo.syn_ack_window);
-        tcb.retries = embryo.retries;
+        tcb.retries = if embryo.acked { 0 } else { embryo.retries };
         tcb.sent_at = embryo.sent_at;
         cx.stats.passive_opens += 1;
         tcb.move_on(cx, Transition::PassiveOpen);
@@ -183,20 +183,29 @@ impl Tcb {
         sent_at: Instant,
     ) {
         let echo = segment.options.timestamps.filter(|_| self.has(Marks::TIMESTAMPS)).map(|ts| ts.echo);
-        let sample_us = if syn_lost {
+        let sample_us = if sent_at == Instant::ZERO {
+            // A SYN cookie's: only the echo knows.
+            match echo.and_then(|echo| self.ts.round_trip_us(echo, cx.now)) {
+                Some(sample_us) => Some(sample_us),
+                None => return,
+            }
+        } else if syn_lost {
             echo.and_then(|echo| self.ts.round_trip_us(echo, cx.now))
         } else {
             Some(cx.now.micros_since(sent_at))
         };
         match sample_us {
-            Some(sample_us) => self.measure(cx, sample_us, 1),
+            Some(sample_us) => self.measure(cx, sample_us, sample_us),
             None => self.rtt.on_syn_lost(cx.config),
         }
     }
 
-    /// Takes in one measurement of the round trip.
-    pub(crate) fn measure(&mut self, cx: &mut Context<'_>, sample_us: u64, outstanding_segments: u32) {
-        self.rtt.sample(cx.config, sample_us, outstanding_segments);
+    /// Takes in the round trip of the first, and of the last segment that an acknowledgement answers.
+    pub(crate) fn measure(&mut self, cx: &mut Context<'_>, sample_us: u64, last_us: u64) {
+        let mut none = RttRound::default();
+        let round = cx.slabs.flight_mut(self.flight).map_or(&mut none, |flight| &mut flight.rtt);
+        self.rtt.sample(cx.config, round, sample_us, (self.snd.una, self.snd.nxt));
+        self.rtt.sample_min(round, last_us, cx.now);
         // RFC 9293 MUST-18: the backoff holds until there is a valid measurement.
         self.backoffs = 0;
         let event = TraceEvent::Rtt {

@@ -1,11 +1,12 @@
 //! What a connection sends. [`Tcb::poll_segment`] is the only place: everything else just says what is due.
 //!
 //! [`Tcb::decide`] looks at the connection without changing it and names the one thing to send next: a RST, a
-//! SYN, a retransmission, new text or a FIN, a probe, an ACK, in this order. The files below carry each of them
+//! SYN, a loss probe, a retransmission, new text or a FIN, a probe of the window, an ACK, in this order. The files below carry each of them
 //! out.
 
 mod ack;
 mod data;
+mod loss_probe;
 mod nagle;
 pub(crate) mod options;
 mod probe;
@@ -114,6 +115,9 @@ impl Tcb {
                 Action::Nothing(Blocked::NoText)
             };
         }
+        if let Some(action) = self.decide_loss_probe(cx) {
+            return action;
+        }
         let blocked = match self.decide_resend(cx, budget) {
             Some(run) if self.may_resend_now(cx) => return Action::Resend(run),
             Some(_) => Blocked::Pacing,
@@ -139,9 +143,10 @@ impl Tcb {
 
     /// What every segment of an open connection has in common; takes care of the ACK. RFC 9293 MUST-58: ACKs
     /// that are due go with text.
-    fn plan(&mut self, cx: &Context<'_>, seq: SeqNumber, flags: Flags) -> SegmentPlan {
+    fn plan(&mut self, cx: &mut Context<'_>, seq: SeqNumber, flags: Flags) -> SegmentPlan {
         let mut plan = SegmentPlan::control(seq, self.rcv.nxt, flags | Flags::ACK);
         plan.options = self.segment_options(cx.slabs, cx.now);
+        self.duplicate_is_reported(cx);
         self.mark_segment(&mut plan);
         plan.window = self.offer_window(cx.slabs);
         self.rcv.last_ack_sent = self.rcv.nxt;
@@ -176,7 +181,8 @@ impl Tcb {
     /// Notes what keeps the connection from sending more, for the controller and for `TCP_INFO`.
     fn note_limit(&mut self, cx: &mut Context<'_>) {
         let in_flight = self.in_flight(cx.slabs);
-        let limited = in_flight.saturating_add(self.full_text(cx).into()) > self.cc.window();
+        let cwnd = self.cwnd(cx.slabs);
+        let limited = in_flight.saturating_add(self.full_text(cx).into()) > cwnd;
         if let Some(record) = cx.slabs.congestion_mut(self.cc.slot).filter(|_| self.outstanding() > 0) {
             record.usage.note(self.snd.una, self.snd.nxt, limited);
         }
@@ -192,7 +198,7 @@ impl Tcb {
             matches!(self.decide_text(cx, u32::MAX), Err(Blocked::NoText | Blocked::Nagle | Blocked::Held));
         let delivered = self.delivered(cx.slabs);
         if nothing_to_send
-            && in_flight < self.cc.window()
+            && in_flight < cwnd
             && let Some(flight) = cx.slabs.flight_mut(self.flight)
         {
             flight.rate.on_app_limited(delivered, in_flight);
@@ -206,7 +212,7 @@ impl Tcb {
 
     /// Octets of the congestion window that are free.
     pub(crate) fn congestion_room(&self, slabs: &Slabs) -> u32 {
-        self.cc.window().saturating_sub(self.in_flight(slabs))
+        self.cwnd(slabs).saturating_sub(self.in_flight(slabs))
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::testing::{Rig, plain};
-use crate::{Embryo, SocketOptions};
+use crate::{Embryo, PassiveOpen, SocketOptions};
 use portolan_link::Instant;
 
 const SYN_ACK: &str = "SE. 0:0(0) ack 1 win 60000 <mss 1000,sackOK,wscale 0>";
@@ -59,7 +59,15 @@ fn a_listener_agrees_as_its_knob_says() {
     let agreed = |ecn, line| {
         let config = Config { ecn, ..plain() };
         let segment = crate::testing::parse(line).0;
-        let embryo = Embryo::on_syn(Instant::from_millis(1), &config, &segment, 1460, SeqNumber(1), 0);
+        let options = SocketOptions::new(&config);
+        let open = PassiveOpen {
+            now: Instant::from_millis(1),
+            config: &config,
+            options: &options,
+            mss: 1460,
+            timestamp_offset: 0,
+        };
+        let embryo = Embryo::on_syn(&open, &segment, SeqNumber(1));
         assert_eq!(embryo.syn_ack(Instant::from_millis(1)).flags.contains(Flags::ECE), embryo.ecn);
         embryo.ecn
     };
@@ -115,10 +123,10 @@ fn h5_a_peer_that_always_echoes_leaves_a_window_to_send_with() {
         let nxt = rig.tcb.snd.nxt.since(SeqNumber(crate::testing::ISS)).unwrap();
         windows += 1;
         while una < nxt {
-            let before = rig.info().cwnd;
+            let before = rig.info().ssthresh;
             una = nxt.min(una + 500);
             rig.gets(&std::format!("E. 1:1(0) ack {una} win 60000"));
-            reductions += u32::from(rig.info().cwnd < before);
+            reductions += u32::from(rig.info().ssthresh < before);
             assert!(rig.info().cwnd >= 2_000, "{}", rig.info().cwnd);
             if una == nxt {
                 break;

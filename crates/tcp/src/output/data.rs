@@ -7,6 +7,8 @@ use portolan_wire::tcp::Flags;
 use super::super_segment::set_super_segment;
 use super::{Blocked, Run};
 use crate::congestion::Sent;
+use crate::flight::Sending;
+use crate::numbers::to_u16;
 use crate::tcb::{Marks, Tcb};
 use crate::{Context, SegmentPlan};
 
@@ -107,14 +109,15 @@ impl Tcb {
         {
             queues.send.pushed = end;
         }
-        let delivered = self.delivered(cx.slabs);
-        self.mark_new_text(&mut plan);
+        let sending = self.sending(cx, Run { seq: run.seq, len }, full);
         let flight = cx.slabs.flight_or_new(&mut self.flight);
-        flight.on_sent(run.seq, len, cx.now, delivered);
+        flight.on_sent(&sending, fin);
         if !got.is_multiple_of(full) {
             flight.small_end = Some(end);
         }
+        self.mark_new_text(&mut plan);
         self.snd.nxt += len;
+        self.after_sent(cx, len, outstanding == 0);
         self.sent_at = cx.now;
         self.pace(cx, len);
         self.marks.remove(Marks::OVERRIDE | Marks::PROBE_DUE);
@@ -122,6 +125,31 @@ impl Tcb {
         let sent = Sent { text_len: got, retransmission: false, app_limited };
         self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_transmit(cc_cx, &sent));
         Some(plan)
+    }
+
+    /// `len` octets of new text were sent; `first` if nothing was outstanding before.
+    fn after_sent(&mut self, cx: &mut Context<'_>, len: u32, first: bool) {
+        let nxt = self.snd.nxt;
+        let Some(flight) = cx.slabs.flight_mut(self.flight) else { return };
+        flight.recovery.prr.on_sent(len);
+        if flight.recovery.probe.due {
+            flight.recovery.probe.on_sent(nxt, false);
+            self.set_alarm_on_probe(cx);
+        } else {
+            self.set_alarm_on_sent(cx, first);
+        }
+    }
+
+    /// A run that is sent now in segments of `full` octets, for the flight records.
+    pub(super) fn sending(&self, cx: &Context<'_>, run: Run, full: u32) -> Sending {
+        let (seq, len) = (run.seq, run.len);
+        let (mss, delivered) = (to_u16(full), self.delivered(cx.slabs));
+        Sending { seq, len, mss, now: cx.now, delivered }
+    }
+
+    /// Whether there is new text, or our FIN, that the peer's window takes.
+    pub(crate) fn new_text_fits(&self) -> bool {
+        (self.unsent() > 0 || self.fin_is_due()) && self.window_from(self.snd.nxt) > 0
     }
 
     /// RFC 5681 §4.1: after an RTO without sending, the window says nothing about the path any more.
