@@ -56,6 +56,14 @@ impl Stack {
                 let figures = [alpha_per_1024, marked, acked].map(u32::to_ne_bytes).concat();
                 [enabled, figures].concat()
             }
+            CcInfo::Bbr { bandwidth, min_rtt_us, pacing_gain_per_256, cwnd_gain_per_256 } => {
+                // bbr_bw_lo and bbr_bw_hi are the halves of one number.
+                let (low, high) = (bandwidth & u64::from(u32::MAX), bandwidth >> 32);
+                let half = |half: u64| u32::try_from(half).unwrap_or(u32::MAX);
+                [half(low), half(high), min_rtt_us, pacing_gain_per_256, cwnd_gain_per_256]
+                    .map(u32::to_ne_bytes)
+                    .concat()
+            }
             _ => Vec::new(),
         })
     }
