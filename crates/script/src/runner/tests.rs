@@ -151,7 +151,9 @@ fn an_echoed_timestamp_is_compared_when_asked_for() {
 #[test]
 fn icmp_messages_reach_the_connection_that_they_quote() {
     let source = |message: &str| {
-        format!("{SINGLE}{ACCEPTED}+0 write(4, ..., 1000) = 1000\n+0 > P. 1:1001(1000) ack 1\n+0 < {message}\n")
+        format!(
+            "{SINGLE}{ACCEPTED}+0 write(4, ..., 1000) = 1000\n+0 > P. 1:1001(1000) ack 1\n+0 < {message}\n"
+        )
     };
     let smaller = source("icmp unreachable frag_needed mtu 640 [1:1001(1000)]") + "+0 > . 1:601(600) ack 1";
     assert_eq!(outcome(&smaller, &Options::default()).result, Ok(()));
