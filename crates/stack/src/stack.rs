@@ -104,7 +104,7 @@ impl Stack {
         let ephemeral_ports = config.ephemeral_ports;
         let mut engine = Engine::new(config, &seeds);
         let tables = engine.random.tables;
-        let ports = Ports::new(tables, ephemeral_ports, &mut engine.random);
+        let ports = Ports::new(tables, ephemeral_ports);
         let caps = LinkCaps { medium: Medium::Ip, mtu: LOOPBACK_MTU, gso_max: 0, checksum: true };
         let fast_opens = FastOpens::new(tables, &mut engine.random);
         let settings = LinkConfig { name: String::from("lo"), ethernet: EthernetAddress::default() };

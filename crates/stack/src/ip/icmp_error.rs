@@ -75,7 +75,7 @@ impl Stack {
         next_header_at: usize,
     ) {
         let Some((src, dst, v4)) = complained_about(quote) else { return };
-        if !self.engine.icmp_errors.take(self.engine.now) {
+        if !self.engine.may_complain() {
             self.engine.icmp_stats(v4).out_errors += 1;
             self.engine.drop(DropReason::ReplyRate);
             return;

@@ -488,6 +488,5 @@ fn seconds_of(syn_acks: u8) -> i32 {
     }
     passed
 }
-
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,10 @@ mod arena;
 mod common;
 
 mod f;
+mod f_blind;
+mod f_handshake;
+mod f_secrets;
 mod g;
+mod g_opening;
 mod h;
 mod o;
