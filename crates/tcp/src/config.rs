@@ -142,6 +142,9 @@ pub struct Config {
     /// The most segments by which one ACK opens the window in slow start: RFC 3465's L, which it wants to be 2, and
     /// RFC 9406's, which it wants to be 8 without pacing; 0 is no limit, as on Linux.
     pub abc_limit: u8,
+    /// Whether a window that is not used is held for unproved (RFC 7661), instead of shrinking when nothing is sent.
+    /// Linux has RFC 2861 instead.
+    pub cwv: bool,
     /// Whether the window shrinks when nothing was sent for an RTO (RFC 5681 §4.1; `tcp_slow_start_after_idle`).
     pub slow_start_after_idle: bool,
     /// Whether connections use marks instead of losses (`tcp_ecn`).
@@ -206,6 +209,7 @@ impl Default for Config {
             user_congestion: &[],
             cubic_rules: CubicRules::Rfc9438,
             abc_limit: 0,
+            cwv: false,
             slow_start_after_idle: true,
             ecn: Ecn::Passive,
             ecn_option: true,
