@@ -20,7 +20,7 @@ use step::{Outcome, Steps};
 const USAGE: &str = "usage: cargo xtask test [--full] [--allow-missing] [--only STEP]...
        cargo xtask bench WORDS...
        cargo xtask planted
-       cargo xtask packetdrill --binary PATH --scripts DIR [--folder NAME] [--jobs N] [--expect N]
+       cargo xtask packetdrill --binary PATH --scripts DIR [--folder NAME] [--jobs N] [--expect N] [--compare]
   test             everything a change must pass, within 25 minutes
   --full           every count in full; the result is written to docs/results/full.md
   --allow-missing  leave out what cannot run here (no root, a program missing) instead of failing
