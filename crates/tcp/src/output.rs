@@ -161,8 +161,10 @@ impl Tcb {
         if plan.retransmission {
             cx.stats.retrans_segs += u64::from(segments);
             self.counters.retransmits = self.counters.retransmits.saturating_add(segments);
-            self.counters.bytes_retransmitted =
-                self.counters.bytes_retransmitted.saturating_add(plan.text_len);
+            if plan.text_len > 0 {
+                let rare = cx.slabs.rare_or_new(&mut self.rare);
+                rare.bytes_retransmitted += u64::from(plan.text_len);
+            }
         } else {
             cx.stats.out_segs += u64::from(segments);
         }

@@ -69,7 +69,8 @@ impl ReceiveSpace {
 pub(crate) struct Counters {
     pub(crate) bytes_acked: u64,
     pub(crate) bytes_received: u64,
-    pub(crate) bytes_retransmitted: u32,
+    /// Segments delivered to the peer, our SYN among them.
+    pub(crate) delivered: u32,
     pub(crate) segs_in: u32,
     pub(crate) segs_out: u32,
     pub(crate) retransmits: u32,

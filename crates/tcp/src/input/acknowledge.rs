@@ -7,7 +7,7 @@ use super::sack::Reported;
 use crate::congestion::CongestionEvent;
 use crate::flight::{AckClock, Delivery};
 use crate::numbers::micros_u32;
-use crate::recovery::Ack;
+use crate::recovery::{Ack, Verdict};
 use crate::tcb::{Marks, Tcb};
 use crate::{Context, Segment};
 
@@ -65,12 +65,7 @@ impl Tcb {
             && !is_old
             && reported == Reported::default();
         let ack = self.ack_for_recovery(cx, &before, clock, delivery, duplicate, reported.probe);
-        let Some(flight) = cx.slabs.flight_mut(self.flight) else { return };
-        let delivered =
-            if ack.sack || acked == 0 { delivery.new.octets } else { flight.take_duplicates(acked, ack.mss) };
-        let duplicates = flight.recovery.duplicates.octets;
-        let verdict = flight.on_ack(&ack);
-        let delivered = delivered + flight.recovery.duplicates.octets.saturating_sub(duplicates);
+        let (verdict, delivered) = self.conclude(cx, &ack, acked, reported);
         self.apply_verdict(cx, &before, &verdict);
         if before.outstanding == 0 {
             return;
@@ -86,6 +81,28 @@ impl Tcb {
             self.retries = 0;
         }
         self.set_alarm_on_ack(cx, &delivery, acked > 0, verdict.late_until);
+    }
+
+    /// What recovery makes of it, and the octets newly known to have arrived: with SACK those reported, without as
+    /// many segments as there are duplicates.
+    fn conclude(
+        &mut self,
+        cx: &mut Context<'_>,
+        ack: &Ack<'_>,
+        acked: u32,
+        reported: Reported,
+    ) -> (Verdict, u32) {
+        let Some(flight) = cx.slabs.flight_mut(self.flight) else { return Default::default() };
+        let mut new = ack.delivery.new;
+        if !ack.sack && acked > 0 {
+            new = flight.take_duplicates(acked, new, ack.mss);
+        }
+        let duplicates = flight.recovery.duplicates;
+        let verdict = flight.on_ack(ack);
+        new += flight.recovery.duplicates.beyond(duplicates);
+        // What was sent for nothing was delivered as well.
+        self.counters.delivered = self.counters.delivered.saturating_add(new.segments + reported.segments);
+        (verdict, new.octets)
     }
 
     pub(crate) fn before(&self, cx: &Context<'_>) -> Before {

@@ -144,7 +144,7 @@ impl Tcb {
     pub(super) fn sending(&self, cx: &Context<'_>, run: Run, full: u32) -> Sending {
         let (seq, len) = (run.seq, run.len);
         let (mss, delivered) = (to_u16(full), self.delivered(cx.slabs));
-        Sending { seq, len, mss, now: cx.now, delivered }
+        Sending { seq, len, mss, now: cx.now, delivered, joins: cx.gso_max == 0 }
     }
 
     /// Whether there is new text, or our FIN, that the peer's window takes.
