@@ -207,7 +207,12 @@ impl Stack {
             Some(Taker::Listener(listener)) => self.listener_input(listener, incoming, min_iss),
             Some(Taker::Gateway) => self.new_request(incoming, frame),
             None => {
-                if let Some(plan) = reset_for(&incoming.segment) {
+                // RFC 9293 §3.10.7.2: LISTEN is silent about what has neither a SYN nor an ACK.
+                let silent = !incoming.segment.flags.contains(Flags::ACK)
+                    && self.hearer(incoming, frame.link).is_some();
+                if let Some(plan) = reset_for(&incoming.segment)
+                    && !silent
+                {
                     self.send_reset(&incoming.key, &plan);
                 }
                 Err(DropReason::TcpNoConnection)
@@ -218,8 +223,13 @@ impl Stack {
     /// Who takes a segment of no connection, if it is a SYN that somebody takes.
     pub(crate) fn taker(&self, incoming: &Incoming, link: LinkId) -> Option<Taker> {
         let flags = incoming.segment.flags;
-        let opens = flags.contains(Flags::SYN) && !flags.intersects(Flags::ACK | Flags::RST | Flags::FIN);
-        if !opens || self.stopping {
+        let opens = flags.contains(Flags::SYN) && !flags.intersects(Flags::ACK | Flags::RST);
+        if opens { self.hearer(incoming, link) } else { None }
+    }
+
+    /// Who would take a SYN where this segment has arrived.
+    fn hearer(&self, incoming: &Incoming, link: LinkId) -> Option<Taker> {
+        if self.stopping {
             return None;
         }
         let intercepted = self.interface(link).is_some_and(|link| link.intercept.tcp);

@@ -139,7 +139,7 @@ impl Stack {
             }
             EmbryoVerdict::Reset(plan) => {
                 self.send_reset(&key, &plan);
-                Ok(())
+                Err(DropReason::TcpSegment)
             }
             EmbryoVerdict::SynAck => {
                 self.send_syn_ack(index);
@@ -147,7 +147,7 @@ impl Stack {
             }
             EmbryoVerdict::Challenge(plan) => {
                 self.send_control(&key, &plan, self.engine.config.hop_limit, 0);
-                Ok(())
+                Err(DropReason::TcpSegment)
             }
             EmbryoVerdict::Delete => {
                 self.delete_embryo(index, Some(SocketError::ConnectionReset));

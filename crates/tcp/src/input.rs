@@ -53,6 +53,9 @@ impl Tcb {
     ) -> Step {
         self.check_sequence(cx, segment)?;
         self.check_reset(cx, segment, signals)?;
+        if self.state == State::Closed {
+            return Ok(());
+        }
         self.check_syn(segment)?;
         self.check_ack(cx, segment, signals)?;
         if self.state == State::Closed {
@@ -70,7 +73,7 @@ impl Tcb {
     fn in_time_wait(&mut self, cx: &mut Context<'_>, segment: &Segment) -> Step {
         let mut record = self.time_wait_record(cx);
         match record.on_segment(cx.now, cx.config, segment) {
-            TimeWaitVerdict::Ack(_) => {
+            TimeWaitVerdict::Ack(_) | TimeWaitVerdict::Challenge(_) => {
                 self.timers.idle = record.deadline();
                 Err(Discard::new(DropReason::OutOfWindow, Reply::Ack))
             }

@@ -49,6 +49,8 @@ pub enum DropReason {
     UnexpectedSyn,
     /// No ACK where every segment must have one.
     NoAck,
+    /// Neither SYN nor RST, while a SYN is waited for.
+    NoSyn,
     /// An acknowledgement of what was never sent, or one too old to be true (RFC 5961 §5.2).
     BadAck,
     /// Text after the peer's FIN, or when the application will not read it any more.

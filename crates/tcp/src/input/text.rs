@@ -40,8 +40,8 @@ impl Tcb {
         signals: &mut Signals,
     ) -> Step {
         if !self.state.may_receive() {
-            // RFC 9293 §3.10.7.4: there can be no text after the peer's FIN.
-            return Err(Discard::new(DropReason::UnwantedText, Reply::SeldomAck));
+            // RFC 9293 §3.10.7.4: there can be no text after the peer's FIN, and it is ignored.
+            return Err(Discard::new(DropReason::UnwantedText, Reply::Nothing));
         }
         let first = segment.seq + u32::from(segment.has(Flags::SYN));
         let seq = self.trim_to_window(cx, first, text);
