@@ -24,6 +24,7 @@ const OPEN: [&str; 6] = ["ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT"
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Seq {
     Next,
+    Inside,
     Beyond,
     Old,
 }
@@ -90,7 +91,9 @@ impl Row {
     fn fits_seq(&self, seq: Seq) -> bool {
         match self.seq {
             "any" => true,
+            "in" => seq == Seq::Next || seq == Seq::Inside,
             "next" => seq == Seq::Next,
+            "inside" => seq == Seq::Inside,
             "beyond" => seq == Seq::Beyond,
             "old" => seq == Seq::Old,
             other => panic!("line {}: {other} is no place of a sequence number", self.line),
