@@ -5,18 +5,25 @@
 //! count that an issue names and records the outcome in `docs/results/`.
 
 mod install;
+mod ledger;
 mod licences;
+mod report;
 mod results;
 mod rules;
 mod setup;
+mod sources;
 mod step;
+mod table;
 
 use std::process::ExitCode;
 
 use step::{Outcome, Steps};
 
 const USAGE: &str = "usage: cargo xtask test [--full] [--allow-missing] [--only STEP]...
+       cargo xtask ledger [--check]
   test             everything a change must pass, within 25 minutes
+  ledger           writes docs/conformance.md: which requirement of which RFC is met where, and the test that proves it
+  --check          changes nothing; fails when the page is stale or the ledger has a gap
   --full           every count in full; the result is written to docs/results/full.md
   --allow-missing  leave out what cannot run here (no root, a program missing) instead of failing
   --only STEP      one of: setup, fmt, clippy, licences, rules, doc, build, tests, release";
@@ -31,10 +38,32 @@ struct Options {
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
-    if words.next().as_deref() != Some("test") {
-        eprintln!("{USAGE}");
-        return ExitCode::from(2);
+    match words.next().as_deref() {
+        Some("test") => test_command(words),
+        Some("ledger") => document(ledger::run, words),
+        _ => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
     }
+}
+
+/// A command that writes a page, or checks it.
+fn document(run: fn(bool) -> Outcome, words: impl Iterator<Item = String>) -> ExitCode {
+    let words: Vec<String> = words.collect();
+    let check = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => false,
+        ["--check"] => true,
+        _ => return usage("only --check may follow"),
+    };
+    let outcome = run(check);
+    for failure in &outcome.failures {
+        eprintln!("xtask: {failure}");
+    }
+    if outcome.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn test_command(mut words: impl Iterator<Item = String>) -> ExitCode {
     let mut options = Options::default();
     while let Some(word) = words.next() {
         match word.as_str() {
