@@ -11,6 +11,7 @@ use bitflags::bitflags;
 use portolan_link::Instant;
 use portolan_wire::SeqNumber;
 
+use crate::rate::{Delivered, Rate, SendStamp};
 use crate::recovery::Recovery;
 use crate::slab::Reuse;
 
@@ -44,6 +45,7 @@ pub(crate) struct Record {
     pub(crate) len: u32,
     /// When it was sent last.
     pub(crate) sent_at: Instant,
+    pub(crate) stamp: SendStamp,
     pub(crate) fate: Fate,
 }
 
@@ -54,6 +56,11 @@ impl Record {
 
     fn has(&self, fate: Fate) -> bool {
         self.fate.contains(fate)
+    }
+
+    fn delivered(&self) -> Delivered {
+        let (stamp, sent_at, end) = (self.stamp, self.sent_at, self.end());
+        Delivered { stamp, sent_at, end, resent: self.has(Fate::AMBIGUOUS) }
     }
 }
 
@@ -84,6 +91,7 @@ pub(crate) struct Flight {
     /// When SND.UNA last moved, or the flight began.
     pub(crate) progress_at: Instant,
     pub(crate) recovery: Recovery,
+    pub(crate) rate: Rate,
 }
 
 impl Flight {
@@ -102,19 +110,22 @@ impl Flight {
         known.saturating_sub(self.recovery.duplicates_octets)
     }
 
-    /// `len` octets of sequence space from `seq` on were sent for the first time.
-    pub(crate) fn on_sent(&mut self, seq: SeqNumber, len: u32, now: Instant) {
+    /// `len` octets of sequence space from `seq` on were sent for the first time; `delivered` had arrived in all
+    /// before.
+    pub(crate) fn on_sent(&mut self, seq: SeqNumber, len: u32, now: Instant, delivered: u64) {
         if self.records.is_empty() {
             self.progress_at = now;
             (self.highest_sacked, self.lost_below, self.resend_from) = (seq, seq, seq);
         }
         self.outstanding += len;
+        let idle = self.records.is_empty();
+        let stamp = self.rate.stamp(now, idle, delivered, self.in_flight());
         if let Some(last) = self.records.back_mut().filter(|last| last.fate.is_empty() && last.sent_at == now)
         {
             last.len += len;
             return;
         }
-        self.records.push_back(Record { seq, len, sent_at: now, fate: Fate::empty() });
+        self.records.push_back(Record { seq, len, sent_at: now, stamp, fate: Fate::empty() });
     }
 
     /// Everything before `una` has arrived.
@@ -136,6 +147,7 @@ impl Flight {
             self.uncount(&part);
             if !part.has(Fate::SACKED) {
                 acked.delivered += cut;
+                self.rate.on_delivered(part.delivered());
                 ambiguous |= part.has(Fate::AMBIGUOUS);
                 acked.sent_at = acked.sent_at.or(Some(part.sent_at));
             }
@@ -204,6 +216,7 @@ impl Flight {
             total += record.len;
             if !record.has(Fate::SACKED) {
                 delivered += record.len;
+                self.rate.on_delivered(record.delivered());
                 self.uncount(&record);
             }
         }
@@ -290,6 +303,7 @@ impl Flight {
             if !record.fate.intersects(Fate::SACKED | Fate::LOST) {
                 record.fate |= Fate::LOST;
                 self.lost += record.len;
+                self.rate.on_lost(record.len);
                 self.resend_from = self.resend_from.min(record.seq);
             }
         }
@@ -306,6 +320,7 @@ impl Flight {
         if let Some(first) = self.records.front_mut() {
             first.fate |= Fate::LOST;
             self.lost += first.len;
+            self.rate.on_lost(first.len);
             self.resend_from = first.seq;
         }
     }
@@ -329,6 +344,7 @@ impl Flight {
             self.sacked = 0;
         }
         self.resent = 0;
+        self.rate.on_lost(self.outstanding - self.sacked - self.lost);
         self.lost = self.outstanding - self.sacked;
         self.lost_below = first.seq + self.outstanding;
         self.resend_from = first.seq;
@@ -345,8 +361,9 @@ impl Flight {
     }
 
     /// The first `len` octets of the record at `seq` were sent again.
-    pub(crate) fn on_resent(&mut self, seq: SeqNumber, len: u32, now: Instant) {
+    pub(crate) fn on_resent(&mut self, seq: SeqNumber, len: u32, now: Instant, delivered: u64) {
         self.cut(seq + len);
+        let stamp = self.rate.stamp(now, false, delivered, self.in_flight().saturating_add(len));
         let Some(index) = self.index_of(seq) else { return };
         let Some(record) = self.records.get_mut(index) else { return };
         if record.has(Fate::LOST) && !record.has(Fate::RESENT) {
@@ -355,6 +372,7 @@ impl Flight {
         }
         record.fate |= Fate::AMBIGUOUS;
         record.sent_at = now;
+        record.stamp = stamp;
         self.resend_from = record.end();
     }
 

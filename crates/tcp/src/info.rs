@@ -75,6 +75,10 @@ pub struct Info {
     pub lost: u32,
     /// Octets delivered to the peer so far, as far as is known.
     pub delivered: u64,
+    /// The delivery rate in octets per second, as last measured; 0 before.
+    pub delivery_rate: u64,
+    /// Whether the application limited that measurement.
+    pub delivery_rate_app_limited: bool,
     /// RFC 6675's pipe: octets assumed to be in the network.
     pub in_flight: u32,
     /// Octets written and not yet sent.
@@ -135,7 +139,9 @@ impl Tcb {
             unacked: self.outstanding(),
             sacked: flight.sacked,
             lost: flight.lost,
-            delivered: counters.bytes_acked + u64::from(flight.sacked),
+            delivered: self.delivered(cx.slabs),
+            delivery_rate: flight.rate.last.0,
+            delivery_rate_app_limited: flight.rate.last.1,
             in_flight: flight.in_flight(),
             not_sent: self.unsent(),
             busy_us,

@@ -43,6 +43,7 @@ mod open;
 mod output;
 mod paws;
 mod rare;
+mod rate;
 mod reassembly;
 mod receive_queue;
 mod recovery;

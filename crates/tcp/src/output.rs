@@ -170,7 +170,7 @@ impl Tcb {
     }
 
     /// Notes what keeps the connection from sending more, for the controller and for `TCP_INFO`.
-    fn note_limit(&mut self, cx: &Context<'_>) {
+    fn note_limit(&mut self, cx: &mut Context<'_>) {
         let in_flight = self.in_flight(cx.slabs);
         let full = u32::from(self.full_text(cx));
         // RFC 7661 §4.1: whether the window was used, or the application or the peer was the limit.
@@ -182,6 +182,14 @@ impl Tcb {
             _ => Limit::Network,
         };
         self.set_limit(cx.now, limit);
+        let nothing_to_send = matches!(self.decide_text(cx, u32::MAX), Err(Blocked::NoText | Blocked::Nagle));
+        let delivered = self.delivered(cx.slabs);
+        if nothing_to_send
+            && in_flight < self.cc.window()
+            && let Some(flight) = cx.slabs.flight_mut(self.flight)
+        {
+            flight.rate.on_app_limited(delivered, in_flight);
+        }
     }
 
     /// The number of sequence space that the peer's window still takes from `seq` on.

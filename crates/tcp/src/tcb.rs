@@ -282,6 +282,18 @@ impl Tcb {
         slabs.flight(self.flight).map_or(0, Flight::in_flight)
     }
 
+    /// Octets known to have been delivered to the peer so far.
+    pub(crate) fn delivered(&self, slabs: &Slabs) -> u64 {
+        let later =
+            slabs.flight(self.flight).map_or(0, |flight| flight.sacked + flight.recovery.duplicates_octets);
+        self.counters.bytes_acked + u64::from(later)
+    }
+
+    /// Whether the application, and not the path, limits what is in flight.
+    pub(crate) fn is_app_limited(&self, slabs: &Slabs) -> bool {
+        slabs.flight(self.flight).is_some_and(|flight| flight.rate.is_app_limited())
+    }
+
     /// The RTO with backoff, in microseconds.
     pub(crate) fn rto_us(&self, cx: &Context<'_>) -> u64 {
         u64::from(self.rtt.rto_us(cx.config, self.backoffs))

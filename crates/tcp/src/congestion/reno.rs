@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use super::{AckSample, CcContext, CongestionControl, CongestionEvent, Sent};
+use super::{AckSample, CcContext, CongestionControl, CongestionEvent, Prior, Sent};
 
 /// The largest window: what the largest scaled receive window can use.
 const WINDOW_MAX: u32 = 1 << 30;
@@ -36,10 +36,10 @@ impl CongestionControl for NewReno {
     fn on_transmit(&mut self, _cx: &mut CcContext<'_>, _segment: &Sent) {}
 
     fn on_ack(&mut self, cx: &mut CcContext<'_>, sample: &AckSample) {
-        if sample.in_recovery || !sample.window_limited {
+        if sample.in_recovery || !sample.window_limited || sample.acked == 0 {
             return;
         }
-        let mut acked = sample.acked;
+        let mut acked = sample.delivered;
         if self.cwnd < self.ssthresh {
             // Octets are counted, not ACKs: a peer that divides its ACKs gains nothing.
             let grown = self.cwnd.saturating_add(acked).min(self.ssthresh).min(WINDOW_MAX).max(self.cwnd);
@@ -57,7 +57,7 @@ impl CongestionControl for NewReno {
 
     fn on_congestion(&mut self, cx: &mut CcContext<'_>, event: CongestionEvent) {
         match event {
-            CongestionEvent::Loss => {
+            CongestionEvent::Loss | CongestionEvent::Ecn => {
                 self.halve(cx);
                 self.cwnd = self.ssthresh;
             }
@@ -69,12 +69,14 @@ impl CongestionControl for NewReno {
         if first {
             self.halve(cx);
         }
-        self.cwnd = u32::from(cx.mss);
+        // One segment more than what is left in the network.
+        self.cwnd = cx.in_flight.saturating_add(u32::from(cx.mss));
         self.acked = 0;
     }
 
-    fn on_spurious(&mut self, _cx: &mut CcContext<'_>) {
-        self.cwnd = self.cwnd.max(self.ssthresh);
+    fn on_spurious(&mut self, _cx: &mut CcContext<'_>, prior: &Prior) {
+        self.cwnd = self.cwnd.max(prior.cwnd);
+        self.ssthresh = self.ssthresh.max(prior.ssthresh);
     }
 
     fn on_idle(&mut self, cx: &mut CcContext<'_>) {

@@ -15,7 +15,7 @@ fn at(ms: u64) -> Instant {
 fn flight(segments: u32) -> Flight {
     let mut flight = Flight::default();
     for number in 0..segments {
-        flight.on_sent(UNA + number * MSS, MSS, at(u64::from(number)));
+        flight.on_sent(UNA + number * MSS, MSS, at(u64::from(number)), 0);
     }
     flight
 }
@@ -38,7 +38,7 @@ fn an_acknowledgement_gives_the_oldest_time_of_sending() {
 fn what_was_sent_twice_measures_nothing() {
     let mut flight = flight(3);
     flight.mark_first_lost(MSS);
-    flight.on_resent(UNA, MSS, at(10));
+    flight.on_resent(UNA, MSS, at(10), 0);
     assert_eq!(flight.acknowledge(UNA + 2000, at(50)).sent_at, None);
     assert_eq!(flight.acknowledge(UNA + 3000, at(50)).sent_at, Some(at(2)));
 }
@@ -93,7 +93,7 @@ fn lost_records_are_sent_again_once_each_and_in_order() {
     while let Some(record) = flight.next_to_resend() {
         let len = record.len.min(600);
         again.push(record.seq.since(UNA).unwrap());
-        flight.on_resent(record.seq, len, at(20));
+        flight.on_resent(record.seq, len, at(20), 0);
         check(&flight, 10);
     }
     assert_eq!(again, [0, 600, 2000, 2600, 3000, 3600, 4000, 4600]);
@@ -124,7 +124,7 @@ fn a_timeout_without_reneging_keeps_what_was_sacked() {
 #[test]
 fn a_peer_cannot_cut_records_without_end() {
     let mut flight = Flight::default();
-    flight.on_sent(UNA, 1_000_000, at(0));
+    flight.on_sent(UNA, 1_000_000, at(0), 0);
     for start in (1..100_000).step_by(2) {
         flight.sack(UNA + start, UNA + start + 1);
         flight.mark_lost_by_sack(MSS);
@@ -155,7 +155,7 @@ fn random_blocks_agree_with_a_model() {
             if rng.chance(100)
                 && let Some(record) = flight.next_to_resend()
             {
-                flight.on_resent(record.seq, 1 + rng.below(u64::from(record.len)) as u32, at(100));
+                flight.on_resent(record.seq, 1 + rng.below(u64::from(record.len)) as u32, at(100), 0);
             }
             if rng.chance(50) {
                 una = (una + rng.below(500) as usize).min(19_000);

@@ -17,6 +17,7 @@ use crate::{Context, DropReason, Segment, Signals, State, TraceEvent, Transition
 struct Before {
     in_flight: u32,
     outstanding: u32,
+    lost: u32,
     phase: Phase,
 }
 
@@ -167,6 +168,7 @@ impl Tcb {
         Before {
             in_flight: self.in_flight(cx.slabs),
             outstanding: self.outstanding(),
+            lost: cx.slabs.flight(self.flight).map_or(0, |flight| flight.rate.lost()),
             phase: cx.slabs.flight(self.flight).map_or(Phase::Open, |flight| flight.recovery.phase),
         }
     }
@@ -239,11 +241,24 @@ impl Tcb {
     ) {
         let old = (self.cc.window(), self.cc.threshold());
         let slow_start = old.0 < old.1 && old.0 / 2 < before.in_flight;
+        let (delivered_total, min_rtt_us) = (self.delivered(cx.slabs), self.rtt.min_us());
+        let (rate, lost) = match cx.slabs.flight_mut(self.flight) {
+            Some(flight) => (
+                flight.rate.sample(cx.now, delivered_total, min_rtt_us),
+                flight.rate.lost().wrapping_sub(before.lost),
+            ),
+            None => (None, 0),
+        };
         let sample = AckSample {
             acked: ack.acked,
             delivered: brought.delivered,
+            lost,
+            delivered_total,
+            prior_in_flight: before.in_flight,
             rtt_us: brought.rtt_us,
+            rate,
             window_limited: self.has(Marks::WINDOW_LIMITED) || slow_start,
+            app_limited: self.is_app_limited(cx.slabs),
             in_recovery: before.phase == Phase::Recovery || change == Change::Entered,
         };
         let mut cc_cx = self.cc_context(cx, before.in_flight, before.outstanding);

@@ -90,12 +90,16 @@ impl Tcb {
         let mut plan = self.plan(cx, run.seq, text_flags(got, last, fin));
         plan.text_len = got;
         plan.gso_size = if got > full { to_u16(full) } else { 0 };
-        cx.slabs.flight_or_new(&mut self.flight).on_sent(run.seq, len, cx.now);
+        let delivered = self.delivered(cx.slabs);
+        cx.slabs.flight_or_new(&mut self.flight).on_sent(run.seq, len, cx.now, delivered);
         self.snd.nxt += len;
         self.sent_at = cx.now;
         self.marks.remove(Marks::OVERRIDE | Marks::PROBE_DUE);
         let mut cc_cx = self.cc_context(cx, in_flight, outstanding);
-        self.cc.get_mut().on_transmit(&mut cc_cx, &Sent { text_len: got, retransmission: false });
+        let app_limited = self.is_app_limited(cx.slabs);
+        self.cc
+            .get_mut()
+            .on_transmit(&mut cc_cx, &Sent { text_len: got, retransmission: false, app_limited });
         Some(plan)
     }
 

@@ -62,19 +62,21 @@ impl Tcb {
         plan.text_len = got;
         plan.gso_size = if got > full { to_u16(full) } else { 0 };
         plan.retransmission = true;
+        let delivered = self.delivered(cx.slabs);
         if let Some(flight) = cx.slabs.flight_mut(self.flight) {
-            flight.on_resent(run.seq, len, cx.now);
+            flight.on_resent(run.seq, len, cx.now, delivered);
             flight.recovery.forced = false;
         }
         self.sent_at = cx.now;
         let mut cc_cx = self.cc_context(cx, in_flight, outstanding);
-        self.cc.get_mut().on_transmit(&mut cc_cx, &Sent { text_len: got, retransmission: true });
+        let app_limited = self.is_app_limited(cx.slabs);
+        self.cc.get_mut().on_transmit(&mut cc_cx, &Sent { text_len: got, retransmission: true, app_limited });
         Some(plan)
     }
 
     /// RFC 6298 §5: the retransmission timer ran out.
     pub(crate) fn on_retransmit_timeout(&mut self, cx: &mut Context<'_>) {
-        let (in_flight, outstanding) = (self.in_flight(cx.slabs), self.outstanding());
+        let outstanding = self.outstanding();
         let first = self.retries == 0;
         cx.stats.timeouts += 1;
         // MUST-37: a peer that holds its window shut but answers is not dead, though text may have been in
@@ -92,7 +94,7 @@ impl Tcb {
             None => false,
         };
         cx.stats.sack_reneges += u64::from(reneged);
-        let mut cc_cx = self.cc_context(cx, in_flight, outstanding);
+        let mut cc_cx = self.cc_context(cx, self.in_flight(cx.slabs), outstanding);
         self.cc.get_mut().on_timeout(&mut cc_cx, first);
         self.timers.retransmit = cx.now.plus_micros(self.rto_us(cx));
         self.trace(cx, crate::TraceEvent::Timeout { backoffs: self.backoffs });

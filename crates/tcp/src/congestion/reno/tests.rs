@@ -1,6 +1,6 @@
 use portolan_link::Instant;
 
-use super::super::{AckSample, CcContext, CongestionControl, CongestionEvent};
+use super::super::{AckSample, CcContext, CongestionControl, CongestionEvent, Prior};
 use super::NewReno;
 use crate::Config;
 
@@ -10,7 +10,18 @@ fn cx(config: &Config, outstanding: u32) -> CcContext<'_> {
 }
 
 fn ack(acked: u32) -> AckSample {
-    AckSample { acked, delivered: acked, rtt_us: None, window_limited: true, in_recovery: false }
+    AckSample {
+        acked,
+        delivered: acked,
+        lost: 0,
+        delivered_total: 0,
+        prior_in_flight: 0,
+        rtt_us: None,
+        rate: None,
+        window_limited: true,
+        app_limited: false,
+        in_recovery: false,
+    }
 }
 
 #[test]
@@ -42,9 +53,9 @@ fn congestion_avoidance_adds_a_segment_in_a_round_trip() {
 fn a_timeout_leaves_one_segment_and_halves_only_once() {
     let config = Config::default();
     let mut reno = NewReno::new(20_000);
-    reno.on_timeout(&mut cx(&config, 20_000), true);
+    reno.on_timeout(&mut CcContext { in_flight: 0, ..cx(&config, 20_000) }, true);
     assert_eq!((reno.window(), reno.threshold()), (1_000, 10_000));
-    reno.on_timeout(&mut cx(&config, 1_000), false);
+    reno.on_timeout(&mut CcContext { in_flight: 0, ..cx(&config, 1_000) }, false);
     assert_eq!(reno.threshold(), 10_000);
 }
 
@@ -71,4 +82,15 @@ fn an_idle_connection_starts_again_with_the_initial_window() {
     let mut reno = NewReno::new(500_000);
     reno.on_idle(&mut cx(&config, 0));
     assert_eq!(reno.window(), 10_000);
+}
+
+// RFC 4015 §3.2
+#[test]
+fn a_reduction_for_nothing_is_taken_back() {
+    let config = Config::default();
+    let mut reno = NewReno::new(20_000);
+    let prior = Prior { cwnd: reno.window(), ssthresh: reno.threshold() };
+    reno.on_congestion(&mut cx(&config, 20_000), CongestionEvent::Loss);
+    reno.on_spurious(&mut cx(&config, 20_000), &prior);
+    assert_eq!((reno.window(), reno.threshold()), (20_000, u32::MAX));
 }
