@@ -20,7 +20,6 @@ mod socket;
 mod spare;
 mod stream;
 mod sweep;
-mod tcp_info;
 
 pub use lookup::{Found, LookUp, Names};
 pub use server::{ControlConfig, ControlServer};

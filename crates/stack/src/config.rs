@@ -45,6 +45,10 @@ pub struct Config {
     pub datagram_queue_max: usize,
     /// A UDP socket's receive queue, in octets of memory (net.core.rmem_default).
     pub udp_receive_octets: u32,
+    /// The most octets that SO_RCVBUF can ask for (net.core.rmem_max).
+    pub receive_buffer_max: u32,
+    /// The most octets that SO_SNDBUF can ask for (net.core.wmem_max).
+    pub send_buffer_max: u32,
     /// Memory that fragments may occupy (net.ipv4.ipfrag_high_thresh).
     pub reassembly_octets_max: usize,
     /// How long fragments are kept, in microseconds (net.ipv4.ipfrag_time).
@@ -86,6 +90,8 @@ impl Default for Config {
             reply_queue_max: 512,
             datagram_queue_max: 1000,
             udp_receive_octets: 212_992,
+            receive_buffer_max: 4 << 20,
+            send_buffer_max: 4 << 20,
             reassembly_octets_max: 4 << 20,
             reassembly_timeout_us: 30_000_000,
             icmp_errors_per_second: 1000,

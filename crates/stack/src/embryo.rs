@@ -81,7 +81,7 @@ impl Stack {
             .route(key.remote.address, key.zone.max(self.device_of(parent.owner())))
             .map_err(|_| DropReason::SourceUnroutable)?;
         let mtu = self.path_mtu(key.remote.address, hop.mtu);
-        let clamp = self.tcp_options_of(parent.owner()).mss_clamp.unwrap_or(u16::MAX).max(1);
+        let clamp = self.tcp_options_of(parent.owner()).common.mss_limit();
         let mss = mss_of(mtu, key.remote.address.family());
         let now = self.engine.now;
         let mut iss = isn::initial_sequence(self.engine.random.isn.key(), key, now);

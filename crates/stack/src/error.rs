@@ -6,16 +6,24 @@ use core::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum SocketError {
+    /// EPERM: only for the privileged.
+    NotPermitted,
+    /// ENOENT: no congestion control of this name.
+    NoSuchName,
     /// EBADF: no such socket; it was closed, or the name is another stack's.
     BadSocket,
     /// EAGAIN: nothing to read, no room to write, nothing to accept; an event will say when.
     WouldBlock,
     /// EACCES: broadcast without permission, or forbidden on the way.
     AccessDenied,
+    /// ENODEV: no link of this name.
+    NoSuchLink,
     /// EINVAL: the call makes no sense in this state, or an argument is out of range.
     InvalidArgument,
     /// ENFILE: the stack's limit of sockets is reached.
     TooManySockets,
+    /// EDOM: a time with a fraction that is none.
+    OutOfDomain,
     /// EPIPE: the sending side is closed.
     BrokenPipe,
     /// EDESTADDRREQ: a datagram without a destination on a socket without a peer.
@@ -61,12 +69,16 @@ impl SocketError {
     #[must_use]
     pub const fn errno(self) -> i32 {
         match self {
+            SocketError::NotPermitted => 1,
+            SocketError::NoSuchName => 2,
             SocketError::BadSocket => 9,
             SocketError::WouldBlock => 11,
             SocketError::AccessDenied => 13,
+            SocketError::NoSuchLink => 19,
             SocketError::InvalidArgument => 22,
             SocketError::TooManySockets => 23,
             SocketError::BrokenPipe => 32,
+            SocketError::OutOfDomain => 33,
             SocketError::DestinationRequired => 89,
             SocketError::MessageTooLong => 90,
             SocketError::NoSuchOption => 92,
@@ -92,11 +104,15 @@ impl SocketError {
 impl fmt::Display for SocketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            SocketError::NotPermitted => "not permitted",
+            SocketError::NoSuchName => "no such name",
             SocketError::BadSocket => "no such socket",
             SocketError::WouldBlock => "would block",
             SocketError::AccessDenied => "access denied",
+            SocketError::NoSuchLink => "no such link",
             SocketError::InvalidArgument => "invalid argument",
             SocketError::TooManySockets => "too many sockets",
+            SocketError::OutOfDomain => "not a time",
             SocketError::BrokenPipe => "the sending side is closed",
             SocketError::DestinationRequired => "destination address required",
             SocketError::MessageTooLong => "message too long",

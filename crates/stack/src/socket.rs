@@ -18,10 +18,12 @@ use crate::{SocketError, SocketId};
 
 pub(crate) mod listen;
 pub(crate) mod option;
+pub(crate) mod sockopt;
 pub(crate) mod tcp;
 pub(crate) mod udp;
 
 use listen::Listener;
+use sockopt::remembered::Remembered;
 use udp::Udp;
 
 /// One socket's record.
@@ -40,6 +42,8 @@ pub(crate) struct Socket {
     pub(crate) device: u16,
     pub(crate) ttl: u8,
     pub(crate) tos: u8,
+    /// Options that change nothing here.
+    pub(crate) remembered: Remembered,
 }
 
 /// What a socket is.
@@ -72,6 +76,11 @@ bitflags! {
         const READ_CLOSED = 1 << 5;
         /// Its owner has shut down writing (UDP; a connection knows itself).
         const WRITE_CLOSED = 1 << 6;
+        /// What an accepted connection has from its listener.
+        const INHERITED = Self::REUSE_ADDRESS.bits()
+            | Self::REUSE_PORT.bits()
+            | Self::V6_ONLY.bits()
+            | Self::BROADCAST.bits();
     }
 }
 
@@ -114,6 +123,7 @@ impl Socket {
             device: 0,
             ttl: hop_limit,
             tos: 0,
+            remembered: Remembered::default(),
         }
     }
 

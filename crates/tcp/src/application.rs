@@ -1,11 +1,11 @@
 //! The application's calls: SEND, RECEIVE and their like (RFC 9293 §3.10.2 and §3.10.3).
 
-use portolan_link::Chunk;
+use portolan_link::{Chunk, Instant};
 
 use crate::context::Queues;
 use crate::numbers::to_u32;
 use crate::tcb::{Marks, Tcb};
-use crate::{Context, Error, State};
+use crate::{Context, Error, Signals, State};
 
 impl Tcb {
     /// Copies octets into the send queue; returns how many, at least one unless `octets` is empty.
@@ -143,6 +143,34 @@ impl Tcb {
     #[must_use]
     pub fn send_room(&self, cx: &Context<'_>) -> u32 {
         self.send_capacity(cx).saturating_sub(self.send_queued(cx))
+    }
+
+    /// SO_SNDBUF as it is now, in octets.
+    #[must_use]
+    pub fn send_buffer(&self, cx: &Context<'_>) -> u32 {
+        self.send_capacity(cx)
+    }
+
+    /// SO_RCVBUF as it is now, in octets.
+    #[must_use]
+    pub fn receive_buffer(&self) -> u32 {
+        self.rcv.buffer
+    }
+
+    /// TCP_QUICKACK: whether segments are acknowledged without delay; as on Linux only until text goes both ways in
+    /// turn again.
+    pub fn set_quick_ack(&mut self, cx: &mut Context<'_>, on: bool) -> Signals {
+        self.marks.set(Marks::INTERACTIVE, !on);
+        if on && self.timers.ack < Instant::MAX {
+            self.owe_ack();
+        }
+        self.finish(cx, Signals::empty())
+    }
+
+    /// Whether segments are acknowledged without delay (TCP_QUICKACK).
+    #[must_use]
+    pub fn quick_ack(&self) -> bool {
+        !self.has(Marks::INTERACTIVE)
     }
 
     /// The octets that the send buffer holds now: twice the congestion window, so that there is always a window

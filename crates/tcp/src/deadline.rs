@@ -66,7 +66,7 @@ impl Tcb {
     /// answer; or a time, if the application has set one (MUST-21).
     fn is_given_up(&self, cx: &Context<'_>) -> bool {
         let most = match self.state {
-            State::SynSent => cx.config.syn_retries,
+            State::SynSent => self.syn_retries(cx),
             State::SynReceived => cx.config.synack_retries,
             _ if self.has(Marks::ORPHAN) => cx.config.orphan_retries.min(cx.config.retries2),
             _ => cx.config.retries2,
@@ -96,6 +96,14 @@ impl Tcb {
             None => self.heard_at,
         };
         cx.now.micros_since(since) >= user_timeout_us
+    }
+
+    /// Retransmissions of our SYN.
+    fn syn_retries(&self, cx: &Context<'_>) -> u8 {
+        match self.seldom(cx.slabs).syn_retries {
+            0 => cx.config.syn_retries,
+            chosen => chosen,
+        }
     }
 
     fn on_idle_deadline(&mut self, cx: &mut Context<'_>) -> Signals {

@@ -13,12 +13,12 @@ impl Tcb {
         let open = self.state.is_synchronized() && self.state != State::TimeWait;
         let quiet = self.outstanding() == 0 && self.unsent() == 0;
         // MUST-25, MUST-26.
-        self.options.keepalive.filter(|_| open && quiet)
+        self.options.active_keepalive().filter(|_| open && quiet)
     }
 
     /// When the next probe is due, or the end.
     pub(crate) fn keepalive_deadline(&self, cx: &Context<'_>) -> Instant {
-        let Some(keepalive) = self.options.keepalive.filter(|_| self.state.is_synchronized()) else {
+        let Some(keepalive) = self.options.active_keepalive().filter(|_| self.state.is_synchronized()) else {
             return Instant::MAX;
         };
         let seconds = u64::from(keepalive.time_s) + u64::from(self.probes) * u64::from(keepalive.interval_s);

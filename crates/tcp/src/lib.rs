@@ -62,7 +62,10 @@ mod timers;
 mod trace;
 mod window;
 
-pub use config::{BufferSize, Config, CongestionAlgorithm, Keepalive, SocketOptions};
+pub use config::{
+    BufferSize, CommonOptions, Config, CongestionAlgorithm, FinWait2, Keepalive, OptionFlags, SeldomOptions,
+    SocketOptions,
+};
 pub use congestion::{CongestionControl, Controller};
 pub use context::{Context, Slabs};
 pub use embryo::{Embryo, EmbryoDeadline, EmbryoVerdict};

@@ -32,7 +32,7 @@ impl Tcb {
     ) -> Tcb {
         let mut tcb = Tcb::closed(cx, options, iss, flow);
         tcb.ts = Timestamps::new(timestamp_offset);
-        tcb.rcv.scale = scale_for(cx.config, options.recv_buffer_max);
+        tcb.rcv.scale = scale_for(cx.config, options.common.recv_buffer_max);
         tcb.marks.insert(Marks::SYN_DUE);
         tcb.marks.set(Marks::TIMESTAMPS, cx.config.timestamps);
         tcb.marks.set(Marks::SACK, cx.config.sack);
@@ -66,9 +66,10 @@ impl Tcb {
         tcb
     }
 
-    fn closed(cx: &Context<'_>, options: &SocketOptions, iss: SeqNumber, flow: u64) -> Tcb {
-        let buffer = cx.config.recv_buffer.initial.min(options.recv_buffer_max).max(BUFFER_MIN);
-        Tcb {
+    fn closed(cx: &mut Context<'_>, options: &SocketOptions, iss: SeqNumber, flow: u64) -> Tcb {
+        let most = options.common.recv_buffer_max;
+        let buffer = cx.config.recv_buffer.initial.min(most).max(BUFFER_MIN);
+        let mut tcb = Tcb {
             flow,
             timers: Timers::NONE,
             heard_at: cx.now,
@@ -99,7 +100,7 @@ impl Tcb {
             ts: Timestamps::default(),
             limits: LimitClock::default(),
             answers: AnswerLimit::default(),
-            options: *options,
+            options: options.common,
             marks: Marks::empty(),
             flight: None,
             queues: None,
@@ -113,7 +114,9 @@ impl Tcb {
             retries: 0,
             backoffs: 0,
             probes: 0,
-        }
+        };
+        tcb.keep_seldom(cx.slabs, &options.seldom);
+        tcb
     }
 
     /// A SYN arrived, with or without an ACK of ours: takes what it says and agrees to.

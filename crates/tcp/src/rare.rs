@@ -5,6 +5,7 @@
 
 use portolan_wire::SeqNumber;
 
+use crate::SeldomOptions;
 use crate::slab::Reuse;
 
 /// What the rarely used features of one connection remember.
@@ -12,11 +13,12 @@ use crate::slab::Reuse;
 pub(crate) struct Rare {
     /// The number of a RST to send; see [`crate::tcb::Marks::STRAY_RESET_DUE`].
     pub(crate) stray: SeqNumber,
+    pub(crate) options: SeldomOptions,
 }
 
 impl Default for Rare {
     fn default() -> Rare {
-        Rare { stray: SeqNumber(0) }
+        Rare { stray: SeqNumber(0), options: SeldomOptions::default() }
     }
 }
 

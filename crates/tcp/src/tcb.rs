@@ -18,8 +18,8 @@ use crate::rtt::Rtt;
 use crate::slab::Slot;
 use crate::timers::Timers;
 use crate::{
-    CongestionControl, Context, Controller, DropReason, Error, Signals, Slabs, SocketOptions, State,
-    TimeWait, TraceEvent, Transition,
+    CommonOptions, CongestionControl, Context, Controller, DropReason, Error, SeldomOptions, Signals, Slabs,
+    SocketOptions, State, TimeWait, TraceEvent, Transition,
 };
 
 /// The send sequence space (RFC 9293 §3.3.1, figure 3).
@@ -135,7 +135,7 @@ pub struct Tcb {
     pub(crate) limits: LimitClock,
     /// RFC 5961 §7.
     pub(crate) answers: AnswerLimit,
-    pub(crate) options: SocketOptions,
+    pub(crate) options: CommonOptions,
     pub(crate) marks: Marks,
     pub(crate) flight: Option<Slot>,
     pub(crate) queues: Option<Slot>,
@@ -166,14 +166,28 @@ impl Tcb {
 
     /// The options.
     #[must_use]
-    pub fn options(&self) -> SocketOptions {
-        self.options
+    pub fn options(&self, slabs: &Slabs) -> SocketOptions {
+        SocketOptions { common: self.options, seldom: self.seldom(slabs) }
+    }
+
+    /// The options that few applications set.
+    pub(crate) fn seldom(&self, slabs: &Slabs) -> SeldomOptions {
+        slabs.rare(self.rare).map_or_else(SeldomOptions::default, |rare| rare.options)
+    }
+
+    /// Takes memory for options that few applications set, if one of them is not as usual.
+    pub(crate) fn keep_seldom(&mut self, slabs: &mut Slabs, options: &SeldomOptions) {
+        if self.rare.is_some() || *options != SeldomOptions::default() {
+            slabs.rare_or_new(&mut self.rare).options = *options;
+        }
     }
 
     /// Changes the options. The buffers' limits hold from now on; the window scale is what it was at the SYN.
     pub fn set_options(&mut self, cx: &mut Context<'_>, options: &SocketOptions) {
-        self.options = *options;
-        self.rcv.buffer = self.rcv.buffer.min(options.recv_buffer_max.max(crate::window::BUFFER_MIN));
+        self.options = options.common;
+        self.keep_seldom(cx.slabs, &options.seldom);
+        let buffer_max = options.common.recv_buffer_max.max(crate::window::BUFFER_MIN);
+        self.rcv.buffer = self.rcv.buffer.min(buffer_max);
         if !self.has_final_deadline() {
             self.timers.idle = Instant::MAX;
         }
@@ -254,8 +268,7 @@ impl Tcb {
     /// The octets of text and options in a full segment; never below 48, so that text always has room.
     pub(crate) fn text_and_options(&self, cx: &Context<'_>) -> u16 {
         let peer = self.snd.mss.max(cx.config.min_mss);
-        let clamp = self.options.mss_clamp.unwrap_or(u16::MAX);
-        peer.min(cx.mss).min(clamp).max(48)
+        peer.min(cx.mss).min(self.options.mss_limit()).max(48)
     }
 
     /// Octets written and not sent.

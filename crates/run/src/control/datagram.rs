@@ -13,7 +13,6 @@ use portolan_protocol::{Address, DatagramHeader, Family};
 
 use super::end::End;
 use super::network::{Errno, HostSocket, Received};
-use super::options::{IP, IPV6};
 use super::socket::Record;
 use super::stream::Scratch;
 use crate::os::unix;
@@ -144,13 +143,13 @@ impl DatagramCarrier {
     /// What is told with a datagram: the addresses, and whether the program has asked for them as a control message.
     fn header(&self, received: &Received) -> DatagramHeader {
         let (level, info) = match self.record.target.kind.family {
-            Family::V4 => (IP, libc::IP_PKTINFO),
-            Family::V6 => (IPV6, libc::IPV6_RECVPKTINFO),
+            Family::V4 => (libc::IPPROTO_IP, libc::IP_PKTINFO),
+            Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
         };
         let mut header = DatagramHeader::new(u32::try_from(received.len).unwrap_or(u32::MAX));
         header.remote = Address::from(received.from);
         header.local = Address::from(received.to);
-        header.wants_packet_info = self.record.options.is_on(level, info);
+        header.wants_packet_info = self.record.is_on(level, info);
         header
     }
 }

@@ -6,12 +6,10 @@ use std::task::{Context, Poll};
 
 use portolan::socket::{Direction, Socket};
 use portolan_protocol::{Kind, Transport};
-use portolan_stack::{How, SocketError, SocketId, SocketOption, Stack, State};
+use portolan_stack::{How, SocketError, SocketId, Stack, State};
 use portolan_wire::Endpoint;
 
 pub(super) use portolan::Host;
-
-use super::{options, tcp_info};
 
 /// A Linux error number, never 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,14 +18,12 @@ pub(super) struct Errno(pub(super) i32);
 impl Errno {
     pub(super) const ACCES: Self = Self(13);
     pub(super) const INVAL: Self = Self(22);
-    pub(super) const NOPROTOOPT: Self = Self(92);
     pub(super) const OPNOTSUPP: Self = Self(95);
     pub(super) const ISCONN: Self = Self(106);
     pub(super) const NOTCONN: Self = Self(107);
     pub(super) const ADDRINUSE: Self = Self(98);
     pub(super) const ALREADY: Self = Self(114);
     pub(super) const PERM: Self = Self(1);
-    pub(super) const NOENT: Self = Self(2);
     pub(super) const PIPE: Self = Self(32);
     pub(super) const CONNRESET: Self = Self(104);
     pub(super) const CONNREFUSED: Self = Self(111);
@@ -168,63 +164,26 @@ impl HostSocket {
         self.call(|stack, now, id| stack.connect(now, id, nowhere))
     }
 
-    /// SO_LINGER in seconds.
-    pub(super) fn set_linger(&self, seconds: Option<u32>) -> Result<(), Errno> {
-        let seconds = seconds.map(|seconds| u16::try_from(seconds).unwrap_or(u16::MAX));
-        self.set(SocketOption::Linger(seconds))
+    /// setsockopt(2), in Linux's numbers and layouts.
+    pub(super) fn set_option(&self, level: i32, name: i32, value: &[u8]) -> Result<(), Errno> {
+        self.call(|stack, now, id| stack.setsockopt(now, id, level, name, value))
     }
 
-    fn set(&self, option: SocketOption) -> Result<(), Errno> {
-        self.call(|stack, now, id| stack.set_option(now, id, option))
+    /// getsockopt(2), in Linux's numbers and layouts.
+    pub(super) fn option(&self, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
+        self.call(|stack, now, id| stack.getsockopt(now, id, level, name))
     }
 
-    /// Hands an int option, whose range is checked, to the stack if it is one that changes what the stack does.
-    pub(super) fn apply(&self, level: i32, name: i32, value: i32) -> Result<(), Errno> {
-        let octets = u32::try_from(value).unwrap_or(0);
-        let short = u16::try_from(value).unwrap_or(u16::MAX);
-        let octet = u8::try_from(value).unwrap_or(u8::MAX);
-        let option = match (level, name) {
-            (options::SOCKET, libc::SO_REUSEADDR) => SocketOption::ReuseAddress(value != 0),
-            (options::SOCKET, libc::SO_REUSEPORT) => SocketOption::ReusePort(value != 0),
-            (options::SOCKET, libc::SO_BROADCAST) => SocketOption::Broadcast(value != 0),
-            (options::SOCKET, libc::SO_SNDBUF) => SocketOption::SendBuffer(octets),
-            (options::SOCKET, libc::SO_RCVBUF) => SocketOption::ReceiveBuffer(octets),
-            (options::IPV6, libc::IPV6_V6ONLY) => SocketOption::V6Only(value != 0),
-            (options::IP, libc::IP_TTL) | (options::IPV6, libc::IPV6_UNICAST_HOPS) => {
-                SocketOption::Ttl(octet)
-            }
-            (options::IP, libc::IP_TOS) | (options::IPV6, libc::IPV6_TCLASS) => SocketOption::Tos(octet),
-            (options::TCP, libc::TCP_NODELAY) => SocketOption::NoDelay(value != 0),
-            (options::TCP, libc::TCP_MAXSEG) => SocketOption::MaxSegment(short),
-            (options::TCP, libc::TCP_USER_TIMEOUT) => SocketOption::UserTimeout(octets),
-            _ => return Ok(()),
-        };
-        match self.set(option) {
-            // SO_SNDBUF and the like of a UDP socket change nothing there.
-            Err(Errno::NOPROTOOPT) => Ok(()),
-            result => result,
-        }
+    /// The first int of an option's value; 0 without one.
+    pub(super) fn int_option(&self, level: i32, name: i32) -> i32 {
+        let value = self.option(level, name).unwrap_or_default();
+        value.first_chunk().map_or(0, |octets| i32::from_ne_bytes(*octets))
     }
 
-    /// SO_KEEPALIVE and its times, in seconds and probes; `None` is off.
-    pub(super) fn set_keepalive(&self, times: Option<(u16, u16, u8)>) -> Result<(), Errno> {
-        let Some((idle_s, interval_s, probes)) = times else {
-            return self.set(SocketOption::KeepAlive(false));
-        };
-        self.set(SocketOption::KeepIdle(idle_s))?;
-        self.set(SocketOption::KeepInterval(interval_s))?;
-        self.set(SocketOption::KeepCount(probes))
-    }
-
-    /// TCP_INFO in Linux's layout.
-    pub(super) fn tcp_info(&self) -> Vec<u8> {
-        self.call(|stack, _, id| stack.info(id))
-            .map_or_else(|_| vec![0; tcp_info::LEN], |info| tcp_info::encode(&info))
-    }
-
-    /// Octets of text in a full segment.
-    pub(super) fn mss(&self) -> Option<i32> {
-        self.call(|stack, _, id| stack.info(id)).ok().map(|info| i32::from(info.snd_mss))
+    /// SO_LINGER says that closing means a reset.
+    pub(super) fn lingers_not(&self) -> bool {
+        let value = self.option(libc::SOL_SOCKET, libc::SO_LINGER).unwrap_or_default();
+        value.first_chunk::<4>().is_some_and(|on| *on != [0; 4]) && value.get(4..) == Some(&[0; 4])
     }
 
     pub(super) fn take_error(&self) -> Option<Errno> {

@@ -253,8 +253,9 @@ impl Shared {
                 }
             }
             Operation::GetOption { socket, level, name } => {
+                let host = self.registry.host();
                 let value =
-                    self.registry.record(socket).and_then(|record| options::get(&record, level, name));
+                    self.registry.record(socket).and_then(|record| options::get(&record, host, level, name));
                 match value {
                     Ok(value) => self.send(fd, number, Reply::Value(&value)),
                     Err(error) => self.send(fd, number, Reply::Failed(error.0)),
@@ -324,7 +325,8 @@ impl Shared {
                 remote.map(|remote| Reply::Address(Address::from(remote))).ok_or(Errno::NOTCONN)
             }
             Operation::SetOption { socket, level, name, value } => {
-                options::set(&*self.registry.record(socket)?, level, name, value).map(|()| Reply::Done)
+                let record = self.registry.record(socket)?;
+                options::set(&record, self.registry.host(), level, name, value).map(|()| Reply::Done)
             }
             Operation::TakeError { socket } => {
                 let error = self.registry.find(socket.id).and_then(|record| record.take_error());

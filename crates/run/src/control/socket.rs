@@ -12,7 +12,6 @@ use tokio::task::AbortHandle;
 
 use super::end::End;
 use super::network::{Errno, Host, HostSocket};
-use super::options::Options;
 use crate::os::unix;
 
 /// How far a socket has come.
@@ -46,8 +45,9 @@ pub(super) enum Holder {
 /// A socket that a program has told of.
 pub(super) struct Record {
     pub(super) target: Target,
-    pub(super) options: Options,
     socket: RefCell<Option<Rc<HostSocket>>>,
+    /// Has the options of a connection that has ended.
+    late: RefCell<Option<Rc<HostSocket>>>,
     phase: Cell<Phase>,
     /// It came from a listener, so its identity is in no name that could be probed.
     is_accepted: bool,
@@ -66,28 +66,22 @@ impl Record {
     /// A socket that a program has just created.
     pub(super) fn new(host: &Host, target: Target) -> Result<Self, Errno> {
         let socket = HostSocket::new(host, target.kind)?;
-        Ok(Self::with_socket(target, socket, Options::new(target.kind), Phase::Open, false))
+        Ok(Self::with_socket(target, socket, Phase::Open, false))
     }
 
     /// A connection of a listener.
-    pub(super) fn accepted(target: Target, socket: HostSocket, options: Options, end: &End) -> Self {
-        let record = Self::with_socket(target, socket, options, Phase::Connected, true);
+    pub(super) fn accepted(target: Target, socket: HostSocket, end: &End) -> Self {
+        let record = Self::with_socket(target, socket, Phase::Connected, true);
         record.is_told.set(true);
         *record.end.borrow_mut() = end.watch();
         record
     }
 
-    fn with_socket(
-        target: Target,
-        socket: HostSocket,
-        options: Options,
-        phase: Phase,
-        is_accepted: bool,
-    ) -> Self {
+    fn with_socket(target: Target, socket: HostSocket, phase: Phase, is_accepted: bool) -> Self {
         Self {
             target,
-            options,
             socket: RefCell::new(Some(Rc::new(socket))),
+            late: RefCell::default(),
             phase: Cell::new(phase),
             is_accepted,
             end: RefCell::default(),
@@ -101,6 +95,23 @@ impl Record {
     /// The stack's socket; `ENOTCONN` once the connection has ended.
     pub(super) fn socket(&self) -> Result<Rc<HostSocket>, Errno> {
         self.socket.borrow().clone().ok_or(Errno::NOTCONN)
+    }
+
+    /// The stack's socket, or a fresh one in its place once the connection has ended: programs set options then too.
+    pub(super) fn socket_for_options(&self, host: &Host) -> Result<Rc<HostSocket>, Errno> {
+        if let Ok(socket) = self.socket() {
+            return Ok(socket);
+        }
+        let mut late = self.late.borrow_mut();
+        if late.is_none() {
+            *late = Some(Rc::new(HostSocket::new(host, self.target.kind)?));
+        }
+        late.clone().ok_or(Errno::NOTCONN)
+    }
+
+    /// Whether the program has turned on an option.
+    pub(super) fn is_on(&self, level: i32, name: i32) -> bool {
+        self.socket().is_ok_and(|socket| socket.int_option(level, name) != 0)
     }
 
     pub(super) fn holder(&self) -> Holder {
@@ -271,7 +282,7 @@ impl Record {
 
     /// SO_LINGER says that closing means a reset.
     pub(super) fn lingers_not(&self) -> bool {
-        self.options.linger() == Some(0)
+        self.socket().is_ok_and(|socket| socket.lingers_not())
     }
 
     /// An address as the stack knows it. An unspecified one is of the socket's own family.

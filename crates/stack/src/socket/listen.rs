@@ -72,8 +72,9 @@ impl Stack {
     ) -> Result<(SocketId, Endpoint, Endpoint), SocketError> {
         self.advance(now);
         let full = self.sockets.len() >= self.engine.config.sockets_max;
-        let Socket { kind, family, linger, tos, ttl, .. } = self.socket_mut(listener)?;
+        let Socket { kind, family, linger, tos, ttl, flags, remembered, .. } = self.socket_mut(listener)?;
         let (family, linger, tos, ttl) = (*family, *linger, *tos, *ttl);
+        let (flags, remembered) = (*flags & Flags::INHERITED, remembered.clone());
         let index = match kind {
             Kind::Listener(_) if full => return Err(SocketError::TooManySockets),
             Kind::Listener(listener) => listener.accepted.pop_front().ok_or(SocketError::WouldBlock)?,
@@ -89,6 +90,8 @@ impl Stack {
         let socket = self.socket_mut(id)?;
         socket.local = key.local;
         (socket.linger, socket.tos, socket.ttl) = (linger, tos, ttl);
+        socket.flags |= flags;
+        socket.remembered = remembered;
         socket.error = error.map(crate::connection::socket_error);
         // What has happened while nobody was there to hear it.
         let ready = self.readiness(id)?;

@@ -1,10 +1,25 @@
 //! Socket options, under the names of RFC 9293 and of Linux's `socket(7)`, `tcp(7)` and `ip(7)`.
+//!
+//! Here they are typed; [`super::sockopt`] has them in Linux's numbers and octets.
 
-use portolan_tcp::{Keepalive, Signals, SocketOptions};
+use portolan_tcp::{FinWait2, OptionFlags, Signals, SocketOptions};
 
 use crate::socket::{Flags, Kind};
 use crate::stack::Stack;
 use crate::{LinkId, SocketError, SocketId};
+
+/// The least send buffer that SO_SNDBUF sets (Linux's SOCK_MIN_SNDBUF).
+const SEND_BUFFER_MIN: u32 = 4608;
+
+/// The least receive buffer that SO_RCVBUF sets (Linux's SOCK_MIN_RCVBUF).
+const RECEIVE_BUFFER_MIN: u32 = 2304;
+
+/// TCP_MAXSEG's range (Linux's TCP_MIN_MSS and MAX_TCP_WINDOW).
+const MAX_SEGMENT: core::ops::RangeInclusive<u16> = 88..=32_767;
+
+/// The most seconds or probes that the keepalive options take (Linux's MAX_TCP_KEEPIDLE and its like).
+const KEEPALIVE_SECONDS_MAX: u16 = 32_767;
+const KEEPALIVE_PROBES_MAX: u8 = 127;
 
 /// An option with its value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,12 +35,18 @@ pub enum SocketOption {
     Broadcast(bool),
     /// SO_LINGER in seconds. 0 makes close reset; other values are for whoever waits.
     Linger(Option<u16>),
-    /// SO_RCVBUF in octets.
+    /// SO_RCVBUF in octets. As on Linux, twice as much is set, and given back.
     ReceiveBuffer(u32),
-    /// SO_SNDBUF in octets.
+    /// SO_SNDBUF in octets. As on Linux, twice as much is set, and given back.
     SendBuffer(u32),
+    /// SO_RCVLOWAT in octets, at least 1.
+    ReceiveLowWater(u32),
+    /// SO_OOBINLINE.
+    OobInline(bool),
     /// TCP_NODELAY.
     NoDelay(bool),
+    /// TCP_CORK.
+    Cork(bool),
     /// SO_KEEPALIVE.
     KeepAlive(bool),
     /// TCP_KEEPIDLE in seconds.
@@ -34,9 +55,17 @@ pub enum SocketOption {
     KeepInterval(u16),
     /// TCP_KEEPCNT.
     KeepCount(u8),
+    /// TCP_SYNCNT.
+    SynRetries(u8),
+    /// TCP_LINGER2.
+    FinWait2(FinWait2),
     /// TCP_USER_TIMEOUT in milliseconds; 0 is off.
     UserTimeout(u32),
-    /// TCP_MAXSEG in octets.
+    /// TCP_NOTSENT_LOWAT in octets; 0 is the host's.
+    NotsentLowWater(u32),
+    /// TCP_WINDOW_CLAMP in octets; 0, before connect only, is none.
+    WindowClamp(u32),
+    /// TCP_MAXSEG in octets; 0 is no limit.
     MaxSegment(u16),
     /// IP_TTL and IPV6_UNICAST_HOPS.
     Ttl(u8),
@@ -44,46 +73,6 @@ pub enum SocketOption {
     Tos(u8),
     /// SO_BINDTODEVICE; before bind only.
     BindToLink(Option<LinkId>),
-}
-
-/// An option's name.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum SocketOptionName {
-    /// SO_REUSEADDR.
-    ReuseAddress,
-    /// SO_REUSEPORT.
-    ReusePort,
-    /// IPV6_V6ONLY.
-    V6Only,
-    /// SO_BROADCAST.
-    Broadcast,
-    /// SO_LINGER.
-    Linger,
-    /// SO_RCVBUF.
-    ReceiveBuffer,
-    /// SO_SNDBUF.
-    SendBuffer,
-    /// TCP_NODELAY.
-    NoDelay,
-    /// SO_KEEPALIVE.
-    KeepAlive,
-    /// TCP_KEEPIDLE.
-    KeepIdle,
-    /// TCP_KEEPINTVL.
-    KeepInterval,
-    /// TCP_KEEPCNT.
-    KeepCount,
-    /// TCP_USER_TIMEOUT.
-    UserTimeout,
-    /// TCP_MAXSEG.
-    MaxSegment,
-    /// IP_TTL and IPV6_UNICAST_HOPS.
-    Ttl,
-    /// IP_TOS and IPV6_TCLASS.
-    Tos,
-    /// SO_BINDTODEVICE.
-    BindToLink,
 }
 
 impl Stack {
@@ -124,34 +113,13 @@ impl Stack {
             SocketOption::Ttl(ttl) => self.set_envelope(id, |own_ttl, _| *own_ttl = ttl),
             SocketOption::Tos(tos) => self.set_envelope(id, |_, own_tos| *own_tos = tos),
             SocketOption::ReceiveBuffer(octets) => self.set_receive_buffer(id, octets),
+            SocketOption::WindowClamp(0)
+                if !matches!(self.socket(id)?.kind, Kind::Fresh(_) | Kind::Ended) =>
+            {
+                Err(SocketError::InvalidArgument)
+            }
             option => self.set_tcp_option(id, option),
         }
-    }
-
-    /// An option's present value.
-    ///
-    /// # Errors
-    /// `NoSuchOption` for the wrong kind of socket.
-    pub fn option(&self, id: SocketId, name: SocketOptionName) -> Result<SocketOption, SocketError> {
-        let socket = self.socket(id)?;
-        let flag = |flag| socket.flags.contains(flag);
-        Ok(match name {
-            SocketOptionName::ReuseAddress => SocketOption::ReuseAddress(flag(Flags::REUSE_ADDRESS)),
-            SocketOptionName::ReusePort => SocketOption::ReusePort(flag(Flags::REUSE_PORT)),
-            SocketOptionName::V6Only => SocketOption::V6Only(flag(Flags::V6_ONLY)),
-            SocketOptionName::Broadcast => SocketOption::Broadcast(flag(Flags::BROADCAST)),
-            SocketOptionName::Linger => SocketOption::Linger(socket.linger),
-            SocketOptionName::Ttl => SocketOption::Ttl(socket.ttl),
-            SocketOptionName::Tos => SocketOption::Tos(socket.tos),
-            SocketOptionName::BindToLink => {
-                SocketOption::BindToLink((socket.device != 0).then_some(LinkId(socket.device)))
-            }
-            SocketOptionName::ReceiveBuffer => match &socket.kind {
-                Kind::Udp(udp) => SocketOption::ReceiveBuffer(udp.octets_max),
-                _ => SocketOption::ReceiveBuffer(self.present_tcp_options(id)?.recv_buffer_max),
-            },
-            name => tcp_option(&self.present_tcp_options(id)?, &self.engine.config.tcp.keepalive, name),
-        })
     }
 
     /// SO_REUSEADDR and SO_REUSEPORT may change after bind, and then count for those who bind later.
@@ -193,9 +161,9 @@ impl Stack {
     }
 
     fn set_receive_buffer(&mut self, id: SocketId, octets: u32) -> Result<(), SocketError> {
+        let octets_max = doubled(octets.min(self.engine.config.receive_buffer_max), RECEIVE_BUFFER_MIN);
         if let Kind::Udp(udp) = &mut self.socket_mut(id)?.kind {
-            // Linux: SOCK_MIN_RCVBUF.
-            udp.octets_max = octets.max(2304);
+            udp.octets_max = octets_max;
             return Ok(());
         }
         self.set_tcp_option(id, SocketOption::ReceiveBuffer(octets))
@@ -203,7 +171,16 @@ impl Stack {
 
     fn set_tcp_option(&mut self, id: SocketId, option: SocketOption) -> Result<(), SocketError> {
         let mut options = self.present_tcp_options(id)?;
-        change(&mut options, self.engine.config.tcp.keepalive, option)?;
+        let option = match option {
+            SocketOption::SendBuffer(octets) => {
+                SocketOption::SendBuffer(octets.min(self.engine.config.send_buffer_max))
+            }
+            SocketOption::ReceiveBuffer(octets) => {
+                SocketOption::ReceiveBuffer(octets.min(self.engine.config.receive_buffer_max))
+            }
+            option => option,
+        };
+        change(&mut options, option)?;
         match &mut self.socket_mut(id)?.kind {
             Kind::Fresh(present) => **present = options,
             Kind::Listener(listener) => listener.options = options,
@@ -221,52 +198,55 @@ impl Stack {
         Ok(())
     }
 
-    fn present_tcp_options(&self, id: SocketId) -> Result<SocketOptions, SocketError> {
+    /// The options of a TCP socket, whatever its state.
+    pub(crate) fn present_tcp_options(&self, id: SocketId) -> Result<SocketOptions, SocketError> {
         match &self.socket(id)?.kind {
             Kind::Udp(_) => Err(SocketError::NoSuchOption),
             Kind::Connection(index) => {
                 let connection = self.flows.connections.get(*index).ok_or(SocketError::NotConnected)?;
-                Ok(connection.tcb.options())
+                Ok(connection.tcb.options(&self.engine.slabs))
             }
             _ => Ok(self.tcp_options_of(id.index)),
         }
     }
 }
 
-fn change(options: &mut SocketOptions, usual: Keepalive, option: SocketOption) -> Result<(), SocketError> {
-    let keepalive = options.keepalive.unwrap_or(usual);
+/// Twice the octets that were asked for, since Linux counts its own overhead in; and not too few.
+fn doubled(octets: u32, least: u32) -> u32 {
+    octets.saturating_mul(2).max(least)
+}
+
+fn change(options: &mut SocketOptions, option: SocketOption) -> Result<(), SocketError> {
+    let SocketOptions { common, seldom } = options;
     match option {
-        SocketOption::NoDelay(on) => options.nodelay = on,
-        SocketOption::SendBuffer(octets) => options.send_buffer_max = octets.max(4608),
-        SocketOption::ReceiveBuffer(octets) => options.recv_buffer_max = octets.max(2304),
-        SocketOption::UserTimeout(millis) => options.user_timeout_ms = millis,
-        // Linux: TCP_MIN_MSS.
-        SocketOption::MaxSegment(octets) if octets >= 88 => options.mss_clamp = Some(octets),
-        SocketOption::KeepAlive(on) => options.keepalive = on.then_some(keepalive),
-        SocketOption::KeepIdle(time_s) if time_s > 0 => {
-            options.keepalive = Some(Keepalive { time_s, ..keepalive });
+        SocketOption::NoDelay(on) => common.flags.set(OptionFlags::NODELAY, on),
+        SocketOption::Cork(on) => common.flags.set(OptionFlags::CORK, on),
+        SocketOption::OobInline(on) => common.flags.set(OptionFlags::OOB_INLINE, on),
+        SocketOption::SendBuffer(octets) => {
+            common.send_buffer_max = doubled(octets, SEND_BUFFER_MIN);
+            common.flags |= OptionFlags::SEND_BUFFER_LOCKED;
         }
-        SocketOption::KeepInterval(interval_s) if interval_s > 0 => {
-            options.keepalive = Some(Keepalive { interval_s, ..keepalive });
+        SocketOption::ReceiveBuffer(octets) => {
+            common.recv_buffer_max = doubled(octets, RECEIVE_BUFFER_MIN);
+            common.flags |= OptionFlags::RECV_BUFFER_LOCKED;
         }
-        SocketOption::KeepCount(probes) if probes > 0 => {
-            options.keepalive = Some(Keepalive { probes, ..keepalive });
+        SocketOption::ReceiveLowWater(octets) => seldom.receive_low_water = octets.max(1),
+        SocketOption::UserTimeout(millis) => common.user_timeout_ms = millis,
+        SocketOption::NotsentLowWater(octets) => seldom.notsent_low_water = octets,
+        SocketOption::WindowClamp(0) => seldom.window_clamp = 0,
+        SocketOption::WindowClamp(octets) => seldom.window_clamp = octets.max(RECEIVE_BUFFER_MIN / 2),
+        SocketOption::FinWait2(wait) => seldom.fin_wait2 = wait,
+        SocketOption::MaxSegment(octets) if octets == 0 || MAX_SEGMENT.contains(&octets) => {
+            common.mss_clamp = octets;
         }
+        SocketOption::KeepAlive(on) => common.flags.set(OptionFlags::KEEPALIVE, on),
+        SocketOption::KeepIdle(time_s @ 1..=KEEPALIVE_SECONDS_MAX) => common.keepalive.time_s = time_s,
+        SocketOption::KeepInterval(interval_s @ 1..=KEEPALIVE_SECONDS_MAX) => {
+            common.keepalive.interval_s = interval_s;
+        }
+        SocketOption::KeepCount(probes @ 1..=KEEPALIVE_PROBES_MAX) => common.keepalive.probes = probes,
+        SocketOption::SynRetries(retries @ 1..=KEEPALIVE_PROBES_MAX) => seldom.syn_retries = retries,
         _ => return Err(SocketError::InvalidArgument),
     }
     Ok(())
-}
-
-fn tcp_option(options: &SocketOptions, usual: &Keepalive, name: SocketOptionName) -> SocketOption {
-    let keepalive = options.keepalive.unwrap_or(*usual);
-    match name {
-        SocketOptionName::SendBuffer => SocketOption::SendBuffer(options.send_buffer_max),
-        SocketOptionName::KeepAlive => SocketOption::KeepAlive(options.keepalive.is_some()),
-        SocketOptionName::KeepIdle => SocketOption::KeepIdle(keepalive.time_s),
-        SocketOptionName::KeepInterval => SocketOption::KeepInterval(keepalive.interval_s),
-        SocketOptionName::KeepCount => SocketOption::KeepCount(keepalive.probes),
-        SocketOptionName::UserTimeout => SocketOption::UserTimeout(options.user_timeout_ms),
-        SocketOptionName::MaxSegment => SocketOption::MaxSegment(options.mss_clamp.unwrap_or(536)),
-        _ => SocketOption::NoDelay(options.nodelay),
-    }
 }

@@ -57,7 +57,7 @@ fn shutting_down_reading_ends_it_once_the_queue_is_empty() {
 fn reading_opens_the_window_and_tells_the_peer() {
     let mut rig = Rig::established_with(
         crate::testing::plain(),
-        |options| options.recv_buffer_max = 4000,
+        |options| options.common.recv_buffer_max = 4000,
         "S. 0:0(0) ack 1 win 60000 <mss 1000>",
     );
     rig.gets(". 1:2001(2000) ack 1");

@@ -1,5 +1,5 @@
 use crate::testing::Rig;
-use crate::{Config, Keepalive};
+use crate::{Config, Keepalive, OptionFlags};
 
 // RFC 9293 MUST-27, MUST-28
 #[test]
@@ -10,8 +10,9 @@ fn the_default_interval_is_two_hours() {
 #[test]
 fn unacknowledged_text_is_left_to_the_retransmission_timer() {
     let mut rig = Rig::established();
-    let mut options = rig.tcb.options();
-    options.keepalive = Some(Keepalive { time_s: 1, interval_s: 1, probes: 1 });
+    let mut options = rig.tcb.options(&rig.host.slabs);
+    options.common.flags |= OptionFlags::KEEPALIVE;
+    options.common.keepalive = Keepalive { time_s: 1, interval_s: 1, probes: 1 };
     rig.tcb.set_options(&mut rig.host.cx(), &options);
     rig.write(10);
     rig.drain();

@@ -7,7 +7,7 @@ use super::{Blocked, Run};
 use crate::congestion::Sent;
 use crate::numbers::to_u16;
 use crate::tcb::{Marks, Tcb};
-use crate::{Context, SegmentPlan};
+use crate::{Context, OptionFlags, SegmentPlan};
 
 impl Tcb {
     /// The run of new text to send now, or why there is none. RFC 9293 SHLD-28: full segments where possible.
@@ -43,7 +43,10 @@ impl Tcb {
     /// Whether a run that ends with the last octet written may end in a segment that is not full. RFC 9293
     /// SHLD-7, Nagle: only if nothing is under way; or if no more can come.
     fn may_send_tail(&self, len: u32, full: u32) -> bool {
-        len.is_multiple_of(full) || self.options.nodelay || self.outstanding() == 0 || self.fin_is_due()
+        len.is_multiple_of(full)
+            || self.options.has(OptionFlags::NODELAY)
+            || self.outstanding() == 0
+            || self.fin_is_due()
     }
 
     /// RFC 9293 §3.8.6.2.1, MUST-38: a segment that is not full waits, unless it is worth half of the largest

@@ -58,7 +58,8 @@ fn a_fast_reader_gets_a_larger_buffer() {
 
 #[test]
 fn the_least_buffer_is_not_nothing() {
-    let mut rig = Rig::established_with(plain(), |options| options.recv_buffer_max = 0, "S. 0:0(0) ack 1");
+    let mut rig =
+        Rig::established_with(plain(), |options| options.common.recv_buffer_max = 0, "S. 0:0(0) ack 1");
     rig.gets("P. 1:101(100) ack 1");
     rig.read(100);
     let _: Context<'_> = rig.host.cx();

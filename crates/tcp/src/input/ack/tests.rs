@@ -125,7 +125,7 @@ fn the_ack_of_our_fin_moves_every_closing_state_on() {
 fn a_writer_that_found_no_room_is_told_of_it() {
     let mut rig = Rig::established_with(
         plain(),
-        |options| options.send_buffer_max = 4000,
+        |options| options.common.send_buffer_max = 4000,
         "S. 0:0(0) ack 1 win 60000 <mss 1000,sackOK,wscale 0>",
     );
     rig.write(4000);

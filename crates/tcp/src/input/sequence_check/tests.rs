@@ -40,7 +40,7 @@ fn a_segment_that_reaches_into_the_window_is_trimmed() {
 fn a_shut_window_still_takes_acks_and_resets() {
     let mut rig = Rig::established_with(
         plain(),
-        |options| options.recv_buffer_max = 3000,
+        |options| options.common.recv_buffer_max = 3000,
         "S. 0:0(0) ack 1 win 60000 <mss 1000>",
     );
     rig.gets(". 1:1501(1500) ack 1");

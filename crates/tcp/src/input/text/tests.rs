@@ -103,8 +103,11 @@ fn the_first_segments_are_acknowledged_at_once() {
 
 #[test]
 fn text_beyond_the_window_is_cut_off() {
-    let mut rig =
-        Rig::established_with(plain(), |options| options.recv_buffer_max = 3000, "S. 0:0(0) ack 1 win 60000");
+    let mut rig = Rig::established_with(
+        plain(),
+        |options| options.common.recv_buffer_max = 3000,
+        "S. 0:0(0) ack 1 win 60000",
+    );
     rig.gets(". 1:5001(5000) ack 1");
     rig.expect(". 1:1(0) ack 3001");
     rig.read(3000);

@@ -1,3 +1,4 @@
+use crate::OptionFlags;
 use crate::testing::{Rig, plain};
 
 // RFC 9293 SHLD-7
@@ -18,7 +19,7 @@ fn nagle_holds_a_small_segment_while_one_is_under_way() {
 fn nagle_can_be_turned_off() {
     let mut rig = Rig::established_with(
         plain(),
-        |options| options.nodelay = true,
+        |options| options.common.flags |= OptionFlags::NODELAY,
         "S. 0:0(0) ack 1 win 60000 <mss 1000,sackOK,wscale 0>",
     );
     rig.write(10);

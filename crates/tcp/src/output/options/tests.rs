@@ -31,7 +31,7 @@ fn options_never_take_more_than_forty_octets() {
 // RFC 9293 MUST-14, TCP_MAXSEG
 #[test]
 fn a_clamp_limits_both_ways() {
-    let mut rig = Rig::connecting_with(crate::testing::plain(), |options| options.mss_clamp = Some(700));
+    let mut rig = Rig::connecting_with(crate::testing::plain(), |options| options.common.mss_clamp = 700);
     rig.expect("S 0:0(0) <mss 700,sackOK,wscale 7>");
     rig.gets("S. 0:0(0) ack 1 <mss 1000>");
     assert_eq!(rig.info().snd_mss, 700);

@@ -1,5 +1,5 @@
 use crate::testing::Rig;
-use crate::{Keepalive, Signals, State};
+use crate::{Keepalive, OptionFlags, Signals, State};
 
 fn with_shut_window() -> Rig {
     let mut rig = Rig::established();
@@ -78,8 +78,9 @@ fn a_small_window_gets_a_small_segment_in_the_end() {
 
 fn with_keepalive() -> Rig {
     let mut rig = Rig::established();
-    let mut options = rig.tcb.options();
-    options.keepalive = Some(Keepalive { time_s: 100, interval_s: 10, probes: 3 });
+    let mut options = rig.tcb.options(&rig.host.slabs);
+    options.common.flags |= OptionFlags::KEEPALIVE;
+    options.common.keepalive = Keepalive { time_s: 100, interval_s: 10, probes: 3 };
     rig.tcb.set_options(&mut rig.host.cx(), &options);
     rig
 }

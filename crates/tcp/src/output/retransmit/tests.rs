@@ -35,8 +35,8 @@ fn text_sent_again_is_cut_to_the_segment_size_of_now() {
 #[test]
 fn the_user_timeout_ends_the_connection() {
     let mut rig = Rig::established();
-    let mut options = rig.tcb.options();
-    options.user_timeout_ms = 3_000;
+    let mut options = rig.tcb.options(&rig.host.slabs);
+    options.common.user_timeout_ms = 3_000;
     rig.tcb.set_options(&mut rig.host.cx(), &options);
     rig.write(100);
     rig.drain();

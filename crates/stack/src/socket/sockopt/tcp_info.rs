@@ -1,0 +1,127 @@
+//! TCP_INFO: `struct tcp_info` of Linux's <linux/tcp.h>, in the machine's byte order.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use portolan_tcp::{Info, State};
+
+use crate::socket::Kind;
+use crate::stack::Stack;
+use crate::{SocketError, SocketId};
+
+/// Octets of the structure, up to and including `tcpi_total_rto_time`.
+const LEN: usize = 248;
+
+/// Linux's TCPI_OPT_TIMESTAMPS, TCPI_OPT_SACK and TCPI_OPT_WSCALE.
+const TIMESTAMPS: u8 = 1;
+const SACK: u8 = 2;
+const WSCALE: u8 = 4;
+
+impl Stack {
+    /// TCP_INFO of a TCP socket in any state.
+    pub(super) fn tcp_info(&mut self, id: SocketId) -> Result<Vec<u8>, SocketError> {
+        let mut out = match &self.socket(id)?.kind {
+            Kind::Connection(_) => return Ok(encode(&self.info(id)?)),
+            Kind::Listener(listener) => {
+                let mut out = vec![0; LEN];
+                // Linux: a listener's tcpi_unacked and tcpi_sacked are its queue and its backlog.
+                let waiting = u32::try_from(listener.accepted.len()).unwrap_or(u32::MAX);
+                put_u32(&mut out, 24, waiting);
+                put_u32(&mut out, 28, listener.backlog);
+                out
+            }
+            _ => vec![0; LEN],
+        };
+        let state = self.state(id)?;
+        put(&mut out, 0, &[state_number(state)]);
+        Ok(out)
+    }
+}
+
+fn put(out: &mut [u8], at: usize, octets: &[u8]) {
+    if let Some(to) = out.get_mut(at..at + octets.len()) {
+        to.copy_from_slice(octets);
+    }
+}
+
+fn put_u32(out: &mut [u8], at: usize, value: u32) {
+    put(out, at, &value.to_ne_bytes());
+}
+
+fn put_u64(out: &mut [u8], at: usize, value: u64) {
+    put(out, at, &value.to_ne_bytes());
+}
+
+/// The structure's octets.
+fn encode(info: &Info) -> Vec<u8> {
+    let mut out = vec![0; LEN];
+    let has_wscale = info.snd_wscale > 0 || info.rcv_wscale > 0;
+    let options = if info.timestamps { TIMESTAMPS } else { 0 }
+        | if info.sack { SACK } else { 0 }
+        | if has_wscale { WSCALE } else { 0 };
+    put(
+        &mut out,
+        0,
+        &[
+            state_number(info.state),
+            0,
+            info.retransmits,
+            info.probes,
+            info.backoff,
+            options,
+            (info.snd_wscale & 15) | info.rcv_wscale << 4,
+            u8::from(info.app_limited),
+        ],
+    );
+    // Offsets of the 32-bit fields, in the structure's order.
+    for (at, value) in [
+        (8, info.rto_us),
+        (16, u32::from(info.snd_mss)),
+        (20, u32::from(info.rcv_mss)),
+        (68, info.rtt_us),
+        (72, info.rttvar_us),
+        (76, info.ssthresh_segments),
+        (80, info.cwnd_segments),
+        (84, u32::from(info.snd_mss)),
+        (88, info.reordering),
+        (96, info.rcv_space),
+        (100, info.total_retransmits),
+        (136, info.segs_out),
+        (140, info.segs_in),
+        (144, info.not_sent),
+        (148, info.min_rtt_us),
+        (228, info.snd_wnd),
+        (232, info.rcv_wnd),
+    ] {
+        put_u32(&mut out, at, value);
+    }
+    for (at, value) in [
+        (120, info.bytes_acked),
+        (128, info.bytes_received),
+        (168, info.busy_us),
+        (176, info.rwnd_limited_us),
+        (184, info.sndbuf_limited_us),
+        (200, info.bytes_sent),
+        (208, info.bytes_retransmitted),
+    ] {
+        put_u64(&mut out, at, value);
+    }
+    out
+}
+
+/// Linux's numbers of <net/tcp_states.h>.
+fn state_number(state: State) -> u8 {
+    match state {
+        State::Established => 1,
+        State::SynSent => 2,
+        State::SynReceived => 3,
+        State::FinWait1 => 4,
+        State::FinWait2 => 5,
+        State::TimeWait => 6,
+        State::Closed => 7,
+        State::CloseWait => 8,
+        State::LastAck => 9,
+        State::Listen => 10,
+        State::Closing => 11,
+    }
+}
