@@ -11,10 +11,10 @@ use portolan_tcp::{Context, Error, Info, Signals, State, Tcb};
 use portolan_wire::{Family, FlowKey};
 
 use crate::demux::Slot;
-use crate::event::{Event, Pending};
+use crate::event::{Event, Pending, Warning};
 use crate::flow::{FlowEnd, FlowSummary, LimitedBy};
 use crate::list::{List, NONE, Place};
-use crate::socket::Kind as SocketKind;
+use crate::socket::{Flags as SocketFlags, Kind as SocketKind};
 use crate::stack::Stack;
 use crate::time_wait::TimeWaitRecord;
 use crate::timer::{Kind, Owner, TimerId};
@@ -126,6 +126,9 @@ impl Stack {
     /// Carries out what a call into a Tcb has asked for by its signals. The record may be gone afterwards.
     pub(crate) fn settle(&mut self, index: u32, signals: Signals) {
         self.tell(index, signals);
+        if signals.contains(Signals::PATH_DOUBTED) {
+            self.doubt_path(index);
+        }
         if signals.contains(Signals::TIME_WAIT) {
             self.enter_time_wait(index);
             return;
@@ -212,6 +215,32 @@ impl Stack {
         self.keep_timer(index);
     }
 
+    /// A connection's segments have been sent again for nothing: its neighbour is asked whether it is there, and its
+    /// route looked up anew (RFC 9293 MUST-20).
+    fn doubt_path(&mut self, index: u32) {
+        let Some(connection) = self.flows.connections.get_mut(index) else { return };
+        let Path { link, neighbour, neighbour_generation, .. } = connection.path;
+        connection.path.generation = Path::UNKNOWN.generation;
+        let known = self.interface(link).and_then(|interface| interface.neighbours.generation(neighbour));
+        if known == Some(neighbour_generation) {
+            self.doubt_neighbour(link, neighbour);
+        }
+        self.warn(index, Warning::Retransmitting);
+    }
+
+    /// Tells the socket of something that its connection may survive, if it has asked to hear it.
+    ///
+    /// RFC 9293 MUST-47, SHLD-20: reports can be had, and are off until somebody wants them.
+    pub(crate) fn warn(&mut self, index: u32, warning: Warning) {
+        let Some(connection) = self.flows.connections.get(index) else { return };
+        let socket = connection.socket;
+        let wanted =
+            self.sockets.get(socket).is_some_and(|record| record.flags.contains(SocketFlags::WARNINGS));
+        if let (true, Some(id)) = (wanted, self.socket_id(socket)) {
+            self.event(Event::Warned(id, warning));
+        }
+    }
+
     /// Takes a connection off whatever list it is on.
     pub(crate) fn delist(&mut self, index: u32) {
         let Some(connection) = self.flows.connections.get(index) else { return };
@@ -231,12 +260,12 @@ impl Stack {
             return true;
         }
         let (key, zone) = (connection.key, connection.zone());
-        let Ok(hop) = self.route(key.remote.address, zone) else { return false };
+        let Ok(hop) = self.route(self.first_stop(&key), zone) else { return false };
         self.delist(index);
         let path = Path {
             generation: self.path_generation,
             link: hop.link,
-            mss: mss_of(self.path_mtu(key.remote.address, hop.mtu), key.remote.address.family()),
+            mss: self.path_mss(&key, hop.mtu),
             flow_label: self.flow_label(&key),
             ..Path::UNKNOWN
         };
@@ -244,6 +273,15 @@ impl Stack {
             connection.path = path;
         }
         true
+    }
+
+    /// The largest text of a segment without TCP options on a flow's path, whose first link's MTU is given.
+    ///
+    /// RFC 9293 MUST-16, §3.7.1: IP options count too.
+    pub(crate) fn path_mss(&self, key: &FlowKey, link_mtu: u16) -> u16 {
+        let remote = key.remote.address;
+        let mss = mss_of(self.path_mtu(remote, link_mtu), remote.family());
+        mss.saturating_sub(self.ip_options_len(key)).max(1)
     }
 
     /// Makes the next look at every connection's path a new look-up, and lets those try again that had none.

@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use portolan_link::Chunks;
 use portolan_tcp::{Segment, reset_for};
 use portolan_wire::tcp::Flags;
-use portolan_wire::{Checksum, Endpoint, FlowKey, SeqNumber, protocol, tcp};
+use portolan_wire::{Checksum, Endpoint, FlowKey, Mss, SeqNumber, protocol, tcp};
 
 use crate::LinkId;
 use crate::connection::Connection;
@@ -140,6 +140,26 @@ impl Stack {
         let (incoming, header_len) = self.tcp_parse(frame, arrival).inspect_err(|_| {
             self.engine.stats.tcp_host.in_errs += 1;
         })?;
+        let Some(route) = self.later_return_route(&incoming, frame) else {
+            return self.dispatch(frame, &incoming, header_len);
+        };
+        // Judged at once and alone: only a good segment may change the way back.
+        let merges = core::mem::replace(&mut self.gro.is_open, false);
+        let taken = self.dispatch(frame, &incoming, header_len);
+        self.gro.is_open = merges;
+        if taken.is_ok() {
+            self.change_return_route(&incoming.key, route);
+        }
+        taken
+    }
+
+    /// Gives a segment to the record that it belongs to.
+    fn dispatch(
+        &mut self,
+        frame: &mut Frame,
+        incoming: &Incoming,
+        header_len: usize,
+    ) -> Result<(), DropReason> {
         match self.flows.find(&incoming.key) {
             Some(Slot::Connection(index)) => {
                 let mut text = Chunks::new();
@@ -151,10 +171,10 @@ impl Stack {
                 }
                 self.merge_input(index, &incoming.segment, &mut text)
             }
-            Some(Slot::Embryo(index)) => self.embryo_input(index, &incoming, frame, header_len),
-            Some(Slot::TimeWait(index)) => self.time_wait_input(index, &incoming, frame),
-            Some(Slot::Request(index)) => self.request_input(index, &incoming),
-            Some(Slot::Udp(_)) | None => self.no_flow_input(&incoming, frame, None),
+            Some(Slot::Embryo(index)) => self.embryo_input(index, incoming, frame, header_len),
+            Some(Slot::TimeWait(index)) => self.time_wait_input(index, incoming, frame),
+            Some(Slot::Request(index)) => self.request_input(index, incoming),
+            Some(Slot::Udp(_)) | None => self.no_flow_input(incoming, frame, None),
         }
     }
 
@@ -180,7 +200,12 @@ impl Stack {
             protocol: protocol::TCP,
             zone: arrival.zone(),
         };
-        let segment = Segment::from_header(header, &options, text_len, arrival.ecn);
+        let mut segment = Segment::from_header(header, &options, text_len, arrival.ecn);
+        if segment.flags.contains(Flags::SYN) {
+            // RFC 9293 MUST-15: a SYN without the option means the default of its family.
+            let default = if arrival.src.is_v4() { Mss::DEFAULT_V4 } else { Mss::DEFAULT_V6 };
+            segment.options.mss.get_or_insert(default);
+        }
         Ok((Incoming { key, segment, arrival }, header_len))
     }
 
@@ -204,7 +229,10 @@ impl Stack {
         min_iss: Option<SeqNumber>,
     ) -> Result<(), DropReason> {
         match self.taker(incoming, frame.link) {
-            Some(Taker::Listener(listener)) => self.listener_input(listener, incoming, min_iss),
+            Some(Taker::Listener(listener)) => {
+                self.save_return_route(&incoming.key, frame)?;
+                self.listener_input(listener, incoming, min_iss)
+            }
             Some(Taker::Gateway) => self.new_request(incoming, frame),
             None => {
                 // RFC 9293 §3.10.7.2: LISTEN is silent about what has neither a SYN nor an ACK.

@@ -8,7 +8,7 @@ use portolan_tcp::{EmbryoDeadline, EmbryoVerdict, Segment, Tcb, isn};
 use portolan_wire::{FlowKey, SeqNumber};
 
 use crate::SocketError;
-use crate::connection::{Connection, Path, PortHold, mss_of};
+use crate::connection::{Connection, Path, PortHold};
 use crate::demux::{Incoming, Slot};
 use crate::drop::DropReason;
 use crate::event::Pending;
@@ -78,11 +78,10 @@ impl Stack {
             return Err(DropReason::SynQueueFull);
         }
         let hop = self
-            .route(key.remote.address, key.zone.max(self.device_of(parent.owner())))
+            .route(self.first_stop(key), key.zone.max(self.device_of(parent.owner())))
             .map_err(|_| DropReason::SourceUnroutable)?;
-        let mtu = self.path_mtu(key.remote.address, hop.mtu);
         let clamp = self.tcp_options_of(parent.owner()).common.mss_limit();
-        let mss = mss_of(mtu, key.remote.address.family());
+        let mss = self.path_mss(key, hop.mtu);
         let now = self.engine.now;
         let mut iss = isn::initial_sequence(self.engine.random.isn.key(), key, now);
         if let Some(min_iss) = min_iss

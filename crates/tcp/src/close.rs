@@ -149,6 +149,12 @@ impl Tcb {
         }
     }
 
+    /// Whether `seq` is the number of an octet that was sent and not acknowledged.
+    #[must_use]
+    pub fn is_under_way(&self, seq: SeqNumber) -> bool {
+        seq.in_window(self.snd.una, self.outstanding())
+    }
+
     /// An ICMP error arrived that quotes sequence number `seq`. `hard` is RFC 1122's hard error (port or protocol
     /// unreachable); `error` is what the application gets to see if the connection ends by it.
     ///
@@ -162,7 +168,7 @@ impl Tcb {
         hard: bool,
         error: Error,
     ) -> Signals {
-        let under_way = seq.in_window(self.snd.una, self.outstanding());
+        let under_way = self.is_under_way(seq);
         let signals = match self.state {
             State::SynSent | State::SynReceived if under_way && (hard || self.state == State::SynSent) => {
                 cx.stats.attempt_fails += 1;
@@ -177,7 +183,7 @@ impl Tcb {
     /// and options. The caller has taken note, so that [`Context::mss`] is that from now on; what was too large
     /// goes again.
     pub fn on_mtu(&mut self, cx: &mut Context<'_>, seq: SeqNumber, mss: u16) -> Signals {
-        let under_way = seq.in_window(self.snd.una, self.outstanding());
+        let under_way = self.is_under_way(seq);
         let too_large = mss < self.snd.mss.max(cx.config.min_mss);
         if under_way
             && too_large

@@ -43,6 +43,7 @@ impl Tcb {
         if self.is_given_up(cx) {
             return self.give_up(cx, Error::TimedOut);
         }
+        let retries = self.retries;
         if self.has(Marks::PERSIST) {
             self.on_persist_timeout(cx);
         } else if self.state.is_synchronized() && self.outstanding() > 0 {
@@ -59,7 +60,9 @@ impl Tcb {
             self.marks.insert(Marks::SYN_DUE);
             self.timers.retransmit = self.retransmit_deadline(cx);
         }
-        Signals::empty()
+        // RFC 9293 MUST-20: once, when R1 is reached.
+        let reached = self.retries > retries && self.retries == cx.config.retries1;
+        if reached { Signals::PATH_DOUBTED } else { Signals::empty() }
     }
 
     /// RFC 9293 §3.8.3, MUST-20: R2 is reached. It is a number of retransmissions, or of probes without an

@@ -28,6 +28,9 @@ bitflags! {
         const CLOSED = 1 << 8;
         /// The segment was discarded, wholly or its text; [`crate::Tcb::last_drop`] has the reason.
         const DROPPED = 1 << 9;
+        /// Retransmissions have reached R1 (RFC 9293 §3.8.3): the way to the peer is to be looked at again, and an
+        /// application that has asked for it is told.
+        const PATH_DOUBTED = 1 << 10;
     }
 }
 

@@ -35,7 +35,7 @@ impl Stack {
                 self.on_icmp_error(arrival.link, data, true, verdict)
             }
             Message::ParameterProblem { .. } => {
-                self.on_icmp_error(arrival.link, data, true, Verdict::Nothing)
+                self.on_icmp_error(arrival.link, data, true, Verdict::Parameter)
             }
             // Redirects move traffic for whoever forges them (RFC 5927, RFC 6633 for source quench): not heard.
             Message::EchoReply { .. } | Message::Redirect { .. } | Message::Other { .. } => {

@@ -33,6 +33,8 @@ pub enum SocketOption {
     V6Only(bool),
     /// SO_BROADCAST.
     Broadcast(bool),
+    /// Whether [`crate::Event::Warned`] is wanted, as IP_RECVERR asks for its queue on Linux.
+    Warnings(bool),
     /// SO_LINGER in seconds. 0 makes close reset; other values are for whoever waits.
     Linger(Option<u16>),
     /// SO_RCVBUF in octets. As on Linux, twice as much is set, and given back.
@@ -103,6 +105,10 @@ impl Stack {
             }
             SocketOption::Broadcast(on) => {
                 self.socket_mut(id)?.flags.set(Flags::BROADCAST, on);
+                Ok(())
+            }
+            SocketOption::Warnings(on) => {
+                self.socket_mut(id)?.flags.set(Flags::WARNINGS, on);
                 Ok(())
             }
             SocketOption::Linger(seconds) => {
