@@ -24,7 +24,7 @@ const FAR: u32 = 1 << 30;
 /// RFC 3168's and RFC 9768's flags say nothing about the state.
 const ECN: Flags = Flags::ECE.with(Flags::CWR).with(Flags::AE);
 
-// RFC 9293 §3.10.7, MUST-10, MUST-11, MUST-13, MUST-66; MAY-2, MAY-12; RFC 5961 §3.2, §4.2, §5.2; RFC 1337 §3
+// RFC 9293 §3.10.7, MUST-10, MUST-11, MUST-13, SHLD-2; MAY-2, MAY-12; RFC 5961 §3.2, §4.2, §5.2; RFC 1337 §3
 #[test]
 fn e9_every_flag_set_in_every_state_does_what_the_table_says() {
     assert_eq!(run(&[Seq::Next, Seq::Beyond], &[Ack::All, Ack::Beyond]), 22_528);
