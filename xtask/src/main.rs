@@ -26,7 +26,7 @@ const USAGE: &str = "usage: cargo xtask test [--full] [--allow-missing] [--only 
   --check          changes nothing; fails when the page is stale or the ledger has a gap
   --full           every count in full; the result is written to docs/results/full.md
   --allow-missing  leave out what cannot run here (no root, a program missing) instead of failing
-  --only STEP      one of: setup, fmt, clippy, licences, rules, doc, build, tests, release";
+  --only STEP      one of: setup, fmt, clippy, licences, rules, ledger, doc, build, tests, release";
 
 /// What the command line asks for.
 #[derive(Debug, Default, Clone)]
@@ -90,6 +90,7 @@ fn test(options: &Options) -> ExitCode {
     steps.run("fmt", |_| step::cargo(&["fmt", "--all", "--check"], &[]));
     steps.run("licences", |_| licences::check());
     steps.run("rules", |_| rules::check());
+    steps.run("ledger", |_| ledger::run(true));
     steps.run("clippy", |_| {
         step::cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"], &[])
     });

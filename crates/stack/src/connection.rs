@@ -85,7 +85,7 @@ impl Path {
     };
 }
 
-/// The largest text of a segment without options on a path of this MTU.
+/// The largest text of a segment without options on a path of this MTU. RFC 9293 MUST-67: and in an MSS option.
 pub(crate) fn mss_of(mtu: u16, family: Family) -> u16 {
     let headers = match family {
         Family::V4 => 40,
@@ -216,7 +216,7 @@ impl Stack {
     }
 
     /// A connection's segments have been sent again for nothing: its neighbour is asked whether it is there, and its
-    /// route looked up anew (RFC 9293 MUST-20).
+    /// route looked up anew (RFC 9293 MUST-20); and the application hears of it (SHLD-9).
     fn doubt_path(&mut self, index: u32) {
         let Some(connection) = self.flows.connections.get_mut(index) else { return };
         let Path { link, neighbour, neighbour_generation, .. } = connection.path;

@@ -180,7 +180,7 @@ impl Stack {
 
     /// Reads and judges a segment. The length is that of all headers, the octets in front of the text.
     fn tcp_parse(&self, frame: &Frame, arrival: Arrival) -> Result<(Incoming, usize), DropReason> {
-        // RFC 9293 §3.9.2.3 (MUST-57), RFC 1122 §4.2.3.10: nothing to or from a group.
+        // RFC 9293 §3.9.2.3 (MUST-57, MUST-63), RFC 1122 §4.2.3.10: nothing to or from a group.
         if arrival.group {
             return Err(DropReason::TcpGroup);
         }
@@ -271,7 +271,7 @@ impl Stack {
     }
 }
 
-/// Whether the transport checksum of a packet matches, over both of its parts.
+/// Whether the transport checksum of a packet matches, over both of its parts (RFC 9293 MUST-3).
 pub(crate) fn checksum_ok(frame: &Frame, arrival: &Arrival) -> bool {
     let Some(packet) = &frame.packet else { return false };
     let len = packet.len().saturating_sub(arrival.header_len);

@@ -162,6 +162,7 @@ impl Stack {
                 dst: key.remote.address,
                 protocol: protocol::TCP,
                 hop_limit: connection.ttl,
+                // RFC 9293 SHLD-22
                 tos: connection.tos & !3 | plan.ecn & 3,
                 flow_label: connection.path.flow_label,
                 dont_fragment: true,
@@ -203,7 +204,7 @@ fn shifted(checksum: LinkChecksum, by: usize) -> LinkChecksum {
     }
 }
 
-/// Writes the headers of a segment whose text is in the entry.
+/// Writes the headers of a segment whose text is in the entry. RFC 9293 MUST-2: with a checksum, or the order for one.
 fn write_segment(
     entry: &mut TxEntry,
     interface: &Interface,

@@ -121,6 +121,7 @@ fn link_local_addresses_connect_within_their_zone() {
     assert!(pair.transfer(A, client, server, &pattern(10_000)) == pattern(10_000));
 }
 
+// RFC 1122 §3.1, INET-3; §3.4, INET-150
 #[test]
 fn sockets_that_are_bound_to_a_link_use_and_hear_only_that() {
     let mut pair = Pair::new();

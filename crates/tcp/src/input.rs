@@ -21,7 +21,8 @@ use crate::{Context, DropReason, Segment, Signals, State};
 impl Tcb {
     /// A segment for this connection arrived, with its text, which is taken out of `text`.
     ///
-    /// The caller has verified the checksum and parsed the options; everything else is judged here.
+    /// The caller has verified the checksum and parsed the options, which any segment may have (RFC 9293 MUST-5);
+    /// everything else is judged here.
     pub fn on_segment(&mut self, cx: &mut Context<'_>, segment: &Segment, text: &mut Chunks) -> Signals {
         cx.stats.in_segs += 1;
         self.counters.segs_in = self.counters.segs_in.saturating_add(1);

@@ -122,7 +122,7 @@ impl Stack {
         self.interface(link).and_then(|interface| interface.address_towards(src)).unwrap_or(dst)
     }
 
-    /// An ICMP error about a packet of ours, which `quote` is the front of.
+    /// An ICMP error about a packet of ours, which `quote` is the front of (RFC 9293 MUST-54).
     pub(crate) fn on_icmp_error(
         &mut self,
         link: LinkId,

@@ -37,7 +37,8 @@ impl Stack {
             Message::ParameterProblem { .. } => {
                 self.on_icmp_error(arrival.link, data, true, Verdict::Parameter)
             }
-            // Redirects move traffic for whoever forges them (RFC 5927, RFC 6633 for source quench): not heard.
+            // Redirects move traffic for whoever forges them (RFC 5927), and RFC 6633 has retired source quench (RFC 9293
+            // MUST-55): not heard.
             Message::EchoReply { .. } | Message::Redirect { .. } | Message::Other { .. } => {
                 Err(DropReason::IcmpIgnored)
             }

@@ -53,6 +53,7 @@ impl Stack {
                     }
                 }
                 Err(_) => return Err(DropReason::IpOptions),
+                // RFC 9293 MUST-50
                 Ok(_) => {}
             }
         }

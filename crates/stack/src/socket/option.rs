@@ -155,6 +155,7 @@ impl Stack {
         Ok(())
     }
 
+    /// RFC 9293 MUST-48, MUST-49, SHLD-21: at any time, for all packets from then on.
     fn set_envelope(&mut self, id: SocketId, set: impl Fn(&mut u8, &mut u8)) -> Result<(), SocketError> {
         let socket = self.socket_mut(id)?;
         set(&mut socket.ttl, &mut socket.tos);

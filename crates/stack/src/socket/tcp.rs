@@ -92,7 +92,7 @@ impl Stack {
             // RFC 9293 MUST-46: also a network's own broadcast address.
             return Err(SocketError::NetworkUnreachable);
         }
-        // RFC 9293 MUST-44: without a choice of the application's, the route decides.
+        // RFC 9293 MUST-43, MUST-44: the application's choice, or else the route's; and the flow keeps it (MUST-45).
         let address = if local.address.is_unspecified() {
             self.source_address(&hop, first_stop)?
         } else {

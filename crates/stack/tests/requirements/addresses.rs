@@ -18,7 +18,7 @@ fn without_a_choice_the_route_gives_the_source_address() {
     }
 }
 
-// RFC 9293 MUST-43, MUST-45; RFC 1122 §4.1.3.5
+// RFC 9293 MUST-43, MUST-45
 #[test]
 fn a_chosen_local_address_is_used_for_every_segment() {
     let mut pair = Pair::new();

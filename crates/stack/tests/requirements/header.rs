@@ -52,6 +52,7 @@ fn a_segment_with_one_flipped_bit_is_dropped() {
 }
 
 // RFC 9293 MUST-48, MUST-49, SHLD-21, SHLD-22
+// RFC 1122 §3.2.1.6, INET-18; §3.2.1.7, INET-23
 #[test]
 fn diffserv_and_ttl_are_the_applications_and_may_change() {
     for family in [Family::V4, Family::V6] {
@@ -78,7 +79,8 @@ fn diffserv_and_ttl_are_the_applications_and_may_change() {
     }
 }
 
-// RFC 9293 MUST-50; RFC 1122 §3.2.1.8
+// RFC 9293 MUST-50
+// RFC 1122 §3.2.1.8, INET-27; §3.2.1.8b, INET-30
 #[test]
 fn ip_options_that_tcp_does_not_understand_are_ignored() {
     let mut pair = Pair::new();

@@ -6,6 +6,7 @@ mod addresses;
 #[path = "../common/mod.rs"]
 mod common;
 mod header;
+mod internet;
 mod raw;
 mod reports;
 mod segment_size;

@@ -64,6 +64,7 @@ fn warnings(pair: &mut Pair, id: SocketId) -> Vec<Warning> {
 }
 
 // RFC 9293 MUST-47, MUST-54, MUST-56, SHLD-25
+// RFC 1122 §3.2.2, INET-40; §3.2.2.1, INET-49 to INET-51; §3.2.2.4, INET-59; §3.2.2.5, INET-61, INET-62
 #[test]
 fn icmp_errors_end_no_open_connection_and_are_reported() {
     use icmpv4::Message::{ParameterProblem, TimeExceeded, Unreachable};
@@ -124,6 +125,7 @@ fn source_quench_changes_nothing() {
 }
 
 // RFC 9293 MUST-20, SHLD-9, SHLD-10: at the third retransmission the neighbour is asked, and the application told.
+// RFC 1122 §3.3.1.4, INET-107, INET-109
 #[test]
 fn retransmissions_make_the_path_doubtful() {
     let (mut pair, client, _) = with_text_under_way(Family::V4, true);

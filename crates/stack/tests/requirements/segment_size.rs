@@ -8,6 +8,7 @@ use crate::common::{A, B, Pair, address, ethernet_caps, pattern, v4};
 use crate::raw::{ack, deliver, impersonate_a, packet, sent, syn};
 
 // RFC 9293 MUST-14, MUST-67, SHLD-5, MAY-3: always, and what IP can receive less the fixed headers.
+// RFC 1122 §3.3.2, INET-115
 #[test]
 fn every_syn_says_what_the_link_can_receive() {
     for mtu in [1280, 1500, 9000] {
@@ -60,6 +61,7 @@ fn a_peer_without_the_option_gets_the_default_of_its_family() {
 }
 
 // RFC 9293 MUST-16, SHLD-28: the option counts text and options of TCP; IP options of ours would come off, too.
+// RFC 1122 §3.3.3, INET-118, INET-120
 #[test]
 fn a_full_segment_has_as_much_text_as_options_leave() {
     let mut pair = Pair::new();

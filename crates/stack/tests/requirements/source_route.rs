@@ -44,6 +44,7 @@ fn goes_by(seen: &Seen, stations: &[Address], last: Address) -> bool {
 }
 
 // RFC 9293 MUST-51, MUST-52
+// RFC 1122 §3.2.1.8, INET-25; §3.2.1.8c, INET-33, INET-36
 #[test]
 fn a_route_of_the_applications_holds_whatever_the_peer_does() {
     let mut pair = pair();
@@ -74,7 +75,8 @@ fn a_route_of_the_applications_holds_whatever_the_peer_does() {
     assert!(seen.iter().all(|seen| seen.packet.len() <= 1500));
 }
 
-// RFC 9293 MUST-53, SHLD-24; RFC 1122 §3.2.1.8c
+// RFC 9293 MUST-53, SHLD-24
+// RFC 1122 §3.2.1.8c, INET-33 to INET-36
 #[test]
 fn the_peers_route_is_the_way_back_and_a_later_one_overrides_it() {
     let mut pair = pair();
@@ -109,6 +111,7 @@ fn the_peers_route_is_the_way_back_and_a_later_one_overrides_it() {
 }
 
 // RFC 7126 §4.3, §4.4; B3
+// RFC 1122 §3.3.5, INET-134
 #[test]
 fn source_routes_are_refused_unless_the_host_is_told_to_take_them() {
     let (peer, host) = (Endpoint::new(Address::v4(192, 0, 2, 7), 4000), Endpoint::new(v4(B), 80));

@@ -39,6 +39,7 @@ const EINVAL: i32 = 22;
 const EDOM: i32 = 33;
 const ENOPROTOOPT: i32 = 92;
 
+// RFC 1122 §3.2.1.7, INET-21
 #[test]
 fn values_are_checked_and_read_back_as_on_linux() {
     let mut fixture = Fixture::new();
