@@ -7,6 +7,7 @@
 mod install;
 mod ledger;
 mod licences;
+mod planted;
 mod report;
 mod results;
 mod rules;
@@ -21,12 +22,16 @@ use step::{Outcome, Steps};
 
 const USAGE: &str = "usage: cargo xtask test [--full] [--allow-missing] [--only STEP]...
        cargo xtask ledger [--check]
+       cargo xtask bench WORDS...
+       cargo xtask planted
   test             everything a change must pass, within 25 minutes
   ledger           writes docs/conformance.md: which requirement of which RFC is met where, and the test that proves it
   --check          changes nothing; fails when the page is stale or the ledger has a gap
   --full           every count in full; the result is written to docs/results/full.md
   --allow-missing  leave out what cannot run here (no root, a program missing) instead of failing
-  --only STEP      one of: setup, fmt, clippy, licences, rules, ledger, doc, build, tests, release";
+  --only STEP      one of: setup, fmt, clippy, licences, rules, ledger, doc, build, tests, planted, bench, release
+  bench            Portolan beside others, built with optimisation; `cargo xtask bench` alone says what there is
+  planted          the suite with every planted fault; the result is written to docs/planted-faults.md";
 
 /// What the command line asks for.
 #[derive(Debug, Default, Clone)]
@@ -40,6 +45,11 @@ fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     match words.next().as_deref() {
         Some("test") => test_command(words),
+        Some("bench") => {
+            let words: Vec<String> = words.collect();
+            code(&bench(&words.iter().map(String::as_str).collect::<Vec<_>>()))
+        }
+        Some("planted") => code(&planted::run(true)),
         Some("ledger") => document(ledger::run, words),
         _ => {
             eprintln!("{USAGE}");
@@ -56,11 +66,7 @@ fn document(run: fn(bool) -> Outcome, words: impl Iterator<Item = String>) -> Ex
         ["--check"] => true,
         _ => return usage("only --check may follow"),
     };
-    let outcome = run(check);
-    for failure in &outcome.failures {
-        eprintln!("xtask: {failure}");
-    }
-    if outcome.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    code(&run(check))
 }
 
 fn test_command(mut words: impl Iterator<Item = String>) -> ExitCode {
@@ -84,6 +90,33 @@ fn usage(why: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
+/// Says what failed, if anything did.
+fn code(outcome: &Outcome) -> ExitCode {
+    for failure in &outcome.failures {
+        eprintln!("xtask: {failure}");
+    }
+    if outcome.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn bench(words: &[&str]) -> Outcome {
+    let mut command = vec!["run", "--release", "--quiet", "-p", "portolan-bench", "--"];
+    command.extend(words);
+    step::cargo(&command, &[])
+}
+
+/// The benches that judge themselves: the cost of steps, and goodput beside Linux's.
+fn benches(options: &Options) -> Outcome {
+    let mut outcome =
+        if options.full { results::bench("steps", &["steps"]) } else { bench(&["steps", "--short"]) };
+    if options.allow_missing && results::output_of("id", &["-u"]) != "0" {
+        println!("bench loss is left out: it needs root");
+        outcome.skipped += 1;
+        return outcome;
+    }
+    outcome.add(if options.full { results::bench("loss", &["loss"]) } else { bench(&["loss", "--short"]) });
+    outcome
+}
+
 fn test(options: &Options) -> ExitCode {
     let mut steps = Steps::new(options);
     steps.run("setup", setup::run);
@@ -102,6 +135,8 @@ fn test(options: &Options) -> ExitCode {
     });
     steps.run("build", |_| step::cargo(&["build", "--quiet"], &[]));
     steps.run("tests", |options| step::cargo_tests(&["test", "--workspace"], options));
+    steps.run("planted", |options| planted::run(options.full));
+    steps.run("bench", benches);
     steps.run("release", release);
     let outcome = steps.finish();
     if options.full && options.only.is_empty() {

@@ -1,15 +1,15 @@
-//! The record of the last full run: date, commit, command, counts.
+//! The records of the last full run: date, commit, command, counts; and what the benches said.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::step::Outcome;
+use crate::step::{self, Outcome};
 
 /// Writes `docs/results/full.md`.
 pub(crate) fn record(outcome: &Outcome) {
-    let date = output("date", &["-u", "+%Y-%m-%d %H:%M UTC"]);
-    let commit = output("git", &["rev-parse", "--short=12", "HEAD"]);
-    let dirty = if output("git", &["status", "--porcelain", "--untracked-files=no"]).is_empty() {
+    let date = output_of("date", &["-u", "+%Y-%m-%d %H:%M UTC"]);
+    let commit = output_of("git", &["rev-parse", "--short=12", "HEAD"]);
+    let dirty = if output_of("git", &["status", "--porcelain", "--untracked-files=no"]).is_empty() {
         ""
     } else {
         " and changes not committed"
@@ -21,14 +21,40 @@ pub(crate) fn record(outcome: &Outcome) {
     for failure in &outcome.failures {
         text.push_str(&format!("\n- failed: `{failure}`"));
     }
-    if let Err(error) =
-        fs::create_dir_all("docs/results").and_then(|()| fs::write("docs/results/full.md", text))
-    {
-        eprintln!("xtask: docs/results/full.md: {error}");
+    write("docs/results/full.md", &text);
+}
+
+/// Runs a bench with these words and writes what it says to `docs/results/NAME.md`.
+pub(crate) fn bench(name: &str, words: &[&str]) -> Outcome {
+    let mut command = Command::new(step::cargo_path());
+    command.args(["run", "--release", "--quiet", "-p", "portolan-bench", "--"]).args(words);
+    let output = match command.stderr(Stdio::inherit()).output() {
+        Ok(output) => output,
+        Err(error) => return Outcome::fail(format!("cargo: {error}")),
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    print!("{said}");
+    let words = words.join(" ");
+    let text = format!(
+        "# The last full run of `cargo xtask bench {words}`\n\nOne run on {}, commit {}. Figures of one machine; the ratios are what to look at.\n\n```text\n{said}```\n",
+        output_of("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
+        output_of("git", &["rev-parse", "--short=12", "HEAD"]),
+    );
+    write(&format!("docs/results/{name}.md"), &text);
+    if output.status.success() {
+        Outcome::pass()
+    } else {
+        Outcome::fail(format!("bench {words}: {}", output.status))
     }
 }
 
-fn output(program: &str, words: &[&str]) -> String {
+fn write(path: &str, text: &str) {
+    if let Err(error) = fs::create_dir_all("docs/results").and_then(|()| fs::write(path, text)) {
+        eprintln!("xtask: {path}: {error}");
+    }
+}
+
+pub(crate) fn output_of(program: &str, words: &[&str]) -> String {
     let output = Command::new(program).args(words).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }

@@ -142,7 +142,7 @@ fn count_line(line: &str, outcome: &mut Outcome) {
     }
 }
 
-fn cargo_path() -> String {
+pub(crate) fn cargo_path() -> String {
     std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }
 

@@ -99,6 +99,7 @@ pub(crate) fn socket_error(error: Error) -> SocketError {
     match error {
         Error::NotConnected => SocketError::NotConnected,
         Error::WouldBlock => SocketError::WouldBlock,
+        Error::InProgress => SocketError::InProgress,
         Error::BrokenPipe => SocketError::BrokenPipe,
         Error::Reset => SocketError::ConnectionReset,
         Error::TimedOut => SocketError::TimedOut,
@@ -126,6 +127,7 @@ impl Stack {
     /// Carries out what a call into a Tcb has asked for by its signals. The record may be gone afterwards.
     pub(crate) fn settle(&mut self, index: u32, signals: Signals) {
         self.tell(index, signals);
+        self.settle_fast_open(index, signals);
         if signals.contains(Signals::PATH_DOUBTED) {
             self.doubt_path(index);
         }
@@ -345,6 +347,7 @@ impl Stack {
     /// The connection is over: nothing of it is seen on the wire any more. Its record stays while a socket or an
     /// accept queue names it, because there may be text to read.
     pub(crate) fn connection_ended(&mut self, index: u32) {
+        self.end_fast_open(index);
         self.delist(index);
         let Some(connection) = self.flows.connections.get_mut(index) else { return };
         if let Some(timer) = connection.timer.take() {

@@ -231,7 +231,7 @@ impl Stack {
         match self.taker(incoming, frame.link) {
             Some(Taker::Listener(listener)) => {
                 self.save_return_route(&incoming.key, frame)?;
-                self.listener_input(listener, incoming, min_iss)
+                self.listener_input(listener, incoming, frame, min_iss)
             }
             Some(Taker::Gateway) => self.new_request(incoming, frame),
             None => {

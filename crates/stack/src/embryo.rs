@@ -5,6 +5,7 @@
 
 use portolan_link::{Chunks, Instant, PacketBuf};
 use portolan_tcp::{EmbryoDeadline, EmbryoVerdict, Segment, Tcb, isn};
+use portolan_wire::tcp::FastOpen;
 use portolan_wire::{FlowKey, SeqNumber};
 
 use crate::SocketError;
@@ -12,6 +13,7 @@ use crate::connection::{Connection, Path, PortHold};
 use crate::demux::{Incoming, Slot};
 use crate::drop::DropReason;
 use crate::event::Pending;
+use crate::fast_open::FastOpenVerdict;
 use crate::link::ethernet::Frame;
 use crate::list::{NONE, Place};
 use crate::socket::Kind as SocketKind;
@@ -52,6 +54,7 @@ impl Stack {
         &mut self,
         listener: u32,
         incoming: &Incoming,
+        frame: &mut Frame,
         min_iss: Option<SeqNumber>,
     ) -> Result<(), DropReason> {
         if !self.accept_queue_has_room(listener) {
@@ -62,21 +65,48 @@ impl Stack {
             self.engine.stats.tcp_host.listen_overflows += 1;
             return Err(DropReason::SynQueueFull);
         }
-        self.new_embryo(&incoming.key, &incoming.segment, Parent::Listener(listener), min_iss)?;
-        Ok(())
+        match self.fast_open_verdict(listener, incoming) {
+            FastOpenVerdict::Open(reply) => self.take_fast_open(listener, incoming, frame, min_iss, reply),
+            FastOpenVerdict::Handshake(reply) => {
+                let parent = Parent::Listener(listener);
+                self.new_embryo(&incoming.key, &incoming.segment, parent, min_iss, reply).map(|_| ())
+            }
+        }
     }
 
-    /// Answers a SYN: makes an embryo and sends its SYN-ACK.
+    /// Answers a SYN: makes an embryo and sends its SYN-ACK, the first one with `reply` as its Fast Open option.
     pub(crate) fn new_embryo(
         &mut self,
         key: &FlowKey,
         segment: &Segment,
         parent: Parent,
         min_iss: Option<SeqNumber>,
+        reply: Option<FastOpen>,
     ) -> Result<u32, DropReason> {
         if self.flows.embryos.len() >= self.engine.config.embryos_max {
             return Err(DropReason::SynQueueFull);
         }
+        let (embryo, mss) = self.make_embryo(key, segment, parent, min_iss)?;
+        let now = self.engine.now;
+        let record = EmbryoRecord { key: *key, embryo, timer: None, parent, mss, opened_at: now };
+        let index = self.flows.embryos.insert(record);
+        self.flows.insert(Slot::Embryo(index));
+        if let Parent::Listener(listener) = parent {
+            self.embryo_joined(listener);
+        }
+        self.send_syn_ack(index, reply);
+        self.keep_embryo_timer(index);
+        Ok(index)
+    }
+
+    /// The embryo of a SYN, in no table yet, and the largest text of its path.
+    pub(crate) fn make_embryo(
+        &self,
+        key: &FlowKey,
+        segment: &Segment,
+        parent: Parent,
+        min_iss: Option<SeqNumber>,
+    ) -> Result<(portolan_tcp::Embryo, u16), DropReason> {
         let hop = self
             .route(self.first_stop(key), key.zone.max(self.device_of(parent.owner())))
             .map_err(|_| DropReason::SourceUnroutable)?;
@@ -92,15 +122,7 @@ impl Stack {
         let offset = isn::timestamp_offset(self.engine.random.isn.key(), key);
         let embryo =
             portolan_tcp::Embryo::on_syn(now, &self.engine.config.tcp, segment, mss.min(clamp), iss, offset);
-        let record = EmbryoRecord { key: *key, embryo, timer: None, parent, mss, opened_at: now };
-        let index = self.flows.embryos.insert(record);
-        self.flows.insert(Slot::Embryo(index));
-        if let Parent::Listener(listener) = parent {
-            self.embryo_joined(listener);
-        }
-        self.send_syn_ack(index);
-        self.keep_embryo_timer(index);
-        Ok(index)
+        Ok((embryo, mss))
     }
 
     /// A segment for a connection in SYN-RECEIVED.
@@ -141,7 +163,7 @@ impl Stack {
                 Err(DropReason::TcpSegment)
             }
             EmbryoVerdict::SynAck => {
-                self.send_syn_ack(index);
+                self.send_syn_ack(index, None);
                 Ok(())
             }
             EmbryoVerdict::Challenge(plan) => {
@@ -163,19 +185,31 @@ impl Stack {
         }
         let Some(record) = self.take_embryo(index) else { return Err(DropReason::TcpSegment) };
         let EmbryoRecord { key, embryo, parent, mss, opened_at, .. } = record;
+        let options = self.tcp_options_of(parent.owner());
+        let flow = self.next_flow_id();
+        let mut cx = self.engine.context(mss, 0);
+        let tcb = Tcb::from_embryo(&mut cx, &embryo, &options, flow);
+        Ok(self.enter_child(&key, parent, mss, opened_at, tcb))
+    }
+
+    /// Enters a connection that was opened passively into the tables.
+    pub(crate) fn enter_child(
+        &mut self,
+        key: &FlowKey,
+        parent: Parent,
+        mss: u16,
+        opened_at: Instant,
+        tcb: Tcb,
+    ) -> u32 {
         let (owner, listener) = match parent {
             Parent::Listener(listener) => (listener, listener),
             Parent::Socket(socket) => (socket, NONE),
         };
-        let options = self.tcp_options_of(owner);
-        let flow = self.next_flow_id();
-        let mut cx = self.engine.context(mss, 0);
-        let tcb = Tcb::from_embryo(&mut cx, &embryo, &options, flow);
         let socket = if listener == NONE { owner } else { NONE };
         let (ttl, tos) = self.ttl_tos_of(owner);
         let holds_port = (listener != NONE).then(|| PortHold { reuse: self.reuses_address(owner) });
         let connection = self.flows.connections.insert(Connection {
-            key,
+            key: *key,
             tcb,
             path: Path { mss, ..Path::UNKNOWN },
             place: Place::NOWHERE,
@@ -192,13 +226,13 @@ impl Stack {
         });
         self.flows.insert(Slot::Connection(connection));
         if let Some(hold) = holds_port {
-            self.ports.hold_connection(&key, hold.reuse);
+            self.ports.hold_connection(key, hold.reuse);
         }
         if let Some(record) = self.sockets.get_mut(socket) {
             record.kind = SocketKind::Connection(connection);
         }
         self.refresh_path(connection);
-        Ok(connection)
+        connection
     }
 
     /// Removes an embryo from all tables.
@@ -235,7 +269,7 @@ impl Stack {
         record.timer = None;
         match record.embryo.on_deadline(&self.engine.config.tcp, now) {
             EmbryoDeadline::GiveUp => return self.delete_embryo(index, Some(SocketError::TimedOut)),
-            EmbryoDeadline::Resend => self.send_syn_ack(index),
+            EmbryoDeadline::Resend => self.send_syn_ack(index, None),
             EmbryoDeadline::Wait => {}
         }
         self.keep_embryo_timer(index);
@@ -250,9 +284,10 @@ impl Stack {
         record.timer = Some(self.timers.set(deadline, Owner { kind: Kind::Embryo, index }));
     }
 
-    fn send_syn_ack(&mut self, index: u32) {
+    fn send_syn_ack(&mut self, index: u32, reply: Option<FastOpen>) {
         let Some(record) = self.flows.embryos.get(index) else { return };
-        let plan = record.embryo.syn_ack(self.engine.now);
+        let mut plan = record.embryo.syn_ack(self.engine.now);
+        plan.options.fast_open = reply;
         let (key, parent) = (record.key, record.parent);
         let (ttl, tos) = self.ttl_tos_of(parent.owner());
         self.send_control(&key, &plan, ttl, tos);

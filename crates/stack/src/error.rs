@@ -64,6 +64,8 @@ pub enum SocketError {
     HostUnreachable,
     /// EALREADY: a connect is under way.
     AlreadyConnecting,
+    /// EINPROGRESS: a connect has begun, and nothing of what was to be written could go with it.
+    InProgress,
 }
 
 impl SocketError {
@@ -100,6 +102,7 @@ impl SocketError {
             SocketError::ConnectionRefused => 111,
             SocketError::HostUnreachable => 113,
             SocketError::AlreadyConnecting => 114,
+            SocketError::InProgress => 115,
         }
     }
 }
@@ -136,6 +139,7 @@ impl fmt::Display for SocketError {
             SocketError::ConnectionRefused => "connection refused",
             SocketError::HostUnreachable => "host is unreachable",
             SocketError::AlreadyConnecting => "already connecting",
+            SocketError::InProgress => "a connect has begun",
         })
     }
 }

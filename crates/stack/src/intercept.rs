@@ -100,7 +100,7 @@ impl Stack {
         let socket = self.new_socket(family, SocketKind::Ended)?;
         let Some(request) = self.take_request(index) else { return Err(SocketError::InvalidArgument) };
         let parent = Parent::Socket(socket.index);
-        let embryo = match self.new_embryo(&request.key, &request.segment, parent, None) {
+        let embryo = match self.new_embryo(&request.key, &request.segment, parent, None, None) {
             Ok(embryo) => embryo,
             Err(_) => {
                 self.sockets.remove(socket.index);

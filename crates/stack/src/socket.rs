@@ -22,7 +22,7 @@ pub(crate) mod sockopt;
 pub(crate) mod tcp;
 pub(crate) mod udp;
 
-use listen::Listener;
+use listen::{Fresh, Listener, Opening};
 use sockopt::remembered::Remembered;
 use udp::Udp;
 
@@ -50,7 +50,7 @@ pub(crate) struct Socket {
 #[derive(Debug)]
 pub(crate) enum Kind {
     /// TCP, not used yet.
-    Fresh(Box<SocketOptions>),
+    Fresh(Box<Fresh>),
     /// TCP, listening.
     Listener(Box<Listener>),
     /// TCP, an accepted request whose handshake is not over.
@@ -159,7 +159,8 @@ impl Stack {
     /// `TooManySockets`, `NetworkDown` after [`Stack::shutdown`].
     pub fn tcp_socket(&mut self, family: Family) -> Result<SocketId, SocketError> {
         let options = SocketOptions::new(&self.engine.config.tcp);
-        self.new_socket(family, Kind::Fresh(Box::new(options)))
+        let fresh = Fresh { options, opening: Opening::default() };
+        self.new_socket(family, Kind::Fresh(Box::new(fresh)))
     }
 
     /// A new UDP socket, not bound.

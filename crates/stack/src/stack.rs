@@ -14,6 +14,7 @@ use portolan_wire::{Address, Cidr, EthernetAddress, protocol};
 use crate::demux::Flows;
 use crate::engine::Engine;
 use crate::event::{Event, Events, Pending};
+use crate::fast_open::FastOpens;
 use crate::flow::FlowInfo;
 use crate::ip::pmtu::PathMtus;
 use crate::ip::reassembly::Reassembly;
@@ -61,6 +62,7 @@ pub struct Stack {
     pub(crate) events: Events,
     pub(crate) reassembly: Reassembly,
     pub(crate) gro: Gro,
+    pub(crate) fast_opens: FastOpens,
     pub(crate) fragment_counter: u16,
     /// Whether [`Stack::shutdown`] was called.
     pub(crate) stopping: bool,
@@ -106,6 +108,7 @@ impl Stack {
         let tables = engine.random.tables;
         let ports = Ports::new(tables, ephemeral_ports, &mut engine.random);
         let caps = LinkCaps { medium: Medium::Ip, mtu: LOOPBACK_MTU, gso_max: 0, checksum: true };
+        let fast_opens = FastOpens::new(tables, &mut engine.random);
         let settings = LinkConfig { name: String::from("lo"), ethernet: EthernetAddress::default() };
         let mut loopback = Interface::new(LinkId::LOOPBACK, caps, settings, tables);
         loopback.addresses.extend(Cidr::new(Address::LOOPBACK_V4, 8));
@@ -124,6 +127,7 @@ impl Stack {
             events: Events::default(),
             reassembly: Reassembly::new(tables),
             gro: Gro::default(),
+            fast_opens,
             fragment_counter: 0,
             stopping: false,
             last_flow_id: 0,

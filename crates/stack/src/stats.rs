@@ -103,4 +103,10 @@ pub struct TcpHostStats {
     pub out_rsts: u64,
     /// SYNs dropped, and last ACKs ignored, because a listener's queue was full (Linux: ListenOverflows).
     pub listen_overflows: u64,
+    /// SYNs that asked for a Fast Open cookie (TCPFastOpenCookieReqd).
+    pub fast_open_requests: u64,
+    /// SYNs with a Fast Open cookie that was not good (TCPFastOpenPassiveFail).
+    pub fast_open_bad_cookies: u64,
+    /// Fast Opens made handshakes, because too many were pending (TCPFastOpenListenOverflow).
+    pub fast_open_overflows: u64,
 }

@@ -11,10 +11,13 @@ impl Tcb {
     /// Copies octets into the send queue; returns how many, at least one unless `octets` is empty.
     ///
     /// # Errors
-    /// `WouldBlock` if there is no room or no connection yet, `BrokenPipe` after [`Tcb::shutdown_write`] and after the end,
+    /// `WouldBlock` if there is no room or no connection yet, `InProgress` if only the SYN goes, `BrokenPipe` after [`Tcb::shutdown_write`] and after the end,
     /// `NotConnected` before the beginning, or the error that ended the connection, once.
     pub fn write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Result<usize, Error> {
         let room = self.room_to_write(cx, octets.len())?;
+        if self.connects_with_nothing(room) {
+            return Err(Error::InProgress);
+        }
         let taken = octets.get(..room).unwrap_or(octets);
         let queues = self.queues_or_new(cx.slabs);
         queues.send.append(cx.pool, taken);
@@ -29,6 +32,9 @@ impl Tcb {
     /// As [`Tcb::write`].
     pub fn write_chunk(&mut self, cx: &mut Context<'_>, chunk: &mut Chunk) -> Result<usize, Error> {
         let room = self.room_to_write(cx, chunk.len())?;
+        if self.connects_with_nothing(room) {
+            return Err(Error::InProgress);
+        }
         let taken = chunk.split_to(room);
         let len = taken.len();
         let queues = self.queues_or_new(cx.slabs);
@@ -45,6 +51,7 @@ impl Tcb {
         match self.state {
             State::Closed => return Err(self.error.take().unwrap_or(Error::BrokenPipe)),
             State::Listen => return Err(Error::NotConnected),
+            State::SynSent if self.has(Marks::SYN_DEFERRED) => return Ok(self.syn_text_max(cx).min(len)),
             State::SynSent | State::SynReceived => {
                 self.marks.insert(Marks::WANTS_WRITE);
                 return Err(Error::WouldBlock);
@@ -58,7 +65,17 @@ impl Tcb {
         if room == 0 && len > 0 { Err(Error::WouldBlock) } else { Ok(room.min(len)) }
     }
 
+    /// Whether this is the write that a SYN has waited for, but it brings nothing: then the SYN goes alone.
+    fn connects_with_nothing(&mut self, room: usize) -> bool {
+        let alone = room == 0 && self.has(Marks::SYN_DEFERRED);
+        if alone {
+            self.end_deferral();
+        }
+        alone
+    }
+
     fn after_write(&mut self, cx: &mut Context<'_>, len: usize) {
+        self.end_deferral();
         self.snd.end += to_u32(len);
         cx.slabs.recharge(self.queues);
         self.rearm(cx);

@@ -38,6 +38,8 @@ pub(crate) enum Reply {
     SeldomAck,
     /// With a challenge ACK (RFC 5961), unless there was one lately.
     Challenge,
+    /// With the SYN-ACK again, unless there was an answer lately.
+    SynAck,
     /// With a RST of this number, which leaves the connection as it is.
     Reset(SeqNumber),
 }
@@ -68,6 +70,11 @@ impl Tcb {
             Reply::SeldomAck => {
                 if self.may_answer(cx) {
                     self.owe_ack();
+                }
+            }
+            Reply::SynAck => {
+                if self.may_answer(cx) {
+                    self.marks.insert(Marks::SYN_DUE);
                 }
             }
             Reply::Challenge => {

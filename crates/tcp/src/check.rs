@@ -27,15 +27,16 @@ impl Tcb {
         if self.state.is_synchronized() && snd.nxt.after(end) {
             return Err("SND.NXT is not beyond what was written");
         }
-        let text_una = snd.una.min(snd.end);
+        // Before the handshake is over, text begins after the SYN.
+        let una = if self.state.is_synchronized() { snd.una } else { snd.iss + 1 };
+        let text_una = una.min(snd.end);
         match slabs.queues(self.queues) {
             None if self.state.is_synchronized() && text_una != snd.end => {
                 return Err("unacknowledged text has a queue");
             }
             Some(queues) if self.state != State::Closed => {
                 queues.send.check()?;
-                let queued = if self.state.is_synchronized() { snd.end.since(text_una) } else { Some(0) };
-                if Some(queues.send.len()) != queued || queues.send.end() != snd.end {
+                if Some(queues.send.len()) != snd.end.since(text_una) || queues.send.end() != snd.end {
                     return Err("the send queue agrees with the sequence numbers");
                 }
             }

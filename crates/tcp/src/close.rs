@@ -98,12 +98,19 @@ impl Tcb {
         }
         self.error = self.error.or(error);
         self.marks.remove(
-            Marks::SYN_DUE | Marks::PROBE_DUE | Marks::OVERRIDE | Marks::PERSIST | Marks::WANTS_WRITE,
+            Marks::SYN_DUE
+                | Marks::SYN_DEFERRED
+                | Marks::UNPROVEN
+                | Marks::PROBE_DUE
+                | Marks::OVERRIDE
+                | Marks::PERSIST
+                | Marks::WANTS_WRITE,
         );
         self.acks_owed = 0;
         self.timers = Timers::NONE;
         self.set_limit(cx.now, Limit::Idle);
         cx.slabs.give_flight(&mut self.flight);
+        cx.slabs.give_congestion(&mut self.cc.slot);
         if let Some(queues) = cx.slabs.queues_mut(self.queues) {
             queues.send.clear(cx.pool);
             queues.receive.later.clear();
@@ -132,6 +139,7 @@ impl Tcb {
         self.timers = Timers { idle: cx.now.plus_micros(u64::from(cx.config.time_wait_us)), ..Timers::NONE };
         self.marks.remove(Marks::PROBE_DUE | Marks::OVERRIDE | Marks::PERSIST);
         cx.slabs.give_flight(&mut self.flight);
+        cx.slabs.give_congestion(&mut self.cc.slot);
         *signals |= Signals::TIME_WAIT;
     }
 
@@ -152,7 +160,9 @@ impl Tcb {
     /// Whether `seq` is the number of an octet that was sent and not acknowledged.
     #[must_use]
     pub fn is_under_way(&self, seq: SeqNumber) -> bool {
-        seq.in_window(self.snd.una, self.outstanding())
+        // The SYN-ACK of a Fast Open lies before SND.UNA.
+        let unproven = u32::from(self.has(Marks::UNPROVEN));
+        seq.in_window(self.snd.una.back(unproven), self.outstanding() + unproven)
     }
 
     /// An ICMP error arrived that quotes sequence number `seq`. `hard` is RFC 1122's hard error (port or protocol
@@ -169,7 +179,8 @@ impl Tcb {
         error: Error,
     ) -> Signals {
         let under_way = self.is_under_way(seq);
-        let signals = match self.state {
+        cx.stats.out_of_window_icmps += u64::from(!under_way);
+        let signals = match self.state() {
             State::SynSent | State::SynReceived if under_way && (hard || self.state == State::SynSent) => {
                 cx.stats.attempt_fails += 1;
                 Signals::TIMED_OUT | self.end(cx, Some(error))
@@ -185,7 +196,9 @@ impl Tcb {
     pub fn on_mtu(&mut self, cx: &mut Context<'_>, seq: SeqNumber, mss: u16) -> Signals {
         let under_way = self.is_under_way(seq);
         let too_large = mss < self.snd.mss.max(cx.config.min_mss);
-        if under_way
+        if under_way && self.shorten_syn(cx, mss) {
+            self.timers.retransmit = Instant::MAX;
+        } else if under_way
             && too_large
             && let Some(flight) = cx.slabs.flight_mut(self.flight)
         {

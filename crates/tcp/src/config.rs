@@ -4,6 +4,9 @@
 
 use bitflags::bitflags;
 
+use crate::congestion::{CongestionAlgorithm, CubicRules, UserAlgorithm};
+use crate::ecn::Ecn;
+
 /// Octets of a buffer: where it starts, and how far it may grow by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BufferSize {
@@ -24,13 +27,23 @@ pub struct Keepalive {
     pub probes: u8,
 }
 
-/// Which congestion controller new connections get (`tcp_congestion_control`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub enum CongestionAlgorithm {
-    /// RFC 5681 with RFC 6582.
-    #[default]
-    NewReno,
+bitflags! {
+    /// What a host does of Fast Open, with Linux's bits of `net.ipv4.tcp_fastopen`; others mean nothing.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct FastOpenKnob: u32 {
+        /// Active opens may use it.
+        const CLIENT = 0x1;
+        /// Listeners that ask for it have it.
+        const SERVER = 0x2;
+        /// Active opens send text without a cookie.
+        const CLIENT_NO_COOKIE = 0x4;
+        /// Listeners take text without a cookie.
+        const SERVER_NO_COOKIE = 0x200;
+        /// All listeners have it, also those that do not ask.
+        const ALL_LISTENERS = 0x400;
+        /// Every bit of the sysctl can be kept.
+        const _ = !0;
+    }
 }
 
 /// The knobs of all connections of one host.
@@ -62,6 +75,11 @@ pub struct Config {
     pub delayed_ack_us: u32,
     /// Segments at the start that are acknowledged without delay (Linux's `TCP_MAX_QUICKACKS`).
     pub quick_acks: u8,
+    /// Fast Open (`tcp_fastopen`).
+    pub fast_open: FastOpenKnob,
+    /// Seconds that active Fast Opens pause for when a network seems to drop them; they double with each time. 0 is
+    /// never (`tcp_fastopen_blackhole_timeout_sec`).
+    pub fast_open_black_hole_s: u32,
     /// Octets of received text that wait for the application (`tcp_rmem`).
     pub recv_buffer: BufferSize,
     /// Octets of text that wait to be sent or acknowledged (`tcp_wmem`).
@@ -95,8 +113,25 @@ pub struct Config {
     pub challenge_ack_us: u32,
     /// Idle time after which a connection gives back its empty queues and flight records, in microseconds.
     pub queues_idle_us: u32,
-    /// The congestion controller.
+    /// The congestion controller of new sockets (`tcp_congestion_control`).
     pub congestion: CongestionAlgorithm,
+    /// Congestion controllers of the user's own.
+    pub user_congestion: &'static [UserAlgorithm],
+    /// Whose rules CUBIC follows.
+    pub cubic_rules: CubicRules,
+    /// The most segments by which one ACK opens the window in slow start: RFC 3465's L, which it wants to be 2, and
+    /// RFC 9406's, which it wants to be 8 without pacing; 0 is no limit, as on Linux.
+    pub abc_limit: u8,
+    /// Whether the window shrinks when nothing was sent for an RTO (RFC 5681 §4.1; `tcp_slow_start_after_idle`).
+    pub slow_start_after_idle: bool,
+    /// Whether connections use marks instead of losses (`tcp_ecn`).
+    pub ecn: Ecn,
+    /// Whether a SYN that is sent again asks for no ECN (`tcp_ecn_fallback`).
+    pub ecn_fallback: bool,
+    /// Whether a mark takes less of the window than a loss (RFC 8511). Linux has no such knob.
+    pub abe: bool,
+    /// Whether every connection is paced, and not only those whose controller asks for it.
+    pub pacing: bool,
 }
 
 impl Default for Config {
@@ -113,6 +148,8 @@ impl Default for Config {
             orphan_retries: 8,
             delayed_ack_us: 40_000,
             quick_acks: 16,
+            fast_open: FastOpenKnob::CLIENT,
+            fast_open_black_hole_s: 0,
             recv_buffer: BufferSize { initial: 128 * 1024, max: 6 * 1024 * 1024 },
             send_buffer: BufferSize { initial: 128 * 1024, max: 4 * 1024 * 1024 },
             notsent_low_water: u32::MAX,
@@ -129,7 +166,15 @@ impl Default for Config {
             keepalive: Keepalive { time_s: 7200, interval_s: 75, probes: 9 },
             challenge_ack_us: 500_000,
             queues_idle_us: 10_000_000,
-            congestion: CongestionAlgorithm::NewReno,
+            congestion: CongestionAlgorithm::Cubic,
+            user_congestion: &[],
+            cubic_rules: CubicRules::Rfc9438,
+            abc_limit: 0,
+            slow_start_after_idle: true,
+            ecn: Ecn::Passive,
+            ecn_fallback: true,
+            abe: false,
+            pacing: false,
         }
     }
 }
@@ -178,6 +223,8 @@ pub struct CommonOptions {
     /// Milliseconds that sent text may stay unacknowledged before the connection is given up; 0 leaves that to
     /// [`Config::retries2`] (`TCP_USER_TIMEOUT`; RFC 9293 MUST-21).
     pub user_timeout_ms: u32,
+    /// The congestion controller (`TCP_CONGESTION`).
+    pub congestion: CongestionAlgorithm,
 }
 
 /// The part of [`SocketOptions`] that few applications set.
@@ -251,6 +298,7 @@ impl SocketOptions {
                 recv_buffer_max: config.recv_buffer.max,
                 send_buffer_max: config.send_buffer.max,
                 user_timeout_ms: 0,
+                congestion: config.congestion,
             },
             seldom: SeldomOptions::default(),
         }

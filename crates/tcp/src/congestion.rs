@@ -1,19 +1,40 @@
 //! Congestion control: the interface between a connection and the algorithm that decides how much may be in
 //! flight.
 //!
-//! A connection finds losses and counts octets; a controller turns that into a window. [`Controller`] holds one,
-//! by value where it is small. To try an algorithm of your own, implement [`CongestionControl`].
+//! A connection finds losses, hears of marks and counts octets; a controller turns that into a window, and perhaps
+//! into a rate. To try an algorithm of your own, implement [`CongestionControl`] and give it to one connection
+//! with [`crate::Tcb::set_congestion_control`], or to a host under a name with [`UserAlgorithm`].
+//!
+//! [`Congestion`] is what every connection keeps: the two figures that the rest of it asks for. The controller
+//! itself is a [`record::Record`] in a slab, taken with the first text that is sent and given back after long idle
+//! (`docs/decisions/010-the-controller-is-a-record-of-the-busy.md`).
 
+mod algorithm;
+mod cubic;
+mod dctcp;
+mod hystart;
+pub(crate) mod record;
 mod reno;
+#[cfg(test)]
+pub(crate) mod testing;
+mod usage;
+mod window;
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::fmt;
 
 use portolan_link::Instant;
+use portolan_wire::SeqNumber;
+
+pub use algorithm::{CongestionAlgorithm, UserAlgorithm};
+pub use cubic::{Cubic, CubicRules};
+pub use dctcp::Dctcp;
+pub(crate) use record::Congestion;
 pub use reno::NewReno;
 
-use crate::{Config, CongestionAlgorithm};
+use crate::Config;
+
+/// The largest window: what the largest scaled receive window can use.
+pub(crate) const WINDOW_MAX: u32 = 1 << 30;
 
 /// What a controller may know of its connection at the moment of a call.
 #[derive(Debug)]
@@ -24,15 +45,29 @@ pub struct CcContext<'a> {
     pub mss: u16,
     /// Smoothed round-trip time in microseconds; 0 before the first measurement.
     pub srtt_us: u32,
+    /// The retransmission timeout without backoff, in microseconds.
+    pub rto_us: u32,
     /// RFC 6675's pipe: octets assumed to be in the network. As it was before an acknowledgement, a segment that
     /// is sent, or a sign of congestion; at a timeout, what is left once the lost are taken out.
     pub in_flight: u32,
     /// RFC 5681's FlightSize: octets sent and not acknowledged, before this event.
     pub outstanding: u32,
+    /// SND.UNA, after this event.
+    pub una: SeqNumber,
+    /// SND.NXT.
+    pub nxt: SeqNumber,
     /// A fresh random number.
     pub random: u64,
     /// The host's knobs.
     pub config: &'a Config,
+}
+
+impl CcContext<'_> {
+    /// Octets of the initial window (RFC 6928).
+    #[must_use]
+    pub fn initial_window(&self) -> u32 {
+        u32::from(self.config.initial_window.max(1)) * u32::from(self.mss)
+    }
 }
 
 /// A segment that was just planned.
@@ -60,6 +95,8 @@ pub struct AckSample {
     pub delivered_total: u64,
     /// What was in flight before, in octets.
     pub prior_in_flight: u32,
+    /// Of those delivered, the octets that the network has marked, as far as the peer says (RFC 3168).
+    pub marked: u32,
     /// The round-trip time measured with it, in microseconds.
     pub rtt_us: Option<u32>,
     /// The delivery rate measured with it.
@@ -123,8 +160,30 @@ pub struct Prior {
     pub ssthresh: u32,
 }
 
-/// An algorithm that decides how many octets may be in flight.
+/// What `TCP_CC_INFO` says of an algorithm, beside its name and what [`crate::Info`] says of any.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum CcInfo {
+    /// Nothing.
+    #[default]
+    None,
+    /// `tcp_dctcp_info`.
+    Dctcp {
+        /// The share of octets that are marked, in 1/1024.
+        alpha_per_1024: u32,
+        /// Octets acknowledged in the present observation window.
+        acked: u32,
+        /// Of these, the octets that were marked.
+        marked: u32,
+    },
+}
+
+/// An algorithm that decides how many octets may be in flight (RFC 9293 MAY-18: there may be many).
 pub trait CongestionControl: Send {
+    /// The name that `TCP_CONGESTION` reads.
+    fn name(&self) -> &'static str {
+        "custom"
+    }
     /// A segment was planned.
     fn on_transmit(&mut self, cx: &mut CcContext<'_>, segment: &Sent);
     /// An acknowledgement brought something new.
@@ -132,14 +191,16 @@ pub trait CongestionControl: Send {
     /// There is congestion. The window named here is where the reduction ends: on the way there, proportional rate
     /// reduction (RFC 9937) says how much may be in flight, unless [`CongestionControl::has_own_recovery`].
     fn on_congestion(&mut self, cx: &mut CcContext<'_>, event: CongestionEvent);
+    /// What was outstanding when congestion, or a timeout, was found is acknowledged.
+    fn on_recovered(&mut self, _cx: &mut CcContext<'_>) {}
     /// The retransmission timer ran out; what was in flight is held for lost, but for what was sent lately. `first`
     /// says that it is the first time in a row.
     fn on_timeout(&mut self, cx: &mut CcContext<'_>, first: bool);
     /// The last reduction was for nothing: what was held for lost had only been late. `prior` is what it was
     /// before (RFC 4015 §3.2).
     fn on_spurious(&mut self, cx: &mut CcContext<'_>, prior: &Prior);
-    /// Text is to be sent after more than an RTO without any (RFC 5681 §4.1).
-    fn on_idle(&mut self, cx: &mut CcContext<'_>);
+    /// Text is to be sent after `idle_us` microseconds without any, which is more than an RTO (RFC 5681 §4.1).
+    fn on_idle(&mut self, cx: &mut CcContext<'_>, idle_us: u64);
     /// The congestion window in octets.
     fn window(&self) -> u32;
     /// The slow-start threshold in octets; `u32::MAX` if there is none.
@@ -152,63 +213,20 @@ pub trait CongestionControl: Send {
         false
     }
     /// Octets per second at which to send; `None` sends as the window allows.
-    fn pacing_rate(&self) -> Option<u64>;
+    fn pacing_rate(&self) -> Option<u64> {
+        None
+    }
+    /// What `TCP_CC_INFO` reads.
+    fn info(&self) -> CcInfo {
+        CcInfo::None
+    }
     /// Appends the state to `out`, for a hand-over.
     fn freeze(&self, out: &mut Vec<u8>);
 }
 
-/// The controller of a connection.
-pub enum Controller {
-    /// RFC 5681 with RFC 6582.
-    NewReno(NewReno),
-    /// A user's own. Boxed twice, so that the connections that have none pay only for a thin pointer.
-    Custom(Box<Box<dyn CongestionControl>>),
-}
-
-impl Controller {
-    /// The controller that `config` asks for, with the window of a new connection: RFC 6928's, or one segment if
-    /// the handshake lost a SYN (RFC 5681 §3.1).
-    pub(crate) fn new(config: &Config, mss: u16, syn_lost: bool) -> Controller {
-        let segments = if syn_lost { 1 } else { config.initial_window.max(1) };
-        match config.congestion {
-            CongestionAlgorithm::NewReno => {
-                Controller::NewReno(NewReno::new(u32::from(segments) * u32::from(mss)))
-            }
-        }
-    }
-
-    pub(crate) fn get(&self) -> &dyn CongestionControl {
-        match self {
-            Controller::NewReno(reno) => reno,
-            Controller::Custom(custom) => custom.as_ref().as_ref(),
-        }
-    }
-
-    pub(crate) fn get_mut(&mut self) -> &mut dyn CongestionControl {
-        match self {
-            Controller::NewReno(reno) => reno,
-            Controller::Custom(custom) => custom.as_mut().as_mut(),
-        }
-    }
-
-    /// The congestion window in octets.
-    #[must_use]
-    pub fn window(&self) -> u32 {
-        self.get().window()
-    }
-
-    /// The slow-start threshold in octets.
-    #[must_use]
-    pub fn threshold(&self) -> u32 {
-        self.get().threshold()
-    }
-}
-
-impl fmt::Debug for Controller {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Controller::NewReno(reno) => reno.fmt(f),
-            Controller::Custom(_) => write!(f, "Custom {{ cwnd: {} }}", self.window()),
-        }
+/// Appends numbers to the octets of a hand-over.
+pub(crate) fn freeze_u32s(out: &mut Vec<u8>, values: &[u32]) {
+    for value in values {
+        out.extend_from_slice(&value.to_be_bytes());
     }
 }

@@ -4,6 +4,7 @@ use portolan_link::{Instant, Pool};
 use portolan_wire::SeqNumber;
 
 use crate::autotune::Autotune;
+use crate::congestion::record::Record as CongestionRecord;
 use crate::flight::Flight;
 use crate::rare::Rare;
 use crate::receive_queue::ReceiveQueue;
@@ -73,13 +74,14 @@ impl Reuse for Queues {
     }
 }
 
-/// Records that only busy connections have: flight records, and queues. An idle connection gives them back after
+/// Records that only busy connections have: flight records, queues and congestion controllers. An idle connection gives them back after
 /// [`Config::queues_idle_us`], and then consists of its [`crate::Tcb`] alone.
 #[derive(Debug)]
 pub struct Slabs {
     flights: Slab<Flight>,
     queues: Slab<Queues>,
     rares: Slab<Rare>,
+    congestion: Slab<CongestionRecord>,
     /// Octets of memory behind the text in all queues.
     memory: usize,
 }
@@ -94,19 +96,28 @@ impl Slabs {
     /// Empty slabs.
     #[must_use]
     pub const fn new() -> Slabs {
-        Slabs { flights: Slab::new(), queues: Slab::new(), rares: Slab::new(), memory: 0 }
+        Slabs {
+            flights: Slab::new(),
+            queues: Slab::new(),
+            rares: Slab::new(),
+            congestion: Slab::new(),
+            memory: 0,
+        }
     }
 
     /// Octets of memory, text not counted.
     #[must_use]
     pub fn footprint(&self) -> usize {
-        self.flights.footprint() + self.queues.footprint() + self.rares.footprint()
+        self.flights.footprint()
+            + self.queues.footprint()
+            + self.rares.footprint()
+            + self.congestion.footprint()
     }
 
     /// Records that connections hold now.
     #[must_use]
     pub fn in_use(&self) -> usize {
-        self.flights.in_use() + self.queues.in_use() + self.rares.in_use()
+        self.flights.in_use() + self.queues.in_use() + self.rares.in_use() + self.congestion.in_use()
     }
 
     pub(crate) fn flight(&self, slot: Option<Slot>) -> Option<&Flight> {
@@ -174,9 +185,34 @@ impl Slabs {
         self.rares.get_mut(slot)
     }
 
+    pub(crate) fn rare_mut(&mut self, slot: Option<Slot>) -> Option<&mut Rare> {
+        slot.map(|slot| self.rares.get_mut(slot))
+    }
+
     pub(crate) fn give_rare(&mut self, slot: &mut Option<Slot>) {
         if let Some(slot) = slot.take() {
             self.rares.give(slot);
+        }
+    }
+
+    /// The congestion controller in `slot`, if there is one.
+    pub(crate) fn congestion(&self, slot: Option<Slot>) -> Option<&CongestionRecord> {
+        slot.map(|slot| self.congestion.get(slot))
+    }
+
+    pub(crate) fn congestion_mut(&mut self, slot: Option<Slot>) -> Option<&mut CongestionRecord> {
+        slot.map(|slot| self.congestion.get_mut(slot))
+    }
+
+    /// As [`Slabs::congestion_mut`], filled if it was not.
+    pub(crate) fn congestion_or_new(&mut self, slot: &mut Option<Slot>) -> &mut CongestionRecord {
+        let slot = *slot.get_or_insert_with(|| self.congestion.take());
+        self.congestion.get_mut(slot)
+    }
+
+    pub(crate) fn give_congestion(&mut self, slot: &mut Option<Slot>) {
+        if let Some(slot) = slot.take() {
+            self.congestion.give(slot);
         }
     }
 

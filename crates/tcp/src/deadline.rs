@@ -2,6 +2,7 @@
 
 use portolan_link::Instant;
 
+use crate::congestion::record::Record;
 use crate::output::Blocked;
 use crate::tcb::{Marks, Tcb};
 use crate::timers::Timers;
@@ -40,8 +41,13 @@ impl Tcb {
     }
 
     fn on_retransmit_deadline(&mut self, cx: &mut Context<'_>) -> Signals {
-        if self.is_given_up(cx) {
-            return self.give_up(cx, Error::TimedOut);
+        if self.has(Marks::UNPROVEN) {
+            return self.on_unproven_timeout(cx);
+        }
+        let given_up = self.is_given_up(cx);
+        let news = self.suspect_black_hole(cx, given_up);
+        if given_up {
+            return news | self.give_up(cx, Error::TimedOut);
         }
         let retries = self.retries;
         if self.has(Marks::PERSIST) {
@@ -62,7 +68,7 @@ impl Tcb {
         }
         // RFC 9293 MUST-20: once, when R1 is reached.
         let reached = self.retries > retries && self.retries == cx.config.retries1;
-        if reached { Signals::PATH_DOUBTED } else { Signals::empty() }
+        if reached { news | Signals::PATH_DOUBTED } else { news }
     }
 
     /// RFC 9293 §3.8.3, MUST-20: R2 is reached. It is a number of retransmissions, or of probes without an
@@ -131,6 +137,9 @@ impl Tcb {
         }
         if self.outstanding() == 0 {
             cx.slabs.give_flight(&mut self.flight);
+            if cx.slabs.congestion(self.cc.slot).is_some_and(Record::is_replaceable) {
+                cx.slabs.give_congestion(&mut self.cc.slot);
+            }
         }
         if cx.slabs.queues(self.queues).is_some_and(crate::context::Queues::is_empty) {
             cx.slabs.give_queues(&mut self.queues, cx.pool);
@@ -139,7 +148,8 @@ impl Tcb {
 
     /// When the connection will have been idle for long enough to give memory back; never, if it has none.
     fn release_deadline(&self, cx: &Context<'_>) -> Instant {
-        if self.flight.is_none() && self.queues.is_none() {
+        let controller = cx.slabs.congestion(self.cc.slot).is_some_and(Record::is_replaceable);
+        if self.flight.is_none() && self.queues.is_none() && !controller {
             return Instant::MAX;
         }
         self.heard_at.max(self.sent_at).plus_micros(u64::from(cx.config.queues_idle_us))
@@ -187,7 +197,7 @@ impl Tcb {
     }
 
     fn rearm_retransmit(&mut self, cx: &Context<'_>) {
-        if self.outstanding() > 0 {
+        if self.outstanding() > 0 || self.has(Marks::UNPROVEN) {
             if self.has(Marks::PERSIST) {
                 self.stop_persist();
             }

@@ -33,6 +33,8 @@ pub struct Embryo {
     scaling: bool,
     pub(crate) timestamps: bool,
     pub(crate) sack: bool,
+    /// Whether ECN is agreed on.
+    pub(crate) ecn: bool,
     pub(crate) retries: u8,
 }
 
@@ -104,6 +106,7 @@ impl Embryo {
             scaling,
             timestamps: config.timestamps && offered.timestamps.is_some(),
             sack: config.sack && offered.sack_permitted,
+            ecn: crate::ecn::accepts(config, segment),
             retries: 0,
         }
     }
@@ -121,6 +124,9 @@ impl Embryo {
         plan.window = self.syn_ack_window;
         plan.options = syn_options(&offer);
         plan.retransmission = self.retries > 0;
+        if self.ecn {
+            plan.flags = plan.flags | Flags::ECE;
+        }
         plan
     }
 

@@ -9,6 +9,8 @@ pub enum Error {
     NotConnected,
     /// Nothing to read, or no room to write; try again after the signal (EAGAIN).
     WouldBlock,
+    /// The SYN is on its way, and nothing could be taken with it (EINPROGRESS).
+    InProgress,
     /// This side has shut down writing (EPIPE).
     BrokenPipe,
     /// The peer reset the connection (ECONNRESET).
@@ -30,6 +32,7 @@ impl fmt::Display for Error {
         f.write_str(match self {
             Error::NotConnected => "not connected",
             Error::WouldBlock => "not now",
+            Error::InProgress => "connecting",
             Error::BrokenPipe => "writing was shut down",
             Error::Reset => "reset by the peer",
             Error::TimedOut => "the peer does not answer",

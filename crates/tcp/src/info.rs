@@ -15,6 +15,16 @@ pub struct Info {
     pub timestamps: bool,
     /// Whether selective acknowledgements are in use.
     pub sack: bool,
+    /// Whether both sides agreed on ECN.
+    pub ecn: bool,
+    /// Whether the peer has sent a segment that could be marked.
+    pub ecn_seen: bool,
+    /// Octets delivered that the peer says were marked.
+    pub delivered_ce: u32,
+    /// Whether a SYN brought or took text that was accepted (`TCPI_OPT_SYN_DATA`).
+    pub syn_data: bool,
+    /// Whether the connection came from a Fast Open's SYN (`TCPI_OPT_TFO_CHILD`).
+    pub fast_open_child: bool,
     /// The shift of windows that the peer sends.
     pub snd_wscale: u8,
     /// The shift of windows that this side sends.
@@ -107,9 +117,14 @@ impl Tcb {
         let bytes_retransmitted = u64::from(counters.bytes_retransmitted);
         let unacked_text = self.snd.nxt.min(self.snd.end).since(self.snd.una).unwrap_or(0);
         Info {
-            state: self.state,
+            state: self.state(),
             timestamps: self.has(Marks::TIMESTAMPS),
             sack: self.has(Marks::SACK),
+            ecn: self.has(Marks::ECN),
+            ecn_seen: self.has(Marks::ECN_SEEN),
+            delivered_ce: cx.slabs.rare(self.rare).map_or(0, |rare| rare.delivered_ce),
+            syn_data: self.has(Marks::SYN_DATA),
+            fast_open_child: cx.slabs.rare(self.rare).is_some_and(|rare| rare.fast_open.child),
             snd_wscale: self.snd.scale.get(),
             rcv_wscale: self.rcv.scale.get(),
             rtt_us: self.rtt.srtt_us(),
@@ -149,7 +164,7 @@ impl Tcb {
             sndbuf_limited_us,
             app_limited: matches!(self.decide_text(cx, u32::MAX), Err(Blocked::NoText))
                 && flight.recovery.phase == Phase::Open
-                && !self.has(Marks::WINDOW_LIMITED),
+                && self.in_flight(cx.slabs).saturating_add(u32::from(snd_mss)) <= cwnd,
         }
     }
 }

@@ -57,13 +57,14 @@ impl Tcb {
         if self.state == State::Closed {
             return Ok(());
         }
-        self.check_syn(segment)?;
+        self.check_syn(cx, segment)?;
         self.check_ack(cx, segment, signals)?;
         if self.state == State::Closed {
             return Ok(());
         }
         self.heard_at = cx.now;
         self.probes = 0;
+        self.take_marks(cx, segment);
         // The sixth check is URG. RFC 6093 §3.2: urgent text stays in line, so there is nothing to do for it here.
         self.take_text(cx, segment, text, signals);
         self.check_fin(cx, segment, signals);

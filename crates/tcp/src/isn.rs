@@ -23,7 +23,7 @@ enum Domain {
 #[must_use]
 pub fn initial_sequence(key: &[u8; 16], flow: &FlowKey, now: Instant) -> portolan_wire::SeqNumber {
     let mut hasher = hasher(key, Domain::Sequence, flow.local.address, flow.remote.address);
-    hasher.write(&flow.local.port.to_be_bytes());
+    hasher.write(&planted!(17, 0, flow.local.port).to_be_bytes());
     hasher.write(&flow.remote.port.to_be_bytes());
     hasher.write(&flow.zone.to_be_bytes());
     let clock = low_u32(now.as_micros() / 4);

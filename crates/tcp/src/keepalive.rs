@@ -39,7 +39,7 @@ impl Tcb {
             return Signals::empty();
         }
         // MUST-29: an ACK may be lost, so one probe without an answer is nothing yet.
-        if self.probes >= keepalive.probes {
+        if self.probes >= planted!(18, keepalive.probes - 1, keepalive.probes) {
             let signals = self.reset_now(cx, Some(Error::TimedOut));
             cx.stats.given_up += 1;
             return Signals::TIMED_OUT | signals;

@@ -20,6 +20,10 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+// First, because a macro is known only after its definition.
+#[macro_use]
+pub mod planted;
+
 pub mod congestion;
 pub mod isn;
 
@@ -31,8 +35,10 @@ mod close;
 mod config;
 mod context;
 mod deadline;
+mod ecn;
 mod embryo;
 mod error;
+mod fast_open;
 mod flight;
 mod info;
 mod input;
@@ -63,13 +69,15 @@ mod trace;
 mod window;
 
 pub use config::{
-    BufferSize, CommonOptions, Config, CongestionAlgorithm, FinWait2, Keepalive, OptionFlags, SeldomOptions,
+    BufferSize, CommonOptions, Config, FastOpenKnob, FinWait2, Keepalive, OptionFlags, SeldomOptions,
     SocketOptions,
 };
-pub use congestion::{CongestionControl, Controller};
+pub use congestion::{CcInfo, CongestionAlgorithm, CongestionControl, CubicRules, UserAlgorithm};
 pub use context::{Context, Slabs};
+pub use ecn::Ecn;
 pub use embryo::{Embryo, EmbryoDeadline, EmbryoVerdict};
 pub use error::Error;
+pub use fast_open::{FastOpenNews, FastOpenOffer};
 pub use info::Info;
 pub use segment::{Segment, SegmentPlan, reset_for};
 pub use signals::{DropReason, Signals};

@@ -5,6 +5,7 @@ use portolan_wire::tcp::Options;
 use portolan_wire::{Mss, SeqNumber, WindowScale};
 
 use crate::challenge::AnswerLimit;
+use crate::congestion::Congestion;
 use crate::embryo::Embryo;
 use crate::limits::{Limit, LimitClock};
 use crate::paws::Timestamps;
@@ -12,7 +13,7 @@ use crate::rtt::Rtt;
 use crate::tcb::{Counters, Marks, ReceiveSpace, SendSpace, Tcb};
 use crate::timers::Timers;
 use crate::window::{BUFFER_MIN, scale_for, syn_window};
-use crate::{Context, Controller, Segment, Signals, SocketOptions, State, TraceEvent, Transition};
+use crate::{Context, Segment, Signals, SocketOptions, State, TraceEvent, Transition};
 
 /// RFC 9293 MUST-15: what a peer without an MSS option takes, in IPv4. For IPv6, which is not known here, the host
 /// puts the option's default of 1220 into the segment.
@@ -36,6 +37,7 @@ impl Tcb {
         tcb.marks.insert(Marks::SYN_DUE);
         tcb.marks.set(Marks::TIMESTAMPS, cx.config.timestamps);
         tcb.marks.set(Marks::SACK, cx.config.sack);
+        tcb.marks.set(Marks::ECN, cx.config.asks_for_ecn(tcb.options.congestion));
         cx.stats.active_opens += 1;
         tcb.move_on(cx, Transition::ActiveOpen);
         tcb
@@ -50,6 +52,7 @@ impl Tcb {
         tcb.marks.insert(Marks::PASSIVE);
         tcb.marks.set(Marks::TIMESTAMPS, embryo.timestamps);
         tcb.marks.set(Marks::SACK, embryo.sack);
+        tcb.marks.set(Marks::ECN, embryo.ecn);
         tcb.snd.nxt = embryo.iss + 1;
         tcb.snd.mss = embryo.peer_mss;
         tcb.snd.wnd = u32::from(embryo.window);
@@ -75,7 +78,7 @@ impl Tcb {
             heard_at: cx.now,
             sent_at: cx.now,
             counters: Counters::default(),
-            cc: Controller::new(cx.config, DEFAULT_MSS, false),
+            cc: Congestion::new(cx.config, DEFAULT_MSS, false),
             snd: SendSpace {
                 iss,
                 una: iss,
@@ -125,6 +128,7 @@ impl Tcb {
         self.rcv.last_ack_sent = self.rcv.nxt;
         self.rcv.adv = self.rcv.nxt + u32::from(syn_window(self.rcv.buffer));
         self.agree(cx, &segment.options);
+        self.agree_ecn(segment);
         // RFC 7323 §2.2: the window of a SYN is not scaled.
         self.set_send_window(cx, segment, u32::from(segment.window));
     }
@@ -152,12 +156,13 @@ impl Tcb {
         signals: &mut Signals,
     ) {
         let syn_lost = self.retries > 0;
-        self.snd.una = self.snd.nxt;
+        self.snd.una = segment.ack;
         self.timers.retransmit = Instant::MAX;
-        self.measure_handshake(cx, segment, syn_lost);
+        self.settle_syn_text(cx, segment, signals);
+        self.measure_handshake(cx, segment, syn_lost, self.sent_at);
         (self.retries, self.backoffs) = (0, 0);
-        if matches!(self.cc, Controller::NewReno(_)) {
-            self.cc = Controller::new(cx.config, self.full_text(cx), syn_lost);
+        if self.cc.slot.is_none() {
+            self.cc = Congestion::new(cx.config, self.full_text(cx), syn_lost);
         }
         self.move_on(cx, event);
         self.trace_congestion(cx);
@@ -170,12 +175,18 @@ impl Tcb {
 
     /// RFC 9293 MUST-18 (Karn): a SYN that was sent twice measures nothing, unless timestamps tell which one is
     /// meant.
-    fn measure_handshake(&mut self, cx: &mut Context<'_>, segment: &Segment, syn_lost: bool) {
+    pub(crate) fn measure_handshake(
+        &mut self,
+        cx: &mut Context<'_>,
+        segment: &Segment,
+        syn_lost: bool,
+        sent_at: Instant,
+    ) {
         let echo = segment.options.timestamps.filter(|_| self.has(Marks::TIMESTAMPS)).map(|ts| ts.echo);
         let sample_us = if syn_lost {
             echo.and_then(|echo| self.ts.round_trip_us(echo, cx.now))
         } else {
-            Some(cx.now.micros_since(self.sent_at))
+            Some(cx.now.micros_since(sent_at))
         };
         match sample_us {
             Some(sample_us) => self.measure(cx, sample_us, 1),

@@ -70,7 +70,7 @@ impl Tcb {
         let plan = match action {
             Action::Reset => Some(self.plan_reset()),
             Action::StrayReset => Some(self.plan_stray_reset(cx)),
-            Action::Syn => Some(self.plan_syn(cx)),
+            Action::Syn => Some(self.plan_syn(cx, text)),
             Action::Resend(run) => self.plan_resend(cx, run, text),
             Action::Send(run) => self.plan_text(cx, run, text),
             Action::Probe => Some(self.plan_probe(cx)),
@@ -146,6 +146,7 @@ impl Tcb {
     fn plan(&mut self, cx: &Context<'_>, seq: SeqNumber, flags: Flags) -> SegmentPlan {
         let mut plan = SegmentPlan::control(seq, self.rcv.nxt, flags | Flags::ACK);
         plan.options = self.segment_options(cx.slabs, cx.now);
+        self.mark_segment(&mut plan);
         plan.window = self.offer_window(cx.slabs);
         self.rcv.last_ack_sent = self.rcv.nxt;
         self.timers.ack = portolan_link::Instant::MAX;
@@ -172,9 +173,10 @@ impl Tcb {
     /// Notes what keeps the connection from sending more, for the controller and for `TCP_INFO`.
     fn note_limit(&mut self, cx: &mut Context<'_>) {
         let in_flight = self.in_flight(cx.slabs);
-        let full = u32::from(self.full_text(cx));
-        // RFC 7661 §4.1: whether the window was used, or the application or the peer was the limit.
-        self.marks.set(Marks::WINDOW_LIMITED, in_flight.saturating_add(full) > self.cc.window());
+        let limited = in_flight.saturating_add(self.full_text(cx).into()) > self.cc.window();
+        if let Some(record) = cx.slabs.congestion_mut(self.cc.slot).filter(|_| self.outstanding() > 0) {
+            record.usage.note(self.snd.una, self.snd.nxt, limited);
+        }
         let limit = match self.decide_text(cx, u32::MAX) {
             Err(Blocked::Window) => Limit::ReceiveWindow,
             Err(Blocked::NoText) if self.outstanding() == 0 => Limit::Idle,

@@ -31,13 +31,13 @@ impl Timestamps {
     /// RFC 7323 §5.3, R1: whether `value` is older than the last one.
     pub(crate) fn is_old(&self, value: u32, now: Instant) -> bool {
         let behind = self.recent.wrapping_sub(value);
-        let is_before = behind != 0 && behind < 1 << 31;
-        is_before && seconds(now).wrapping_sub(self.recent_at_s) <= RECENT_MAX_S
+        let is_before = planted!(1, true, behind != 0) && behind < 1 << 31;
+        is_before && planted!(2, true, seconds(now).wrapping_sub(self.recent_at_s) <= RECENT_MAX_S)
     }
 
     /// RFC 7323 §4.3: takes `value` for TS.Recent. The caller has checked where the segment lies.
     pub(crate) fn take(&mut self, value: u32, now: Instant) {
-        if !self.is_old(value, now) {
+        if planted!(3, true, !self.is_old(value, now)) {
             self.recent = value;
             self.recent_at_s = seconds(now);
         }

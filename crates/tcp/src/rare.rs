@@ -6,6 +6,8 @@
 use portolan_wire::SeqNumber;
 
 use crate::SeldomOptions;
+use crate::ecn::Echo;
+use crate::fast_open::FastOpenState;
 use crate::slab::Reuse;
 
 /// What the rarely used features of one connection remember.
@@ -13,12 +15,23 @@ use crate::slab::Reuse;
 pub(crate) struct Rare {
     /// The number of a RST to send; see [`crate::tcb::Marks::STRAY_RESET_DUE`].
     pub(crate) stray: SeqNumber,
+    pub(crate) fast_open: FastOpenState,
     pub(crate) options: SeldomOptions,
+    /// An ACK that is owed for octets before the mark changed.
+    pub(crate) echo: Option<Echo>,
+    /// Octets that the peer says were marked.
+    pub(crate) delivered_ce: u32,
 }
 
 impl Default for Rare {
     fn default() -> Rare {
-        Rare { stray: SeqNumber(0), options: SeldomOptions::default() }
+        Rare {
+            stray: SeqNumber(0),
+            fast_open: FastOpenState::default(),
+            options: SeldomOptions::default(),
+            echo: None,
+            delivered_ce: 0,
+        }
     }
 }
 

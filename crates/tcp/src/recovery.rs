@@ -137,6 +137,16 @@ impl Flight {
             && self.recovery.recover.is_none_or(|recover| ack.una.after(recover))
     }
 
+    /// RFC 3168 §6.1.2: the network has marked a segment. Returns whether the window is to be reduced for it.
+    pub(crate) fn on_marked(&mut self, nxt: SeqNumber) -> bool {
+        let begins =
+            self.recovery.phase == Phase::Open && self.recovery.recover.is_none() && !self.is_empty();
+        if begins {
+            self.recovery.recover = Some(nxt);
+        }
+        begins
+    }
+
     /// The retransmission timer ran out, or the path has become narrower: all that is not known to have arrived
     /// is to be sent again. Returns whether the peer was found to have withdrawn what it had acknowledged
     /// selectively.

@@ -46,7 +46,7 @@ impl Rtt {
             self.rttvar = toward(self.rttvar, self.srtt.abs_diff(sample), 4 * samples);
             self.srtt = toward(self.srtt, sample, 8 * samples).max(1);
         }
-        let margin = (self.rttvar >> FRACTION).saturating_mul(4).max(config.rto_min_us);
+        let margin = (self.rttvar >> FRACTION).saturating_mul(planted!(5, 0, 4)).max(config.rto_min_us);
         self.rto_us = self.srtt_us().saturating_add(margin).min(config.rto_max_us);
     }
 
@@ -59,8 +59,8 @@ impl Rtt {
 
     /// The timeout after `backoffs` timeouts in a row (RFC 6298 §5.5).
     pub(crate) fn rto_us(&self, config: &Config, backoffs: u8) -> u32 {
-        let doubled = u64::from(self.rto_us) << backoffs.min(31);
-        micros_u32(doubled.min(u64::from(config.rto_max_us)))
+        let doubled = u64::from(self.rto_us) << planted!(4, 0, backoffs.min(31));
+        micros_u32(planted!(6, doubled, doubled.min(u64::from(config.rto_max_us))))
     }
 
     pub(crate) fn srtt_us(&self) -> u32 {

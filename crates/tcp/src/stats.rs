@@ -49,6 +49,16 @@ pub struct TcpStats {
     pub memory_drops: u64,
     /// Peers found to have discarded text that they had acknowledged selectively.
     pub sack_reneges: u64,
+    /// Active opens whose SYN's text was taken (Linux: TCPFastOpenActive).
+    pub fast_open_active: u64,
+    /// Active opens whose SYN's text had to be sent again (TCPFastOpenActiveFail).
+    pub fast_open_active_fail: u64,
+    /// Connections made of a SYN with a good cookie (TCPFastOpenPassive).
+    pub fast_open_passive: u64,
+    /// Times that a network was found to drop Fast Open (TCPFastOpenBlackhole).
+    pub fast_open_black_holes: u64,
+    /// ICMP errors that quote no octet under way (OutOfWindowIcmps).
+    pub out_of_window_icmps: u64,
     /// Connections given up because the peer did not answer.
     pub given_up: u64,
 }

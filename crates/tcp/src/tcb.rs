@@ -3,13 +3,12 @@
 //! Here are its fields and what reads them. What changes them is in `open` (the beginning), `input` (segments),
 //! `output` (sending), `application` (calls), `deadline` (time) and `close` (the end).
 
-use alloc::boxed::Box;
-
 use bitflags::bitflags;
 use portolan_link::{Instant, Pool};
 use portolan_wire::{SeqNumber, WindowScale};
 
 use crate::challenge::AnswerLimit;
+use crate::congestion::Congestion;
 use crate::context::Queues;
 use crate::flight::Flight;
 use crate::limits::{Limit, LimitClock};
@@ -18,8 +17,8 @@ use crate::rtt::Rtt;
 use crate::slab::Slot;
 use crate::timers::Timers;
 use crate::{
-    CommonOptions, CongestionControl, Context, Controller, DropReason, Error, SeldomOptions, Signals, Slabs,
-    SocketOptions, State, TimeWait, TraceEvent, Transition,
+    CommonOptions, Context, DropReason, Error, SeldomOptions, Signals, Slabs, SocketOptions, State, TimeWait,
+    TraceEvent, Transition,
 };
 
 /// The send sequence space (RFC 9293 §3.3.1, figure 3).
@@ -110,10 +109,22 @@ bitflags! {
         const PERSIST = 1 << 13;
         /// The window has been small for long: send what fits (RFC 9293 §3.8.6.2.1).
         const OVERRIDE = 1 << 14;
-        /// The congestion window limited the last sending.
-        const WINDOW_LIMITED = 1 << 15;
         /// The host has no way to send what is to be sent; the retransmission timer says for how long.
         const UNSENDABLE = 1 << 16;
+        /// Both sides agreed on ECN; until then, our SYN asks for it.
+        const ECN = 1 << 24;
+        /// Marks were seen: every segment echoes them.
+        const ECE_DUE = 1 << 25;
+        /// The next new text says that the window was reduced.
+        const CWR_DUE = 1 << 26;
+        /// The peer has sent a segment that could be marked.
+        const ECN_SEEN = 1 << 27;
+        /// The SYN waits for the first write, which it takes along.
+        const SYN_DEFERRED = 1 << 29;
+        /// A Fast Open that is not answered: the SYN-ACK is not acknowledged, though the connection is open.
+        const UNPROVEN = 1 << 30;
+        /// A SYN brought or took text that was accepted (`TCPI_OPT_SYN_DATA`).
+        const SYN_DATA = 1 << 31;
     }
 }
 
@@ -127,7 +138,7 @@ pub struct Tcb {
     /// When a SYN or text was last sent.
     pub(crate) sent_at: Instant,
     pub(crate) counters: Counters,
-    pub(crate) cc: Controller,
+    pub(crate) cc: Congestion,
     pub(crate) snd: SendSpace,
     pub(crate) rcv: ReceiveSpace,
     pub(crate) rtt: Rtt,
@@ -158,10 +169,13 @@ pub struct Tcb {
 }
 
 impl Tcb {
-    /// The state.
+    /// The state. RFC 7413 §4.2.2: a Fast Open is in SYN-RECEIVED until its SYN-ACK is acknowledged.
     #[must_use]
     pub fn state(&self) -> State {
-        self.state
+        match self.state {
+            State::Established if self.has(Marks::UNPROVEN) => State::SynReceived,
+            state => state,
+        }
     }
 
     /// The options.
@@ -184,7 +198,9 @@ impl Tcb {
 
     /// Changes the options. The buffers' limits hold from now on; the window scale is what it was at the SYN.
     pub fn set_options(&mut self, cx: &mut Context<'_>, options: &SocketOptions) {
-        self.options = options.common;
+        self.set_algorithm(cx, options.common.congestion);
+        let congestion = self.options.congestion;
+        self.options = CommonOptions { congestion, ..options.common };
         self.keep_seldom(cx.slabs, &options.seldom);
         let buffer_max = options.common.recv_buffer_max.max(crate::window::BUFFER_MIN);
         self.rcv.buffer = self.rcv.buffer.min(buffer_max);
@@ -192,11 +208,6 @@ impl Tcb {
             self.timers.idle = Instant::MAX;
         }
         self.rearm(cx);
-    }
-
-    /// Replaces the congestion controller.
-    pub fn set_congestion_control(&mut self, control: Box<dyn CongestionControl>) {
-        self.cc = Controller::Custom(Box::new(control));
     }
 
     /// Why the connection ended, if it did with an error.
@@ -234,6 +245,7 @@ impl Tcb {
         slabs.give_flight(&mut self.flight);
         slabs.give_queues(&mut self.queues, pool);
         slabs.give_rare(&mut self.rare);
+        slabs.give_congestion(&mut self.cc.slot);
     }
 
     pub(crate) fn has(&self, mark: Marks) -> bool {

@@ -9,12 +9,12 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use portolan_link::{Chunks, Instant, Pool};
-use portolan_wire::tcp::{Flags, Options, Timestamps};
+use portolan_wire::tcp::{FastOpen, Flags, Options, Timestamps};
 use portolan_wire::{Mss, SeqNumber};
 
 use crate::{
-    Config, Context, Error, Segment, SegmentPlan, Signals, Slabs, SocketOptions, State, Tcb, TcpStats,
-    TraceEvent, Tracer,
+    Config, CongestionAlgorithm, Context, Error, Segment, SegmentPlan, Signals, Slabs, SocketOptions, State,
+    Tcb, TcpStats, TraceEvent, Tracer,
 };
 
 pub(crate) mod pair;
@@ -96,9 +96,11 @@ pub(crate) struct Rig {
     pub(crate) read: u64,
 }
 
-/// Linux's defaults without timestamps, so that segments are short to write.
+/// Linux's defaults without timestamps, so that segments are short to write, and with windows that are easy to
+/// foretell.
 pub(crate) fn plain() -> Config {
-    Config { timestamps: false, quick_acks: 0, ..Config::default() }
+    let congestion = CongestionAlgorithm::NewReno;
+    Config { timestamps: false, quick_acks: 0, congestion, ..Config::default() }
 }
 
 impl Rig {
@@ -212,10 +214,12 @@ impl Rig {
     fn show(&self, plan: &SegmentPlan, text: &[u8]) -> String {
         let start = plan.seq.0.wrapping_sub(ISS);
         if !text.is_empty() {
-            assert_eq!(text, stream(u64::from(start) - 1, text.len()), "the text is the stream's");
+            let first = u64::from(start) + u64::from(plan.flags.contains(Flags::SYN)) - 1;
+            assert_eq!(text, stream(first, text.len()), "the text is the stream's");
         }
         let end = start.wrapping_add(plan.text_len);
-        let mut line = format!("{} {start}:{end}({})", plan.flags, plan.text_len);
+        let ecn = ["", "[ect1] ", "[ect0] ", "[ce] "][usize::from(plan.ecn)];
+        let mut line = format!("{ecn}{} {start}:{end}({})", plan.flags, plan.text_len);
         if plan.flags.contains(Flags::ACK) {
             line += &format!(" ack {}", plan.ack.0.wrapping_sub(IRS));
         }
@@ -337,6 +341,11 @@ pub(crate) fn parse(line: &str) -> (Segment, Vec<u8>) {
         Some((head, options)) => (head, parse_options(options.trim_end_matches('>'))),
         None => (line, Options::default()),
     };
+    let (ecn, head) = ["[noecn] ", "[ect1] ", "[ect0] ", "[ce] "]
+        .into_iter()
+        .zip(0..)
+        .find_map(|(name, ecn)| Some((ecn, head.strip_prefix(name)?)))
+        .unwrap_or((0, head));
     let mut words = head.split_whitespace();
     let flags = words.next().expect("flags").chars().fold(Flags::NONE, |flags, letter| flags | flag(letter));
     let (start, len) = parse_range(words.next().expect("start:end(len)"));
@@ -348,7 +357,7 @@ pub(crate) fn parse(line: &str) -> (Segment, Vec<u8>) {
         urgent: 0,
         options,
         text_len: len,
-        ecn: 0,
+        ecn,
     };
     while let Some(word) = words.next() {
         let value: i64 = words.next().expect("a value").parse().expect("a number");
@@ -375,6 +384,9 @@ fn flag(letter: char) -> Flags {
         'P' => Flags::PSH,
         '.' => Flags::ACK,
         'U' => Flags::URG,
+        'E' => Flags::ECE,
+        'W' => Flags::CWR,
+        'A' => Flags::AE,
         '-' => Flags::NONE,
         other => panic!("unknown flag {other}"),
     }
@@ -397,6 +409,8 @@ fn parse_options(text: &str) -> Options {
             "mss" => options.mss = Mss::new(number(1) as u16),
             "sackOK" => options.sack_permitted = true,
             "wscale" => options.window_scale = Some(number(1) as u8),
+            "FO" => options.fast_open = Some(parse_cookie(words.get(1))),
+            "FOEXP" => options.fast_open = Some(parse_cookie(words.get(1)).in_experiment(true)),
             "TS" => options.timestamps = Some(Timestamps { value: number(2), echo: number(4) }),
             "sack" => {
                 for block in &words[1..] {
@@ -409,6 +423,16 @@ fn parse_options(text: &str) -> Options {
         }
     }
     options
+}
+
+/// The cookie in hexadecimal; none is a request.
+fn parse_cookie(word: Option<&&str>) -> FastOpen {
+    let digits = word.map_or("", |word| word);
+    let octets = digits.as_bytes().chunks(2).map(|pair| {
+        let pair = core::str::from_utf8(pair).expect("digits");
+        u8::from_str_radix(pair, 16).expect("two digits")
+    });
+    FastOpen::cookie(&octets.collect::<Vec<u8>>()).unwrap_or(FastOpen::REQUEST)
 }
 
 fn show_options(options: &Options) -> String {
@@ -424,6 +448,11 @@ fn show_options(options: &Options) -> String {
     }
     if let Some(scale) = options.window_scale {
         parts.push(format!("wscale {scale}"));
+    }
+    if let Some(fast_open) = options.fast_open {
+        let name = if fast_open.is_experimental() { "FOEXP" } else { "FO" };
+        let digits: String = fast_open.as_bytes().iter().map(|octet| format!("{octet:02x}")).collect();
+        parts.push(format!("{name} {digits}").trim_end().to_string());
     }
     if !options.sack.is_empty() {
         let edge = |seq: SeqNumber| seq.0.wrapping_sub(IRS);

@@ -44,7 +44,7 @@ impl Tcb {
         let most = self.rcv.scale.window_octets(u16::MAX);
         let wanted = self.receive_room(slabs).min(most) & !unit_mask;
         let step = (self.rcv.buffer / 2).min(u32::from(self.rcv.mss));
-        if wanted >= self.rcv.wnd().saturating_add(step.max(1)) {
+        if wanted >= self.rcv.wnd().saturating_add(planted!(16, 1, step.max(1))) {
             self.rcv.nxt + wanted
         } else {
             self.rcv.adv

@@ -194,7 +194,11 @@ impl Stack {
             SocketError::NetworkUnreachable => Error::NetworkUnreachable,
             _ => Error::HostUnreachable,
         };
-        let socket = self.flows.connections.get(index).map_or(NONE, |connection| connection.socket);
+        let connection = self.flows.connections.get(index);
+        let socket = connection.map_or(NONE, |connection| connection.socket);
+        // As Linux: a Fast Open that nobody has accepted ends by any of them, and one that is accepted by none.
+        let unproven = connection.is_some_and(|connection| connection.tcb.is_unproven());
+        let hard = if unproven { socket == NONE } else { hard };
         let signals = self.with_tcb(index, |tcb, cx| tcb.on_unreachable(cx, seq, hard, reason));
         let signals = signals.unwrap_or_default();
         self.settle(index, signals);

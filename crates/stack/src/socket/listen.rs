@@ -7,12 +7,13 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use portolan_link::Instant;
-use portolan_tcp::{SegmentPlan, SocketOptions};
+use portolan_tcp::{FastOpenKnob, SegmentPlan, SocketOptions};
 use portolan_wire::tcp::Flags as TcpFlags;
 use portolan_wire::{Endpoint, SeqNumber, protocol};
 
 use crate::embryo::Parent;
 use crate::event::Pending;
+use crate::fast_open::{FastOpenKeys, FastOpenQueue};
 use crate::list::NONE;
 use crate::socket::{Flags, Kind, Socket, unspecified};
 use crate::stack::Stack;
@@ -28,6 +29,28 @@ pub(crate) struct Listener {
     pub(crate) accepted: VecDeque<u32>,
     /// What accepted connections start with.
     pub(crate) options: SocketOptions,
+    pub(crate) opening: Opening,
+    pub(crate) fast_opens: FastOpenQueue,
+}
+
+/// Settings that count until a connection is open: of a TCP socket that is not used yet, or that listens.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Opening {
+    /// Fast Opens of a listener that may be pending; 0 for none (TCP_FASTOPEN).
+    pub(crate) fast_open_backlog: u32,
+    /// The keys of a listener's cookies, if not the host's (TCP_FASTOPEN_KEY).
+    pub(crate) fast_open_keys: Option<FastOpenKeys>,
+    /// A connect waits for the first write, if there is a cookie (TCP_FASTOPEN_CONNECT).
+    pub(crate) fast_open_connect: bool,
+    /// Fast Open needs no cookie (TCP_FASTOPEN_NO_COOKIE).
+    pub(crate) fast_open_no_cookie: bool,
+}
+
+/// A TCP socket that is not used yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fresh {
+    pub(crate) options: SocketOptions,
+    pub(crate) opening: Opening,
 }
 
 impl Stack {
@@ -39,8 +62,8 @@ impl Stack {
         self.advance(now);
         let backlog = backlog.min(self.engine.config.somaxconn);
         let socket = self.socket_mut(id)?;
-        let (options, bound, family) = match &mut socket.kind {
-            Kind::Fresh(options) => (**options, socket.flags.contains(Flags::BOUND), socket.family),
+        let (fresh, bound, family) = match &mut socket.kind {
+            Kind::Fresh(fresh) => (**fresh, socket.flags.contains(Flags::BOUND), socket.family),
             Kind::Listener(listener) => {
                 listener.backlog = backlog;
                 return Ok(());
@@ -56,7 +79,20 @@ impl Stack {
         }
         let port = self.socket(id)?.local.port;
         self.ports.update(protocol::TCP, port, id.index, |binding| binding.listening = true)?;
-        let listener = Listener { backlog, embryos: 0, accepted: VecDeque::new(), options };
+        let Fresh { options, mut opening } = fresh;
+        let knob = self.engine.config.tcp.fast_open;
+        if knob.contains(FastOpenKnob::SERVER | FastOpenKnob::ALL_LISTENERS) && opening.fast_open_backlog == 0
+        {
+            opening.fast_open_backlog = backlog;
+        }
+        let listener = Listener {
+            backlog,
+            embryos: 0,
+            accepted: VecDeque::new(),
+            options,
+            opening,
+            fast_opens: FastOpenQueue::default(),
+        };
         self.socket_mut(id)?.kind = Kind::Listener(Box::new(listener));
         Ok(())
     }
@@ -110,7 +146,7 @@ impl Stack {
         }
     }
 
-    fn listener_mut(&mut self, index: u32) -> Option<&mut Listener> {
+    pub(crate) fn listener_mut(&mut self, index: u32) -> Option<&mut Listener> {
         match &mut self.sockets.get_mut(index)?.kind {
             Kind::Listener(listener) => Some(listener),
             _ => None,
@@ -151,6 +187,7 @@ impl Stack {
 
     /// A listener is closed: what waits for it is reset.
     pub(crate) fn close_listener(&mut self, index: u32, listener: Listener) {
+        self.forget_fast_opens_of(index);
         for connection in listener.accepted {
             self.orphan(connection, true);
         }
@@ -183,8 +220,17 @@ impl Stack {
     pub(crate) fn tcp_options_of(&self, index: u32) -> SocketOptions {
         match self.sockets.get(index).map(|socket| &socket.kind) {
             Some(Kind::Listener(listener)) => listener.options,
-            Some(Kind::Fresh(options)) => **options,
+            Some(Kind::Fresh(fresh)) => fresh.options,
             _ => SocketOptions::new(&self.engine.config.tcp),
+        }
+    }
+
+    /// The settings of a socket until it has a connection, or of a listener.
+    pub(crate) fn opening_of(&self, index: u32) -> Opening {
+        match self.sockets.get(index).map(|socket| &socket.kind) {
+            Some(Kind::Listener(listener)) => listener.opening,
+            Some(Kind::Fresh(fresh)) => fresh.opening,
+            _ => Opening::default(),
         }
     }
 

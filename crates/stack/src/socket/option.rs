@@ -2,8 +2,9 @@
 //!
 //! Here they are typed; [`super::sockopt`] has them in Linux's numbers and octets.
 
-use portolan_tcp::{FinWait2, OptionFlags, Signals, SocketOptions};
+use portolan_tcp::{FastOpenKnob, FinWait2, OptionFlags, Signals, SocketOptions};
 
+use crate::fast_open::FastOpenKeys;
 use crate::socket::{Flags, Kind};
 use crate::stack::Stack;
 use crate::{LinkId, SocketError, SocketId};
@@ -69,6 +70,14 @@ pub enum SocketOption {
     WindowClamp(u32),
     /// TCP_MAXSEG in octets; 0 is no limit.
     MaxSegment(u16),
+    /// TCP_FASTOPEN: how many Fast Opens may be pending at a listener; 0 is off.
+    FastOpen(u32),
+    /// TCP_FASTOPEN_KEY: the keys of a listener's cookies.
+    FastOpenKey(FastOpenKeys),
+    /// TCP_FASTOPEN_CONNECT; before connect only.
+    FastOpenConnect(bool),
+    /// TCP_FASTOPEN_NO_COOKIE; before connect, or at a listener.
+    FastOpenNoCookie(bool),
     /// IP_TTL and IPV6_UNICAST_HOPS.
     Ttl(u8),
     /// IP_TOS and IPV6_TCLASS, without the ECN bits for TCP.
@@ -82,7 +91,7 @@ impl Stack {
     ///
     /// # Errors
     /// `InvalidArgument` for a value or a time that the option does not allow, `NoSuchOption` for the wrong kind of
-    /// socket.
+    /// socket, `NotSupported` for TCP_FASTOPEN_CONNECT on a host without Fast Open.
     pub fn set_option(
         &mut self,
         now: portolan_link::Instant,
@@ -119,6 +128,10 @@ impl Stack {
             SocketOption::Ttl(ttl) => self.set_envelope(id, |own_ttl, _| *own_ttl = ttl),
             SocketOption::Tos(tos) => self.set_envelope(id, |_, own_tos| *own_tos = tos),
             SocketOption::ReceiveBuffer(octets) => self.set_receive_buffer(id, octets),
+            SocketOption::FastOpen(_)
+            | SocketOption::FastOpenKey(_)
+            | SocketOption::FastOpenConnect(_)
+            | SocketOption::FastOpenNoCookie(_) => self.set_opening(id, option),
             SocketOption::WindowClamp(0)
                 if !matches!(self.socket(id)?.kind, Kind::Fresh(_) | Kind::Ended) =>
             {
@@ -176,6 +189,26 @@ impl Stack {
         self.set_tcp_option(id, SocketOption::ReceiveBuffer(octets))
     }
 
+    fn set_opening(&mut self, id: SocketId, option: SocketOption) -> Result<(), SocketError> {
+        let somaxconn = self.engine.config.somaxconn;
+        let client = self.engine.config.tcp.fast_open.contains(FastOpenKnob::CLIENT);
+        let (opening, listens) = match &mut self.socket_mut(id)?.kind {
+            Kind::Fresh(fresh) => (&mut fresh.opening, false),
+            Kind::Listener(listener) => (&mut listener.opening, true),
+            Kind::Udp(_) => return Err(SocketError::NoSuchOption),
+            _ => return Err(SocketError::InvalidArgument),
+        };
+        match option {
+            SocketOption::FastOpenConnect(_) if !client => return Err(SocketError::NotSupported),
+            SocketOption::FastOpenConnect(on) if !listens => opening.fast_open_connect = on,
+            SocketOption::FastOpen(backlog) => opening.fast_open_backlog = backlog.min(somaxconn),
+            SocketOption::FastOpenKey(keys) => opening.fast_open_keys = Some(keys),
+            SocketOption::FastOpenNoCookie(on) => opening.fast_open_no_cookie = on,
+            _ => return Err(SocketError::InvalidArgument),
+        }
+        Ok(())
+    }
+
     fn set_tcp_option(&mut self, id: SocketId, option: SocketOption) -> Result<(), SocketError> {
         let mut options = self.present_tcp_options(id)?;
         let option = match option {
@@ -189,7 +222,7 @@ impl Stack {
         };
         change(&mut options, option)?;
         match &mut self.socket_mut(id)?.kind {
-            Kind::Fresh(present) => **present = options,
+            Kind::Fresh(fresh) => fresh.options = options,
             Kind::Listener(listener) => listener.options = options,
             Kind::Connection(index) => {
                 let index = *index;

@@ -8,9 +8,10 @@
 use alloc::vec::Vec;
 
 use portolan_link::Instant;
-use portolan_tcp::{CongestionAlgorithm, FinWait2, OptionFlags, SocketOptions, State};
+use portolan_tcp::{CongestionAlgorithm, FinWait2, OptionFlags, SocketOptions};
 use portolan_wire::{Family, protocol};
 
+use crate::fast_open::FastOpenKeys;
 use crate::socket::{Flags, Kind};
 use crate::stack::Stack;
 use crate::{LinkId, SocketError, SocketId, SocketOption};
@@ -306,13 +307,13 @@ impl Stack {
                 let name = text(value.get(..CONGESTION_NAME_MAX - 1).unwrap_or(value));
                 return congestion_control(name).map(|_| ()).ok_or(SocketError::NoSuchName);
             }
-            // One key of 16 octets, or a primary and a backup.
-            tcp::FASTOPEN_KEY if !matches!(value.len(), 16 | 32) => return Err(SocketError::InvalidArgument),
+            tcp::FASTOPEN_KEY => {
+                let keys = FastOpenKeys::read(value).ok_or(SocketError::InvalidArgument)?;
+                return self.set_option(now, id, SocketOption::FastOpenKey(keys));
+            }
             _ => {}
         }
         let number = int_at(value, 0)?;
-        let state = self.state(id)?;
-        let unused = matches!(state, State::Closed | State::Listen);
         let on = number != 0;
         let option = match name {
             tcp::NODELAY => SocketOption::NoDelay(on),
@@ -332,17 +333,10 @@ impl Stack {
             }),
             tcp::QUICKACK => return self.set_quick_ack(id, number & 1 != 0),
             tcp::DEFER_ACCEPT => return self.keep(id, name, number.max(0)),
-            tcp::FASTOPEN if number >= 0 && unused => return self.keep(id, name, number),
-            tcp::FASTOPEN_CONNECT if matches!(number, 0 | 1) && state == State::Closed => {
-                return self.keep(id, name, number);
-            }
-            tcp::FASTOPEN_NO_COOKIE if matches!(number, 0 | 1) && unused => {
-                return self.keep(id, name, number);
-            }
-            tcp::FASTOPEN | tcp::FASTOPEN_CONNECT | tcp::FASTOPEN_NO_COOKIE => {
-                return Err(SocketError::InvalidArgument);
-            }
-            tcp::FASTOPEN_KEY => return Ok(()),
+            tcp::FASTOPEN => SocketOption::FastOpen(narrow(number)?),
+            tcp::FASTOPEN_CONNECT if matches!(number, 0 | 1) => SocketOption::FastOpenConnect(on),
+            tcp::FASTOPEN_NO_COOKIE if matches!(number, 0 | 1) => SocketOption::FastOpenNoCookie(on),
+            tcp::FASTOPEN_CONNECT | tcp::FASTOPEN_NO_COOKIE => return Err(SocketError::InvalidArgument),
             _ => return self.remember(id, IPPROTO_TCP, name, number),
         };
         self.set_option(now, id, option)
@@ -392,9 +386,11 @@ impl Stack {
             },
             tcp::CONGESTION => return Ok(congestion_name(config.congestion).to_vec()),
             tcp::INFO => return self.tcp_info(id),
-            tcp::DEFER_ACCEPT | tcp::FASTOPEN | tcp::FASTOPEN_CONNECT | tcp::FASTOPEN_NO_COOKIE => {
-                kept(0).unwrap_or(i32::MAX)
-            }
+            tcp::DEFER_ACCEPT => kept(0).unwrap_or(i32::MAX),
+            tcp::FASTOPEN => to_int(self.opening_of(id.index).fast_open_backlog),
+            tcp::FASTOPEN_CONNECT => i32::from(self.opening_of(id.index).fast_open_connect),
+            tcp::FASTOPEN_NO_COOKIE => i32::from(self.opening_of(id.index).fast_open_no_cookie),
+            tcp::FASTOPEN_KEY => return Ok(self.fast_open_keys_of(id.index).write()),
             _ => return self.recall(id, IPPROTO_TCP, name),
         }))
     }

@@ -1,11 +1,12 @@
 //! What an application does with a TCP connection.
 
 use portolan_link::{Chunk, Instant};
-use portolan_tcp::{Context, Error, Info, Signals, Tcb, isn};
+use portolan_tcp::{Context, Error, FastOpenKnob, Info, Signals, State, Tcb, isn};
 use portolan_wire::{Address, Endpoint, Family, FlowKey, protocol};
 
 use crate::connection::{Connection, Path, PortHold, socket_error};
 use crate::demux::Slot;
+use crate::event::Pending;
 use crate::ip::input::zone_of;
 use crate::ip::source_route::SourceRoute;
 use crate::list::{NONE, Place};
@@ -14,8 +15,56 @@ use crate::stack::Stack;
 use crate::{SocketError, SocketId};
 
 impl Stack {
+    /// Connects and writes in one call, `sendto` with MSG_FASTOPEN (RFC 7413 §4.2.1): with a cookie of the server, octets
+    /// go with the SYN, and the answer is how many; without one, the SYN asks for it. On a socket whose handshake is
+    /// over it only writes.
+    ///
+    /// # Errors
+    /// `NotSupported` if the host does not use it or the socket is not TCP's, `InProgress` if the SYN goes alone,
+    /// `AlreadyConnecting`, and those of [`Stack::connect`] and [`Stack::write`].
+    pub fn send_fast_open(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        remote: Endpoint,
+        octets: &[u8],
+    ) -> Result<usize, SocketError> {
+        self.advance(now);
+        if !self.engine.config.tcp.fast_open.contains(FastOpenKnob::CLIENT) {
+            return Err(SocketError::NotSupported);
+        }
+        match self.socket(id)?.kind {
+            Kind::Udp(_) | Kind::Listener(_) => return Err(SocketError::NotSupported),
+            Kind::Fresh(_) => {
+                let key = self.flow_to(id, remote, None)?;
+                self.open(id, key, true)?;
+                if !self.awaits_first_write(id) {
+                    return Err(SocketError::InProgress);
+                }
+            }
+            Kind::Connection(_) if self.state(id) == Ok(State::SynSent) && !self.awaits_first_write(id) => {
+                return Err(SocketError::AlreadyConnecting);
+            }
+            _ => {}
+        }
+        self.write(now, id, octets)
+    }
+
+    /// Whether a connect has been answered before it was tried, because its SYN waits for the first write
+    /// (TCP_FASTOPEN_CONNECT).
+    #[must_use]
+    pub fn awaits_first_write(&self, id: SocketId) -> bool {
+        match self.socket(id).map(|socket| &socket.kind) {
+            Ok(Kind::Connection(index)) => {
+                self.flows.connections.get(*index).is_some_and(|connection| connection.tcb.is_deferred())
+            }
+            _ => false,
+        }
+    }
+
     /// Starts to connect a TCP socket, and [`crate::Event::Connected`] or [`crate::Event::ConnectFailed`] will tell;
-    /// or sets a UDP socket's peer, at once.
+    /// or sets a UDP socket's peer, at once. With TCP_FASTOPEN_CONNECT and a cookie of the server,
+    /// [`crate::Event::Connected`] comes at once, and the SYN waits for the first write.
     ///
     /// # Errors
     /// `AlreadyConnected`, `AlreadyConnecting`, `FamilyNotSupported`, `NetworkUnreachable` and others of the route,
@@ -47,6 +96,23 @@ impl Stack {
             Kind::Connection(index) => return Err(self.why_not_connect(id, index)),
             Kind::Ended => return Err(socket.error.take().unwrap_or(SocketError::ConnectionAborted)),
         }
+        let fast = self.opening_of(id.index).fast_open_connect;
+        let key = self.flow_to(id, remote, route)?;
+        self.open(id, key, fast)?;
+        if self.awaits_first_write(id) {
+            self.pend(id.index, Pending::CONNECTED | Pending::WRITABLE);
+        }
+        Ok(())
+    }
+
+    /// The flow of a connection to `remote`, if that can be one; by a source route, if one is given.
+    fn flow_to(
+        &mut self,
+        id: SocketId,
+        remote: Endpoint,
+        route: Option<SourceRoute>,
+    ) -> Result<FlowKey, SocketError> {
+        let socket = self.socket(id)?;
         // Linux: to connect to the unspecified address is to connect to oneself.
         let remote = Endpoint::new(or_loopback(remote.address), remote.port);
         if !socket.speaks(remote.address) {
@@ -60,17 +126,15 @@ impl Stack {
         }
         let first_stop = route.as_ref().map_or(remote.address, SourceRoute::first);
         let key = self.choose_flow(id, remote, first_stop)?;
-        if !self.begin_source_route(&key, route) {
-            return Err(SocketError::NoBuffers);
-        }
-        self.open(id, key)
+        if self.begin_source_route(&key, route) { Ok(key) } else { Err(SocketError::NoBuffers) }
     }
 
     fn why_not_connect(&mut self, id: SocketId, index: u32) -> SocketError {
         let Some(connection) = self.flows.connections.get(index) else {
             return SocketError::AlreadyConnected;
         };
-        let connecting = connection.established_at.is_none() && connection.in_table;
+        let deferred = connection.tcb.is_deferred();
+        let connecting = connection.established_at.is_none() && connection.in_table && !deferred;
         match self.take_error(id) {
             Some(error) => error,
             None if connecting => SocketError::AlreadyConnecting,
@@ -125,12 +189,14 @@ impl Stack {
         Ok(key(port))
     }
 
-    /// Sends the SYN.
-    fn open(&mut self, id: SocketId, key: FlowKey) -> Result<(), SocketError> {
+    /// Sends the SYN; with Fast Open, if `fast`, and then it may wait for the first write.
+    fn open(&mut self, id: SocketId, key: FlowKey, fast: bool) -> Result<(), SocketError> {
         if self.flows.connections.len() >= self.engine.config.connections_max {
             return Err(SocketError::NoBuffers);
         }
         let options = self.tcp_options_of(id.index);
+        let no_cookie = self.opening_of(id.index).fast_open_no_cookie;
+        let offer = if fast { self.fast_open_offer(key.remote.address, no_cookie) } else { None };
         let now = self.engine.now;
         let iss = isn::initial_sequence(self.engine.random.isn.key(), &key, now);
         let offset = isn::timestamp_offset(self.engine.random.isn.key(), &key);
@@ -139,7 +205,11 @@ impl Stack {
         let hop = self.route(self.first_stop(&key), key.zone.max(device))?;
         let mss = self.path_mss(&key, hop.mtu);
         let mut cx = self.engine.context(mss, 0);
-        let tcb = Tcb::connect(&mut cx, &options, iss, offset, flow);
+        let mut tcb = Tcb::connect(&mut cx, &options, iss, offset, flow);
+        if let Some(offer) = offer {
+            tcb.use_fast_open(&mut cx, &offer);
+        }
+        let deferred = tcb.is_deferred();
         let reuse = self.reuses_address(id.index);
         let (ttl, tos) = self.ttl_tos_of(id.index);
         let index = self.flows.connections.insert(Connection {
@@ -165,7 +235,9 @@ impl Stack {
         if !socket.is_bound() {
             socket.local = key.local;
         }
-        self.activate(index);
+        if !deferred {
+            self.activate(index);
+        }
         Ok(())
     }
 
@@ -322,7 +394,8 @@ impl Stack {
         let (result, signals) = called.ok_or(SocketError::NotConnected)?;
         self.settle(index, signals);
         result.map_err(|error| {
-            let waiting = if error == Error::WouldBlock { None } else { self.take_error(id) };
+            let passing = matches!(error, Error::WouldBlock | Error::InProgress);
+            let waiting = if passing { None } else { self.take_error(id) };
             waiting.unwrap_or(socket_error(error))
         })
     }
@@ -330,15 +403,16 @@ impl Stack {
     /// What a call on a connection would find now.
     pub(crate) fn connection_readiness(&mut self, index: u32, read_closed: bool) -> Ready {
         let figures = self.with_tcb(index, |tcb, cx| {
-            (tcb.receive_queued(cx), tcb.send_room(cx), tcb.fin_received(), tcb.state())
+            let open = (tcb.is_open(), tcb.is_deferred());
+            (tcb.receive_queued(cx), tcb.send_room(cx), tcb.fin_received(), tcb.state(), open)
         });
-        let Some((queued, room, fin, state)) = figures else { return Ready::default() };
+        let Some((queued, room, fin, state, (open, deferred))) = figures else { return Ready::default() };
         let ended = self.flows.connections.get(index).is_none_or(|connection| !connection.in_table);
-        let connecting = !state.is_synchronized() && !ended;
+        let connecting = !open && !ended;
         Ready {
             readable: !connecting && (queued > 0 || fin || ended || read_closed),
             // Linux: what would fail at once does not block.
-            writable: !connecting && (room > 0 || !state.may_send()),
+            writable: deferred || !connecting && (room > 0 || !state.may_send()),
             hangup: ended || fin && !state.may_send() && state != portolan_tcp::State::Established,
             peer_closed: fin || ended,
             error: false,

@@ -79,7 +79,7 @@ fn an_idle_connection_gives_its_memory_back() {
     rig.gets("P. 1:11(10) ack 11");
     rig.read(10);
     rig.drain();
-    assert_eq!(rig.host.slabs.in_use(), 2);
+    assert_eq!(rig.host.slabs.in_use(), 3);
     rig.wait_until(|rig| rig.host.slabs.in_use() == 0);
     rig.write(10);
     rig.wait_until(|_| true);

@@ -4,35 +4,44 @@
 
 use alloc::vec::Vec;
 
+use super::window::Window;
 use super::{AckSample, CcContext, CongestionControl, CongestionEvent, Prior, Sent};
-
-/// The largest window: what the largest scaled receive window can use.
-const WINDOW_MAX: u32 = 1 << 30;
 
 /// RFC 5681's controller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NewReno {
-    cwnd: u32,
-    ssthresh: u32,
-    /// Octets acknowledged since cwnd last grew, in congestion avoidance (RFC 3465 §2.1).
-    acked: u32,
+    window: Window,
+    /// RFC 3465 §2.3: in slow start after a timeout an ACK may be for what had arrived long before.
+    after_timeout: bool,
 }
 
 impl NewReno {
-    /// A controller in slow start with a window of `cwnd` octets.
+    /// A controller with a window of `cwnd` octets and this slow-start threshold.
     #[must_use]
-    pub const fn new(cwnd: u32) -> NewReno {
-        NewReno { cwnd, ssthresh: u32::MAX, acked: 0 }
+    pub const fn new(cwnd: u32, ssthresh: u32) -> NewReno {
+        NewReno { window: Window::new(cwnd, ssthresh), after_timeout: false }
     }
 
-    /// RFC 5681 §3.1, equation 4: half of FlightSize, and two segments at least.
-    fn halve(&mut self, cx: &CcContext<'_>) {
-        self.ssthresh = (cx.outstanding / 2).max(2 * u32::from(cx.mss));
-        self.acked = 0;
+    fn lower(&mut self, cx: &CcContext<'_>, ssthresh: u32) {
+        self.window.lower_threshold(ssthresh, cx.mss);
+        self.window.cwnd = self.window.ssthresh;
+    }
+
+    /// RFC 3465 §2.2 and §2.3: the most octets by which one ACK opens the window in slow start.
+    fn limit(&self, cx: &CcContext<'_>) -> u32 {
+        match cx.config.abc_limit {
+            0 => u32::MAX,
+            _ if self.after_timeout => u32::from(cx.mss),
+            limit => u32::from(limit) * u32::from(cx.mss),
+        }
     }
 }
 
 impl CongestionControl for NewReno {
+    fn name(&self) -> &'static str {
+        "reno"
+    }
+
     fn on_transmit(&mut self, _cx: &mut CcContext<'_>, _segment: &Sent) {}
 
     fn on_ack(&mut self, cx: &mut CcContext<'_>, sample: &AckSample) {
@@ -40,67 +49,52 @@ impl CongestionControl for NewReno {
             return;
         }
         let mut acked = sample.delivered;
-        if self.cwnd < self.ssthresh {
+        if self.window.in_slow_start() {
             // Octets are counted, not ACKs: a peer that divides its ACKs gains nothing.
-            let grown = self.cwnd.saturating_add(acked).min(self.ssthresh).min(WINDOW_MAX).max(self.cwnd);
-            acked -= grown - self.cwnd;
-            self.cwnd = grown;
+            acked = self.window.slow_start(acked.min(self.limit(cx)));
         }
-        if self.cwnd >= self.ssthresh {
-            self.acked = self.acked.saturating_add(acked);
-            if self.acked >= self.cwnd {
-                self.acked -= self.cwnd;
-                self.cwnd = self.cwnd.saturating_add(u32::from(cx.mss)).min(WINDOW_MAX);
-            }
+        if !self.window.in_slow_start() {
+            self.after_timeout = false;
+            self.window.avoid(acked, self.window.cwnd, cx.mss);
         }
     }
 
     fn on_congestion(&mut self, cx: &mut CcContext<'_>, event: CongestionEvent) {
         match event {
-            CongestionEvent::Loss | CongestionEvent::Ecn => {
-                self.halve(cx);
-                self.cwnd = self.ssthresh;
-            }
+            // RFC 8511 §3: a queue that marks is a short one.
+            CongestionEvent::Ecn if cx.config.abe => self.lower(cx, cx.outstanding / 5 * 4),
+            // RFC 5681 §3.1, equation 4.
+            CongestionEvent::Loss | CongestionEvent::Ecn => self.lower(cx, cx.outstanding / 2),
         }
     }
 
     fn on_timeout(&mut self, cx: &mut CcContext<'_>, first: bool) {
         // RFC 5681 §3.1: ssthresh is held constant when the same segment is lost again.
         if first {
-            self.halve(cx);
+            self.window.lower_threshold(cx.outstanding / 2, cx.mss);
         }
-        // One segment more than what is left in the network.
-        self.cwnd = cx.in_flight.saturating_add(u32::from(cx.mss));
-        self.acked = 0;
+        self.window.collapse(cx);
+        self.after_timeout = true;
     }
 
     fn on_spurious(&mut self, _cx: &mut CcContext<'_>, prior: &Prior) {
-        self.cwnd = self.cwnd.max(prior.cwnd);
-        self.ssthresh = self.ssthresh.max(prior.ssthresh);
+        self.window.undo(prior);
     }
 
-    fn on_idle(&mut self, cx: &mut CcContext<'_>) {
-        // RFC 5681 §4.1: the restart window is no larger than the initial one.
-        self.cwnd = self.cwnd.min(u32::from(cx.config.initial_window.max(1)) * u32::from(cx.mss));
-        self.acked = 0;
+    fn on_idle(&mut self, cx: &mut CcContext<'_>, idle_us: u64) {
+        self.window.restart(cx, idle_us);
     }
 
     fn window(&self) -> u32 {
-        self.cwnd
+        self.window.cwnd
     }
 
     fn threshold(&self) -> u32 {
-        self.ssthresh
-    }
-
-    fn pacing_rate(&self) -> Option<u64> {
-        None
+        self.window.ssthresh
     }
 
     fn freeze(&self, out: &mut Vec<u8>) {
-        for value in [self.cwnd, self.ssthresh, self.acked] {
-            out.extend_from_slice(&value.to_be_bytes());
-        }
+        self.window.freeze(out);
     }
 }
 

@@ -5,7 +5,7 @@ use portolan_wire::SeqNumber;
 use portolan_wire::tcp::Flags;
 
 use crate::challenge::{Discard, Reply, Step};
-use crate::congestion::{AckSample, CcContext, CongestionEvent};
+use crate::congestion::{AckSample, CongestionEvent};
 use crate::flight::Acked;
 use crate::numbers::micros_u32;
 use crate::recovery::{Ack, Change, Phase};
@@ -27,6 +27,10 @@ struct Brought {
     /// Octets newly known to have arrived.
     delivered: u32,
     rtt_us: Option<u32>,
+    /// Octets that were marked on their way.
+    marked: u32,
+    /// Whether the window is to be reduced for marks.
+    reduce: bool,
 }
 
 impl Tcb {
@@ -39,9 +43,11 @@ impl Tcb {
         if !segment.has(Flags::ACK) {
             return Err(Discard::new(DropReason::NoAck, Reply::Nothing));
         }
+        if self.has(Marks::UNPROVEN) {
+            self.prove(cx, segment, signals)?;
+        }
         if self.state == State::SynReceived {
-            // RFC 9293 §3.10.7.4: SND.UNA < SEG.ACK =< SND.NXT, and our SYN is all that there is between them.
-            if segment.ack != self.snd.nxt || self.snd.nxt == self.snd.iss {
+            if !self.acks_our_syn(segment) {
                 return Err(Discard::new(DropReason::BadAck, Reply::Reset(segment.ack)));
             }
             self.establish(cx, segment, Transition::SynAcked, signals);
@@ -150,13 +156,10 @@ impl Tcb {
             mss: u32::from(self.full_text(cx)),
         };
         let change = cx.slabs.flight_mut(self.flight).map_or(Change::None, |flight| flight.on_ack(&ack));
-        self.tell_controller(
-            cx,
-            &before,
-            &ack,
-            Brought { delivered: known.delivered + sacked, rtt_us },
-            change,
-        );
+        let delivered = known.delivered + sacked;
+        let (marked, reduce) = self.take_echo(cx, segment, delivered);
+        let brought = Brought { delivered, rtt_us, marked, reduce };
+        self.tell_controller(cx, &before, &ack, brought, change);
         if acked > 0 {
             self.retries = 0;
             // RFC 6298 §5.2 and §5.3; `rearm` starts it again if something is outstanding.
@@ -239,8 +242,8 @@ impl Tcb {
         brought: Brought,
         change: Change,
     ) {
-        let old = (self.cc.window(), self.cc.threshold());
-        let slow_start = old.0 < old.1 && old.0 / 2 < before.in_flight;
+        let (cwnd, slow_start) = (self.cc.window(), self.cc.in_slow_start());
+        let usage = cx.slabs.congestion(self.cc.slot).map(|record| record.usage);
         let (delivered_total, min_rtt_us) = (self.delivered(cx.slabs), self.rtt.min_us());
         let (rate, lost) = match cx.slabs.flight_mut(self.flight) {
             Some(flight) => (
@@ -252,21 +255,31 @@ impl Tcb {
         let sample = AckSample {
             acked: ack.acked,
             delivered: brought.delivered,
+            marked: brought.marked,
             lost,
             delivered_total,
             prior_in_flight: before.in_flight,
             rtt_us: brought.rtt_us,
             rate,
-            window_limited: self.has(Marks::WINDOW_LIMITED) || slow_start,
+            window_limited: usage.is_some_and(|usage| usage.allows_growth(cwnd, slow_start)),
             app_limited: self.is_app_limited(cx.slabs),
-            in_recovery: before.phase == Phase::Recovery || change == Change::Entered,
+            in_recovery: before.phase == Phase::Recovery || change == Change::Entered || brought.reduce,
         };
-        let mut cc_cx = self.cc_context(cx, before.in_flight, before.outstanding);
-        if change == Change::Entered {
-            self.cc.get_mut().on_congestion(&mut cc_cx, CongestionEvent::Loss);
-        }
-        if brought.delivered > 0 || ack.acked > 0 {
-            self.cc.get_mut().on_ack(&mut cc_cx, &sample);
+        self.control(cx, before.in_flight, before.outstanding, |cc, cc_cx| {
+            if change == Change::Entered {
+                cc.on_congestion(cc_cx, CongestionEvent::Loss);
+            } else if brought.reduce {
+                cc.on_congestion(cc_cx, CongestionEvent::Ecn);
+            }
+            if brought.delivered > 0 || ack.acked > 0 {
+                cc.on_ack(cc_cx, &sample);
+            }
+            if change == Change::Left {
+                cc.on_recovered(cc_cx);
+            }
+        });
+        if brought.reduce || change == Change::Entered {
+            self.announce_reduction();
         }
         match change {
             Change::None => {}
@@ -277,21 +290,6 @@ impl Tcb {
                 self.trace(cx, TraceEvent::RecoveryBegins { recover: ack.nxt });
             }
             Change::Left => self.trace(cx, TraceEvent::RecoveryEnds),
-        }
-        if old != (self.cc.window(), self.cc.threshold()) {
-            self.trace_congestion(cx);
-        }
-    }
-
-    pub(crate) fn cc_context<'a>(&self, cx: &Context<'a>, in_flight: u32, outstanding: u32) -> CcContext<'a> {
-        CcContext {
-            now: cx.now,
-            mss: self.full_text(cx),
-            srtt_us: self.rtt.srtt_us(),
-            in_flight,
-            outstanding,
-            random: cx.random,
-            config: cx.config,
         }
     }
 

@@ -17,7 +17,7 @@ impl Tcb {
         if waiting != Some(self.rcv.nxt) {
             return;
         }
-        self.rcv.nxt += 1;
+        self.rcv.nxt += planted!(14, 0, 1);
         self.rcv.adv = self.rcv.adv.max(self.rcv.nxt);
         if let Some(queues) = cx.slabs.queues_mut(self.queues) {
             queues.receive.fin = None;
@@ -36,7 +36,7 @@ impl Tcb {
     /// arrived, does not.
     fn note_fin(&mut self, cx: &mut Context<'_>, segment: &Segment) {
         let fin = segment.end().back(1);
-        if fin.before(self.rcv.nxt) || fin.after(self.rcv.adv) {
+        if fin.before(self.rcv.nxt) || planted!(15, false, fin.after(self.rcv.adv)) {
             return;
         }
         let queues = self.queues_or_new(cx.slabs);

@@ -18,7 +18,7 @@ impl Tcb {
         }
         // RFC 5961 §3.2: in the window but not exactly next, it may be a guess. A peer that has really reset
         // the connection answers our ACK with a RST that carries our number.
-        if segment.seq != self.rcv.nxt {
+        if planted!(7, false, segment.seq != self.rcv.nxt) {
             return Err(Discard::new(DropReason::BadReset, Reply::Challenge));
         }
         self.on_reset(cx, signals);

@@ -11,7 +11,11 @@ impl Tcb {
         if segment.has(Flags::RST) {
             // RFC 7323 §5.2 exempts RST from timestamps. Its text means nothing, so only its number counts.
             let expected = segment.seq == self.rcv.nxt || segment.seq.in_window(self.rcv.nxt, self.rcv.wnd());
-            return if expected { Ok(()) } else { Err(Discard::new(DropReason::BadReset, Reply::Nothing)) };
+            return if expected {
+                Ok(())
+            } else {
+                Err(Discard::new(DropReason::BadReset, planted!(8, Reply::Challenge, Reply::Nothing)))
+            };
         }
         self.check_timestamp(cx, segment)?;
         if self.is_acceptable(segment) || self.is_simultaneous_syn_ack(segment) || segment.has(Flags::SYN) {
@@ -44,9 +48,11 @@ impl Tcb {
         if segment.seq == nxt {
             return true;
         }
-        let starts_inside = segment.seq.in_window(nxt, wnd);
-        let reaches_inside =
-            wnd > 0 && segment.sequence_len() > 0 && segment.seq.before(nxt) && segment.end().after(nxt);
+        let starts_inside = segment.seq.in_window(nxt, planted!(9, wnd + 1, wnd));
+        let reaches_inside = wnd > 0
+            && segment.sequence_len() > 0
+            && segment.seq.before(nxt)
+            && planted!(10, !segment.end().before(nxt), segment.end().after(nxt));
         starts_inside || reaches_inside
     }
 
@@ -57,7 +63,7 @@ impl Tcb {
             && !self.has(Marks::PASSIVE)
             && segment.flags.contains(Flags::SYN | Flags::ACK)
             && segment.seq + 1 == self.rcv.nxt
-            && segment.ack == self.snd.nxt
+            && self.acks_our_syn(segment)
     }
 
     /// Whether a SYN is the one of a simultaneous open, and so no surprise.

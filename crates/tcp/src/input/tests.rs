@@ -157,7 +157,7 @@ fn every_set_of_flags_in_every_state() {
 fn options_may_stand_in_any_segment() {
     let mut rig = Rig::connecting(crate::Config { quick_acks: 0, ..crate::Config::default() });
     rig.drain();
-    rig.gets("S. 0:0(0) ack 1 <mss 1000,sackOK,TS val 10 ecr 1,wscale 0>");
+    rig.gets("S. 0:0(0) ack 1 <mss 1000,sackOK,TS val 10 ecr 1000077,wscale 0>");
     rig.drain();
     let mss = rig.info().snd_mss;
     let all = |ts: u32| std::format!("<mss 100,sackOK,TS val {ts} ecr 1,wscale 9>");

@@ -16,7 +16,7 @@ const DUPLICATE_ACKS_MAX: u8 = 16;
 
 impl Tcb {
     /// Takes the text. What is discarded of it is only text: the segment's FIN may still count.
-    pub(super) fn take_text(
+    pub(crate) fn take_text(
         &mut self,
         cx: &mut Context<'_>,
         segment: &Segment,

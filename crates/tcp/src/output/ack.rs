@@ -1,5 +1,6 @@
 //! Segments without text: ACK, SYN, SYN-ACK and RST.
 
+use portolan_link::{Chunks, Instant};
 use portolan_wire::SeqNumber;
 use portolan_wire::tcp::{Flags, Timestamps};
 
@@ -12,19 +13,25 @@ impl Tcb {
     pub(super) fn plan_ack(&mut self, cx: &mut Context<'_>) -> SegmentPlan {
         let owed = self.acks_owed;
         self.quick_acks = self.quick_acks.saturating_sub(1);
-        let plan = self.plan(cx, self.snd.nxt, Flags::NONE);
+        let mut plan = self.plan(cx, self.snd.nxt, Flags::NONE);
+        self.echo_in_ack(cx, &mut plan);
         self.acks_owed = owed.saturating_sub(1);
         plan
     }
 
-    /// The SYN, or in a simultaneous open the SYN-ACK.
-    pub(super) fn plan_syn(&mut self, cx: &mut Context<'_>) -> SegmentPlan {
+    /// The SYN, or in a simultaneous open and for Fast Open the SYN-ACK.
+    pub(super) fn plan_syn(&mut self, cx: &mut Context<'_>, text: &mut Chunks) -> SegmentPlan {
         self.marks.remove(Marks::SYN_DUE);
-        let again = self.snd.nxt != self.snd.iss;
-        self.snd.nxt = self.snd.iss + 1;
-        self.sent_at = cx.now;
+        let unproven = self.has(Marks::UNPROVEN);
+        let again = if unproven { self.retries > 0 } else { self.snd.nxt != self.snd.iss };
+        let first = !again && (unproven || self.state == State::SynSent);
+        let text_len = if first && !unproven { self.collect_syn_text(cx, text) } else { 0 };
+        if !unproven {
+            self.snd.nxt = self.snd.nxt.max(self.snd.iss + 1 + text_len);
+            self.sent_at = cx.now;
+        }
         self.timers.retransmit = self.retransmit_deadline(cx);
-        let with_ack = self.state == State::SynReceived;
+        let with_ack = unproven || self.state == State::SynReceived;
         let (ack, flags) =
             if with_ack { (self.rcv.nxt, Flags::SYN | Flags::ACK) } else { (SeqNumber(0), Flags::SYN) };
         let echo = if with_ack { self.ts.recent } else { 0 };
@@ -37,10 +44,17 @@ impl Tcb {
                 .then(|| Timestamps { value: self.ts.value(cx.now), echo }),
         };
         let mut plan = SegmentPlan::control(self.snd.iss, ack, flags);
-        plan.window = syn_window(self.rcv.buffer);
+        plan.window = syn_window(if unproven { self.rcv.wnd() } else { self.rcv.buffer });
         plan.options = syn_options(&offer);
+        plan.options.fast_open = self.syn_option(cx).filter(|_| first);
+        plan.text_len = text_len;
         plan.retransmission = again;
+        self.mark_syn(cx, &mut plan);
         self.acks_owed = 0;
+        if unproven {
+            self.rcv.last_ack_sent = self.rcv.nxt;
+            self.timers.ack = Instant::MAX;
+        }
         plan
     }
 

@@ -95,26 +95,27 @@ impl Tcb {
         plan.text_len = got;
         plan.gso_size = if got > full { to_u16(full) } else { 0 };
         let delivered = self.delivered(cx.slabs);
+        self.mark_new_text(&mut plan);
         cx.slabs.flight_or_new(&mut self.flight).on_sent(run.seq, len, cx.now, delivered);
         self.snd.nxt += len;
         self.sent_at = cx.now;
         self.marks.remove(Marks::OVERRIDE | Marks::PROBE_DUE);
-        let mut cc_cx = self.cc_context(cx, in_flight, outstanding);
         let app_limited = self.is_app_limited(cx.slabs);
-        self.cc
-            .get_mut()
-            .on_transmit(&mut cc_cx, &Sent { text_len: got, retransmission: false, app_limited });
+        let sent = Sent { text_len: got, retransmission: false, app_limited };
+        self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_transmit(cc_cx, &sent));
         Some(plan)
     }
 
     /// RFC 5681 §4.1: after an RTO without sending, the window says nothing about the path any more.
     pub(super) fn restart_if_idle(&mut self, cx: &mut Context<'_>) {
-        let is_idle = self.outstanding() == 0 && self.unsent() > 0 && self.state.sends_text();
-        if is_idle && cx.now.micros_since(self.sent_at) > self.rto_us(cx) && self.counters.bytes_acked > 0 {
+        let begins = self.outstanding() == 0 && self.unsent() > 0 && self.state.sends_text();
+        if !begins || !cx.config.slow_start_after_idle || self.counters.bytes_acked == 0 {
+            return;
+        }
+        let idle_us = cx.now.micros_since(self.sent_at);
+        if idle_us > self.rto_us(cx) {
             self.sent_at = cx.now;
-            let mut cc_cx = self.cc_context(cx, 0, 0);
-            self.cc.get_mut().on_idle(&mut cc_cx);
-            self.trace_congestion(cx);
+            self.control(cx, 0, 0, |cc, cc_cx| cc.on_idle(cc_cx, idle_us));
         }
     }
 }

@@ -68,9 +68,9 @@ impl Tcb {
             flight.recovery.forced = false;
         }
         self.sent_at = cx.now;
-        let mut cc_cx = self.cc_context(cx, in_flight, outstanding);
         let app_limited = self.is_app_limited(cx.slabs);
-        self.cc.get_mut().on_transmit(&mut cc_cx, &Sent { text_len: got, retransmission: true, app_limited });
+        let sent = Sent { text_len: got, retransmission: true, app_limited };
+        self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_transmit(cc_cx, &sent));
         Some(plan)
     }
 
@@ -94,11 +94,11 @@ impl Tcb {
             None => false,
         };
         cx.stats.sack_reneges += u64::from(reneged);
-        let mut cc_cx = self.cc_context(cx, self.in_flight(cx.slabs), outstanding);
-        self.cc.get_mut().on_timeout(&mut cc_cx, first);
+        let in_flight = self.in_flight(cx.slabs);
+        self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_timeout(cc_cx, first));
+        self.announce_reduction();
         self.timers.retransmit = cx.now.plus_micros(self.rto_us(cx));
         self.trace(cx, crate::TraceEvent::Timeout { backoffs: self.backoffs });
-        self.trace_congestion(cx);
     }
 
     /// RFC 6298 §5.1: whenever something is outstanding, the timer is running.

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::ip::Upper;
 use super::{hex, malformed};
-use crate::tcp::kind::{AO, FAST_OPEN, MD5, MSS, NO_OPERATION, SACK, SACK_PERMITTED, TIMESTAMPS};
+use crate::tcp::kind::{AO, EXPERIMENT, FAST_OPEN, MD5, MSS, NO_OPERATION, SACK, SACK_PERMITTED, TIMESTAMPS};
 use crate::tcp::kind::{USER_TIMEOUT, WINDOW_SCALE};
 use crate::tcp::{self, Flags, Options, RawOption, RawOptions};
 
@@ -81,14 +81,16 @@ fn option(f: &mut fmt::Formatter<'_>, RawOption { kind, data }: RawOption<'_>) -
             Some(timestamps) => write!(f, "TS val {} ecr {}", timestamps.value, timestamps.echo),
             None => unreadable(f, "TS", data),
         },
-        FAST_OPEN => match parsed.fast_open {
-            Some(fast_open) if fast_open.is_request() => f.write_str("tfo cookiereq"),
-            Some(fast_open) => {
-                f.write_str("tfo cookie ")?;
-                hex(f, fast_open.as_bytes())
+        FAST_OPEN | EXPERIMENT if parsed.fast_open.is_some() => {
+            let fast_open = parsed.fast_open.unwrap_or_default();
+            f.write_str(if fast_open.is_experimental() { "exp-tfo cookie" } else { "tfo cookie" })?;
+            if fast_open.is_request() {
+                return f.write_str("req");
             }
-            None => unreadable(f, "tfo", data),
-        },
+            f.write_str(" ")?;
+            hex(f, fast_open.as_bytes())
+        }
+        FAST_OPEN => unreadable(f, "tfo", data),
         USER_TIMEOUT => match parsed.user_timeout {
             Some(timeout) if timeout & 0x8000 != 0 => write!(f, "uto {}m", timeout & 0x7fff),
             Some(timeout) => write!(f, "uto {timeout}s"),

@@ -130,7 +130,8 @@ fn every_option_prints() {
     let cookie = Options { fast_open: FastOpen::cookie(&[0xab; 4]), ..Options::NONE };
     let mut out = [0; 40];
     let len = cookie.emit(&mut out).unwrap();
-    assert_eq!(options(&out[..len]), "nop,nop,tfo cookie abababab|, length 0");
+    assert_eq!(options(&out[..len]), "tfo cookie abababab,nop,nop|, length 0");
+    assert_eq!(options(&[254, 4, 0xf9, 0x89]), "exp-tfo cookiereq|, length 0");
     assert_eq!(
         options(&[34, 2, 28, 4, 0x80, 5, 28, 4, 0, 9, 0, 0]),
         "tfo cookiereq,uto 5m,uto 9s|, length 0"

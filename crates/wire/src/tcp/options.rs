@@ -33,7 +33,12 @@ pub mod kind {
     pub const AO: u8 = 29;
     /// RFC 7413.
     pub const FAST_OPEN: u8 = 34;
+    /// RFC 4727, RFC 6994: an experiment, which the next two octets name.
+    pub const EXPERIMENT: u8 = 254;
 }
+
+/// RFC 6994 §4: the experiment that became RFC 7413, as servers from before it still speak it.
+const FAST_OPEN_EXPERIMENT: [u8; 2] = [0xf9, 0x89];
 
 /// The longest options area in octets.
 const MAX_LEN: usize = super::Header::MAX_LEN - super::Header::LEN;
@@ -56,11 +61,12 @@ pub struct FastOpen {
     /// The first `len` octets count, the others stay zero.
     cookie: [u8; 16],
     len: u8,
+    experimental: bool,
 }
 
 impl FastOpen {
     /// A client asks for a cookie.
-    pub const REQUEST: Self = Self { cookie: [0; 16], len: 0 };
+    pub const REQUEST: Self = Self { cookie: [0; 16], len: 0, experimental: false };
 
     /// The cookie `octets`: 4 to 16, an even number; or `None`.
     #[must_use]
@@ -68,7 +74,29 @@ impl FastOpen {
         let len = u8::try_from(octets.len()).ok().filter(|len| matches!(len, 4..=16) && len % 2 == 0)?;
         let mut cookie = [0; 16];
         cookie.get_mut(..octets.len())?.copy_from_slice(octets);
-        Some(Self { cookie, len })
+        Some(Self { cookie, len, experimental: false })
+    }
+
+    /// The same in the experimental option (kind 254), if `experimental`, or in the one of RFC 7413.
+    #[must_use]
+    pub const fn in_experiment(self, experimental: bool) -> Self {
+        Self { experimental, ..self }
+    }
+
+    /// Whether it stands in the experimental option.
+    #[must_use]
+    pub const fn is_experimental(&self) -> bool {
+        self.experimental
+    }
+
+    /// A request or a cookie, as the octets of an option say; `None` for what is neither.
+    fn read(octets: &[u8]) -> Option<Self> {
+        if octets.is_empty() { Some(Self::REQUEST) } else { Self::cookie(octets) }
+    }
+
+    /// Octets of the option, without padding.
+    const fn option_len(&self) -> u8 {
+        self.len + if self.experimental { 4 } else { 2 }
     }
 
     /// The cookie; empty in a request.
@@ -172,15 +200,21 @@ impl Options {
                 }
             }
             (kind::USER_TIMEOUT, &[high, low]) => self.user_timeout = Some(u16::from_be_bytes([high, low])),
-            (kind::FAST_OPEN, []) => self.fast_open = Some(FastOpen::REQUEST),
-            (kind::FAST_OPEN, cookie) => {
-                if let Some(fast_open) = FastOpen::cookie(cookie) {
-                    self.fast_open = Some(fast_open);
+            (kind::FAST_OPEN, cookie) => self.note_fast_open(FastOpen::read(cookie)),
+            (kind::EXPERIMENT, data) => {
+                if let Some((&FAST_OPEN_EXPERIMENT, cookie)) = data.split_first_chunk() {
+                    self.note_fast_open(FastOpen::read(cookie).map(|read| read.in_experiment(true)));
                 }
             }
             (kind::MD5, data) if data.len() == 16 => self.md5 = true,
             (kind::AO, [_, _, ..]) => self.ao = true,
             _ => {}
+        }
+    }
+
+    fn note_fast_open(&mut self, read: Option<FastOpen>) {
+        if read.is_some() {
+            self.fast_open = read;
         }
     }
 
@@ -200,7 +234,7 @@ impl Options {
             len += 4;
         }
         if let Some(fast_open) = &self.fast_open {
-            len += (2 + fast_open.as_bytes().len()).next_multiple_of(4);
+            len += usize::from(fast_open.option_len()).next_multiple_of(4);
         }
         if self.user_timeout.is_some() {
             len += 4;
@@ -220,8 +254,8 @@ impl Options {
     /// Writes the options to the front of `out`, padded to a multiple of 4, and returns their length.
     ///
     /// The order is Linux's, so that nothing on the way meets a layout that it has not seen: MSS,
-    /// SACK-permitted, timestamps, NOP, window scale, then the others, each aligned by NOPs before it, so that nothing
-    /// is left to pad (RFC 9293 MUST-69).
+    /// SACK-permitted, timestamps, NOP, window scale, then the others, each aligned by NOPs: Fast Open by NOPs
+    /// after it. So nothing is left to pad (RFC 9293 MUST-69).
     ///
     /// # Errors
     /// `BadLength` above 40 octets, `Truncated` if `out` is too short.
@@ -249,11 +283,17 @@ impl Options {
             writer.put(&[NOP, kind::WINDOW_SCALE, 3, shift])?;
         }
         if let Some(fast_open) = &self.fast_open {
-            if fast_open.as_bytes().len() % 4 == 0 {
+            let len = fast_open.option_len();
+            if fast_open.experimental {
+                writer.put(&[kind::EXPERIMENT, len])?;
+                writer.put(&FAST_OPEN_EXPERIMENT)?;
+            } else {
+                writer.put(&[kind::FAST_OPEN, len])?;
+            }
+            writer.put(fast_open.as_bytes())?;
+            if !len.is_multiple_of(4) {
                 writer.put(&[NOP, NOP])?;
             }
-            writer.put(&[kind::FAST_OPEN, 2 + fast_open.len])?;
-            writer.put(fast_open.as_bytes())?;
         }
         if let Some(timeout) = self.user_timeout {
             let [high, low] = timeout.to_be_bytes();

@@ -129,8 +129,9 @@ fn any_options() -> impl Strategy<Value = Options> {
         any::<Option<[u32; 2]>>().prop_map(|t| t.map(|[value, echo]| Timestamps { value, echo }));
     let fast_open = prop_oneof![
         Just(None),
-        (0..=7usize, any::<[u8; 16]>()).prop_map(|(half, octets)| {
-            Some(FastOpen::cookie(&octets[..2 + half * 2]).unwrap_or(FastOpen::REQUEST))
+        (0..=7usize, any::<[u8; 16]>(), any::<bool>()).prop_map(|(half, octets, experimental)| {
+            let read = FastOpen::cookie(&octets[..2 + half * 2]).unwrap_or(FastOpen::REQUEST);
+            Some(read.in_experiment(experimental))
         }),
     ];
     let sack = proptest::collection::vec(any::<[u32; 2]>(), 0..5)

@@ -12,10 +12,12 @@ use crate::{SocketError, SocketId};
 /// Octets of the structure, up to and including `tcpi_total_rto_time`.
 const LEN: usize = 248;
 
-/// Linux's TCPI_OPT_TIMESTAMPS, TCPI_OPT_SACK and TCPI_OPT_WSCALE.
+/// Linux's TCPI_OPT_TIMESTAMPS, TCPI_OPT_SACK, TCPI_OPT_WSCALE, TCPI_OPT_SYN_DATA and TCPI_OPT_TFO_CHILD.
 const TIMESTAMPS: u8 = 1;
 const SACK: u8 = 2;
 const WSCALE: u8 = 4;
+const SYN_DATA: u8 = 32;
+const TFO_CHILD: u8 = 128;
 
 impl Stack {
     /// TCP_INFO of a TCP socket in any state.
@@ -58,7 +60,9 @@ fn encode(info: &Info) -> Vec<u8> {
     let has_wscale = info.snd_wscale > 0 || info.rcv_wscale > 0;
     let options = if info.timestamps { TIMESTAMPS } else { 0 }
         | if info.sack { SACK } else { 0 }
-        | if has_wscale { WSCALE } else { 0 };
+        | if has_wscale { WSCALE } else { 0 }
+        | if info.syn_data { SYN_DATA } else { 0 }
+        | if info.fast_open_child { TFO_CHILD } else { 0 };
     put(
         &mut out,
         0,

@@ -59,7 +59,7 @@ fn with_timestamps() -> Rig {
     let config = Config { quick_acks: 0, ..Config::default() };
     let mut rig = Rig::connecting(config);
     rig.drain();
-    rig.gets("S. 0:0(0) ack 1 <mss 1000,sackOK,TS val 1000 ecr 1,wscale 0>");
+    rig.gets("S. 0:0(0) ack 1 <mss 1000,sackOK,TS val 1000 ecr 1000077,wscale 0>");
     rig.drain();
     rig
 }

@@ -9,7 +9,7 @@ fn the_handshake_agrees_on_what_both_offer() {
         syn.starts_with("S 0:0(0) <mss 1460,sackOK,TS val ") && syn.ends_with(" ecr 0,wscale 7>"),
         "{syn}"
     );
-    rig.gets("S. 0:0(0) ack 1 win 500 <mss 1200,sackOK,TS val 9 ecr 1,wscale 3>");
+    rig.gets("S. 0:0(0) ack 1 win 500 <mss 1200,sackOK,TS val 9 ecr 1000077,wscale 3>");
     let info = rig.info();
     assert!(info.sack && info.timestamps);
     assert_eq!((info.snd_wscale, info.rcv_wscale, info.snd_mss), (3, 7, 1188));

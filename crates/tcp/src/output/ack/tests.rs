@@ -21,7 +21,7 @@ fn a_host_may_offer_nothing() {
     let config = Config { sack: false, timestamps: false, window_scaling: false, ..Config::default() };
     let mut rig = Rig::connecting(config);
     rig.expect("S 0:0(0) <mss 1460>");
-    rig.gets("S. 0:0(0) ack 1 <mss 1000,sackOK,TS val 1 ecr 1,wscale 7>");
+    rig.gets("S. 0:0(0) ack 1 <mss 1000,sackOK,TS val 1 ecr 1000077,wscale 7>");
     let info = rig.info();
     assert!(!info.sack && !info.timestamps && info.snd_wscale == 0);
 }

@@ -6,7 +6,7 @@ use crate::testing::Rig;
 fn the_mss_is_only_in_the_syn() {
     let mut rig = Rig::connecting(Config::default());
     assert!(rig.poll(0).unwrap().0.options.mss.is_some());
-    rig.gets("S. 0:0(0) ack 1 <mss 1000,sackOK,TS val 1 ecr 1,wscale 1>");
+    rig.gets("S. 0:0(0) ack 1 <mss 1000,sackOK,TS val 1 ecr 1000077,wscale 1>");
     rig.write(10);
     while let Some((plan, _)) = rig.poll(u32::MAX) {
         assert!(plan.options.mss.is_none() && plan.options.window_scale.is_none());
@@ -18,7 +18,7 @@ fn the_mss_is_only_in_the_syn() {
 fn options_never_take_more_than_forty_octets() {
     let mut rig = Rig::connecting(Config::default());
     rig.drain();
-    rig.gets("S. 0:0(0) ack 1 <mss 1000,sackOK,TS val 1 ecr 1,wscale 1>");
+    rig.gets("S. 0:0(0) ack 1 <mss 1000,sackOK,TS val 1 ecr 1000077,wscale 1>");
     for at in [101, 301, 501, 701, 901] {
         rig.gets(&std::format!("P. {at}:{}(100) ack 1 <TS val 1 ecr 1>", at + 100));
     }

@@ -37,19 +37,35 @@ fn the_options_of_text_are_timestamps_and_sack() {
 
 #[test]
 fn cookies_of_every_length_are_aligned() {
-    assert_eq!(emitted(Options { fast_open: Some(FastOpen::REQUEST), ..Options::NONE }), [1, 1, 34, 2]);
+    assert_eq!(emitted(Options { fast_open: Some(FastOpen::REQUEST), ..Options::NONE }), [34, 2, 1, 1]);
     for len in 0..=20 {
         let octets = &[9; 20][..len];
         let cookie = FastOpen::cookie(octets);
         assert_eq!(cookie.is_some(), matches!(len, 4..=16) && len % 2 == 0);
-        if cookie.is_some() {
-            let options = Options { fast_open: cookie, ..Options::NONE };
+        for (experimental, header) in [(false, &[34][..]), (true, &[254])] {
+            let Some(cookie) = cookie.map(|cookie| cookie.in_experiment(experimental)) else { continue };
+            let options = Options { fast_open: Some(cookie), ..Options::NONE };
             let bytes = emitted(options);
-            assert!(bytes.len().is_multiple_of(4));
-            assert_eq!(bytes[bytes.len() - len..], *octets, "the cookie ends the option");
+            let at = if experimental { 4 } else { 2 };
+            assert!(bytes.len().is_multiple_of(4) && bytes.starts_with(header));
+            assert_eq!(usize::from(bytes[1]), at + len);
+            assert_eq!(bytes[at..at + len], *octets);
+            assert!(bytes[at + len..].iter().all(|pad| *pad == 1), "NOPs follow");
             assert_eq!(Options::parse(&bytes), Ok(options));
         }
     }
+}
+
+#[test]
+fn an_experiment_is_fast_open_only_by_its_number() {
+    let parsed = |bytes: &[u8]| Options::parse(bytes).unwrap().fast_open;
+    assert_eq!(parsed(&[254, 4, 0xf9, 0x89]), Some(FastOpen::REQUEST.in_experiment(true)));
+    for other in [&[254, 4, 0xf9, 0x88][..], &[254, 3, 0xf9, 1], &[254, 2, 1, 1], &[254, 5, 0xf9, 0x89, 1]] {
+        assert_eq!(parsed(other), None, "{other:?}");
+    }
+    // Of two, the last that is a cookie or a request counts.
+    let two = [34, 6, 1, 2, 3, 4, 34, 4, 1, 2];
+    assert_eq!(parsed(&two), FastOpen::cookie(&[1, 2, 3, 4]));
 }
 
 #[test]

@@ -1,0 +1,204 @@
+//! Class F: attackers who see nothing of a connection and guess.
+
+use std::time::Instant as Clock;
+
+use portolan_stack::*;
+use portolan_wire::tcp::{self, Flags, Options};
+use portolan_wire::{Endpoint, Family, SeqNumber};
+
+use crate::arena::*;
+use crate::common::*;
+
+/// F9: TCP is never sent without Don't Fragment, whatever ICMP says of the path.
+#[test]
+fn f9_tcp_always_forbids_fragments() {
+    let mut arena = Arena::new();
+    let (mut peer, socket) = arena.plain_peer();
+    arena.pair.write(B, socket, &pattern(20_000)).unwrap();
+    let flight = arena.hear();
+    assert!(!flight.is_empty() && flight.iter().all(|heard| heard.dont_fragment));
+    // Fragmentation needed, forged and perfect: it quotes a segment in flight.
+    for mtu in [68_u16, 296, 576, 1280] {
+        let quoted = &flight[0];
+        let mut quote = vec![0; 28];
+        let ip = portolan_wire::ipv4::Emit {
+            src: v4(B),
+            dst: peer.at.address,
+            protocol: portolan_wire::protocol::TCP,
+            ttl: 60,
+            payload_len: 1_480,
+            dont_fragment: true,
+            ..Default::default()
+        };
+        ip.emit(&mut quote).unwrap();
+        quote[20..22].copy_from_slice(&80_u16.to_be_bytes());
+        quote[22..24].copy_from_slice(&peer.at.port.to_be_bytes());
+        quote[24..28].copy_from_slice(&quoted.seq.0.to_be_bytes());
+        arena.fragmentation_needed(mtu, &quote);
+        arena.pass(2_000_000);
+        let heard = arena.hear();
+        assert!(heard.iter().all(|heard| heard.dont_fragment), "after an MTU of {mtu}");
+    }
+    peer.ack = flight.last().unwrap().end();
+    arena.ack(&peer);
+    assert!(arena.hear().iter().all(|heard| heard.dont_fragment));
+}
+
+/// F10: what a guess is answered with is limited for each connection, so that the size or the number of answers on
+/// some link tells little.
+#[test]
+fn f10_challenges_of_one_connection_are_limited_in_time() {
+    let mut arena = Arena::new();
+    let (peer, _) = arena.plain_peer();
+    let period = u64::from(arena.victim().config().tcp.challenge_ack_us);
+    arena.pass(10 * period);
+    arena.heard.clear();
+    let mut answers = 0;
+    for n in 0..2_000_u32 {
+        let mut forged = peer;
+        forged.seq = peer.seq + 1 + n;
+        arena.say(&forged, Flags::RST, Options::NONE, &[]);
+        forged.seq = peer.seq.back(10_000);
+        arena.ack(&forged);
+        answers += arena.hear().len() as u64;
+        arena.pair.now = arena.pair.now.plus_micros(5_000);
+    }
+    let allowed = 2_000 * 5_000 / period * 2 + 2;
+    assert!(answers > 0 && answers <= allowed, "{answers} answers in 10 s, and not {allowed}");
+}
+
+/// F12: two ends that each got a forged segment do not answer one another for ever.
+#[test]
+fn f12_an_ack_storm_dies_at_once() {
+    for family in [Family::V4] {
+        let mut pair = Pair::new();
+        let (client, server) = pair.connected(family, 80);
+        let ports = pair.hosts[A].local(client).unwrap().port;
+        let text = pattern(5_000);
+        assert_eq!(pair.transfer(A, client, server, &text), text);
+        let (una, nxt) = last_numbers(&pair);
+        pair.wire.clear();
+        for (to, seq, ack, ports) in [(B, nxt, una, (ports, 80)), (A, una, nxt, (80, ports))] {
+            let header = tcp::Emit {
+                src_port: ports.0,
+                dst_port: ports.1,
+                seq: seq + 200_000_000,
+                ack,
+                flags: Flags::ACK | Flags::PSH,
+                window: 1000,
+                ..Default::default()
+            };
+            inject(&mut pair, to, &header, b"forged text");
+        }
+        pair.pass(10_000_000);
+        let acks = pair.wire.len();
+        assert!(acks <= 10, "{acks} segments after two forged ones");
+        assert_eq!(pair.transfer(B, server, client, &text), text);
+    }
+}
+
+/// What A sent last, and what it expected: (next of B's, next of A's).
+fn last_numbers(pair: &Pair) -> (SeqNumber, SeqNumber) {
+    let (_, frame) = pair.wire.iter().rev().find(|(from, _)| *from == A).unwrap();
+    let (header, _, text) = tcp::parse(&frame[34..]).unwrap();
+    (header.ack(), header.seq() + text.len() as u32)
+}
+
+/// Puts a forged segment into a host.
+fn inject(pair: &mut Pair, to: usize, header: &tcp::Emit, text: &[u8]) {
+    let (src, dst) = (v4(1 - to), v4(to));
+    let mut segment = vec![0; header.len()];
+    header.emit(&mut segment).unwrap();
+    segment.extend_from_slice(text);
+    tcp::fill_checksum(src, dst, &mut segment).unwrap();
+    let ip = portolan_wire::ipv4::Emit {
+        src,
+        dst,
+        protocol: portolan_wire::protocol::TCP,
+        ttl: 64,
+        payload_len: segment.len() as u16,
+        ..Default::default()
+    };
+    let mut packet = vec![0; 20];
+    ip.emit(&mut packet).unwrap();
+    let frame = [&station(to).0[..], &station(1 - to).0, &[8, 0], &packet, &segment].concat();
+    let mut batch = portolan_link::RxBatch::new(1);
+    let packet = portolan_link::PacketBuf::copy(pair.hosts[to].pool(), &frame);
+    assert!(batch.push(packet).is_ok());
+    let (now, link) = (pair.now, pair.links[to]);
+    pair.hosts[to].receive(now, link, &mut batch);
+}
+
+/// F15: a SYN-ACK that nobody waits for is answered alike wherever it goes, and the answer tells no state.
+#[test]
+fn f15_answers_to_stray_segments_tell_nothing() {
+    let mut arena = Arena::new();
+    let (_, _) = arena.plain_peer();
+    let stranger = Endpoint::new(Arena::stranger(77), 443);
+    let mut answers: Vec<Heard> = Vec::new();
+    for port in (1_024..=65_535).step_by(if full() { 1 } else { 37 }) {
+        let header = tcp::Emit {
+            src_port: 443,
+            dst_port: port,
+            seq: SeqNumber(1_000),
+            ack: SeqNumber(555),
+            flags: Flags::SYN | Flags::ACK,
+            window: 1000,
+            ..Default::default()
+        };
+        arena.segment(stranger, &header, &[]);
+        let heard = arena.hear();
+        answers.extend(heard.into_iter().filter(|heard| heard.to == stranger));
+        arena.pair.now = arena.pair.now.plus_micros(100);
+    }
+    assert!(!answers.is_empty());
+    // RFC 9293 §3.5.2, group 1: the number is the one that was acknowledged, and nothing else is in it.
+    assert!(answers.iter().all(|answer| {
+        answer.flags == Flags::RST
+            && answer.seq == SeqNumber(555)
+            && answer.window == 0
+            && answer.options.is_empty()
+            && answer.text.is_empty()
+    }));
+}
+
+/// F16: tuples that are chosen to collide, in a table without a secret, are looked up as fast as others.
+#[test]
+fn f16_chosen_tuples_do_not_make_lookups_slow() {
+    let cost = |tuple: fn(u32) -> Endpoint| {
+        let mut arena = Arena::with(Config { embryos_max: 1 << 20, somaxconn: 1 << 20, ..Config::default() });
+        arena.listen(80, 1 << 20);
+        let total = count(300_000, 20_000);
+        for n in 0..total {
+            let at = tuple(n);
+            let peer = Peer { at, port: 80, seq: SeqNumber(n), ack: SeqNumber(0), window: 1000 };
+            arena.say(&peer, Flags::SYN, plain_options(), &[]);
+            if n % 64 == 0 {
+                arena.turn();
+                arena.heard.clear();
+            }
+        }
+        let began = Clock::now();
+        for n in 0..total {
+            let peer = Peer { at: tuple(n), port: 80, seq: SeqNumber(n), ack: SeqNumber(0), window: 1000 };
+            arena.say(&peer, Flags::SYN, plain_options(), &[]);
+            if n % 64 == 0 {
+                arena.turn();
+                arena.heard.clear();
+            }
+        }
+        began.elapsed() / total
+    };
+    // The sum and the exclusive-or of address and port are always the same.
+    let colliding = |n: u32| {
+        let [a, b, c, d] = n.to_be_bytes();
+        let port = u16::from_be_bytes([c, d]);
+        Endpoint::new(portolan_wire::Address::v4(100 + a, b, c, d), port ^ 0x5555)
+    };
+    let spread = |n: u32| {
+        let mixed = n.wrapping_mul(0x9e37_79b1);
+        Endpoint::new(Arena::stranger(mixed >> 8), (n % 60_000) as u16 + 1)
+    };
+    let (bad, good) = (cost(colliding), cost(spread));
+    assert!(bad < good * 5, "{bad:?} for chosen tuples and {good:?} for others");
+}
