@@ -4,6 +4,7 @@
 //! the house rules, builds the program and runs every test, in at most 25 minutes on two cores. `--full` runs every
 //! count that an issue names and records the outcome in `docs/results/`.
 
+mod attacks;
 mod install;
 mod ledger;
 mod licences;
@@ -22,14 +23,16 @@ use step::{Outcome, Steps};
 
 const USAGE: &str = "usage: cargo xtask test [--full] [--allow-missing] [--only STEP]...
        cargo xtask ledger [--check]
+       cargo xtask attacks [--check]
        cargo xtask bench WORDS...
        cargo xtask planted
   test             everything a change must pass, within 25 minutes
   ledger           writes docs/conformance.md: which requirement of which RFC is met where, and the test that proves it
+  attacks          writes docs/attacks.md: which attack which test replays
   --check          changes nothing; fails when the page is stale or the ledger has a gap
   --full           every count in full; the result is written to docs/results/full.md
   --allow-missing  leave out what cannot run here (no root, a program missing) instead of failing
-  --only STEP      one of: setup, fmt, clippy, licences, rules, ledger, doc, build, tests, planted, bench, release
+  --only STEP      one of: setup, fmt, clippy, licences, rules, ledger, attacks, doc, build, tests, planted, bench, release
   bench            Portolan beside others, built with optimisation; `cargo xtask bench` alone says what there is
   planted          the suite with every planted fault; the result is written to docs/planted-faults.md";
 
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         }
         Some("planted") => code(&planted::run(true)),
         Some("ledger") => document(ledger::run, words),
+        Some("attacks") => document(attacks::run, words),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)
@@ -124,6 +128,7 @@ fn test(options: &Options) -> ExitCode {
     steps.run("licences", |_| licences::check());
     steps.run("rules", |_| rules::check());
     steps.run("ledger", |_| ledger::run(true));
+    steps.run("attacks", |_| attacks::run(true));
     steps.run("clippy", |_| {
         step::cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"], &[])
     });

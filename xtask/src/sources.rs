@@ -81,6 +81,14 @@ impl Source {
         Place { path: self.path.clone(), item, is_test: at.is_some_and(|at| self.is_test_at(at)) }
     }
 
+    /// Every test of the file, by name.
+    pub(crate) fn tests(&self) -> Vec<&str> {
+        (0..self.lines.len())
+            .filter(|&line| self.is_test_at(line))
+            .filter_map(|line| item_of(&self.lines[line]))
+            .collect()
+    }
+
     /// The line of the item that a comment belongs to.
     fn item_at(&self, line: usize) -> Option<usize> {
         let first = &self.lines[line];

@@ -71,6 +71,11 @@ fn a_packet_script_is_a_test_as_a_whole() {
 }
 
 #[test]
+fn tests_are_listed_by_name() {
+    assert_eq!(Source::new("crates/a/src/b.rs", FILE).tests(), ["a_test", "a_slow_test"]);
+}
+
+#[test]
 fn files_of_tests_are_known_by_their_place() {
     assert!(!Source::new("crates/a/src/b.rs", "").is_for_tests());
     assert!(Source::new("crates/a/src/b/tests.rs", "").is_for_tests());
