@@ -1,6 +1,5 @@
 //! How a connection ends: CLOSE, ABORT, resets, giving up, TIME-WAIT (RFC 9293 §3.6, §3.10.4, §3.10.5).
 
-use portolan_link::Instant;
 use portolan_wire::SeqNumber;
 
 use crate::limits::Limit;
@@ -185,7 +184,12 @@ impl Tcb {
                 cx.stats.attempt_fails += 1;
                 Signals::TIMED_OUT | self.end(cx, Some(error))
             }
-            _ => Signals::empty(),
+            _ => {
+                if seq == self.snd.una && !hard {
+                    self.revert_backoff(cx);
+                }
+                Signals::empty()
+            }
         };
         self.finish(cx, signals)
     }
@@ -197,14 +201,14 @@ impl Tcb {
         let under_way = self.is_under_way(seq);
         let too_large = mss < self.snd.mss.max(cx.config.min_mss);
         if under_way && self.shorten_syn(cx, mss) {
-            self.timers.retransmit = Instant::MAX;
+            self.timers.retransmit = portolan_link::Instant::MAX;
         } else if under_way
             && too_large
             && let Some(flight) = cx.slabs.flight_mut(self.flight)
         {
             // RFC 1191 §6.5: no sign of congestion, so the window stays.
             flight.begin_again(self.snd.nxt);
-            self.timers.retransmit = Instant::MAX;
+            self.set_retransmit_alarm(cx);
         }
         self.finish(cx, Signals::empty())
     }

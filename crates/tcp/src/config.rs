@@ -100,6 +100,14 @@ pub struct Config {
     pub timestamps: bool,
     /// Whether to offer selective acknowledgements (`tcp_sack`).
     pub sack: bool,
+    /// Whether to report duplicates in SACK options (RFC 2883; `tcp_dsack`).
+    pub dsack: bool,
+    /// Whether to send tail loss probes (RFC 8985 §7; `tcp_early_retrans`).
+    pub loss_probes: bool,
+    /// Whether to look, after a timeout, if it was for nothing (RFC 5682; `tcp_frto`).
+    pub frto: bool,
+    /// Segments by which a path is assumed to reorder before more is known (`tcp_reordering`).
+    pub reordering: u16,
     /// The smallest MSS that is taken from a peer; a smaller one counts as this (`tcp_min_snd_mss`).
     pub min_mss: u16,
     /// How long TIME-WAIT lasts, in microseconds (Linux's `TCP_TIMEWAIT_LEN`).
@@ -132,6 +140,11 @@ pub struct Config {
     pub abe: bool,
     /// Whether every connection is paced, and not only those whose controller asks for it.
     pub pacing: bool,
+    /// How much faster than a window in a round trip a connection in slow start is paced, in percent
+    /// (`tcp_pacing_ss_ratio`).
+    pub pacing_ss_ratio: u16,
+    /// As `pacing_ss_ratio`, in congestion avoidance (`tcp_pacing_ca_ratio`).
+    pub pacing_ca_ratio: u16,
 }
 
 impl Default for Config {
@@ -159,6 +172,10 @@ impl Default for Config {
             max_window_scale: 14,
             timestamps: true,
             sack: true,
+            dsack: true,
+            loss_probes: true,
+            frto: true,
+            reordering: 3,
             min_mss: 64,
             time_wait_us: 60_000_000,
             fin_wait2_us: 60_000_000,
@@ -175,6 +192,8 @@ impl Default for Config {
             ecn_fallback: true,
             abe: false,
             pacing: false,
+            pacing_ss_ratio: 200,
+            pacing_ca_ratio: 120,
         }
     }
 }
@@ -239,6 +258,8 @@ pub struct SeldomOptions {
     pub window_clamp: u32,
     /// How long FIN-WAIT-2 may last after the application has closed (`TCP_LINGER2`).
     pub fin_wait2: FinWait2,
+    /// The most octets per second; 0 for no limit (`SO_MAX_PACING_RATE`).
+    pub max_pacing_rate: u64,
     /// Retransmissions of a SYN; 0 leaves that to [`Config::syn_retries`] (`TCP_SYNCNT`).
     pub syn_retries: u8,
 }
@@ -262,6 +283,7 @@ impl Default for SeldomOptions {
             notsent_low_water: 0,
             window_clamp: 0,
             fin_wait2: FinWait2::Usual,
+            max_pacing_rate: 0,
             syn_retries: 0,
         }
     }

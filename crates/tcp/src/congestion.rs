@@ -10,6 +10,7 @@
 //! (`docs/decisions/010-the-controller-is-a-record-of-the-busy.md`).
 
 mod algorithm;
+mod bbr;
 mod cubic;
 mod dctcp;
 mod hystart;
@@ -26,6 +27,7 @@ use portolan_link::Instant;
 use portolan_wire::SeqNumber;
 
 pub use algorithm::{CongestionAlgorithm, UserAlgorithm};
+pub use bbr::Bbr;
 pub use cubic::{Cubic, CubicRules};
 pub use dctcp::Dctcp;
 pub(crate) use record::Congestion;
@@ -175,6 +177,17 @@ pub enum CcInfo {
         acked: u32,
         /// Of these, the octets that were marked.
         marked: u32,
+    },
+    /// `tcp_bbr_info`.
+    Bbr {
+        /// The estimate of the bandwidth, in octets per second.
+        bandwidth: u64,
+        /// The least round-trip time, in microseconds; `u32::MAX` before the first.
+        min_rtt_us: u32,
+        /// How much faster than the bandwidth it sends, in 1/256.
+        pacing_gain_per_256: u32,
+        /// How much more than the bandwidth-delay product may be in flight, in 1/256.
+        cwnd_gain_per_256: u32,
     },
 }
 

@@ -3,6 +3,7 @@
 use portolan_link::Instant;
 
 use crate::congestion::record::Record;
+use crate::flight::Flight;
 use crate::output::Blocked;
 use crate::tcb::{Marks, Tcb};
 use crate::timers::Timers;
@@ -44,6 +45,10 @@ impl Tcb {
         if self.has(Marks::UNPROVEN) {
             return self.on_unproven_timeout(cx);
         }
+        if !self.has(Marks::PERSIST) && self.outstanding() > 0 && self.has_early_alarm(cx) {
+            self.on_alarm(cx);
+            return Signals::empty();
+        }
         let given_up = self.is_given_up(cx);
         let news = self.suspect_black_hole(cx, given_up);
         if given_up {
@@ -53,7 +58,7 @@ impl Tcb {
         if self.has(Marks::PERSIST) {
             self.on_persist_timeout(cx);
         } else if self.state.is_synchronized() && self.outstanding() > 0 {
-            self.on_retransmit_timeout(cx);
+            self.on_alarm(cx);
         } else if self.state.is_synchronized() {
             // Nothing was sent, so nothing is known of the path.
             self.retries = self.retries.saturating_add(1);
@@ -136,7 +141,7 @@ impl Tcb {
             return;
         }
         if self.outstanding() == 0 {
-            cx.slabs.give_flight(&mut self.flight);
+            self.release_flight(cx);
             if cx.slabs.congestion(self.cc.slot).is_some_and(Record::is_replaceable) {
                 cx.slabs.give_congestion(&mut self.cc.slot);
             }
@@ -146,10 +151,19 @@ impl Tcb {
         }
     }
 
+    /// What was learned of a path that reorders stays.
+    fn release_flight(&mut self, cx: &mut Context<'_>) {
+        match cx.slabs.flight_mut(self.flight) {
+            Some(flight) if !flight.reordering.is_blank() => flight.rest(),
+            _ => cx.slabs.give_flight(&mut self.flight),
+        }
+    }
+
     /// When the connection will have been idle for long enough to give memory back; never, if it has none.
     fn release_deadline(&self, cx: &Context<'_>) -> Instant {
+        let rests = cx.slabs.flight(self.flight).is_none_or(Flight::is_resting);
         let controller = cx.slabs.congestion(self.cc.slot).is_some_and(Record::is_replaceable);
-        if self.flight.is_none() && self.queues.is_none() && !controller {
+        if rests && self.queues.is_none() && !controller {
             return Instant::MAX;
         }
         self.heard_at.max(self.sent_at).plus_micros(u64::from(cx.config.queues_idle_us))
@@ -169,6 +183,7 @@ impl Tcb {
             let release = if release > cx.now { release } else { soonest };
             self.timers.idle = release.min(self.keepalive_deadline(cx));
         }
+        self.timers.idle = self.timers.idle.min(self.pacing_deadline(cx));
     }
 
     /// The host cannot send what this connection wants to send: it has no route, or its neighbour is not known. If

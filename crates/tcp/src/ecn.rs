@@ -68,7 +68,7 @@ impl Tcb {
         }
         if self.has(Marks::ECN) {
             let with_ack = plan.flags.contains(Flags::ACK);
-            plan.flags = plan.flags | if with_ack { Flags::ECE } else { Flags::ECE | Flags::CWR };
+            plan.flags |= if with_ack { Flags::ECE } else { Flags::ECE | Flags::CWR };
             plan.ecn = if self.needs_ecn() { codepoint::ECT_0 } else { codepoint::NOT_ECT };
         }
     }
@@ -90,7 +90,7 @@ impl Tcb {
             return;
         }
         if self.has(Marks::ECE_DUE) {
-            plan.flags = plan.flags | Flags::ECE;
+            plan.flags |= Flags::ECE;
         }
         if self.needs_ecn() {
             plan.ecn = codepoint::ECT_0;
@@ -106,7 +106,7 @@ impl Tcb {
         plan.ecn = codepoint::ECT_0;
         if self.has(Marks::CWR_DUE) {
             self.marks.remove(Marks::CWR_DUE);
-            plan.flags = plan.flags | Flags::CWR;
+            plan.flags |= Flags::CWR;
         }
     }
 

@@ -125,7 +125,7 @@ impl Embryo {
         plan.options = syn_options(&offer);
         plan.retransmission = self.retries > 0;
         if self.ecn {
-            plan.flags = plan.flags | Flags::ECE;
+            plan.flags |= Flags::ECE;
         }
         plan
     }

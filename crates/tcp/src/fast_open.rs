@@ -15,6 +15,7 @@ use portolan_wire::tcp::{FastOpen, Flags};
 
 use crate::challenge::{Discard, Reply, Step};
 use crate::congestion::Congestion;
+use crate::flight::Sending;
 use crate::numbers::to_u32;
 use crate::tcb::{Marks, Tcb};
 use crate::{Context, DropReason, Embryo, Error, Segment, Signals, SocketOptions, State, Transition};
@@ -164,9 +165,15 @@ impl Tcb {
         }
         // RFC 7413 §4.2.1: no sign of congestion, the server just did not take it.
         cx.stats.fast_open_active_fail += 1;
-        let delivered = self.delivered(cx.slabs);
+        let sending = Sending {
+            seq: self.snd.una,
+            len: left,
+            mss: self.full_text(cx),
+            now: self.sent_at,
+            delivered: self.delivered(cx.slabs),
+        };
         let flight = cx.slabs.flight_or_new(&mut self.flight);
-        flight.on_sent(self.snd.una, left, self.sent_at, delivered);
+        flight.on_sent(&sending, false);
         flight.begin_again(self.snd.nxt);
     }
 

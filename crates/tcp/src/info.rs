@@ -1,8 +1,8 @@
 //! What a connection says of itself: Linux's `TCP_INFO` and RFC 4898, as far as they mean something here.
 
-use crate::flight::{DUP_THRESH, Flight};
+use crate::flight::Flight;
 use crate::output::Blocked;
-use crate::recovery::Phase;
+use crate::recovery::CaState;
 use crate::tcb::{Marks, Tcb};
 use crate::{Context, State};
 
@@ -21,6 +21,11 @@ pub struct Info {
     pub ecn_seen: bool,
     /// Octets delivered that the peer says were marked.
     pub delivered_ce: u32,
+    /// Octets per second at which text leaves, or would leave if it were paced; `u64::MAX` before the first
+    /// round trip.
+    pub pacing_rate: u64,
+    /// The limit that the application has set to that; `u64::MAX` for none.
+    pub max_pacing_rate: u64,
     /// Whether a SYN brought or took text that was accepted (`TCPI_OPT_SYN_DATA`).
     pub syn_data: bool,
     /// Whether the connection came from a Fast Open's SYN (`TCPI_OPT_TFO_CHILD`).
@@ -75,14 +80,30 @@ pub struct Info {
     pub segs_out: u32,
     /// Segments received.
     pub segs_in: u32,
+    /// What it is doing about losses.
+    pub ca_state: CaState,
     /// Segments by which the network is assumed to reorder: RFC 6675's DupThresh.
     pub reordering: u32,
+    /// How often text arrived after text above it, though it was sent once.
+    pub reord_seen: u32,
+    /// Segments that the peer reported as duplicates (RFC 2883).
+    pub dsack_dups: u32,
     /// Octets sent and not acknowledged.
     pub unacked: u32,
-    /// Of these, the octets acknowledged selectively.
+    /// Of these, the octets acknowledged selectively, or without SACK by duplicates.
     pub sacked: u32,
     /// Of these, the octets held for lost.
     pub lost: u32,
+    /// Of these, the octets sent again since.
+    pub retrans_out: u32,
+    /// Segments sent and not acknowledged.
+    pub unacked_segments: u32,
+    /// Of these, the segments acknowledged selectively, or without SACK by duplicates.
+    pub sacked_segments: u32,
+    /// Of these, the segments held for lost.
+    pub lost_segments: u32,
+    /// Of these, the segments sent again since.
+    pub retrans_segments: u32,
     /// Octets delivered to the peer so far, as far as is known.
     pub delivered: u64,
     /// The delivery rate in octets per second, as last measured; 0 before.
@@ -111,7 +132,8 @@ impl Tcb {
         let flight = cx.slabs.flight(self.flight).unwrap_or(&empty);
         let snd_mss = self.full_text(cx);
         let segments = |octets: u32| if octets == u32::MAX { octets } else { octets / u32::from(snd_mss) };
-        let (cwnd, ssthresh) = (self.cc.window(), self.cc.threshold());
+        let (cwnd, ssthresh) = (self.cwnd(cx.slabs), self.cc.threshold());
+        let duplicates = flight.recovery.duplicates;
         let (busy_us, rwnd_limited_us, sndbuf_limited_us) = self.limits_us(cx.now);
         let counters = &self.counters;
         let bytes_retransmitted = u64::from(counters.bytes_retransmitted);
@@ -125,6 +147,11 @@ impl Tcb {
             delivered_ce: cx.slabs.rare(self.rare).map_or(0, |rare| rare.delivered_ce),
             syn_data: self.has(Marks::SYN_DATA),
             fast_open_child: cx.slabs.rare(self.rare).is_some_and(|rare| rare.fast_open.child),
+            pacing_rate: self.pacing_rate(cx).or_else(|| self.window_rate(cx)).unwrap_or(u64::MAX),
+            max_pacing_rate: match self.seldom(cx.slabs).max_pacing_rate {
+                0 => u64::MAX,
+                limit => limit,
+            },
             snd_wscale: self.snd.scale.get(),
             rcv_wscale: self.rcv.scale.get(),
             rtt_us: self.rtt.srtt_us(),
@@ -150,10 +177,18 @@ impl Tcb {
             bytes_received: counters.bytes_received,
             segs_out: counters.segs_out,
             segs_in: counters.segs_in,
-            reordering: DUP_THRESH,
+            ca_state: flight.recovery.state,
+            reordering: flight.reordering.degree(cx.config),
+            reord_seen: flight.reordering.seen,
+            dsack_dups: flight.reordering.dsacks,
             unacked: self.outstanding(),
-            sacked: flight.sacked,
-            lost: flight.lost,
+            sacked: flight.sacked.octets + duplicates.octets,
+            lost: flight.lost.octets,
+            retrans_out: flight.resent.octets,
+            unacked_segments: flight.outstanding.segments,
+            sacked_segments: flight.sacked.segments + duplicates.segments,
+            lost_segments: flight.lost.segments,
+            retrans_segments: flight.resent.segments,
             delivered: self.delivered(cx.slabs),
             delivery_rate: flight.rate.last.0,
             delivery_rate_app_limited: flight.rate.last.1,
@@ -163,7 +198,7 @@ impl Tcb {
             rwnd_limited_us,
             sndbuf_limited_us,
             app_limited: matches!(self.decide_text(cx, u32::MAX), Err(Blocked::NoText))
-                && flight.recovery.phase == Phase::Open
+                && flight.recovery.state == CaState::Open
                 && self.in_flight(cx.slabs).saturating_add(u32::from(snd_mss)) <= cwnd,
         }
     }

@@ -5,11 +5,14 @@
 //! change.
 
 mod ack;
+pub(crate) mod acknowledge;
 mod fin;
 mod reset;
+mod sack;
 mod sequence_check;
 mod syn;
 mod text;
+mod verdict;
 
 use portolan_link::Chunks;
 

@@ -9,7 +9,7 @@ use crate::congestion::Congestion;
 use crate::embryo::Embryo;
 use crate::limits::{Limit, LimitClock};
 use crate::paws::Timestamps;
-use crate::rtt::Rtt;
+use crate::rtt::{Rtt, RttRound};
 use crate::tcb::{Counters, Marks, ReceiveSpace, SendSpace, Tcb};
 use crate::timers::Timers;
 use crate::window::{BUFFER_MIN, scale_for, syn_window};
@@ -189,14 +189,17 @@ impl Tcb {
             Some(cx.now.micros_since(sent_at))
         };
         match sample_us {
-            Some(sample_us) => self.measure(cx, sample_us, 1),
+            Some(sample_us) => self.measure(cx, sample_us, sample_us),
             None => self.rtt.on_syn_lost(cx.config),
         }
     }
 
-    /// Takes in one measurement of the round trip.
-    pub(crate) fn measure(&mut self, cx: &mut Context<'_>, sample_us: u64, outstanding_segments: u32) {
-        self.rtt.sample(cx.config, sample_us, outstanding_segments);
+    /// Takes in the round trip of the first, and of the last segment that an acknowledgement answers.
+    pub(crate) fn measure(&mut self, cx: &mut Context<'_>, sample_us: u64, last_us: u64) {
+        let mut none = RttRound::default();
+        let round = cx.slabs.flight_mut(self.flight).map_or(&mut none, |flight| &mut flight.rtt);
+        self.rtt.sample(cx.config, round, sample_us, (self.snd.una, self.snd.nxt));
+        self.rtt.sample_min(round, last_us, cx.now);
         // RFC 9293 MUST-18: the backoff holds until there is a valid measurement.
         self.backoffs = 0;
         let event = TraceEvent::Rtt {

@@ -1,11 +1,12 @@
 //! What a connection sends. [`Tcb::poll_segment`] is the only place: everything else just says what is due.
 //!
 //! [`Tcb::decide`] looks at the connection without changing it and names the one thing to send next: a RST, a
-//! SYN, a retransmission, new text or a FIN, a probe, an ACK, in this order. The files below carry each of them
+//! SYN, a loss probe, a retransmission, new text or a FIN, a probe of the window, an ACK, in this order. The files below carry each of them
 //! out.
 
 mod ack;
 mod data;
+mod loss_probe;
 pub(crate) mod options;
 mod probe;
 mod retransmit;
@@ -38,6 +39,8 @@ pub(crate) enum Blocked {
     Congestion,
     /// The peer's window is full, or what is left of it is too small to be worth a segment.
     Window,
+    /// It has its time, which is not yet (`pacing.rs`).
+    Pacing,
     /// Nagle: a small segment waits for the ACK of what is under way.
     Nagle,
 }
@@ -111,12 +114,16 @@ impl Tcb {
                 Action::Nothing(Blocked::NoText)
             };
         }
-        if let Some(run) = self.decide_resend(cx, budget) {
-            return Action::Resend(run);
+        if let Some(action) = self.decide_loss_probe(cx) {
+            return action;
         }
-        let blocked = match self.decide_text(cx, budget) {
-            Ok(run) => return Action::Send(run),
-            Err(blocked) => blocked,
+        let blocked = match self.decide_resend(cx, budget) {
+            Some(run) if self.may_resend_now(cx) => return Action::Resend(run),
+            Some(_) => Blocked::Pacing,
+            None => match self.decide_text(cx, budget) {
+                Ok(run) => return Action::Send(run),
+                Err(blocked) => blocked,
+            },
         };
         if self.has(Marks::PROBE_DUE) {
             return Action::Probe;
@@ -143,9 +150,10 @@ impl Tcb {
 
     /// What every segment of an open connection has in common; takes care of the ACK. RFC 9293 MUST-58: ACKs
     /// that are due go with text.
-    fn plan(&mut self, cx: &Context<'_>, seq: SeqNumber, flags: Flags) -> SegmentPlan {
+    fn plan(&mut self, cx: &mut Context<'_>, seq: SeqNumber, flags: Flags) -> SegmentPlan {
         let mut plan = SegmentPlan::control(seq, self.rcv.nxt, flags | Flags::ACK);
         plan.options = self.segment_options(cx.slabs, cx.now);
+        self.duplicate_is_reported(cx);
         self.mark_segment(&mut plan);
         plan.window = self.offer_window(cx.slabs);
         self.rcv.last_ack_sent = self.rcv.nxt;
@@ -173,7 +181,8 @@ impl Tcb {
     /// Notes what keeps the connection from sending more, for the controller and for `TCP_INFO`.
     fn note_limit(&mut self, cx: &mut Context<'_>) {
         let in_flight = self.in_flight(cx.slabs);
-        let limited = in_flight.saturating_add(self.full_text(cx).into()) > self.cc.window();
+        let cwnd = self.cwnd(cx.slabs);
+        let limited = in_flight.saturating_add(self.full_text(cx).into()) > cwnd;
         if let Some(record) = cx.slabs.congestion_mut(self.cc.slot).filter(|_| self.outstanding() > 0) {
             record.usage.note(self.snd.una, self.snd.nxt, limited);
         }
@@ -187,7 +196,7 @@ impl Tcb {
         let nothing_to_send = matches!(self.decide_text(cx, u32::MAX), Err(Blocked::NoText | Blocked::Nagle));
         let delivered = self.delivered(cx.slabs);
         if nothing_to_send
-            && in_flight < self.cc.window()
+            && in_flight < cwnd
             && let Some(flight) = cx.slabs.flight_mut(self.flight)
         {
             flight.rate.on_app_limited(delivered, in_flight);
@@ -195,13 +204,13 @@ impl Tcb {
     }
 
     /// The number of sequence space that the peer's window still takes from `seq` on.
-    fn window_from(&self, seq: SeqNumber) -> u32 {
+    pub(crate) fn window_from(&self, seq: SeqNumber) -> u32 {
         (self.snd.una + self.snd.wnd).since(seq).unwrap_or(0)
     }
 
     /// Octets of the congestion window that are free.
     fn congestion_room(&self, slabs: &Slabs) -> u32 {
-        self.cc.window().saturating_sub(self.in_flight(slabs))
+        self.cwnd(slabs).saturating_sub(self.in_flight(slabs))
     }
 }
 

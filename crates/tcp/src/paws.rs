@@ -7,6 +7,9 @@ use crate::numbers::low_u32;
 /// RFC 7323 §5.5: after 24 days without a segment the last timestamp says nothing any more.
 const RECENT_MAX_S: u32 = 24 * 24 * 3600;
 
+/// An echo of our clock that is older than this, in milliseconds, is none.
+const ECHO_MAX_MS: u32 = 60_000;
+
 /// The state of the timestamps option. Means nothing unless both sides agreed on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Timestamps {
@@ -49,12 +52,18 @@ impl Timestamps {
         self.recent_at_s = seconds(now);
     }
 
+    /// The millisecond of our clock that `echo` repeats; `None` as for [`Timestamps::round_trip_us`].
+    pub(crate) fn sent_at_ms(&self, echo: u32, now: Instant) -> Option<u64> {
+        let ticks = self.value(now).wrapping_sub(echo);
+        (ticks < ECHO_MAX_MS).then(|| now.as_millis().saturating_sub(u64::from(ticks)))
+    }
+
     /// RFC 7323 §4.1: the round trip that an echo of our clock measures, in microseconds, never below a tick.
     ///
     /// `None` for an echo from the future or from more than a minute ago, which no honest peer sends.
     pub(crate) fn round_trip_us(&self, echo: u32, now: Instant) -> Option<u64> {
         let ticks = self.value(now).wrapping_sub(echo);
-        (ticks < 60_000).then(|| u64::from(ticks.max(1)) * 1_000)
+        (ticks < ECHO_MAX_MS).then(|| u64::from(ticks.max(1)) * 1_000)
     }
 }
 

@@ -164,6 +164,13 @@ impl Reassembly {
         self.ranges.get(after.checked_sub(1)?).copied().filter(|range| range.end.after(seq))
     }
 
+    /// The first part of `seq` to before `end` that is there already.
+    pub(crate) fn overlap(&self, seq: SeqNumber, end: SeqNumber) -> Option<(SeqNumber, SeqNumber)> {
+        let index = self.ranges.partition_point(|range| range.end.at_or_before(seq));
+        let range = self.ranges.get(index).filter(|range| range.start.before(end))?;
+        Some((range.start.max(seq), range.end.min(end)))
+    }
+
     /// Makes the range of `seq` the one that is reported first.
     fn touch(&mut self, seq: SeqNumber) {
         let Some(range) = self.range_of(seq) else { return };

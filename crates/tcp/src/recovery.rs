@@ -1,166 +1,475 @@
-//! Loss recovery: RFC 6675 with SACK, RFC 6582 (NewReno) without, and what follows a timeout (RFC 5681 §3.1).
+//! Loss recovery: what a connection concludes from an acknowledgement, and what it does about losses.
 //!
-//! Both kinds share one model: octets in flight are what was sent, less what has arrived, less what is held for
-//! lost. Without SACK each duplicate acknowledgement says that one more segment has arrived, nobody knows
-//! which. Sending while less is in flight than the window allows gives limited transmit (RFC 3042), fast
-//! retransmit and the window inflation of RFC 6582 without a case for each.
+//! Five states, as Linux has them ([`CaState`]). With SACK, RACK finds the losses (RFC 8985, in `rack.rs`);
+//! without, three duplicates and partial acknowledgements do (RFC 6582). Losses begin fast recovery, a timeout
+//! begins [`CaState::Loss`], where F-RTO (RFC 5682) looks whether the timeout was for nothing. Either can be
+//! taken back (`undo.rs`). How much may be in flight meanwhile is in `prr.rs`.
+//!
+//! Octets in flight are what was sent, less what has arrived, less what is held for lost. Without SACK each
+//! duplicate says that one more segment has arrived, nobody knows which. Sending while less is in flight than
+//! the window allows gives limited transmit (RFC 3042) without a case of its own.
+//!
+//! Start reading at [`Flight::on_ack`].
 
+use portolan_link::Instant;
 use portolan_wire::SeqNumber;
 
-use crate::flight::{DUP_THRESH, Flight};
+use crate::Config;
+use crate::congestion::Prior;
+use crate::flight::{AckClock, Delivery, Fate, Flight, Record, Tally};
+use crate::loss_probe::LossProbe;
+use crate::prr::Prr;
+use crate::undo::Undo;
 
-/// What a connection is doing about losses.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum Phase {
-    /// Nothing is known to be lost.
+/// What a connection is doing about losses (`tcpi_ca_state`; RFC 9438 and others name no such states, but every
+/// tool that reads Linux's does).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum CaState {
+    /// All is well.
     #[default]
     Open,
+    /// Something has arrived out of order, which may mean a loss or not.
+    Disorder,
+    /// The window is being reduced, though nothing is lost: the network has marked a segment (RFC 3168).
+    Cwr,
     /// Fast recovery.
     Recovery,
     /// After a timeout: all is sent again, in slow start.
-    Timeout,
+    Loss,
 }
 
 /// The state of loss recovery.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Recovery {
-    pub(crate) phase: Phase,
+    pub(crate) state: CaState,
     /// RFC 6582's "recover", RFC 6675's RecoveryPoint: SND.NXT at the last loss. Acknowledging it ends the
-    /// phase; until more than that is acknowledged, duplicate acknowledgements without SACK may stem from our
+    /// state; until more than that is acknowledged, duplicate acknowledgements without SACK may stem from our
     /// own retransmissions.
     pub(crate) recover: Option<SeqNumber>,
-    /// Duplicate acknowledgements in a row.
-    pub(crate) duplicates: u32,
-    /// Octets that duplicate acknowledgements say have arrived; always 0 with SACK.
-    pub(crate) duplicates_octets: u32,
-    /// The next retransmission goes whatever the window says (RFC 6675 §5, step 4.3).
+    /// What duplicate acknowledgements say has arrived; always 0 with SACK.
+    pub(crate) duplicates: Tally,
+    pub(crate) prr: Prr,
+    pub(crate) undo: Undo,
+    pub(crate) probe: LossProbe,
+    /// RFC 5682: whether the timeout may have been for nothing.
+    frto: bool,
+    /// Nothing is to be sent again before the next acknowledgement.
+    hold: bool,
+    /// The next retransmission goes whatever the peer's window says (RFC 9293 §3.8.6.1).
     pub(crate) forced: bool,
+}
+
+impl Recovery {
+    /// Whether the window is being reduced in proportion to what arrives.
+    pub(crate) fn is_reducing(&self) -> bool {
+        matches!(self.state, CaState::Cwr | CaState::Recovery)
+    }
+
+    /// Whether lost text is not to be sent again now; `can_send_new` says whether new text could go instead.
+    pub(crate) fn holds_resend(&self, nxt: SeqNumber, can_send_new: bool) -> bool {
+        let sent_new = self.recover.is_some_and(|recover| nxt.after(recover));
+        self.hold && (!self.frto || can_send_new || sent_new)
+    }
+
+    /// Something was sent again.
+    pub(crate) fn on_resent(&mut self, now: Instant, segments: u32) {
+        self.undo.on_resent(now, segments);
+        self.forced = false;
+        if core::mem::take(&mut self.hold) {
+            self.frto = false;
+        }
+    }
 }
 
 /// What an acknowledgement said, as far as it concerns recovery.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ack {
+pub(crate) struct Ack<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) clock: AckClock,
+    pub(crate) delivery: Delivery,
+    /// SND.UNA before and now.
+    pub(crate) prior_una: SeqNumber,
     pub(crate) una: SeqNumber,
     pub(crate) nxt: SeqNumber,
-    /// Octets newly acknowledged cumulatively.
-    pub(crate) acked: u32,
-    /// Whether it counts as a duplicate (RFC 5681 §2; with SACK, RFC 6675 §2).
+    /// Whether it is a duplicate (RFC 5681 §2), and reports no duplicate.
     pub(crate) duplicate: bool,
+    /// It reports the loss probe as a duplicate.
+    pub(crate) probe_duplicate: bool,
     /// Whether both sides agreed on SACK.
     pub(crate) sack: bool,
     pub(crate) mss: u32,
+    pub(crate) srtt_us: u32,
+    /// Whether there is new text that the peer's window takes.
+    pub(crate) can_send_new: bool,
 }
 
-/// How an acknowledgement changed the phase.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Change {
-    None,
-    /// Fast recovery begins: the window is to be reduced.
-    Entered,
-    /// The recovery point is acknowledged.
-    Left,
+impl Ack<'_> {
+    fn advances(&self) -> bool {
+        self.una != self.prior_una
+    }
+}
+
+/// What follows from an acknowledgement for the window, in this order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Verdict {
+    /// The last reduction was for nothing; this is what was before.
+    pub(crate) undo: Option<Prior>,
+    /// The last timeout was for nothing.
+    pub(crate) spurious_timeout: bool,
+    /// The loss probe repaired a loss, so that the window is to be reduced at once.
+    pub(crate) probe_loss: bool,
+    /// Fast recovery begins.
+    pub(crate) entered: bool,
+    /// The window is to be reduced for it.
+    pub(crate) reduce: bool,
+    /// Recovery is over.
+    pub(crate) left: bool,
+    /// What may only be late is lost at this time.
+    pub(crate) late_until: Option<Instant>,
 }
 
 impl Flight {
     /// Draws the conclusions from an acknowledgement, after the records were updated.
-    pub(crate) fn on_ack(&mut self, ack: &Ack) -> Change {
-        let mut change = Change::None;
-        if ack.acked > 0 {
-            change = self.on_advance(ack);
-        } else if ack.duplicate {
-            self.on_duplicate(ack);
+    pub(crate) fn on_ack(&mut self, ack: &Ack<'_>) -> Verdict {
+        let mut verdict = Verdict::default();
+        self.recovery.hold = false;
+        self.reordering.end_round(ack.una);
+        if let Some(late) = ack.delivery.late_from {
+            self.reordering.on_late(ack.config, late, self.highest_sacked, ack.mss);
         }
-        if ack.sack {
-            self.mark_lost_by_sack(ack.mss);
+        verdict.probe_loss = self.recovery.probe.on_ack(ack);
+        self.leave_if_recovered(ack, &mut verdict);
+        let goes_on = match self.recovery.state {
+            CaState::Recovery => self.on_ack_in_recovery(ack, &mut verdict),
+            CaState::Loss => self.on_ack_in_loss(ack, &mut verdict),
+            _ => self.on_ack_in_order(ack, &mut verdict),
+        };
+        if goes_on {
+            if self.lost.octets > 0 {
+                self.enter_recovery(ack.una, ack.nxt, &mut verdict);
+            } else {
+                self.open_or_disorder();
+            }
         }
-        if self.recovery.phase == Phase::Open && self.finds_loss(ack) {
-            self.mark_first_lost(ack.mss);
-            self.recovery.phase = Phase::Recovery;
-            self.recovery.recover = Some(ack.nxt);
-            self.recovery.forced = true;
-            return Change::Entered;
-        }
-        change
+        verdict
     }
 
-    fn on_advance(&mut self, ack: &Ack) -> Change {
-        let recovery = &mut self.recovery;
-        recovery.duplicates = 0;
-        let recovered = recovery.recover.is_none_or(|recover| ack.una.at_or_after(recover));
-        match recovery.phase {
-            Phase::Open => {
-                recovery.duplicates_octets = 0;
-                if recovery.recover.is_some_and(|recover| ack.una.after(recover)) {
-                    recovery.recover = None;
-                }
-                Change::None
+    /// Reductions end when what was outstanding at their beginning is acknowledged.
+    fn leave_if_recovered(&mut self, ack: &Ack<'_>, verdict: &mut Verdict) {
+        let recover = self.recovery.recover;
+        match self.recovery.state {
+            CaState::Open | CaState::Disorder
+                if !ack.sack && recover.is_some_and(|recover| ack.una.after(recover)) =>
+            {
+                self.recovery.recover = None;
             }
-            _ if recovered => {
-                recovery.phase = Phase::Open;
-                recovery.duplicates_octets = 0;
-                recovery.forced = false;
-                Change::Left
+            // Something beyond has to be acknowledged, so that the peer has seen our CWR.
+            CaState::Cwr if recover.is_none_or(|recover| ack.una.after(recover)) => {
+                self.recovery.state = CaState::Open;
             }
-            Phase::Recovery if !ack.sack => {
-                // RFC 6582 §3.2, step 3: a partial acknowledgement says that the next segment is lost as well.
-                let others = ack.acked.saturating_sub(ack.mss);
-                recovery.duplicates_octets = recovery.duplicates_octets.saturating_sub(others);
-                recovery.forced = true;
-                self.mark_first_lost(ack.mss);
-                Change::None
+            CaState::Recovery if recover.is_none_or(|recover| ack.una.at_or_after(recover)) => {
+                self.end_recovery(ack, verdict);
             }
-            Phase::Recovery | Phase::Timeout => Change::None,
+            _ => {}
         }
     }
 
-    fn on_duplicate(&mut self, ack: &Ack) {
-        self.recovery.duplicates = self.recovery.duplicates.saturating_add(1);
-        if ack.sack || self.recovery.phase == Phase::Timeout {
-            return;
+    /// All that was outstanding at the loss is acknowledged.
+    fn end_recovery(&mut self, ack: &Ack<'_>, verdict: &mut Verdict) {
+        let proved = self.recovery.undo.is_proved(&ack.clock);
+        if proved {
+            self.undo(verdict);
         }
-        // No more segments can have arrived than were in flight when the loss was found: a peer that repeats
-        // itself buys nothing.
-        let limit = self.recovery.recover.and_then(|recover| recover.since(ack.una));
-        let limit = limit.filter(|_| self.recovery.phase == Phase::Recovery).unwrap_or(self.outstanding);
-        self.recovery.duplicates_octets = self.recovery.duplicates_octets.saturating_add(ack.mss).min(limit);
+        self.reordering.on_recovered(proved);
+        self.recovery.state = CaState::Open;
+        self.recovery.duplicates = Tally::default();
+        // RFC 6582 §3.2, step 2: without SACK the recovery point stays, lest duplicates of what was sent again
+        // begin another recovery.
+        self.recovery.recover = self.recovery.recover.filter(|_| !ack.sack);
+        verdict.left = true;
     }
 
-    fn finds_loss(&self, ack: &Ack) -> bool {
-        if self.is_empty() {
+    /// Open, Disorder and CWR. Returns whether to look for a beginning of recovery.
+    fn on_ack_in_order(&mut self, ack: &Ack<'_>, verdict: &mut Verdict) -> bool {
+        if !ack.sack {
+            if ack.advances() {
+                self.recovery.duplicates = Tally::default();
+            } else {
+                self.count_duplicate(ack);
+            }
+        }
+        if self.recovery.state <= CaState::Disorder {
+            self.undo_by_duplicates(verdict);
+        }
+        self.find_losses(ack, verdict);
+        true
+    }
+
+    /// Returns whether the state was left, as for nothing.
+    fn on_ack_in_recovery(&mut self, ack: &Ack<'_>, verdict: &mut Verdict) -> bool {
+        if !ack.advances() {
+            self.count_duplicate(ack);
+        } else if self.recovery.undo.is_proved_by_echo(&ack.clock) {
+            // What filled the hole was late, and not sent again: the path reorders more than was thought.
+            self.reordering.on_late(ack.config, ack.prior_una, self.highest_sacked, ack.mss);
+            if self.resent.segments > 0 {
+                self.recovery.hold = true;
+                return false;
+            }
+            self.undo(verdict);
+            self.unmark_lost();
+            self.recovery.state = CaState::Open;
+        }
+        if self.undo_by_duplicates(verdict) {
+            self.recovery.state = CaState::Open;
+        }
+        self.find_losses(ack, verdict);
+        self.recovery.state != CaState::Recovery
+    }
+
+    /// After a timeout. Returns whether the state was left, or a retransmission was lost.
+    fn on_ack_in_loss(&mut self, ack: &Ack<'_>, verdict: &mut Verdict) -> bool {
+        let resent = self.resent;
+        let recovered = self.recovery.recover.is_none_or(|recover| ack.una.at_or_after(recover));
+        let proved = ack.advances() && self.recovery.undo.is_proved(&ack.clock);
+        let original = ack.delivery.original && (ack.sack || !ack.delivery.ambiguous);
+        // RFC 5682 §3.1, step 3 (b): what was sent once, before the timeout, has arrived.
+        if proved || self.recovery.frto && original {
+            self.undo(verdict);
+            verdict.spurious_timeout = !proved;
+            self.unmark_lost();
+            self.leave_loss(ack, verdict);
+        } else if self.go_on_with_frto(ack, recovered) {
+            return false;
+        } else if recovered {
+            self.reordering.on_recovered(false);
+            self.leave_loss(ack, verdict);
+        } else if !ack.sack && ack.advances() {
+            self.recovery.duplicates = Tally::default();
+        }
+        self.find_losses(ack, verdict);
+        self.recovery.state != CaState::Loss || self.resent.octets < resent.octets
+    }
+
+    fn leave_loss(&mut self, ack: &Ack<'_>, verdict: &mut Verdict) {
+        self.recovery.state = CaState::Open;
+        self.recovery.frto = false;
+        self.recovery.forced = false;
+        self.recovery.duplicates = Tally::default();
+        self.recovery.recover = self.recovery.recover.filter(|_| !ack.sack);
+        verdict.left = true;
+    }
+
+    /// RFC 5682 §3.1, steps 2 and 3. Returns whether new text is to be sent in place of what is held for lost.
+    fn go_on_with_frto(&mut self, ack: &Ack<'_>, recovered: bool) -> bool {
+        if !self.recovery.frto {
             return false;
         }
-        if ack.sack {
-            return self.lost > 0 || self.recovery.duplicates >= DUP_THRESH && self.sacked > 0;
+        if self.recovery.recover.is_some_and(|recover| ack.nxt.after(recover)) {
+            // Step 3 (a): something was received out of order, so the loss was real.
+            self.recovery.frto = ack.delivery.sacked.octets == 0 && !ack.duplicate;
+            return false;
         }
-        // RFC 6582 §3.2, step 2: not twice for the same window of text.
-        self.recovery.duplicates >= DUP_THRESH
-            && self.recovery.recover.is_none_or(|recover| ack.una.after(recover))
+        if !ack.advances() || recovered {
+            return false;
+        }
+        // Step 2 (b).
+        self.recovery.recover = Some(ack.nxt);
+        self.recovery.frto = ack.can_send_new;
+        self.recovery.hold = ack.can_send_new;
+        ack.can_send_new
     }
 
-    /// RFC 3168 §6.1.2: the network has marked a segment. Returns whether the window is to be reduced for it.
+    /// RFC 5681 §3.2: without SACK, a duplicate says that one more segment has arrived.
+    fn count_duplicate(&mut self, ack: &Ack<'_>) {
+        if ack.sack || !ack.duplicate || self.recovery.state == CaState::Loss {
+            return;
+        }
+        // H2: no more segments can have arrived than were under way when the loss was found, but for those that
+        // are missing: a peer that repeats itself buys nothing.
+        let in_recovery = self.recovery.state == CaState::Recovery;
+        let recover = self.recovery.recover.filter(|_| in_recovery);
+        let limit = recover.and_then(|recover| recover.since(ack.una)).unwrap_or(self.outstanding.octets);
+        let limit = limit.saturating_sub(self.lost.octets.max(ack.mss));
+        let duplicates = &mut self.recovery.duplicates;
+        if duplicates.octets < limit {
+            duplicates.octets = duplicates.octets.saturating_add(ack.mss).min(limit);
+            duplicates.segments += 1;
+        }
+    }
+
+    /// RFC 6582 §3.2, step 3: without SACK, a partial acknowledgement fills the hole, and takes what had arrived
+    /// behind it out of the count. Returns the octets of which nothing was known.
+    pub(crate) fn take_duplicates(&mut self, acked: u32, mss: u32) -> u32 {
+        let duplicates = &mut self.recovery.duplicates;
+        let new = acked.saturating_sub(duplicates.octets).max(mss.min(acked));
+        let others = acked.saturating_sub(mss);
+        duplicates.octets = duplicates.octets.saturating_sub(others);
+        duplicates.segments = duplicates.segments.min(duplicates.octets.div_ceil(mss.max(1)));
+        new
+    }
+
+    fn find_losses(&mut self, ack: &Ack<'_>, verdict: &mut Verdict) {
+        if ack.sack {
+            if self.rack.has_news {
+                let wnd_us = self.reordering_wnd_us(ack.config, ack.clock.min_rtt_us, ack.srtt_us);
+                verdict.late_until = self.detect_losses(ack.clock.now, wnd_us);
+            }
+            return;
+        }
+        let recovery = &self.recovery;
+        let is_late = match recovery.state {
+            CaState::Recovery => ack.advances(),
+            CaState::Loss => false,
+            // RFC 6582 §3.2, step 2: not twice for the same window of text.
+            _ => {
+                recovery.duplicates.segments >= self.reordering.degree(ack.config)
+                    && recovery.recover.is_none_or(|recover| ack.una.after(recover))
+            }
+        };
+        if is_late {
+            self.mark_first_lost(ack.mss);
+        }
+    }
+
+    /// RACK.reo_wnd in microseconds.
+    fn reordering_wnd_us(&self, config: &Config, min_rtt_us: u32, srtt_us: u32) -> u32 {
+        let proved = self.recovery.state >= CaState::Recovery
+            || self.sacked.segments >= self.reordering.degree(config);
+        self.reordering.wnd_us(proved, min_rtt_us, srtt_us)
+    }
+
+    fn enter_recovery(&mut self, una: SeqNumber, nxt: SeqNumber, verdict: &mut Verdict) {
+        let recovery = &mut self.recovery;
+        recovery.undo.begin(una, self.resent.segments + recovery.probe.resent_segments());
+        // A reduction that is under way already is enough.
+        verdict.reduce = recovery.state != CaState::Cwr;
+        verdict.entered = true;
+        recovery.state = CaState::Recovery;
+        recovery.recover = Some(nxt);
+        recovery.probe = LossProbe::default();
+        recovery.frto = false;
+    }
+
+    /// Nothing is lost: Open, unless something is still out of order. CWR goes on.
+    fn open_or_disorder(&mut self) {
+        let head = self.records.front();
+        let was_resent = head.is_some_and(|head| head.has(Fate::AMBIGUOUS));
+        if !was_resent && self.resent.segments == 0 {
+            self.recovery.undo.on_none_resent();
+        }
+        if self.recovery.state != CaState::Cwr {
+            let out_of_order = self.sacked.octets + self.recovery.duplicates.octets > 0;
+            self.recovery.state = if out_of_order || was_resent { CaState::Disorder } else { CaState::Open };
+        }
+    }
+
+    fn undo(&mut self, verdict: &mut Verdict) {
+        verdict.undo = self.recovery.undo.take().or(verdict.undo);
+        self.rack.has_news = true;
+    }
+
+    fn undo_by_duplicates(&mut self, verdict: &mut Verdict) -> bool {
+        let proved = self.recovery.undo.is_proved_by_duplicates();
+        if proved {
+            self.reordering.on_recovered(true);
+            self.undo(verdict);
+        }
+        proved
+    }
+
+    /// RFC 8985 §6.3: the reordering timer ran out.
+    pub(crate) fn on_reordering_timeout(&mut self, ack: &Ack<'_>) -> Verdict {
+        let mut verdict = Verdict::default();
+        let lost = self.lost;
+        let wnd_us = self.reordering_wnd_us(ack.config, ack.clock.min_rtt_us, ack.srtt_us);
+        self.detect_losses(ack.clock.now, wnd_us);
+        if self.lost != lost && self.recovery.state != CaState::Recovery {
+            self.enter_recovery(ack.una, ack.nxt, &mut verdict);
+        }
+        verdict
+    }
+
+    /// RFC 3168 §6.1.2: the network has marked a segment. Returns whether a reduction begins for it: once in a
+    /// window of text. One that is under way is not taken back any more.
     pub(crate) fn on_marked(&mut self, nxt: SeqNumber) -> bool {
-        let begins =
-            self.recovery.phase == Phase::Open && self.recovery.recover.is_none() && !self.is_empty();
+        self.recovery.undo.forbid();
+        let begins = self.recovery.state < CaState::Cwr;
         if begins {
+            self.recovery.state = CaState::Cwr;
             self.recovery.recover = Some(nxt);
         }
         begins
     }
 
-    /// The retransmission timer ran out, or the path has become narrower: all that is not known to have arrived
-    /// is to be sent again. Returns whether the peer was found to have withdrawn what it had acknowledged
-    /// selectively.
-    pub(crate) fn begin_again(&mut self, nxt: SeqNumber) -> bool {
-        let reneged = self.mark_all_lost();
-        self.recovery = Recovery {
-            phase: Phase::Timeout,
-            recover: Some(nxt),
-            duplicates: 0,
-            duplicates_octets: 0,
-            forced: true,
+    /// The retransmission timer ran out, for the first time in a row if `first`.
+    pub(crate) fn on_timeout(&mut self, timeout: &Timeout<'_>, first: bool) -> TimeoutVerdict {
+        let state = self.recovery.state;
+        let sacked = self.sacked.segments;
+        let reneged = if timeout.sack {
+            // What was sent within the last round trip may well be on its way.
+            let rack = core::mem::take(&mut self.rack);
+            let now = timeout.now;
+            let reneged = self.mark_lost_if(|record: &Record| rack.is_overdue(record.sent_at, 0, now));
+            self.rack = rack;
+            reneged
+        } else {
+            self.mark_lost_if(|_| true)
         };
-        reneged
+        let una = self.records.front().map_or(timeout.nxt, |head| head.seq);
+        let recovery = &mut self.recovery;
+        // Once per window of text.
+        let reduce = state <= CaState::Disorder
+            || recovery.recover.is_none_or(|recover| una.at_or_after(recover))
+            || state == CaState::Loss && first;
+        if reduce {
+            recovery.undo.begin(una, self.resent.segments);
+        }
+        if state <= CaState::Disorder {
+            self.reordering.on_timeout(timeout.config, sacked);
+        }
+        recovery.state = CaState::Loss;
+        recovery.recover = Some(timeout.nxt);
+        recovery.duplicates = Tally::default();
+        recovery.probe = LossProbe::default();
+        recovery.forced = true;
+        recovery.hold = false;
+        // RFC 5682 §2.1, step 1: not after a recovery that was under way.
+        recovery.frto = timeout.config.frto && (state < CaState::Recovery || !first);
+        TimeoutVerdict { reduce, reneged }
     }
+
+    /// The path has become narrower: all that is not known to have arrived is to be sent again.
+    pub(crate) fn begin_again(&mut self, nxt: SeqNumber) {
+        self.mark_lost_if(|_| true);
+        let recovery = &mut self.recovery;
+        recovery.state = CaState::Loss;
+        recovery.recover = Some(nxt);
+        recovery.duplicates = Tally::default();
+        recovery.probe = LossProbe::default();
+        recovery.forced = true;
+        recovery.hold = false;
+        recovery.frto = false;
+    }
+}
+
+/// A retransmission timeout.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timeout<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) now: Instant,
+    pub(crate) nxt: SeqNumber,
+    /// Whether both sides agreed on SACK.
+    pub(crate) sack: bool,
+}
+
+/// What follows from a timeout.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TimeoutVerdict {
+    /// The threshold is to be reduced: it was not yet for this window of text.
+    pub(crate) reduce: bool,
+    /// The peer was found to have withdrawn what it had acknowledged selectively.
+    pub(crate) reneged: bool,
 }
 
 #[cfg(test)]

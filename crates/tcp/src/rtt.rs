@@ -1,4 +1,11 @@
 //! The round-trip time and the retransmission timeout (RFC 6298; RFC 7323 appendix G).
+//!
+//! With timestamps or SACK nearly every ACK measures, many times in a round trip. RFC 6298's weights would then
+//! forget the variation of a path within one window of text. So the margin above the smoothed time follows the
+//! largest mean deviation of each round trip, and shrinks once per round trip only, as on Linux.
+
+use portolan_link::Instant;
+use portolan_wire::SeqNumber;
 
 use crate::Config;
 use crate::numbers::micros_u32;
@@ -6,81 +13,126 @@ use crate::numbers::micros_u32;
 /// Longer measurements count as this: one minute.
 const SAMPLE_MAX_US: u64 = 60_000_000;
 
-/// RFC 7323 appendix G: samples in a window beyond this number are weighted as this number.
-const SAMPLES_MAX: u32 = 16;
+/// The least round trip is that of the last five minutes or so (Linux's `tcp_min_rtt_wlen`); in microseconds, half
+/// of it.
+const MIN_HALF_US: u64 = 150_000_000;
 
-/// Fractional bits of `srtt` and `rttvar`.
-const FRACTION: u32 = 4;
-
-/// The estimate, in sixteenths of a microsecond, so that small weights do not vanish.
+/// The estimate, with fractional bits so that small weights do not vanish.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Rtt {
-    /// 0 before the first measurement.
+    /// Eighths of a microsecond; 0 before the first measurement.
     srtt: u32,
-    rttvar: u32,
-    /// Before backoff, in microseconds.
-    rto_us: u32,
+    /// The mean deviation, in quarters of a microsecond.
+    mdev: u32,
+    /// RFC 6298's 4 * RTTVAR in microseconds, and not less than the least margin. Before the first measurement,
+    /// the RTO.
+    margin_us: u32,
     /// `u32::MAX` before the first measurement.
     min_us: u32,
 }
 
+/// What belongs to the round trip that is under way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct RttRound {
+    /// It ends when this is acknowledged; `None` before the first measurement.
+    end: Option<SeqNumber>,
+    /// The largest margin that it called for, in microseconds.
+    most_us: u32,
+    /// The least round trip since `min_since`, in microseconds.
+    min_us: u32,
+    min_since: Instant,
+}
+
 impl Rtt {
     pub(crate) fn new(config: &Config) -> Rtt {
-        Rtt { srtt: 0, rttvar: 0, rto_us: config.rto_initial_us, min_us: u32::MAX }
+        Rtt { srtt: 0, mdev: 0, margin_us: config.rto_initial_us, min_us: u32::MAX }
     }
 
-    /// Takes in a measurement. `outstanding_segments` is FlightSize in segments: with an ACK for every second
-    /// segment, that many halves are the samples to come in one round trip, and each gets its share of the
-    /// weight.
-    pub(crate) fn sample(&mut self, config: &Config, sample_us: u64, outstanding_segments: u32) {
+    /// Takes in a measurement; SND.UNA and SND.NXT are `una` and `nxt`.
+    pub(crate) fn sample(
+        &mut self,
+        config: &Config,
+        round: &mut RttRound,
+        sample_us: u64,
+        (una, nxt): (SeqNumber, SeqNumber),
+    ) {
         let sample_us = micros_u32(sample_us.clamp(1, SAMPLE_MAX_US));
-        self.min_us = self.min_us.min(sample_us);
-        let sample = sample_us << FRACTION;
         if self.srtt == 0 {
             // RFC 6298 §2.2.
-            self.srtt = sample;
-            self.rttvar = sample / 2;
-        } else {
-            // RFC 6298 §2.3, alpha = 1/8 and beta = 1/4.
-            let samples = outstanding_segments.div_ceil(2).clamp(1, SAMPLES_MAX);
-            self.rttvar = toward(self.rttvar, self.srtt.abs_diff(sample), 4 * samples);
-            self.srtt = toward(self.srtt, sample, 8 * samples).max(1);
+            self.srtt = sample_us << 3;
+            self.mdev = sample_us << 1;
+            self.margin_us = self.mdev.max(config.rto_min_us);
+            return;
         }
-        let margin = (self.rttvar >> FRACTION).saturating_mul(planted!(5, 0, 4)).max(config.rto_min_us);
-        self.rto_us = self.srtt_us().saturating_add(margin).min(config.rto_max_us);
+        self.deviate(sample_us);
+        round.most_us = round.most_us.max(self.mdev).max(config.rto_min_us);
+        self.margin_us = self.margin_us.max(round.most_us);
+        if round.end.is_none_or(|end| una.after(end)) {
+            if round.end.is_some() {
+                self.margin_us -= (self.margin_us - round.most_us) / 4;
+            }
+            (round.end, round.most_us) = (Some(nxt), config.rto_min_us);
+        }
+    }
+
+    /// RFC 6298 §2.3, alpha = 1/8 and beta = 1/4.
+    fn deviate(&mut self, sample_us: u32) {
+        let srtt_us = self.srtt >> 3;
+        let error_us = sample_us.abs_diff(srtt_us);
+        let mean_us = self.mdev >> 2;
+        if error_us <= mean_us {
+            self.mdev -= mean_us - error_us;
+        } else if sample_us < srtt_us {
+            // A sudden drop is not a reason to wait for longer.
+            self.mdev += (error_us - mean_us) >> 3;
+        } else {
+            self.mdev += error_us - mean_us;
+        }
+        self.srtt = if sample_us > srtt_us { self.srtt + error_us } else { (self.srtt - error_us).max(8) };
+    }
+
+    /// Takes in the latest measurement for the least one, which is what the path takes without queues.
+    pub(crate) fn sample_min(&mut self, round: &mut RttRound, sample_us: u64, now: Instant) {
+        let sample_us = micros_u32(sample_us.clamp(1, SAMPLE_MAX_US));
+        if sample_us <= self.min_us || round.min_us == 0 {
+            self.min_us = self.min_us.min(sample_us);
+            (round.min_us, round.min_since) = (sample_us, now);
+            return;
+        }
+        round.min_us = round.min_us.min(sample_us);
+        if now.micros_since(round.min_since) > MIN_HALF_US {
+            self.min_us = round.min_us;
+            (round.min_us, round.min_since) = (sample_us, now);
+        }
     }
 
     /// RFC 6298 §5.7: with a SYN lost and nothing measured, text is sent with a timeout of 3 seconds.
     pub(crate) fn on_syn_lost(&mut self, config: &Config) {
         if self.srtt == 0 {
-            self.rto_us = self.rto_us.max(3_000_000).min(config.rto_max_us);
+            self.margin_us = self.margin_us.max(3_000_000).min(config.rto_max_us);
         }
     }
 
     /// The timeout after `backoffs` timeouts in a row (RFC 6298 §5.5).
     pub(crate) fn rto_us(&self, config: &Config, backoffs: u8) -> u32 {
-        let doubled = u64::from(self.rto_us) << planted!(4, 0, backoffs.min(31));
+        let rto_us = self.srtt_us().saturating_add(planted!(5, 0, self.margin_us)).min(config.rto_max_us);
+        let doubled = u64::from(rto_us) << planted!(4, 0, backoffs.min(31));
         micros_u32(planted!(6, doubled, doubled.min(u64::from(config.rto_max_us))))
     }
 
     pub(crate) fn srtt_us(&self) -> u32 {
-        self.srtt >> FRACTION
+        self.srtt >> 3
     }
 
+    /// RFC 6298's RTTVAR.
     pub(crate) fn rttvar_us(&self) -> u32 {
-        self.rttvar >> FRACTION
+        self.mdev >> 2
     }
 
     /// 0 before the first measurement.
     pub(crate) fn min_us(&self) -> u32 {
         if self.min_us == u32::MAX { 0 } else { self.min_us }
     }
-}
-
-/// `value` moved toward `target` by one part in `parts` of the difference.
-fn toward(value: u32, target: u32, parts: u32) -> u32 {
-    let step = value.abs_diff(target) / parts;
-    if target > value { value + step } else { value - step }
 }
 
 #[cfg(test)]

@@ -29,6 +29,18 @@ pub struct TcpStats {
     pub reno_recoveries: u64,
     /// Losses found by SACK.
     pub sack_recoveries: u64,
+    /// Tail loss probes sent.
+    pub loss_probes: u64,
+    /// Losses that a tail loss probe repaired.
+    pub loss_probe_recoveries: u64,
+    /// Timeouts found to have been for nothing (F-RTO).
+    pub spurious_timeouts: u64,
+    /// Reductions of a window that were taken back.
+    pub reductions_undone: u64,
+    /// Duplicates that peers reported (D-SACK).
+    pub dsacks_received: u64,
+    /// Duplicates reported to peers (D-SACK).
+    pub dsacks_sent: u64,
     /// Segments discarded for an old timestamp.
     pub paws_rejected: u64,
     /// Challenge ACKs sent (RFC 5961).

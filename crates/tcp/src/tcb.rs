@@ -309,14 +309,34 @@ impl Tcb {
 
     /// Octets known to have been delivered to the peer so far.
     pub(crate) fn delivered(&self, slabs: &Slabs) -> u64 {
-        let later =
-            slabs.flight(self.flight).map_or(0, |flight| flight.sacked + flight.recovery.duplicates_octets);
+        let later = slabs
+            .flight(self.flight)
+            .map_or(0, |flight| flight.sacked.octets.saturating_add(flight.recovery.duplicates.octets));
         self.counters.bytes_acked + u64::from(later)
     }
 
     /// Whether the application, and not the path, limits what is in flight.
     pub(crate) fn is_app_limited(&self, slabs: &Slabs) -> bool {
         slabs.flight(self.flight).is_some_and(|flight| flight.rate.is_app_limited())
+    }
+
+    /// Whether the window is being reduced in proportion to what arrives (RFC 9937).
+    pub(crate) fn is_reducing(&self, slabs: &Slabs) -> bool {
+        slabs.flight(self.flight).is_some_and(|flight| flight.recovery.is_reducing())
+    }
+
+    fn has_own_recovery(&self, slabs: &Slabs) -> bool {
+        slabs.congestion(self.cc.slot).is_some_and(|record| record.controller.get().has_own_recovery())
+    }
+
+    /// The congestion window in octets, as it limits what is sent now.
+    pub(crate) fn cwnd(&self, slabs: &Slabs) -> u32 {
+        match slabs.flight(self.flight) {
+            Some(flight) if flight.recovery.is_reducing() && !self.has_own_recovery(slabs) => {
+                flight.recovery.prr.cwnd
+            }
+            _ => self.cc.window(),
+        }
     }
 
     /// The RTO with backoff, in microseconds.

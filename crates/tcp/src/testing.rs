@@ -96,11 +96,11 @@ pub(crate) struct Rig {
     pub(crate) read: u64,
 }
 
-/// Linux's defaults without timestamps, so that segments are short to write, and with windows that are easy to
+/// Linux's defaults without timestamps, so that segments are short to write, without loss probes, and with windows that are easy to
 /// foretell.
 pub(crate) fn plain() -> Config {
     let congestion = CongestionAlgorithm::NewReno;
-    Config { timestamps: false, quick_acks: 0, congestion, ..Config::default() }
+    Config { timestamps: false, loss_probes: false, quick_acks: 0, congestion, ..Config::default() }
 }
 
 impl Rig {

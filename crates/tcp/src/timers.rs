@@ -5,14 +5,26 @@
 
 use portolan_link::Instant;
 
+/// What the timer for outstanding text will do; see `alarm.rs`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Alarm {
+    /// RFC 6298 §5: hold all for lost.
+    #[default]
+    Retransmit,
+    /// RFC 8985 §7: send a probe.
+    Probe,
+    /// RFC 8985 §6.3: hold for lost what was only late until now.
+    Reorder,
+}
+
 /// Three deadlines; `Instant::MAX` is one that never comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Timers {
-    /// Retransmission, or the next window probe: never both, since one needs octets in flight and the other none.
+    /// What [`Alarm`] says, or the next window probe: never both, since one needs octets in flight and the other none.
     pub(crate) retransmit: Instant,
     /// An ACK that waits for company.
     pub(crate) ack: Instant,
-    /// Keepalive, the end of FIN-WAIT-2 or TIME-WAIT, and giving memory back.
+    /// Keepalive, the end of FIN-WAIT-2 or TIME-WAIT, giving memory back, and before that the next paced text.
     pub(crate) idle: Instant,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Here they are typed; [`super::sockopt`] has them in Linux's numbers and octets.
 
-use portolan_tcp::{FastOpenKnob, FinWait2, OptionFlags, Signals, SocketOptions};
+use portolan_tcp::{CongestionAlgorithm, FastOpenKnob, FinWait2, OptionFlags, Signals, SocketOptions};
 
 use crate::fast_open::FastOpenKeys;
 use crate::socket::{Flags, Kind};
@@ -70,6 +70,10 @@ pub enum SocketOption {
     WindowClamp(u32),
     /// TCP_MAXSEG in octets; 0 is no limit.
     MaxSegment(u16),
+    /// TCP_CONGESTION, by the number that the name has on this host ([`CongestionAlgorithm::by_name`]).
+    Congestion(CongestionAlgorithm),
+    /// SO_MAX_PACING_RATE in octets per second; `None` is no limit.
+    MaxPacingRate(Option<u64>),
     /// TCP_FASTOPEN: how many Fast Opens may be pending at a listener; 0 is off.
     FastOpen(u32),
     /// TCP_FASTOPEN_KEY: the keys of a listener's cookies.
@@ -271,6 +275,8 @@ fn change(options: &mut SocketOptions, option: SocketOption) -> Result<(), Socke
             common.flags |= OptionFlags::RECV_BUFFER_LOCKED;
         }
         SocketOption::ReceiveLowWater(octets) => seldom.receive_low_water = octets.max(1),
+        SocketOption::Congestion(algorithm) => common.congestion = algorithm,
+        SocketOption::MaxPacingRate(rate) => seldom.max_pacing_rate = rate.map_or(0, |rate| rate.max(1)),
         SocketOption::UserTimeout(millis) => common.user_timeout_ms = millis,
         SocketOption::NotsentLowWater(octets) => seldom.notsent_low_water = octets,
         SocketOption::WindowClamp(0) => seldom.window_clamp = 0,

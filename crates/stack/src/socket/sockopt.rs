@@ -8,7 +8,7 @@
 use alloc::vec::Vec;
 
 use portolan_link::Instant;
-use portolan_tcp::{CongestionAlgorithm, FinWait2, OptionFlags, SocketOptions};
+use portolan_tcp::{FinWait2, OptionFlags, SocketOptions};
 use portolan_wire::{Family, protocol};
 
 use crate::fast_open::FastOpenKeys;
@@ -16,6 +16,7 @@ use crate::socket::{Flags, Kind};
 use crate::stack::Stack;
 use crate::{LinkId, SocketError, SocketId, SocketOption};
 
+mod congestion;
 pub(crate) mod number;
 pub(crate) mod remembered;
 mod tcp_info;
@@ -175,7 +176,14 @@ impl Stack {
             so::SNDTIMEO | so::SNDTIMEO_NEW => return self.set_time(id, so::SNDTIMEO, value),
             so::MAX_PACING_RATE => {
                 // Octets per second: an unsigned long, or an unsigned int.
-                let rate = long_at(value, 0).unwrap_or_else(|_| i64::from(octets));
+                let rate = match long_at(value, 0) {
+                    Ok(rate) => Some(rate.cast_unsigned()).filter(|rate| *rate != u64::MAX),
+                    Err(_) => Some(octets.into()).filter(|rate| *rate != u64::from(u32::MAX)),
+                };
+                if is_tcp {
+                    return self.set_option(now, id, SocketOption::MaxPacingRate(rate));
+                }
+                let rate = rate.map_or(-1, u64::cast_signed);
                 self.socket_mut(id)?.remembered.set(SOL_SOCKET, name, rate);
                 return Ok(());
             }
@@ -246,6 +254,10 @@ impl Stack {
                 let micros = socket.remembered.get(SOL_SOCKET, old).unwrap_or(0);
                 return Ok([micros / 1_000_000, micros % 1_000_000].map(i64::to_ne_bytes).concat());
             }
+            so::MAX_PACING_RATE if is_tcp => {
+                let rate = self.present_tcp_options(id)?.seldom.max_pacing_rate;
+                return Ok(if rate == 0 { u64::MAX } else { rate }.to_ne_bytes().to_vec());
+            }
             so::MAX_PACING_RATE => return Ok(kept(-1).to_ne_bytes().to_vec()),
             so::BINDTODEVICE => {
                 let link = if socket.device == 0 { None } else { self.link_name(LinkId(socket.device)) };
@@ -305,7 +317,7 @@ impl Stack {
             tcp::CONGESTION if value.is_empty() => return Err(SocketError::InvalidArgument),
             tcp::CONGESTION => {
                 let name = text(value.get(..CONGESTION_NAME_MAX - 1).unwrap_or(value));
-                return congestion_control(name).map(|_| ()).ok_or(SocketError::NoSuchName);
+                return self.set_congestion(now, id, name);
             }
             tcp::FASTOPEN_KEY => {
                 let keys = FastOpenKeys::read(value).ok_or(SocketError::InvalidArgument)?;
@@ -384,7 +396,8 @@ impl Stack {
                 }
                 _ => 1,
             },
-            tcp::CONGESTION => return Ok(congestion_name(config.congestion).to_vec()),
+            tcp::CONGESTION => return self.congestion_name(id),
+            tcp::CC_INFO => return self.cc_info(id),
             tcp::INFO => return self.tcp_info(id),
             tcp::DEFER_ACCEPT => kept(0).unwrap_or(i32::MAX),
             tcp::FASTOPEN => to_int(self.opening_of(id.index).fast_open_backlog),
@@ -456,22 +469,6 @@ impl Stack {
             }
             _ => return self.recall(id, level, name),
         }))
-    }
-}
-
-/// The algorithm of this name, as TCP_CONGESTION has it.
-fn congestion_control(name: &[u8]) -> Option<CongestionAlgorithm> {
-    match name {
-        b"reno" => Some(CongestionAlgorithm::NewReno),
-        _ => None,
-    }
-}
-
-/// The name, padded as TCP_CONGESTION gives it.
-fn congestion_name(algorithm: CongestionAlgorithm) -> [u8; CONGESTION_NAME_MAX] {
-    match algorithm {
-        CongestionAlgorithm::NewReno => *b"reno\0\0\0\0\0\0\0\0\0\0\0\0",
-        _ => [0; CONGESTION_NAME_MAX],
     }
 }
 

@@ -109,7 +109,7 @@ fn g4_tiny_segments_with_selective_acknowledgements() {
         let start = peer.ack;
         let mut have: Vec<Option<u8>> = vec![None; text.len()];
         let (mut written, mut next) = (0, 0);
-        for _ in 0..4_000 {
+        for _ in 0..8_000 {
             written += arena.pair.write(B, socket, &text[written..]).unwrap_or(0);
             for heard in arena.hear() {
                 assert!(heard.text.len() <= 64, "{} octets", heard.text.len());
@@ -174,7 +174,7 @@ fn g8_reports_do_not_split_the_records_without_end() {
     }
     arena.turn();
     let info = arena.victim().info(socket).unwrap();
-    assert!(info.sacked > 0 && info.sacked <= 10_000, "{} records of what was reported", info.sacked);
+    assert_eq!(info.sacked, 0, "octets are no segments");
     arena.victim().check().unwrap();
 }
 

@@ -17,6 +17,8 @@ pub enum CongestionAlgorithm {
     Cubic,
     /// RFC 8257; `dctcp`.
     Dctcp,
+    /// draft-ietf-ccwg-bbr, version 3; `bbr`.
+    Bbr,
     /// The host's [`UserAlgorithm`] of this number.
     User(u8),
     /// One that was given to this connection alone; its name is its own.
@@ -25,8 +27,12 @@ pub enum CongestionAlgorithm {
 
 impl CongestionAlgorithm {
     /// The algorithms that every host has.
-    pub const BUILT_IN: [CongestionAlgorithm; 3] =
-        [CongestionAlgorithm::Cubic, CongestionAlgorithm::NewReno, CongestionAlgorithm::Dctcp];
+    pub const BUILT_IN: [CongestionAlgorithm; 4] = [
+        CongestionAlgorithm::Cubic,
+        CongestionAlgorithm::NewReno,
+        CongestionAlgorithm::Bbr,
+        CongestionAlgorithm::Dctcp,
+    ];
 
     /// The algorithm of this name on a host with these knobs; `None` if there is none.
     #[must_use]
@@ -53,6 +59,7 @@ impl CongestionAlgorithm {
             CongestionAlgorithm::NewReno => "reno",
             CongestionAlgorithm::Cubic => "cubic",
             CongestionAlgorithm::Dctcp => "dctcp",
+            CongestionAlgorithm::Bbr => "bbr",
             CongestionAlgorithm::User(number) => {
                 config.user_congestion.get(usize::from(number)).map_or("custom", |user| user.name)
             }

@@ -4,7 +4,8 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use super::usage::Usage;
-use super::{CcContext, CcInfo, CongestionAlgorithm, CongestionControl, Cubic, Dctcp, NewReno};
+use super::{Bbr, CcContext, CcInfo, CongestionAlgorithm, CongestionControl, Cubic, Dctcp, NewReno};
+use crate::pacing::Pacing;
 use crate::slab::{Reuse, Slot};
 use crate::tcb::Tcb;
 use crate::{Config, Context};
@@ -40,11 +41,11 @@ impl Congestion {
 }
 
 /// A controller, by value where it is small.
-#[expect(clippy::large_enum_variant, reason = "CUBIC is what nearly every connection has")]
 pub(crate) enum Controller {
     NewReno(NewReno),
     Cubic(Cubic),
     Dctcp(Dctcp),
+    Bbr(Box<Bbr>),
     Custom(Box<dyn CongestionControl>),
 }
 
@@ -53,6 +54,7 @@ impl Controller {
         match algorithm {
             CongestionAlgorithm::NewReno => Controller::NewReno(NewReno::new(cwnd, ssthresh)),
             CongestionAlgorithm::Dctcp => Controller::Dctcp(Dctcp::new(cwnd, ssthresh)),
+            CongestionAlgorithm::Bbr => Controller::Bbr(Box::new(Bbr::new(cwnd))),
             CongestionAlgorithm::User(number) => match config.user_congestion.get(usize::from(number)) {
                 Some(user) => Controller::Custom((user.new)(cwnd, ssthresh)),
                 None => Controller::Cubic(Cubic::new(cwnd, ssthresh)),
@@ -68,6 +70,7 @@ impl Controller {
             Controller::NewReno(reno) => reno,
             Controller::Cubic(cubic) => cubic,
             Controller::Dctcp(dctcp) => dctcp,
+            Controller::Bbr(bbr) => bbr.as_ref(),
             Controller::Custom(custom) => custom.as_ref(),
         }
     }
@@ -77,6 +80,7 @@ impl Controller {
             Controller::NewReno(reno) => reno,
             Controller::Cubic(cubic) => cubic,
             Controller::Dctcp(dctcp) => dctcp,
+            Controller::Bbr(bbr) => bbr.as_mut(),
             Controller::Custom(custom) => custom.as_mut(),
         }
     }
@@ -88,6 +92,7 @@ impl fmt::Debug for Controller {
             Controller::NewReno(reno) => reno.fmt(f),
             Controller::Cubic(cubic) => cubic.fmt(f),
             Controller::Dctcp(dctcp) => dctcp.fmt(f),
+            Controller::Bbr(bbr) => bbr.fmt(f),
             Controller::Custom(custom) => write!(f, "{} {{ cwnd: {} }}", custom.name(), custom.window()),
         }
     }
@@ -98,6 +103,7 @@ impl fmt::Debug for Controller {
 pub(crate) struct Record {
     pub(crate) controller: Controller,
     pub(crate) usage: Usage,
+    pub(crate) pacing: Pacing,
 }
 
 impl Record {
@@ -109,7 +115,11 @@ impl Record {
 
 impl Default for Record {
     fn default() -> Record {
-        Record { controller: Controller::NewReno(NewReno::new(0, u32::MAX)), usage: Usage::NONE }
+        Record {
+            controller: Controller::NewReno(NewReno::new(0, u32::MAX)),
+            usage: Usage::NONE,
+            pacing: Pacing::IDLE,
+        }
     }
 }
 
@@ -121,6 +131,7 @@ impl Reuse for Record {
     fn heap_octets(&self) -> usize {
         match &self.controller {
             Controller::NewReno(_) | Controller::Cubic(_) | Controller::Dctcp(_) => 0,
+            Controller::Bbr(bbr) => size_of_val(bbr.as_ref()),
             Controller::Custom(custom) => size_of_val(custom.as_ref()),
         }
     }

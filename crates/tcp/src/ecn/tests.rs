@@ -116,10 +116,10 @@ fn h5_a_peer_that_always_echoes_leaves_a_window_to_send_with() {
         let nxt = rig.tcb.snd.nxt.since(SeqNumber(crate::testing::ISS)).unwrap();
         windows += 1;
         while una < nxt {
-            let before = rig.info().cwnd;
+            let before = rig.info().ssthresh;
             una = nxt.min(una + 500);
             rig.gets(&std::format!("E. 1:1(0) ack {una} win 60000"));
-            reductions += u32::from(rig.info().cwnd < before);
+            reductions += u32::from(rig.info().ssthresh < before);
             assert!(rig.info().cwnd >= 2_000, "{}", rig.info().cwnd);
             if una == nxt {
                 break;

@@ -21,6 +21,7 @@ impl Tcb {
         if self.is_acceptable(segment) || self.is_simultaneous_syn_ack(segment) || segment.has(Flags::SYN) {
             return Ok(());
         }
+        self.note_old(cx, segment.seq, segment.end());
         Err(Discard::new(DropReason::OutOfWindow, answer_to_unacceptable(segment)))
     }
 

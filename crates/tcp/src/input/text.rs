@@ -44,6 +44,7 @@ impl Tcb {
             return Err(Discard::new(DropReason::UnwantedText, Reply::Nothing));
         }
         let first = segment.seq + u32::from(segment.has(Flags::SYN));
+        self.note_old(cx, first, segment.end());
         let seq = self.trim_to_window(cx, first, text);
         if text.is_empty() {
             // RFC 9293 §3.10.7.4: what was acknowledged before is acknowledged again, or the peer would never
@@ -118,6 +119,11 @@ impl Tcb {
         let charge_max = self.reassembly_charge_max(cx.slabs);
         let Some(queues) = cx.slabs.queues_mut(self.queues) else { return Ok(()) };
         let mut next = seq;
+        let end = seq + to_u32(text.len());
+        if let Some((start, end)) = queues.receive.later.overlap(seq, end) {
+            self.note_duplicate(cx, start, end);
+        }
+        let Some(queues) = cx.slabs.queues_mut(self.queues) else { return Ok(()) };
         let mut kept = false;
         let mut no_room = false;
         while let Some(chunk) = text.pop_front() {

@@ -5,6 +5,7 @@ use portolan_wire::tcp::Flags;
 
 use super::{Blocked, Run};
 use crate::congestion::Sent;
+use crate::flight::Sending;
 use crate::numbers::to_u16;
 use crate::tcb::{Marks, Tcb};
 use crate::{Context, OptionFlags, SegmentPlan};
@@ -28,6 +29,9 @@ impl Tcb {
         let room = self.congestion_room(cx.slabs);
         if flight.is_some_and(|flight| flight.is_full()) || in_flight > 0 && room < wanted.min(full) {
             return Err(Blocked::Congestion);
+        }
+        if self.is_paced_out(cx) {
+            return Err(Blocked::Pacing);
         }
         let most = self.plan_max(cx, full, budget).min(room.max(full));
         let len = wanted.min(most);
@@ -94,16 +98,44 @@ impl Tcb {
         let mut plan = self.plan(cx, run.seq, text_flags(got, last, fin));
         plan.text_len = got;
         plan.gso_size = if got > full { to_u16(full) } else { 0 };
-        let delivered = self.delivered(cx.slabs);
+        let sending = self.sending(cx, Run { seq: run.seq, len }, full);
+        let flight = cx.slabs.flight_or_new(&mut self.flight);
+        flight.on_sent(&sending, fin);
         self.mark_new_text(&mut plan);
-        cx.slabs.flight_or_new(&mut self.flight).on_sent(run.seq, len, cx.now, delivered);
         self.snd.nxt += len;
+        self.after_sent(cx, len, outstanding == 0);
         self.sent_at = cx.now;
+        self.pace(cx, len);
         self.marks.remove(Marks::OVERRIDE | Marks::PROBE_DUE);
         let app_limited = self.is_app_limited(cx.slabs);
         let sent = Sent { text_len: got, retransmission: false, app_limited };
         self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_transmit(cc_cx, &sent));
         Some(plan)
+    }
+
+    /// `len` octets of new text were sent; `first` if nothing was outstanding before.
+    fn after_sent(&mut self, cx: &mut Context<'_>, len: u32, first: bool) {
+        let nxt = self.snd.nxt;
+        let Some(flight) = cx.slabs.flight_mut(self.flight) else { return };
+        flight.recovery.prr.on_sent(len);
+        if flight.recovery.probe.due {
+            flight.recovery.probe.on_sent(nxt, false);
+            self.set_alarm_on_probe(cx);
+        } else {
+            self.set_alarm_on_sent(cx, first);
+        }
+    }
+
+    /// A run that is sent now in segments of `full` octets, for the flight records.
+    pub(super) fn sending(&self, cx: &Context<'_>, run: Run, full: u32) -> Sending {
+        let (seq, len) = (run.seq, run.len);
+        let (mss, delivered) = (to_u16(full), self.delivered(cx.slabs));
+        Sending { seq, len, mss, now: cx.now, delivered }
+    }
+
+    /// Whether there is new text, or our FIN, that the peer's window takes.
+    pub(crate) fn new_text_fits(&self) -> bool {
+        (self.unsent() > 0 || self.fin_is_due()) && self.window_from(self.snd.nxt) > 0
     }
 
     /// RFC 5681 §4.1: after an RTO without sending, the window says nothing about the path any more.

@@ -44,15 +44,16 @@ impl Tcb {
         timestamps + sack
     }
 
+    /// RFC 2018 §4; RFC 2883 §4: a duplicate stands before all else.
     fn sack_blocks(&self, slabs: &Slabs) -> SackBlocks {
-        let Some(queues) = slabs.queues(self.queues).filter(|queues| !queues.receive.later.is_empty()) else {
+        let Some(queues) = slabs.queues(self.queues).filter(|_| self.has(Marks::SACK)) else {
             return SackBlocks::new();
         };
-        if !self.has(Marks::SACK) {
-            return SackBlocks::new();
-        }
         // 40 octets hold four blocks, or three beside timestamps.
-        queues.receive.later.sack_blocks(if self.has(Marks::TIMESTAMPS) { 3 } else { 4 })
+        let most = if self.has(Marks::TIMESTAMPS) { 3 } else { 4 };
+        let Some(duplicate) = queues.duplicate else { return queues.receive.later.sack_blocks(most) };
+        let others = queues.receive.later.sack_blocks(most - 1);
+        core::iter::once(duplicate).chain(others.iter()).collect()
     }
 }
 

@@ -6,8 +6,11 @@ use portolan_link::{Chunks, Instant};
 use super::Run;
 use super::data::text_flags;
 use crate::congestion::Sent;
+use crate::flight::{AckClock, Delivery, Flight, Sending};
 use crate::numbers::to_u16;
-use crate::tcb::Tcb;
+use crate::recovery::Timeout;
+use crate::tcb::{Marks, Tcb};
+use crate::timers::Alarm;
 use crate::{Context, SegmentPlan};
 
 impl Tcb {
@@ -15,6 +18,9 @@ impl Tcb {
     pub(super) fn decide_resend(&self, cx: &Context<'_>, budget: u32) -> Option<Run> {
         let flight = cx.slabs.flight(self.flight)?;
         let record = flight.next_to_resend()?;
+        if flight.recovery.holds_resend(self.snd.nxt, self.decide_text(cx, budget).is_ok()) {
+            return None;
+        }
         let full = u32::from(self.full_text_now(cx));
         // RFC 6675 §5, step 4.3: the first one goes whatever the window says; so does one when nothing else is in
         // the network.
@@ -36,6 +42,12 @@ impl Tcb {
         let len = record.len.min(most);
         let whole = if len < record.len && len > full { len - len % full } else { len };
         Some(Run { seq: record.seq, len: whole })
+    }
+
+    /// Whether pacing allows it, which holds back all but the first retransmission.
+    pub(super) fn may_resend_now(&self, cx: &Context<'_>) -> bool {
+        let forced = cx.slabs.flight(self.flight).is_some_and(|flight| flight.recovery.forced);
+        forced || !self.is_paced_out(cx)
     }
 
     pub(super) fn plan_resend(
@@ -62,16 +74,29 @@ impl Tcb {
         plan.text_len = got;
         plan.gso_size = if got > full { to_u16(full) } else { 0 };
         plan.retransmission = true;
-        let delivered = self.delivered(cx.slabs);
-        if let Some(flight) = cx.slabs.flight_mut(self.flight) {
-            flight.on_resent(run.seq, len, cx.now, delivered);
-            flight.recovery.forced = false;
-        }
+        let sending = self.sending(cx, Run { seq: run.seq, len }, full);
         self.sent_at = cx.now;
+        self.after_resent(cx, &sending, fin);
+        self.pace(cx, len);
         let app_limited = self.is_app_limited(cx.slabs);
         let sent = Sent { text_len: got, retransmission: true, app_limited };
         self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_transmit(cc_cx, &sent));
         Some(plan)
+    }
+
+    /// `sending` was sent again.
+    fn after_resent(&mut self, cx: &mut Context<'_>, sending: &Sending, fin: bool) {
+        let (una, nxt) = (self.snd.una, self.snd.nxt);
+        let Some(flight) = cx.slabs.flight_mut(self.flight) else { return };
+        flight.on_resent(sending, fin);
+        flight.recovery.prr.on_sent(sending.len);
+        if flight.recovery.probe.due {
+            flight.recovery.probe.on_sent(nxt, true);
+            self.set_alarm_on_probe(cx);
+        } else {
+            flight.recovery.on_resent(cx.now, sending.segments(fin));
+            self.set_alarm_on_resent(cx, sending.seq == una);
+        }
     }
 
     /// RFC 6298 §5: the retransmission timer ran out.
@@ -82,23 +107,54 @@ impl Tcb {
         // MUST-37, SHLD-17: a peer that holds its window shut but answers is not dead, though text may have been in
         // flight when it shut.
         let answers = self.snd.wnd == 0
-            && !self.has(crate::tcb::Marks::ORPHAN)
+            && !self.has(Marks::ORPHAN)
             && !self.silent_for(cx.now, 2 * u64::from(cx.config.rto_max_us));
         if !answers || first {
             self.retries = self.retries.saturating_add(1);
         }
         // RFC 6298 §5.5, RFC 9293 MUST-19.
         self.backoffs = self.backoffs.saturating_add(1);
-        let reneged = match cx.slabs.flight_mut(self.flight) {
-            Some(flight) => flight.begin_again(self.snd.nxt),
-            None => false,
-        };
-        cx.stats.sack_reneges += u64::from(reneged);
+        let timeout =
+            Timeout { config: cx.config, now: cx.now, nxt: self.snd.nxt, sack: self.has(Marks::SACK) };
+        let Some(flight) = cx.slabs.flight_mut(self.flight) else { return };
+        let verdict = flight.on_timeout(&timeout, first);
+        cx.stats.sack_reneges += u64::from(verdict.reneged);
+        if verdict.reduce {
+            let prior = self.prior();
+            if let Some(flight) = cx.slabs.flight_mut(self.flight) {
+                flight.recovery.undo.remember(prior);
+            }
+        }
         let in_flight = self.in_flight(cx.slabs);
-        self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_timeout(cc_cx, first));
+        self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_timeout(cc_cx, verdict.reduce));
+        self.set_alarm(cx, Alarm::Retransmit, self.retransmit_deadline(cx));
         self.announce_reduction();
-        self.timers.retransmit = cx.now.plus_micros(self.rto_us(cx));
         self.trace(cx, crate::TraceEvent::Timeout { backoffs: self.backoffs });
+    }
+
+    /// RFC 8985 §6.3: the reordering timer ran out.
+    pub(crate) fn on_reordering_timeout(&mut self, cx: &mut Context<'_>) {
+        let before = self.before(cx);
+        let clock = AckClock { now: cx.now, min_rtt_us: self.rtt.min_us(), echo_ms: None };
+        let ack = self.ack_for_recovery(cx, &before, clock, Delivery::default(), false, false);
+        let Some(flight) = cx.slabs.flight_mut(self.flight) else { return };
+        let verdict = flight.on_reordering_timeout(&ack);
+        self.apply_verdict(cx, &before, &verdict);
+        if verdict.entered {
+            self.reduce_in_proportion(cx, u32::from(self.full_text(cx)), false);
+        }
+        self.set_retransmit_alarm(cx);
+    }
+
+    /// RFC 6069 §4: after a timeout a router says that it has no way to the peer, so that what was sent again did
+    /// not get lost by congestion, and waiting twice as long is of no use.
+    pub(crate) fn revert_backoff(&mut self, cx: &mut Context<'_>) {
+        if self.retries == 0 || self.backoffs == 0 || self.outstanding() == 0 || self.has(Marks::PERSIST) {
+            return;
+        }
+        self.backoffs -= 1;
+        let since = cx.slabs.flight(self.flight).and_then(Flight::head_sent_at).unwrap_or(cx.now);
+        self.set_alarm(cx, Alarm::Retransmit, since.plus_micros(self.rto_us(cx)).max(cx.now));
     }
 
     /// RFC 6298 §5.1: whenever something is outstanding, the timer is running.

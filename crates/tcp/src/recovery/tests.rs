@@ -1,5 +1,5 @@
-use crate::State;
 use crate::testing::Rig;
+use crate::{CaState, State};
 
 /// Ten segments under way.
 fn ten(mut rig: Rig) -> Rig {
@@ -20,12 +20,12 @@ fn sack_sends_again_exactly_what_is_missing() {
     rig.gets(". 1:1(0) ack 1 <sack 1001:4001>");
     rig.expect(". 1:1001(1000) ack 1");
     rig.expect_nothing();
-    assert_eq!(rig.info().cwnd, 5000);
+    assert_eq!((rig.info().cwnd, rig.info().ssthresh), (7000, 5000), "on the way");
     rig.gets(". 1:1(0) ack 1 <sack 6001:10001 1001:4001>");
     assert_eq!(rig.drain(), [". 4001:5001(1000) ack 1", ". 5001:6001(1000) ack 1"]);
     rig.gets(". 1:1(0) ack 10001");
     rig.expect_nothing();
-    assert_eq!(rig.host.stats.sack_recoveries, 1);
+    assert_eq!((rig.host.stats.sack_recoveries, rig.info().cwnd), (1, 5000));
     assert_eq!(rig.info().total_retransmits, 3);
 }
 
@@ -147,4 +147,115 @@ fn a_peer_that_withdraws_a_block_gets_the_text_again() {
     rig.expect(". 1001:2001(1000) ack 1");
     rig.gets(". 1:1(0) ack 10001");
     rig.expect_nothing();
+}
+
+// RFC 5682 §3.1, step 3 (b): what was sent once arrives, so that the timeout was for nothing.
+#[test]
+fn a_timeout_for_nothing_is_taken_back() {
+    let mut rig = ten(Rig::established());
+    rig.wait();
+    rig.expect(". 1:1001(1000) ack 1");
+    assert_eq!((rig.info().ca_state, rig.info().cwnd), (CaState::Loss, 1000));
+    rig.gets(". 1:1(0) ack 2001");
+    let info = rig.info();
+    assert_eq!((info.ca_state, info.lost, info.ssthresh), (CaState::Open, 0, u32::MAX));
+    assert_eq!((rig.host.stats.spurious_timeouts, rig.host.stats.reductions_undone), (1, 1));
+    assert!(info.cwnd >= 10_000);
+    rig.gets(". 1:1(0) ack 10001");
+    assert_eq!(rig.info().total_retransmits, 1);
+}
+
+// RFC 5682 §3.1, step 2 (b): new text is sent to find out, and nothing again meanwhile.
+#[test]
+fn after_a_timeout_new_text_finds_out() {
+    let mut rig = ten(Rig::established());
+    rig.write(5000);
+    rig.wait();
+    rig.expect(". 1:1001(1000) ack 1");
+    rig.gets(". 1:1(0) ack 1001");
+    assert_eq!(rig.drain(), [". 10001:11001(1000) ack 1", ". 11001:12001(1000) ack 1"]);
+    // Step 3 (a): it arrives before the rest, so the loss was real.
+    rig.gets(". 1:1(0) ack 1001 <sack 10001:11001>");
+    assert!(rig.drain().contains(&". 1001:2001(1000) ack 1".into()));
+    assert_eq!(rig.host.stats.spurious_timeouts, 0);
+}
+
+// RFC 5682 §2.1: without SACK as well, but only if nothing acknowledged was sent again.
+#[test]
+fn without_sack_an_ack_of_the_retransmission_proves_nothing() {
+    let mut rig = ten(Rig::without_sack());
+    rig.wait();
+    rig.expect(". 1:1001(1000) ack 1");
+    rig.gets(". 1:1(0) ack 5001");
+    assert_eq!((rig.info().ca_state, rig.host.stats.spurious_timeouts), (CaState::Loss, 0));
+}
+
+#[test]
+fn with_the_knob_off_no_timeout_is_doubted() {
+    let syn_ack = "S. 0:0(0) ack 1 win 60000 <mss 1000,sackOK,wscale 0>";
+    let config = crate::Config { frto: false, ..crate::testing::plain() };
+    let mut rig = ten(Rig::established_with(config, |_| {}, syn_ack));
+    rig.wait();
+    rig.drain();
+    rig.gets(". 1:1(0) ack 2001");
+    assert_eq!((rig.info().ca_state, rig.host.stats.spurious_timeouts), (CaState::Loss, 0));
+}
+
+// RFC 9937 §6: ssthresh is where the window ends, and what is in flight never exceeds it by a burst.
+#[test]
+fn in_recovery_one_segment_goes_for_two_that_arrive() {
+    let mut rig = ten(Rig::established());
+    rig.write(20_000);
+    let mut sent = 0;
+    for right in 2..=10 {
+        rig.gets(&std::format!(". 1:1(0) ack 1 <sack 1001:{right}001>"));
+        let now = rig.drain().len();
+        assert!(now <= 1, "{now} segments at once");
+        sent += now;
+    }
+    assert_eq!(sent, 2 + 1 + 3, "limited transmit, the lost segment, and half of what arrives");
+    rig.gets(". 1:1(0) ack 12001");
+    assert_eq!((rig.info().cwnd, rig.info().ca_state), (6_000, CaState::Open));
+}
+
+// RFC 6675 §5: an old acknowledgement with news is news.
+#[test]
+fn blocks_on_an_acknowledgement_that_was_overtaken_count() {
+    let mut rig = ten(Rig::established());
+    rig.gets(". 1:1(0) ack 3001");
+    rig.gets(". 1:1(0) ack 2001 <sack 5001:7001>");
+    assert_eq!(rig.info().sacked_segments, 2);
+}
+
+// RFC 6069 §4
+#[test]
+fn a_router_without_a_way_takes_the_backoff_back() {
+    let mut rig = Rig::established();
+    rig.write(1000);
+    rig.drain();
+    for backoff in 1..=3 {
+        rig.wait_until(|rig| rig.host.stats.timeouts == backoff);
+        rig.drain();
+    }
+    assert_eq!(rig.info().backoff, 3);
+    let (una, error) = (rig.tcb.snd.una, crate::Error::HostUnreachable);
+    rig.tcb.on_unreachable(&mut rig.host.cx(), una + 1, false, error);
+    rig.tcb.on_unreachable(&mut rig.host.cx(), una, true, error);
+    assert_eq!(rig.info().backoff, 3, "not for what was not sent first, nor for a hard error");
+    rig.tcb.on_unreachable(&mut rig.host.cx(), una, false, error);
+    rig.check();
+    assert_eq!(rig.info().backoff, 2);
+    assert_eq!(rig.wait().0, 4 * 210);
+}
+
+// RFC 7323 §5.5, O3
+#[test]
+fn after_25_days_of_silence_any_timestamp_is_taken() {
+    let mut rig = Rig::connecting(crate::Config { timestamps: true, ..crate::testing::plain() });
+    rig.drain();
+    rig.gets("S. 0:0(0) ack 1 win 60000 <mss 1000,sackOK,TS val 3000000000 ecr 0>");
+    rig.drain();
+    rig.pass_ms(25 * 24 * 3_600_000);
+    rig.gets("P. 1:11(10) ack 1 <TS val 1000 ecr 0>");
+    rig.read(10);
 }

@@ -1,40 +1,81 @@
-use super::Rtt;
+use portolan_link::Instant;
+use portolan_wire::SeqNumber;
+
+use super::{Rtt, RttRound};
 use crate::Config;
 
+/// An estimate and the round trip under way; every sample acknowledges one octet, and `flight` more are under way.
+struct Path {
+    config: Config,
+    rtt: Rtt,
+    round: RttRound,
+    una: SeqNumber,
+}
+
+impl Path {
+    fn new() -> Path {
+        let config = Config::default();
+        Path { rtt: Rtt::new(&config), config, round: RttRound::default(), una: SeqNumber(0) }
+    }
+
+    fn sample(&mut self, us: u64, flight: u32) {
+        self.una += 1;
+        self.rtt.sample(&self.config, &mut self.round, us, (self.una, self.una + flight));
+    }
+
+    fn rto_us(&self) -> u32 {
+        self.rtt.rto_us(&self.config, 0)
+    }
+}
+
+// RFC 6298 §2.1, §2.2
 #[test]
 fn the_first_measurement_sets_both_figures() {
-    let config = Config { rto_min_us: 1_000, ..Config::default() };
-    let mut rtt = Rtt::new(&config);
-    assert_eq!(rtt.rto_us(&config, 0), 1_000_000);
-    rtt.sample(&config, 100_000, 1);
-    assert_eq!((rtt.srtt_us(), rtt.rttvar_us()), (100_000, 50_000));
-    assert_eq!(rtt.rto_us(&config, 0), 300_000);
+    let mut path = Path::new();
+    assert_eq!(path.rto_us(), 1_000_000);
+    path.sample(100_000, 1);
+    assert_eq!((path.rtt.srtt_us(), path.rtt.rttvar_us()), (100_000, 50_000));
+    assert_eq!(path.rto_us(), 300_000);
 }
 
+// RFC 6298 §2.3
 #[test]
 fn later_measurements_are_smoothed() {
-    let config = Config { rto_min_us: 1_000, ..Config::default() };
-    let mut rtt = Rtt::new(&config);
-    rtt.sample(&config, 100_000, 1);
-    rtt.sample(&config, 180_000, 1);
-    assert_eq!(rtt.srtt_us(), 110_000);
-    assert_eq!(rtt.rttvar_us(), 57_500);
-    assert_eq!(rtt.min_us(), 100_000);
+    let mut path = Path::new();
+    path.sample(100_000, 1);
+    path.sample(180_000, 1);
+    assert_eq!((path.rtt.srtt_us(), path.rtt.rttvar_us()), (110_000, 57_500));
+    assert_eq!(path.rto_us(), 340_000);
 }
 
-// RFC 7323 appendix G
+// RFC 7323 appendix G: many measurements in a round trip do not make the variation forgotten.
 #[test]
-fn many_samples_in_a_window_share_the_weight() {
-    let config = Config::default();
-    let (mut alone, mut among) = (Rtt::new(&config), Rtt::new(&config));
-    for rtt in [&mut alone, &mut among] {
-        rtt.sample(&config, 100_000, 1);
+fn the_margin_shrinks_once_in_a_round_trip() {
+    let mut path = Path::new();
+    path.sample(100_000, 1);
+    path.sample(500_000, 100);
+    let widest = path.rto_us();
+    for _ in 0..90 {
+        path.sample(150_000, 100);
     }
-    alone.sample(&config, 180_000, 1);
-    for _ in 0..4 {
-        among.sample(&config, 180_000, 8);
+    assert!(path.rto_us() > widest - 50_000, "{} after {widest}", path.rto_us());
+    for _ in 0..2000 {
+        path.sample(150_000, 100);
     }
-    assert!(alone.srtt_us().abs_diff(among.srtt_us()) < 1_000);
+    assert!((350_000..360_000).contains(&path.rto_us()), "{}", path.rto_us());
+}
+
+#[test]
+fn a_sudden_drop_does_not_widen_the_margin_much() {
+    let (mut drop, mut rise) = (Path::new(), Path::new());
+    for path in [&mut drop, &mut rise] {
+        for _ in 0..100 {
+            path.sample(400_000, 1);
+        }
+    }
+    drop.sample(100_000, 1);
+    rise.sample(700_000, 1);
+    assert!(drop.rtt.rttvar_us() * 4 < rise.rtt.rttvar_us());
 }
 
 // RFC 9293 MUST-19
@@ -48,21 +89,21 @@ fn backoff_doubles_up_to_the_limit() {
 
 #[test]
 fn a_steady_path_keeps_the_least_margin() {
-    let config = Config::default();
-    let mut rtt = Rtt::new(&config);
+    let mut path = Path::new();
     for _ in 0..1000 {
-        rtt.sample(&config, 50_000, 1);
+        path.sample(50_000, 1);
     }
-    assert_eq!(rtt.rto_us(&config, 0), 250_000);
+    assert_eq!(path.rto_us(), 250_000);
 }
 
 #[test]
 fn absurd_measurements_do_no_harm() {
-    let config = Config::default();
-    let mut rtt = Rtt::new(&config);
-    rtt.sample(&config, u64::MAX, u32::MAX);
-    rtt.sample(&config, 0, 0);
-    assert!(rtt.rto_us(&config, 0) <= config.rto_max_us);
+    let mut path = Path::new();
+    for _ in 0..100 {
+        path.sample(u64::MAX, u32::MAX / 4);
+        path.sample(0, 0);
+    }
+    assert!(path.rto_us() <= path.config.rto_max_us);
 }
 
 #[test]
@@ -71,4 +112,21 @@ fn a_lost_syn_leaves_a_longer_timeout() {
     let mut rtt = Rtt::new(&config);
     rtt.on_syn_lost(&config);
     assert_eq!(rtt.rto_us(&config, 0), 3_000_000);
+}
+
+// RFC 8985 §5.3: RACK.min_RTT
+#[test]
+fn the_least_round_trip_is_forgotten_after_minutes() {
+    let mut path = Path::new();
+    let at = Instant::from_millis;
+    for (ms, sample_us, least_us) in [
+        (1_000, 20_000, 20_000),
+        (2_000, 10_000, 10_000),
+        (100_000, 30_000, 10_000),
+        (153_000, 40_000, 10_000),
+        (310_000, 50_000, 40_000),
+    ] {
+        path.rtt.sample_min(&mut path.round, sample_us, at(ms));
+        assert_eq!(path.rtt.min_us(), least_us, "after {ms} ms");
+    }
 }

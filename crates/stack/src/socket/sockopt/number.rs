@@ -70,6 +70,7 @@ pub(super) mod tcp {
     pub(crate) const INFO: i32 = 11;
     pub(crate) const QUICKACK: i32 = 12;
     pub(crate) const CONGESTION: i32 = 13;
+    pub(crate) const CC_INFO: i32 = 26;
     pub(crate) const THIN_LINEAR_TIMEOUTS: i32 = 16;
     pub(crate) const THIN_DUPACK: i32 = 17;
     pub(crate) const USER_TIMEOUT: i32 = 18;

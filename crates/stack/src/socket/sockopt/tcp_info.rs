@@ -12,10 +12,13 @@ use crate::{SocketError, SocketId};
 /// Octets of the structure, up to and including `tcpi_total_rto_time`.
 const LEN: usize = 248;
 
-/// Linux's TCPI_OPT_TIMESTAMPS, TCPI_OPT_SACK, TCPI_OPT_WSCALE, TCPI_OPT_SYN_DATA and TCPI_OPT_TFO_CHILD.
+/// Linux's TCPI_OPT_TIMESTAMPS, TCPI_OPT_SACK, TCPI_OPT_WSCALE, TCPI_OPT_ECN, TCPI_OPT_ECN_SEEN, TCPI_OPT_SYN_DATA and
+/// TCPI_OPT_TFO_CHILD.
 const TIMESTAMPS: u8 = 1;
 const SACK: u8 = 2;
 const WSCALE: u8 = 4;
+const ECN: u8 = 8;
+const ECN_SEEN: u8 = 16;
 const SYN_DATA: u8 = 32;
 const TFO_CHILD: u8 = 128;
 
@@ -61,6 +64,8 @@ fn encode(info: &Info) -> Vec<u8> {
     let options = if info.timestamps { TIMESTAMPS } else { 0 }
         | if info.sack { SACK } else { 0 }
         | if has_wscale { WSCALE } else { 0 }
+        | if info.ecn { ECN } else { 0 }
+        | if info.ecn_seen { ECN_SEEN } else { 0 }
         | if info.syn_data { SYN_DATA } else { 0 }
         | if info.fast_open_child { TFO_CHILD } else { 0 };
     put(
@@ -94,12 +99,15 @@ fn encode(info: &Info) -> Vec<u8> {
         (140, info.segs_in),
         (144, info.not_sent),
         (148, info.min_rtt_us),
+        (196, info.delivered_ce / u32::from(info.snd_mss.max(1))),
         (228, info.snd_wnd),
         (232, info.rcv_wnd),
     ] {
         put_u32(&mut out, at, value);
     }
     for (at, value) in [
+        (104, info.pacing_rate),
+        (112, info.max_pacing_rate),
         (120, info.bytes_acked),
         (128, info.bytes_received),
         (168, info.busy_us),

@@ -59,7 +59,7 @@ fn a_fin_before_text_that_has_arrived_is_ignored() {
 fn a_fin_again_is_acknowledged_again() {
     let mut rig = Rig::in_state(State::CloseWait);
     rig.gets("F. 1:1(0) ack 1");
-    rig.expect(". 1:1(0) ack 2");
+    rig.expect(". 1:1(0) ack 2 <sack 1:2>");
     rig.expect_state(State::CloseWait);
 }
 

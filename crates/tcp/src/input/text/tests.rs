@@ -40,7 +40,7 @@ fn text_that_came_before_is_acknowledged_again() {
     rig.wait();
     rig.drain();
     rig.gets("P. 1:101(100) ack 1");
-    rig.expect(". 1:1(0) ack 101");
+    rig.expect(". 1:1(0) ack 101 <sack 1:101>");
     rig.read(100);
 }
 

@@ -1,0 +1,61 @@
+use portolan_wire::SeqNumber;
+
+use super::Reordering;
+use crate::Config;
+
+const UNA: SeqNumber = SeqNumber(u32::MAX - 500);
+
+#[test]
+fn the_degree_is_the_farthest_that_something_was_late() {
+    let config = Config::default();
+    let mut reordering = Reordering::default();
+    assert_eq!(reordering.degree(&config), 3);
+    reordering.on_late(&config, UNA, UNA + 3000, 1000);
+    assert_eq!((reordering.degree(&config), reordering.seen), (3, 1));
+    reordering.on_late(&config, UNA, UNA + 5001, 1000);
+    assert_eq!((reordering.degree(&config), reordering.seen), (6, 2));
+    assert!(reordering.is_unusual(&config));
+    reordering.on_late(&config, UNA, UNA + 1_000_000, 1000);
+    assert_eq!(reordering.degree(&config), 300, "bounded");
+    reordering.on_timeout(&config, 3);
+    assert_eq!(reordering.degree(&config), 3, "a timeout shows that it was too much");
+}
+
+// RFC 8985 §6.2, step 4
+#[test]
+fn without_reordering_proof_of_loss_leaves_nothing_to_wait_for() {
+    let mut reordering = Reordering::default();
+    assert_eq!(reordering.wnd_us(true, 20_000, 30_000), 0);
+    assert_eq!(reordering.wnd_us(false, 20_000, 30_000), 5_000);
+    reordering.seen = 1;
+    assert_eq!(reordering.wnd_us(true, 20_000, 30_000), 5_000);
+}
+
+// RFC 8985 §6.2, step 4: once in a round trip, no more than a round trip, and for sixteen recoveries.
+#[test]
+fn duplicates_widen_the_window() {
+    let mut reordering = Reordering { seen: 1, ..Reordering::default() };
+    let wnd_us = |reordering: &Reordering| reordering.wnd_us(true, 20_000, 30_000);
+    reordering.widen(UNA, UNA + 100);
+    reordering.widen(UNA + 99, UNA + 200);
+    assert_eq!(wnd_us(&reordering), 10_000);
+    reordering.widen(UNA + 100, UNA + 200);
+    assert_eq!(wnd_us(&reordering), 15_000);
+    for round in 2..20 {
+        reordering.widen(UNA + round * 100, UNA + round * 100 + 100);
+    }
+    assert_eq!(wnd_us(&reordering), 30_000, "srtt");
+    for _ in 0..15 {
+        reordering.on_recovered(false);
+        assert_eq!(wnd_us(&reordering), 30_000);
+    }
+    reordering.on_recovered(false);
+    assert_eq!(wnd_us(&reordering), 5_000);
+}
+
+#[test]
+fn on_a_path_that_never_reordered_duplicates_widen_nothing() {
+    let mut reordering = Reordering::default();
+    reordering.widen(UNA, UNA + 100);
+    assert!(reordering.is_blank());
+}
