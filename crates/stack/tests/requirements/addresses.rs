@@ -65,9 +65,9 @@ fn no_connection_is_opened_to_a_group() {
     assert_eq!(sent(&pair, A, since).len(), 0);
 }
 
-// RFC 9293 MUST-57, MUST-63; B9
+// RFC 9293 MUST-57, MUST-63
 #[test]
-fn a_syn_from_or_to_a_group_is_dropped_in_silence() {
+fn b9_a_syn_from_or_to_a_group_is_dropped_in_silence() {
     let mut pair = Pair::new();
     pair.listen(B, Family::V6, 80, 4);
     let group = |text: &str| text.parse::<Address>().unwrap();

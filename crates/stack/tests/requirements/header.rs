@@ -25,9 +25,9 @@ fn every_segment_has_its_checksum() {
     }
 }
 
-// RFC 9293 MUST-3; B14
+// RFC 9293 MUST-3
 #[test]
-fn a_segment_with_one_flipped_bit_is_dropped() {
+fn b14_a_segment_with_one_flipped_bit_is_dropped() {
     let mut pair = Pair::new();
     let (client, server) = pair.connected(Family::V4, 80);
     pair.lose = |from, _| from == A;

@@ -110,10 +110,10 @@ fn the_peers_route_is_the_way_back_and_a_later_one_overrides_it() {
     assert!(!seen.is_empty() && seen.iter().all(|seen| goes_by(seen, &[third], peer.address)), "{seen:?}");
 }
 
-// RFC 7126 §4.3, §4.4; B3
+// RFC 7126 §4.3, §4.4
 // RFC 1122 §3.3.5, INET-134
 #[test]
-fn source_routes_are_refused_unless_the_host_is_told_to_take_them() {
+fn b3_source_routes_are_refused_unless_the_host_is_told_to_take_them() {
     let (peer, host) = (Endpoint::new(Address::v4(192, 0, 2, 7), 4000), Endpoint::new(v4(B), 80));
     let mut plain = Pair::new();
     plain.listen(B, Family::V4, 80, 4);
