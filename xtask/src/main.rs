@@ -8,6 +8,7 @@ mod attacks;
 mod install;
 mod ledger;
 mod licences;
+mod packetdrill;
 mod planted;
 mod report;
 mod results;
@@ -26,6 +27,7 @@ const USAGE: &str = "usage: cargo xtask test [--full] [--allow-missing] [--only 
        cargo xtask attacks [--check]
        cargo xtask bench WORDS...
        cargo xtask planted
+       cargo xtask packetdrill --binary PATH --scripts DIR [--folder NAME] [--jobs N] [--expect N]
   test             everything a change must pass, within 25 minutes
   ledger           writes docs/conformance.md: which requirement of which RFC is met where, and the test that proves it
   attacks          writes docs/attacks.md: which attack which test replays
@@ -34,7 +36,9 @@ const USAGE: &str = "usage: cargo xtask test [--full] [--allow-missing] [--only 
   --allow-missing  leave out what cannot run here (no root, a program missing) instead of failing
   --only STEP      one of: setup, fmt, clippy, licences, rules, ledger, attacks, doc, build, tests, planted, bench, release
   bench            Portolan beside others, built with optimisation; `cargo xtask bench` alone says what there is
-  planted          the suite with every planted fault; the result is written to docs/planted-faults.md";
+  planted          the suite with every planted fault; the result is written to docs/planted-faults.md
+  packetdrill      the scripts of DIR under the packetdrill at PATH, with this stack in it; docs/conformance.md says
+                   where both come from; the result of a run over all folders is written to docs/data/packetdrill.csv";
 
 /// What the command line asks for.
 #[derive(Debug, Default, Clone)]
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     match words.next().as_deref() {
         Some("test") => test_command(words),
+        Some("packetdrill") => packetdrill::main(words),
         Some("bench") => {
             let words: Vec<String> = words.collect();
             code(&bench(&words.iter().map(String::as_str).collect::<Vec<_>>()))

@@ -332,10 +332,18 @@ impl Stack {
             let Some(plan) = plan.flatten() else { break };
             self.send_control(&key, &plan, ttl, tos);
         }
+        // Linux: a port in TIME-WAIT is in use.
+        let holds_port = self
+            .flows
+            .connections
+            .get_mut(index)
+            .filter(|_| room)
+            .and_then(|connection| connection.holds_port.take());
         self.connection_ended(index);
         if let (Some(record), true) = (record, room) {
             let deadline = record.deadline();
-            let number = self.flows.time_waits.insert(TimeWaitRecord { key, record, timer: None });
+            let number =
+                self.flows.time_waits.insert(TimeWaitRecord { key, record, timer: None, holds_port });
             self.flows.insert(Slot::TimeWait(number));
             let timer = self.timers.set(deadline, Owner { kind: Kind::TimeWait, index: number });
             if let Some(record) = self.flows.time_waits.get_mut(number) {

@@ -171,7 +171,7 @@ impl Stack {
                 }
                 self.merge_input(index, &incoming.segment, &mut text)
             }
-            Some(Slot::Embryo(index)) => self.embryo_input(index, incoming, frame, header_len),
+            Some(Slot::Embryo(index)) => self.embryo_input(index, incoming, frame),
             Some(Slot::TimeWait(index)) => self.time_wait_input(index, incoming, frame),
             Some(Slot::Request(index)) => self.request_input(index, incoming),
             Some(Slot::Udp(_)) | None => self.no_flow_input(incoming, frame, None),
@@ -235,6 +235,11 @@ impl Stack {
             }
             Some(Taker::Gateway) => self.new_request(incoming, frame),
             None => {
+                if let Some(listener) = self.cookie_listener(incoming, frame.link)
+                    && let Some(result) = self.cookie_input(listener, incoming, frame)
+                {
+                    return result;
+                }
                 // RFC 9293 §3.10.7.2: LISTEN is silent about what has neither a SYN nor an ACK.
                 let silent = !incoming.segment.flags.contains(Flags::ACK)
                     && self.hearer(incoming, frame.link).is_some();

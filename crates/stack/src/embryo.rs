@@ -3,8 +3,8 @@
 //! A SYN for a listener, or a request that a gateway accepts, makes an embryo, which answers with SYN-ACKs until the
 //! last ACK of the handshake makes a connection of it.
 
-use portolan_link::{Chunks, Instant, PacketBuf};
-use portolan_tcp::{EmbryoDeadline, EmbryoVerdict, Segment, Tcb, isn};
+use portolan_link::{Chunks, Instant};
+use portolan_tcp::{EmbryoDeadline, EmbryoVerdict, PassiveOpen, Segment, Tcb, isn};
 use portolan_wire::tcp::FastOpen;
 use portolan_wire::{FlowKey, SeqNumber};
 
@@ -61,7 +61,14 @@ impl Stack {
             self.engine.stats.tcp_host.listen_overflows += 1;
             return Err(DropReason::AcceptQueueFull);
         }
-        if !self.syn_queue_has_room(listener) {
+        let full =
+            !self.syn_queue_has_room(listener) || self.flows.embryos.len() >= self.engine.config.embryos_max;
+        let cookies = self.engine.config.tcp.syn_cookies;
+        // A SYN that follows TIME-WAIT needs a number that no cookie can have (RFC 6191).
+        if min_iss.is_none() && (cookies > 1 || full && cookies > 0) {
+            return self.send_syn_cookie(listener, incoming);
+        }
+        if full && cookies == 0 {
             self.engine.stats.tcp_host.listen_overflows += 1;
             return Err(DropReason::SynQueueFull);
         }
@@ -107,22 +114,35 @@ impl Stack {
         parent: Parent,
         min_iss: Option<SeqNumber>,
     ) -> Result<(portolan_tcp::Embryo, u16), DropReason> {
-        let hop = self
-            .route(self.first_stop(key), key.zone.max(self.device_of(parent.owner())))
-            .map_err(|_| DropReason::SourceUnroutable)?;
-        let clamp = self.tcp_options_of(parent.owner()).common.mss_limit();
-        let mss = self.path_mss(key, hop.mtu);
-        let now = self.engine.now;
-        let mut iss = isn::initial_sequence(self.engine.random.isn.key(), key, now);
+        let mut iss = isn::initial_sequence(self.engine.random.isn.key(), key, self.engine.now);
         if let Some(min_iss) = min_iss
             && iss.before(min_iss)
         {
             iss = min_iss;
         }
-        let offset = isn::timestamp_offset(self.engine.random.isn.key(), key);
-        let embryo =
-            portolan_tcp::Embryo::on_syn(now, &self.engine.config.tcp, segment, mss.min(clamp), iss, offset);
-        Ok((embryo, mss))
+        self.with_passive_open(key, parent, |_, open| portolan_tcp::Embryo::on_syn(open, segment, iss))
+    }
+
+    /// Calls `make` with what a passive open of this flow is made with; gives the largest text of its path too.
+    pub(crate) fn with_passive_open<R>(
+        &self,
+        key: &FlowKey,
+        parent: Parent,
+        make: impl FnOnce(&Stack, &PassiveOpen<'_>) -> R,
+    ) -> Result<(R, u16), DropReason> {
+        let hop = self
+            .route(self.first_stop(key), key.zone.max(self.device_of(parent.owner())))
+            .map_err(|_| DropReason::SourceUnroutable)?;
+        let options = self.tcp_options_of(parent.owner());
+        let mss = self.path_mss(key, hop.mtu);
+        let open = PassiveOpen {
+            now: self.engine.now,
+            config: &self.engine.config.tcp,
+            options: &options,
+            mss: mss.min(options.common.mss_limit()),
+            timestamp_offset: isn::timestamp_offset(self.engine.random.isn.key(), key),
+        };
+        Ok((make(self, &open), mss))
     }
 
     /// A segment for a connection in SYN-RECEIVED.
@@ -131,32 +151,26 @@ impl Stack {
         index: u32,
         incoming: &Incoming,
         frame: &mut Frame,
-        header_len: usize,
     ) -> Result<(), DropReason> {
         let now = self.engine.now;
-        let Some(record) = self.flows.embryos.get_mut(index) else { return Err(DropReason::TcpSegment) };
-        let verdict = record.embryo.on_segment(&self.engine.config.tcp, now, &incoming.segment);
+        let Some(record) = self.flows.embryos.get(index) else { return Err(DropReason::TcpSegment) };
         let (key, parent) = (record.key, record.parent);
+        let defer = self.opening_of(parent.owner()).defer_accept;
+        let Some(record) = self.flows.embryos.get_mut(index) else { return Err(DropReason::TcpSegment) };
+        let verdict = record.embryo.on_segment(&self.engine.config.tcp, now, &incoming.segment, defer);
         match verdict {
             EmbryoVerdict::Establish => {
-                // Linux: with the accept queue full, the last ACK is as if it had been lost.
                 if let Parent::Listener(listener) = parent
                     && !self.accept_queue_has_room(listener)
                 {
-                    self.engine.stats.tcp_host.listen_overflows += 1;
-                    return Err(DropReason::AcceptQueueFull);
+                    return Err(self.refuse_completed(index));
                 }
-                let connection = self.hatch(index)?;
-                let mut text = Chunks::new();
-                if let Some(mut packet) = frame.packet.take() {
-                    packet.consume(header_len);
-                    text_of(packet, incoming, &mut text, self);
+                if self.flows.connections.len() >= self.engine.config.connections_max {
+                    return Err(DropReason::ConnectionsFull);
                 }
-                let taken = self.connection_input(connection, &incoming.segment, &mut text);
-                if let Parent::Listener(listener) = parent {
-                    self.enqueue_accepted(listener, connection);
-                }
-                taken
+                let Some(record) = self.take_embryo(index) else { return Err(DropReason::TcpSegment) };
+                let connection = self.hatch(record);
+                self.complete(connection, parent, incoming, frame)
             }
             EmbryoVerdict::Reset(plan) => {
                 self.send_reset(&key, &plan);
@@ -178,18 +192,46 @@ impl Stack {
         }
     }
 
-    /// Makes a connection of an embryo, which is gone then.
-    fn hatch(&mut self, index: u32) -> Result<u32, DropReason> {
-        if self.flows.connections.len() >= self.engine.config.connections_max {
-            return Err(DropReason::ConnectionsFull);
+    /// A handshake is over, but the accept queue is full. As on Linux, its last ACK is as if it had been lost, and the
+    /// SYN-ACK goes again; or, by the knob, the peer is told.
+    fn refuse_completed(&mut self, index: u32) -> DropReason {
+        self.engine.stats.tcp_host.listen_overflows += 1;
+        if self.engine.config.tcp.abort_on_overflow {
+            self.reset_embryo(index);
         }
-        let Some(record) = self.take_embryo(index) else { return Err(DropReason::TcpSegment) };
+        DropReason::AcceptQueueFull
+    }
+
+    /// Gives a new connection the segment that completed its handshake, and its listener the connection.
+    pub(crate) fn complete(
+        &mut self,
+        connection: u32,
+        parent: Parent,
+        incoming: &Incoming,
+        frame: &mut Frame,
+    ) -> Result<(), DropReason> {
+        let mut text = Chunks::new();
+        if incoming.segment.text_len > 0
+            && let Some(mut packet) = frame.packet.take()
+        {
+            packet.consume(packet.len().saturating_sub(incoming.segment.text_len as usize));
+            packet.into_text(&mut self.engine.pool, &mut text);
+        }
+        let taken = self.connection_input(connection, &incoming.segment, &mut text);
+        if let Parent::Listener(listener) = parent {
+            self.enqueue_accepted(listener, connection);
+        }
+        taken
+    }
+
+    /// Makes a connection of an embryo that is in no table.
+    pub(crate) fn hatch(&mut self, record: EmbryoRecord) -> u32 {
         let EmbryoRecord { key, embryo, parent, mss, opened_at, .. } = record;
         let options = self.tcp_options_of(parent.owner());
         let flow = self.next_flow_id();
         let mut cx = self.engine.context(mss, 0);
         let tcb = Tcb::from_embryo(&mut cx, &embryo, &options, flow);
-        Ok(self.enter_child(&key, parent, mss, opened_at, tcb))
+        self.enter_child(&key, parent, mss, opened_at, tcb)
     }
 
     /// Enters a connection that was opened passively into the tables.
@@ -267,7 +309,10 @@ impl Stack {
         let now = self.engine.now;
         let Some(record) = self.flows.embryos.get_mut(index) else { return };
         record.timer = None;
-        match record.embryo.on_deadline(&self.engine.config.tcp, now) {
+        let parent = record.parent;
+        let defer = self.opening_of(parent.owner()).defer_accept;
+        let Some(record) = self.flows.embryos.get_mut(index) else { return };
+        match record.embryo.on_deadline(&self.engine.config.tcp, now, defer) {
             EmbryoDeadline::GiveUp => return self.delete_embryo(index, Some(SocketError::TimedOut)),
             EmbryoDeadline::Resend => self.send_syn_ack(index, None),
             EmbryoDeadline::Wait => {}
@@ -291,14 +336,5 @@ impl Stack {
         let (key, parent) = (record.key, record.parent);
         let (ttl, tos) = self.ttl_tos_of(parent.owner());
         self.send_control(&key, &plan, ttl, tos);
-    }
-}
-
-/// The text of a segment; none if it has none.
-fn text_of(packet: PacketBuf, incoming: &Incoming, text: &mut Chunks, stack: &mut Stack) {
-    if incoming.segment.text_len > 0 {
-        packet.into_text(&mut stack.engine.pool, text);
-    } else {
-        packet.recycle(&mut stack.engine.pool);
     }
 }

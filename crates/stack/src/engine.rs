@@ -57,6 +57,18 @@ impl Engine {
         }
     }
 
+    /// Whether one more reset may go to who has no connection.
+    pub(crate) fn may_reset(&mut self) -> bool {
+        let chance = self.random.secret_below(3);
+        self.resets.take(self.now, chance)
+    }
+
+    /// Whether one more ICMP error may go.
+    pub(crate) fn may_complain(&mut self) -> bool {
+        let chance = self.random.secret_below(3);
+        self.icmp_errors.take(self.now, chance)
+    }
+
     pub(crate) fn drop(&mut self, reason: DropReason) {
         self.stats.drops.add(reason);
     }
@@ -90,8 +102,9 @@ impl Bucket {
         Bucket { per_second: per_second.into(), burst, level: burst, filled_at: Instant::ZERO }
     }
 
-    /// Takes a token if there is one.
-    pub(crate) fn take(&mut self, now: Instant) -> bool {
+    /// Takes a token if there is one. What it costs is 0 to 2 by `chance`, a random number below 3: a count that all
+    /// senders share must not tell one of them exactly what was answered to another (CVE-2016-5696, CVE-2020-25705).
+    pub(crate) fn take(&mut self, now: Instant, chance: u32) -> bool {
         let gained = now.micros_since(self.filled_at).saturating_mul(self.per_second);
         if gained > 0 {
             self.level = self.burst.min(self.level.saturating_add(gained));
@@ -99,7 +112,7 @@ impl Bucket {
         }
         let allowed = self.level >= TOKEN;
         if allowed {
-            self.level -= TOKEN;
+            self.level = self.level.saturating_sub(TOKEN * u64::from(chance));
         }
         allowed
     }
@@ -113,7 +126,7 @@ mod tests {
     fn a_bucket_gives_its_burst_and_then_its_rate() {
         let mut bucket = Bucket::new(10, 3);
         let taken =
-            |bucket: &mut Bucket, now| (0..100).filter(|_| bucket.take(Instant::from_millis(now))).count();
+            |bucket: &mut Bucket, now| (0..100).filter(|_| bucket.take(Instant::from_millis(now), 1)).count();
         assert_eq!(taken(&mut bucket, 0), 3);
         assert_eq!(taken(&mut bucket, 99), 0);
         assert_eq!(taken(&mut bucket, 200), 2);

@@ -18,6 +18,7 @@ extern crate std;
 
 mod config;
 mod connection;
+mod cookie;
 mod demux;
 mod drop;
 mod embryo;
@@ -51,7 +52,7 @@ pub use flow::{FlowEnd, FlowInfo, FlowSummary, LimitedBy};
 pub use id::{LinkId, RequestId, SocketId};
 pub use ip::route::{Route, RouteKind};
 pub use ip::source_route::SourceRoute;
-pub use portolan_tcp::{Info, State, Tracer};
+pub use portolan_tcp::{Info, State, Tracer, WriteFlags};
 pub use random::Seeds;
 pub use shard::owner;
 pub use socket::option::SocketOption;

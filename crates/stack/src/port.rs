@@ -2,7 +2,10 @@
 //!
 //! The rules are Linux's (`inet_csk_bind_conflict`, `udp_lib_get_port`): addresses conflict if one is a wildcard or
 //! both are equal; SO_REUSEADDR lets TCP sockets share a port of which none listens, and UDP sockets any; SO_REUSEPORT
-//! lets all share that set it. TIME-WAIT does not count.
+//! lets all share that set it. A connection in TIME-WAIT counts as the connection did.
+
+use alloc::vec;
+use alloc::vec::Vec;
 
 use hashbrown::HashMap;
 use portolan_wire::{Address, Endpoint, Family, FlowKey, protocol};
@@ -11,8 +14,8 @@ use smallvec::SmallVec;
 use crate::random::{Keyed, Random};
 use crate::{LinkId, SocketError};
 
-/// Counters of RFC 6056 §3.3.4, so that connections to one destination tell nothing of those to another.
-const COUNTERS: usize = 256;
+/// Counters of RFC 6056 §3.3.4: destinations that share one see each other's connections as gaps, so there are many.
+const COUNTERS: usize = 1 << 16;
 
 /// A socket's claim on a port.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,19 +99,15 @@ impl Port {
 #[derive(Debug)]
 pub(crate) struct Ports {
     ports: HashMap<(u8, u16), Port, Keyed>,
-    counters: [u32; COUNTERS],
+    counters: Vec<u16>,
     range: (u16, u16),
 }
 
 impl Ports {
-    pub(crate) fn new(keyed: Keyed, range: (u16, u16), random: &mut Random) -> Ports {
+    pub(crate) fn new(keyed: Keyed, range: (u16, u16)) -> Ports {
         let range = (range.0.max(1), range.1.max(range.0).max(1));
-        // RFC 6056 §3.3.4: the table starts with random values.
-        Ports {
-            ports: HashMap::with_hasher(keyed),
-            counters: core::array::from_fn(|_| random.secret_u32()),
-            range,
-        }
+        // The offset of each destination is secret, so the counters may begin at zero.
+        Ports { ports: HashMap::with_hasher(keyed), counters: vec![0; COUNTERS], range }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -164,12 +163,13 @@ impl Ports {
         mut is_free: impl FnMut(u16) -> bool,
     ) -> Option<u16> {
         let flow = FlowKey { local: Endpoint::new(local, 0), remote, protocol, zone: 0 };
-        let [a, b, c, d, .., counter] = keyed.flow(&flow).to_be_bytes();
+        let [a, b, c, d, .., e, f] = keyed.flow(&flow).to_be_bytes();
         let offset = u32::from_be_bytes([a, b, c, d]);
+        let counter = usize::from(u16::from_be_bytes([e, f]));
         let count = u32::from(self.range.1 - self.range.0) + 1;
         for _ in 0..count {
-            let counter = self.counters.get_mut(usize::from(counter))?;
-            let n = offset.wrapping_add(*counter) % count;
+            let counter = self.counters.get_mut(counter)?;
+            let n = offset.wrapping_add((*counter).into()) % count;
             *counter = counter.wrapping_add(1);
             let port = self.nth(n);
             let bound = self.ports.get(&(protocol, port)).is_some_and(|entry| !entry.bindings.is_empty());
@@ -177,7 +177,11 @@ impl Ports {
                 return Some(port);
             }
         }
-        None
+        // The counter turns over at a number that is no multiple of the range, which may have left out a few.
+        (0..count).map(|n| self.nth(n)).find(|port| {
+            let bound = self.ports.get(&(protocol, *port)).is_some_and(|entry| !entry.bindings.is_empty());
+            !bound && is_free(*port)
+        })
     }
 
     /// The `n`th port of the ephemeral range.

@@ -95,6 +95,8 @@ pub(crate) struct Random {
     pub(crate) tables: Keyed,
     /// RFC 6528: the key of initial sequence numbers and timestamp offsets.
     pub(crate) isn: Keyed,
+    /// RFC 4987 §3.6: the key of SYN cookies.
+    pub(crate) cookies: Keyed,
     /// RFC 6056 §3.3.3: the key of ephemeral ports' offsets.
     pub(crate) ports: Keyed,
     /// RFC 6437 §3: the key of flow labels. RFC 7739 §5.3: the key of fragment identifications.
@@ -109,8 +111,16 @@ impl Random {
             secret.fill_bytes(&mut key);
             Keyed(key)
         };
-        let (tables, isn, ports, labels) = (key(), key(), key(), key());
-        Random { secret, public: ChaCha12Rng::seed_from_u64(seeds.public), tables, isn, ports, labels }
+        let (tables, isn, ports, labels, cookies) = (key(), key(), key(), key(), key());
+        Random {
+            secret,
+            public: ChaCha12Rng::seed_from_u64(seeds.public),
+            tables,
+            isn,
+            ports,
+            labels,
+            cookies,
+        }
     }
 
     pub(crate) fn secret_u64(&mut self) -> u64 {

@@ -106,7 +106,7 @@ impl Stack {
         let ephemeral_ports = config.ephemeral_ports;
         let mut engine = Engine::new(config, &seeds);
         let tables = engine.random.tables;
-        let ports = Ports::new(tables, ephemeral_ports, &mut engine.random);
+        let ports = Ports::new(tables, ephemeral_ports);
         let caps = LinkCaps { medium: Medium::Ip, mtu: LOOPBACK_MTU, gso_max: 0, checksum: true };
         let fast_opens = FastOpens::new(tables, &mut engine.random);
         let settings = LinkConfig { name: String::from("lo"), ethernet: EthernetAddress::default() };
@@ -198,6 +198,12 @@ impl Stack {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.engine.config
+    }
+
+    /// The knobs of all connections, to change them while the host runs, as sysctl does: what a connection takes
+    /// from them when it opens stays as it was, all else counts at once.
+    pub fn tcp_config_mut(&mut self) -> &mut portolan_tcp::Config {
+        &mut self.engine.config.tcp
     }
 
     /// The counters.

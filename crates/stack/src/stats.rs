@@ -103,6 +103,12 @@ pub struct TcpHostStats {
     pub out_rsts: u64,
     /// SYNs dropped, and last ACKs ignored, because a listener's queue was full (Linux: ListenOverflows).
     pub listen_overflows: u64,
+    /// SYNs answered with a cookie (SyncookiesSent).
+    pub syn_cookies_sent: u64,
+    /// ACKs that brought a good cookie back (SyncookiesRecv).
+    pub syn_cookies_received: u64,
+    /// ACKs that looked for one and had none (SyncookiesFailed).
+    pub syn_cookies_failed: u64,
     /// SYNs that asked for a Fast Open cookie (TCPFastOpenCookieReqd).
     pub fast_open_requests: u64,
     /// SYNs with a Fast Open cookie that was not good (TCPFastOpenPassiveFail).

@@ -3,6 +3,7 @@
 use portolan_tcp::TimeWaitVerdict;
 use portolan_wire::FlowKey;
 
+use crate::connection::PortHold;
 use crate::demux::{Incoming, Slot};
 use crate::drop::DropReason;
 use crate::link::ethernet::Frame;
@@ -15,6 +16,8 @@ pub(crate) struct TimeWaitRecord {
     pub(crate) key: FlowKey,
     pub(crate) record: portolan_tcp::TimeWait,
     pub(crate) timer: Option<TimerId>,
+    /// How it counts in the port table, as the connection did.
+    pub(crate) holds_port: Option<PortHold>,
 }
 
 impl Stack {
@@ -83,6 +86,9 @@ impl Stack {
         let key = record.key;
         if let Some(timer) = record.timer.take() {
             self.timers.cancel(timer);
+        }
+        if let Some(hold) = record.holds_port {
+            self.ports.release_connection(&key, hold.reuse);
         }
         self.flows.remove(Slot::TimeWait(index), &key);
         self.flows.time_waits.remove(index);

@@ -287,7 +287,8 @@ fn icmp_errors_are_limited_in_rate_and_never_answer_errors() {
     header.emit(&mut out).unwrap();
     inject(&mut pair, &out);
     let answers: usize = (0..200).map(|_| inject(&mut pair, &out).len()).sum();
-    assert_eq!(answers, 49, "a burst of 50 and no more");
+    // Each costs 0 to 2 by chance, so that the number tells nothing of others'.
+    assert!((25..80).contains(&answers), "a burst of about 50 and no more: {answers}");
     let mut error = vec![0; 56];
     let header = ipv4::Emit {
         src: v4(A),

@@ -126,7 +126,8 @@ fn the_accept_queue_holds_one_more_than_the_backlog_and_a_full_one_drops_syns() 
 
 #[test]
 fn the_syn_queue_is_bounded_and_its_syn_acks_are_sent_again_and_then_given_up() {
-    let mut pair = Pair::new();
+    let tcp = portolan_tcp::Config { syn_cookies: 0, ..portolan_tcp::Config::default() };
+    let mut pair = Pair::with(Config { tcp, ..Config::default() }, ethernet_caps(1500), 1);
     // The handshake's last ACK never arrives: frames of A after its SYN (66 octets and more with options) are lost.
     pair.lose = |from, frame| from == A && frame.len() > 47 && frame[23] == 6 && frame[47] == 0x10;
     let _listener = pair.listen(B, Family::V4, 80, 4);
@@ -248,16 +249,38 @@ fn shutdown_resets_everything() {
 }
 
 #[test]
-fn a_port_in_time_wait_can_be_listened_on_again() {
-    let mut pair = Pair::new();
-    let (client, server) = pair.connected(Family::V4, 80);
-    pair.hosts[B].close(pair.now, server).unwrap();
-    pair.settle();
-    pair.hosts[A].close(pair.now, client).unwrap();
-    pair.settle();
-    assert_eq!(pair.hosts[B].counts().time_waits, 1);
-    let (client, server) = pair.connected(Family::V4, 80);
-    assert!(pair.transfer(A, client, server, b"again") == b"again");
+fn a_port_in_time_wait_is_in_use_unless_both_reuse_it() {
+    let any = Endpoint::new(Address::V4_UNSPECIFIED, 80);
+    for (first, second, free) in
+        [(false, false, false), (true, false, false), (false, true, false), (true, true, true)]
+    {
+        let mut pair = Pair::new();
+        let reusing = |pair: &mut Pair, on| {
+            let id = pair.hosts[B].tcp_socket(Family::V4).unwrap();
+            pair.hosts[B].set_option(pair.now, id, SocketOption::ReuseAddress(on)).unwrap();
+            id
+        };
+        let listener = reusing(&mut pair, first);
+        pair.hosts[B].bind(pair.now, listener, any).unwrap();
+        pair.hosts[B].listen(pair.now, listener, 1).unwrap();
+        let client = pair.connect(A, Endpoint::new(v4(B), 80));
+        pair.settle();
+        let (server, ..) = pair.hosts[B].accept(pair.now, listener).unwrap();
+        for (host, id) in [(B, listener), (B, server), (A, client)] {
+            pair.hosts[host].close(pair.now, id).unwrap();
+            pair.settle();
+        }
+        assert_eq!(pair.hosts[B].counts().time_waits, 1);
+        let listener = reusing(&mut pair, second);
+        let bound = pair.hosts[B].bind(pair.now, listener, any);
+        assert_eq!(bound.is_ok(), free, "{first} {second}: {bound:?}");
+        assert!(free || bound == Err(SocketError::AddressInUse));
+        // RFC 9293 §3.6.1: and after TIME-WAIT it is free for anybody.
+        pair.pass(61_000_000);
+        let listener = reusing(&mut pair, false);
+        let bound = pair.hosts[B].bind(pair.now, listener, any);
+        assert_eq!(bound.is_ok(), !free, "only who was bound above has it now");
+    }
 }
 
 #[test]

@@ -15,11 +15,22 @@ use crate::{Config, Context, DropReason, TraceEvent};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct AnswerLimit(u32);
 
+/// What is added to an interval, of 2^24 parts of half of it: a hash of the last answer's time and of `salt`, a number
+/// that a stranger does not know.
+fn jitter(last_ms: u32, salt: SeqNumber) -> u32 {
+    let mixed = (last_ms ^ salt.0).wrapping_mul(0x9e37_79b1);
+    (mixed ^ mixed >> 15).wrapping_mul(0x85eb_ca77) >> 8
+}
+
 impl AnswerLimit {
-    /// Whether one may be given now, which counts as given.
-    pub(crate) fn allows(&mut self, config: &Config, now: Instant) -> bool {
+    /// Whether one may be given now, which counts as given. RFC 5961 §7 leaves the interval open; each is longer than
+    /// the knob says by up to a half, so that nobody off the path can tell which segment of his was answered.
+    pub(crate) fn allows(&mut self, config: &Config, now: Instant, salt: SeqNumber) -> bool {
         let now_ms = low_u32(now.as_millis()).max(1);
-        if self.0 != 0 && now_ms.wrapping_sub(self.0) < config.challenge_ack_us / 1_000 {
+        let interval_ms = config.challenge_ack_us / 1_000;
+        let more = (u64::from(interval_ms / 2) * u64::from(jitter(self.0, salt))) >> 24;
+        let passed_ms = u64::from(now_ms.wrapping_sub(self.0));
+        if self.0 != 0 && passed_ms < u64::from(interval_ms) + more {
             return false;
         }
         self.0 = now_ms;
@@ -100,7 +111,7 @@ impl Tcb {
     }
 
     fn may_answer(&mut self, cx: &Context<'_>) -> bool {
-        self.answers.allows(cx.config, cx.now)
+        self.answers.allows(cx.config, cx.now, self.snd.iss)
     }
 
     /// An ACK is to be sent at once; one is enough.

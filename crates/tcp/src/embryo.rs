@@ -10,8 +10,23 @@ use portolan_wire::{Mss, SeqNumber, WindowScale};
 use crate::challenge::AnswerLimit;
 use crate::output::options::{SynOffer, syn_options};
 use crate::paws::Timestamps;
-use crate::window::{scale_for, syn_window};
-use crate::{Config, Segment, SegmentPlan};
+use crate::window::{BUFFER_MIN, scale_for, syn_window};
+use crate::{Config, Segment, SegmentPlan, SocketOptions};
+
+/// What a passive open is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct PassiveOpen<'a> {
+    /// The time.
+    pub now: Instant,
+    /// The host's knobs.
+    pub config: &'a Config,
+    /// The listener's options: its buffer decides window and scale.
+    pub options: &'a SocketOptions,
+    /// [`crate::Context::mss`], or less if the listener wants.
+    pub mss: u16,
+    /// As for [`crate::Tcb::connect`].
+    pub timestamp_offset: u32,
+}
 
 /// A half-open connection of a listener (RFC 9293 §3.10.7.2, third check).
 #[derive(Clone, Copy, Debug)]
@@ -30,9 +45,11 @@ pub struct Embryo {
     pub(crate) syn_ack_window: u16,
     pub(crate) snd_scale: WindowScale,
     pub(crate) rcv_scale: WindowScale,
-    scaling: bool,
+    pub(crate) scaling: bool,
     pub(crate) timestamps: bool,
     pub(crate) sack: bool,
+    /// The handshake is over, but the listener waits for text.
+    pub(crate) acked: bool,
     /// Whether ECN is agreed on.
     pub(crate) ecn: bool,
     pub(crate) retries: u8,
@@ -67,18 +84,13 @@ pub enum EmbryoDeadline {
 }
 
 impl Embryo {
-    /// The record for `segment`, a SYN without ACK and RST. `mss` is [`crate::Context::mss`], or less if the
-    /// listener wants; `iss` and `timestamp_offset` are as for [`crate::Tcb::connect`]. Send
+    /// The record for `segment`, a SYN without ACK and RST; `iss` is as for [`crate::Tcb::connect`]. Send
     /// [`Embryo::syn_ack`] next.
     #[must_use]
-    pub fn on_syn(
-        now: Instant,
-        config: &Config,
-        segment: &Segment,
-        mss: u16,
-        iss: SeqNumber,
-        timestamp_offset: u32,
-    ) -> Embryo {
+    pub fn on_syn(open: &PassiveOpen<'_>, segment: &Segment, iss: SeqNumber) -> Embryo {
+        let &PassiveOpen { now, config, options, mss, timestamp_offset } = open;
+        let buffer_max = options.common.recv_buffer_max;
+        let buffer = config.recv_buffer.initial.min(buffer_max).max(BUFFER_MIN);
         let offered = &segment.options;
         let scaling = config.window_scaling && offered.window_scale.is_some();
         let mut ts = Timestamps::new(timestamp_offset);
@@ -96,19 +108,22 @@ impl Embryo {
             // RFC 9293 MUST-15.
             peer_mss: offered.mss.unwrap_or(Mss::DEFAULT_V4).get(),
             mss,
-            syn_ack_window: syn_window(config.recv_buffer.initial),
+            syn_ack_window: syn_window(buffer),
             snd_scale: WindowScale::new(offered.window_scale.filter(|_| scaling).unwrap_or(0)),
-            rcv_scale: if scaling {
-                scale_for(config, config.recv_buffer.max)
-            } else {
-                WindowScale::default()
-            },
+            rcv_scale: if scaling { scale_for(config, buffer_max) } else { WindowScale::default() },
             scaling,
             timestamps: config.timestamps && offered.timestamps.is_some(),
             sack: config.sack && offered.sack_permitted,
+            acked: false,
             ecn: crate::ecn::accepts(config, segment),
             retries: 0,
         }
+    }
+
+    /// Whether `seq`, which an ICMP error quotes, is our SYN-ACK's (RFC 5927 §4.1).
+    #[must_use]
+    pub fn is_own(&self, seq: SeqNumber) -> bool {
+        seq == self.iss
     }
 
     /// The SYN-ACK.
@@ -134,8 +149,15 @@ impl Embryo {
         portolan_wire::tcp::Timestamps { value: self.ts.value(now), echo: self.ts.recent }
     }
 
-    /// Judges a segment of the same flow, in the order of RFC 9293 §3.10.7.4.
-    pub fn on_segment(&mut self, config: &Config, now: Instant, segment: &Segment) -> EmbryoVerdict {
+    /// Judges a segment of the same flow, in the order of RFC 9293 §3.10.7.4. For as many SYN-ACKs as `defer` says, a
+    /// listener waits for text, and the ACK alone completes nothing (`TCP_DEFER_ACCEPT`).
+    pub fn on_segment(
+        &mut self,
+        config: &Config,
+        now: Instant,
+        segment: &Segment,
+        defer: u8,
+    ) -> EmbryoVerdict {
         let rcv_nxt = self.irs + 1;
         if segment.has(Flags::RST) {
             return self.on_reset(config, now, segment);
@@ -145,7 +167,10 @@ impl Embryo {
         }
         if self.timestamps {
             match segment.options.timestamps {
-                None => return EmbryoVerdict::Ignore,
+                // As Linux: something on the way has taken the option out of our SYN-ACK, or does from all segments.
+                None if self.acks_syn_ack(segment) => self.timestamps = false,
+                None if config.timestamps_required => return EmbryoVerdict::Ignore,
+                None => {}
                 Some(timestamps) if self.ts.is_old(timestamps.value, now) => {
                     return self.challenge(config, now);
                 }
@@ -163,7 +188,18 @@ impl Embryo {
         if segment.ack != self.iss + 1 {
             return EmbryoVerdict::Reset(SegmentPlan::control(segment.ack, SeqNumber(0), Flags::RST));
         }
+        if self.retries < defer && segment.sequence_len() == 0 {
+            self.acked = true;
+            // What comes later measures the application, not the path.
+            self.sent_at = Instant::ZERO;
+            return EmbryoVerdict::Ignore;
+        }
         EmbryoVerdict::Establish
+    }
+
+    /// Whether this is the very segment that a handshake waits for.
+    fn acks_syn_ack(&self, segment: &Segment) -> bool {
+        segment.has(Flags::ACK) && segment.ack == self.iss + 1 && segment.seq == self.irs + 1
     }
 
     /// RFC 5961 §3.2: only a RST with the very number that is expected next ends the attempt.
@@ -196,7 +232,7 @@ impl Embryo {
     }
 
     fn challenge(&mut self, config: &Config, now: Instant) -> EmbryoVerdict {
-        if !self.answers.allows(config, now) {
+        if !self.answers.allows(config, now, self.iss) {
             return EmbryoVerdict::Ignore;
         }
         let mut plan = SegmentPlan::control(self.iss + 1, self.irs + 1, Flags::ACK);
@@ -206,18 +242,25 @@ impl Embryo {
         EmbryoVerdict::Challenge(plan)
     }
 
-    /// Does what is due at `now`.
-    pub fn on_deadline(&mut self, config: &Config, now: Instant) -> EmbryoDeadline {
+    /// Does what is due at `now`; `defer` is as for [`Embryo::on_segment`].
+    pub fn on_deadline(&mut self, config: &Config, now: Instant, defer: u8) -> EmbryoDeadline {
         if now < self.deadline {
             return EmbryoDeadline::Wait;
         }
-        if self.retries >= config.synack_retries {
+        // As Linux: a peer that has acknowledged is not asked again while its text is waited for, but once at the
+        // end, so that its ACK or text can still complete the handshake.
+        let waits = self.acked && self.retries < defer;
+        if self.retries >= config.synack_retries && !waits {
             return EmbryoDeadline::GiveUp;
         }
-        self.retries += 1;
-        self.sent_at = now;
+        let asks = !self.acked || self.retries.saturating_add(1) >= defer;
+        self.retries = self.retries.saturating_add(1);
         let rto_us = u64::from(config.rto_initial_us) << self.retries.min(31);
         self.deadline = now.plus_micros(rto_us.min(u64::from(config.rto_max_us)));
+        if !asks {
+            return EmbryoDeadline::Wait;
+        }
+        self.sent_at = now;
         EmbryoDeadline::Resend
     }
 

@@ -35,6 +35,7 @@ mod check;
 mod close;
 mod config;
 mod context;
+mod cookie;
 mod deadline;
 mod duplicate;
 mod ecn;
@@ -62,6 +63,7 @@ mod recovery;
 mod reordering;
 mod rtt;
 mod segment;
+mod send_buffer;
 mod send_queue;
 mod signals;
 mod slab;
@@ -76,6 +78,7 @@ mod trace;
 mod undo;
 mod window;
 
+pub use application::WriteFlags;
 pub use config::{
     BufferSize, CommonOptions, Config, FastOpenKnob, FinWait2, Keepalive, OptionFlags, SeldomOptions,
     SocketOptions,
@@ -83,7 +86,7 @@ pub use config::{
 pub use congestion::{CcInfo, CongestionAlgorithm, CongestionControl, CubicRules, UserAlgorithm};
 pub use context::{Context, Slabs};
 pub use ecn::Ecn;
-pub use embryo::{Embryo, EmbryoDeadline, EmbryoVerdict};
+pub use embryo::{Embryo, EmbryoDeadline, EmbryoVerdict, PassiveOpen};
 pub use error::Error;
 pub use fast_open::{FastOpenNews, FastOpenOffer};
 pub use info::Info;

@@ -60,7 +60,7 @@ impl Tcb {
         tcb.rcv.nxt = embryo.irs + 1;
         tcb.rcv.last_ack_sent = tcb.rcv.nxt;
         tcb.rcv.adv = tcb.rcv.nxt + u32::from(embryo.syn_ack_window);
-        tcb.retries = embryo.retries;
+        tcb.retries = if embryo.acked { 0 } else { embryo.retries };
         tcb.sent_at = embryo.sent_at;
         cx.stats.passive_opens += 1;
         tcb.move_on(cx, Transition::PassiveOpen);
@@ -161,6 +161,7 @@ impl Tcb {
         self.settle_syn_text(cx, segment, signals);
         self.measure_handshake(cx, segment, syn_lost, self.sent_at);
         (self.retries, self.backoffs) = (0, 0);
+        self.counters.delivered += 1;
         if self.cc.slot.is_none() {
             self.cc = Congestion::new(cx.config, self.full_text(cx), syn_lost);
         }
@@ -183,7 +184,13 @@ impl Tcb {
         sent_at: Instant,
     ) {
         let echo = segment.options.timestamps.filter(|_| self.has(Marks::TIMESTAMPS)).map(|ts| ts.echo);
-        let sample_us = if syn_lost {
+        let sample_us = if sent_at == Instant::ZERO {
+            // A SYN cookie's: only the echo knows.
+            match echo.and_then(|echo| self.ts.round_trip_us(echo, cx.now)) {
+                Some(sample_us) => Some(sample_us),
+                None => return,
+            }
+        } else if syn_lost {
             echo.and_then(|echo| self.ts.round_trip_us(echo, cx.now))
         } else {
             Some(cx.now.micros_since(sent_at))

@@ -113,7 +113,7 @@ impl TimeWait {
     }
 
     fn answer_seldom(&mut self, now: Instant, config: &Config) -> TimeWaitVerdict {
-        if !self.answers.allows(config, now) {
+        if !self.answers.allows(config, now, self.snd_nxt) {
             return TimeWaitVerdict::Ignore;
         }
         TimeWaitVerdict::Challenge(self.ack(now))

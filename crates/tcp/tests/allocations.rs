@@ -4,8 +4,8 @@ use std::alloc::System;
 
 use portolan_link::{Chunks, Instant, Pool};
 use portolan_tcp::{
-    Config, Context, Embryo, EmbryoVerdict, NoTrace, Segment, SegmentPlan, Slabs, SocketOptions, Tcb,
-    TcpStats,
+    Config, Context, Embryo, EmbryoVerdict, NoTrace, PassiveOpen, Segment, SegmentPlan, Slabs, SocketOptions,
+    Tcb, TcpStats,
 };
 use portolan_wire::SeqNumber;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -80,11 +80,13 @@ impl Pair {
         let [a, b] = &mut hosts;
         let mut client = Tcb::connect(&mut a.cx(), &options, SeqNumber(1), 0, 0);
         let syn = arriving(&client.poll_segment(&mut a.cx(), 0, &mut none).unwrap());
-        let mut embryo = Embryo::on_syn(b.now, &b.config, &syn, 1460, SeqNumber(2), 0);
+        let open =
+            PassiveOpen { now: b.now, config: &b.config, options: &options, mss: 1460, timestamp_offset: 0 };
+        let mut embryo = Embryo::on_syn(&open, &syn, SeqNumber(2));
         let syn_ack = arriving(&embryo.syn_ack(b.now));
         client.on_segment(&mut a.cx(), &syn_ack, &mut none);
         let ack = arriving(&client.poll_segment(&mut a.cx(), 0, &mut none).unwrap());
-        assert!(matches!(embryo.on_segment(&b.config, b.now, &ack), EmbryoVerdict::Establish));
+        assert!(matches!(embryo.on_segment(&b.config, b.now, &ack, 0), EmbryoVerdict::Establish));
         let mut server = Tcb::from_embryo(&mut b.cx(), &embryo, &options, 0);
         server.on_segment(&mut b.cx(), &ack, &mut none);
         Pair {

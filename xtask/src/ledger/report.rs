@@ -21,7 +21,7 @@ const TABLES_1122: [(&str, &str); 3] = [
 /// The results of the public packet scripts.
 #[derive(Debug)]
 pub(super) struct Scripts {
-    /// The commits and the command, as the file's first line says.
+    /// The program and its commit, as the file's first line says.
     heading: String,
     /// Folder, script, result, reason.
     rows: Vec<[String; 4]>,
@@ -129,7 +129,13 @@ impl Scripts {
     fn report(&self, out: &mut String) {
         let passed = |rows: &[&[String; 4]]| rows.iter().filter(|[_, _, result, _]| result == "pass").count();
         let all: Vec<&[String; 4]> = self.rows.iter().collect();
-        let _ = writeln!(out, "\n## Packet scripts\n\n{}\n", cell(&self.heading));
+        let _ = writeln!(
+            out,
+            "\n## Packet scripts\n\nThe public scripts for TCP of Google's packetdrill (github.com/google/packetdrill, \
+             gtests/net/tcp), judged by\nthe real program at its default tolerance in virtual time, each over IPv4, by\n\
+             `cargo xtask packetdrill --binary PATH --scripts DIR`. Commit: {}.\n",
+            cell(self.heading.trim_start_matches("packetdrill "))
+        );
         out.push_str("| folder | scripts | passed |\n|---|---:|---:|\n");
         let mut folders: BTreeMap<&str, Vec<&[String; 4]>> = BTreeMap::new();
         for row in &self.rows {

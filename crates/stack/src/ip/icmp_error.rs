@@ -75,7 +75,7 @@ impl Stack {
         next_header_at: usize,
     ) {
         let Some((src, dst, v4)) = complained_about(quote) else { return };
-        if !self.engine.icmp_errors.take(self.engine.now) {
+        if !self.engine.may_complain() {
             self.engine.icmp_stats(v4).out_errors += 1;
             self.engine.drop(DropReason::ReplyRate);
             return;
@@ -135,8 +135,10 @@ impl Stack {
         if key.protocol == protocol::UDP {
             return self.on_udp_error(&key, link, verdict);
         }
-        let (Some(Slot::Connection(index)), Some(seq)) = (self.flows.find(&key), seq) else {
-            return Err(DropReason::IcmpNoFlow);
+        let (index, seq) = match (self.flows.find(&key), seq) {
+            (Some(Slot::Connection(index)), Some(seq)) => (index, seq),
+            (Some(Slot::Embryo(index)), Some(seq)) => return self.embryo_unreachable(index, seq, verdict),
+            _ => return Err(DropReason::IcmpNoFlow),
         };
         match verdict {
             Verdict::Unreachable { error, hard } => self.connection_unreachable(index, seq, hard, error),
@@ -210,6 +212,20 @@ impl Stack {
             // The socket knows one reason more than a connection: EACCES.
             record.error = Some(error);
         }
+    }
+
+    /// A router says that the peer of a connection in SYN-RECEIVED cannot be reached. As on Linux, it is forgotten
+    /// without a word.
+    fn embryo_unreachable(&mut self, index: u32, seq: SeqNumber, verdict: Verdict) -> Result<(), DropReason> {
+        let Some(record) = self.flows.embryos.get(index) else { return Err(DropReason::IcmpNoFlow) };
+        if !record.embryo.is_own(seq) {
+            self.engine.stats.tcp.out_of_window_icmps += 1;
+            return Err(DropReason::IcmpIgnored);
+        }
+        if let Verdict::Unreachable { error, .. } = verdict {
+            self.delete_embryo(index, Some(error));
+        }
+        Ok(())
     }
 
     /// This host has found that a connection's next hop does not answer. A connect fails with it; an established

@@ -114,7 +114,7 @@ impl Stack {
 
     /// Answers a segment of no connection with a reset (RFC 9293 §3.10.7.1), if the rate allows.
     pub(crate) fn send_reset(&mut self, key: &FlowKey, plan: &SegmentPlan) {
-        if !self.engine.resets.take(self.engine.now) {
+        if !self.engine.may_reset() {
             self.engine.drop(DropReason::ReplyRate);
             return;
         }

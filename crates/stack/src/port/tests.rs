@@ -4,9 +4,9 @@ use super::*;
 use crate::{LinkId, Seeds};
 
 fn ports() -> (Ports, Random) {
-    let mut random = Random::new(&Seeds::fixed(1));
+    let random = Random::new(&Seeds::fixed(1));
     let tables = random.tables;
-    (Ports::new(tables, (32_768, 32_799), &mut random), random)
+    (Ports::new(tables, (32_768, 32_799)), random)
 }
 
 fn binding(socket: u32, address: &str) -> Binding {

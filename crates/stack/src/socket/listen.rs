@@ -31,6 +31,8 @@ pub(crate) struct Listener {
     pub(crate) options: SocketOptions,
     pub(crate) opening: Opening,
     pub(crate) fast_opens: FastOpenQueue,
+    /// Until when a cookie that was given out may come back.
+    pub(crate) cookies_until: Instant,
 }
 
 /// Settings that count until a connection is open: of a TCP socket that is not used yet, or that listens.
@@ -44,6 +46,8 @@ pub(crate) struct Opening {
     pub(crate) fast_open_connect: bool,
     /// Fast Open needs no cookie (TCP_FASTOPEN_NO_COOKIE).
     pub(crate) fast_open_no_cookie: bool,
+    /// SYN-ACKs for which a listener waits for text (TCP_DEFER_ACCEPT).
+    pub(crate) defer_accept: u8,
 }
 
 /// A TCP socket that is not used yet.
@@ -92,6 +96,7 @@ impl Stack {
             options,
             opening,
             fast_opens: FastOpenQueue::default(),
+            cookies_until: Instant::ZERO,
         };
         self.socket_mut(id)?.kind = Kind::Listener(Box::new(listener));
         Ok(())

@@ -82,6 +82,8 @@ pub enum SocketOption {
     FastOpenConnect(bool),
     /// TCP_FASTOPEN_NO_COOKIE; before connect, or at a listener.
     FastOpenNoCookie(bool),
+    /// TCP_DEFER_ACCEPT as a number of SYN-ACKs, after which a listener waits for text no more; 0 is off.
+    DeferAccept(u8),
     /// IP_TTL and IPV6_UNICAST_HOPS.
     Ttl(u8),
     /// IP_TOS and IPV6_TCLASS, without the ECN bits for TCP.
@@ -135,7 +137,8 @@ impl Stack {
             SocketOption::FastOpen(_)
             | SocketOption::FastOpenKey(_)
             | SocketOption::FastOpenConnect(_)
-            | SocketOption::FastOpenNoCookie(_) => self.set_opening(id, option),
+            | SocketOption::FastOpenNoCookie(_)
+            | SocketOption::DeferAccept(_) => self.set_opening(id, option),
             SocketOption::WindowClamp(0)
                 if !matches!(self.socket(id)?.kind, Kind::Fresh(_) | Kind::Ended) =>
             {
@@ -200,6 +203,10 @@ impl Stack {
             Kind::Fresh(fresh) => (&mut fresh.opening, false),
             Kind::Listener(listener) => (&mut listener.opening, true),
             Kind::Udp(_) => return Err(SocketError::NoSuchOption),
+            // Linux takes these at any time.
+            _ if matches!(option, SocketOption::FastOpenKey(_) | SocketOption::DeferAccept(_)) => {
+                return Ok(());
+            }
             _ => return Err(SocketError::InvalidArgument),
         };
         match option {
@@ -208,6 +215,7 @@ impl Stack {
             SocketOption::FastOpen(backlog) => opening.fast_open_backlog = backlog.min(somaxconn),
             SocketOption::FastOpenKey(keys) => opening.fast_open_keys = Some(keys),
             SocketOption::FastOpenNoCookie(on) => opening.fast_open_no_cookie = on,
+            SocketOption::DeferAccept(syn_acks) => opening.defer_accept = syn_acks,
             _ => return Err(SocketError::InvalidArgument),
         }
         Ok(())
@@ -232,6 +240,9 @@ impl Stack {
                 let index = *index;
                 let wants = self.with_tcb(index, |tcb, cx| {
                     tcb.set_options(cx, &options);
+                    if matches!(option, SocketOption::NoDelay(true) | SocketOption::Cork(false)) {
+                        tcb.push(cx);
+                    }
                     tcb.wants_transmit(cx)
                 });
                 let signals = if wants == Some(true) { Signals::TRANSMIT } else { Signals::empty() };

@@ -344,7 +344,7 @@ impl Stack {
                 seconds => FinWait2::Seconds(narrow(seconds.min(FIN_WAIT2_SECONDS_MAX))?),
             }),
             tcp::QUICKACK => return self.set_quick_ack(id, number & 1 != 0),
-            tcp::DEFER_ACCEPT => return self.keep(id, name, number.max(0)),
+            tcp::DEFER_ACCEPT => SocketOption::DeferAccept(syn_acks_in(number)),
             tcp::FASTOPEN => SocketOption::FastOpen(narrow(number)?),
             tcp::FASTOPEN_CONNECT if matches!(number, 0 | 1) => SocketOption::FastOpenConnect(on),
             tcp::FASTOPEN_NO_COOKIE if matches!(number, 0 | 1) => SocketOption::FastOpenNoCookie(on),
@@ -352,12 +352,6 @@ impl Stack {
             _ => return self.remember(id, IPPROTO_TCP, name, number),
         };
         self.set_option(now, id, option)
-    }
-
-    /// Keeps an option of TCP that has been checked.
-    fn keep(&mut self, id: SocketId, name: i32, value: i32) -> Result<(), SocketError> {
-        self.socket_mut(id)?.remembered.set(IPPROTO_TCP, name, value.into());
-        Ok(())
     }
 
     /// TCP_QUICKACK, which means nothing before there is a connection.
@@ -370,7 +364,6 @@ impl Stack {
 
     fn get_at_tcp_level(&mut self, id: SocketId, name: i32) -> Result<Vec<u8>, SocketError> {
         let socket = self.socket(id)?;
-        let kept = |default: i64| i32::try_from(socket.remembered.get(IPPROTO_TCP, name).unwrap_or(default));
         let SocketOptions { common, seldom } = self.present_tcp_options(id)?;
         let config = &self.engine.config.tcp;
         Ok(int(match name {
@@ -399,7 +392,7 @@ impl Stack {
             tcp::CONGESTION => return self.congestion_name(id),
             tcp::CC_INFO => return self.cc_info(id),
             tcp::INFO => return self.tcp_info(id),
-            tcp::DEFER_ACCEPT => kept(0).unwrap_or(i32::MAX),
+            tcp::DEFER_ACCEPT => seconds_of(self.opening_of(id.index).defer_accept),
             tcp::FASTOPEN => to_int(self.opening_of(id.index).fast_open_backlog),
             tcp::FASTOPEN_CONNECT => i32::from(self.opening_of(id.index).fast_open_connect),
             tcp::FASTOPEN_NO_COOKIE => i32::from(self.opening_of(id.index).fast_open_no_cookie),
@@ -472,5 +465,28 @@ impl Stack {
     }
 }
 
+/// Linux's TCP_RTO_MAX in seconds, as far as TCP_DEFER_ACCEPT is concerned.
+const DEFER_STEP_MAX: i32 = 120;
+
+/// How many SYN-ACKs go in so many seconds, the first wait being one second and each twice the last.
+fn syn_acks_in(seconds: i32) -> u8 {
+    let (mut count, mut step, mut passed) = (0_u8, 1, 0);
+    while passed < seconds && count < u8::MAX {
+        count += 1;
+        passed += step;
+        step = (2 * step).min(DEFER_STEP_MAX);
+    }
+    count
+}
+
+/// The seconds that so many SYN-ACKs take.
+fn seconds_of(syn_acks: u8) -> i32 {
+    let (mut step, mut passed) = (1, 0);
+    for _ in 0..syn_acks {
+        passed += step;
+        step = (2 * step).min(DEFER_STEP_MAX);
+    }
+    passed
+}
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::testing::{Rig, plain};
-use crate::{Embryo, SocketOptions};
+use crate::{Embryo, PassiveOpen, SocketOptions};
 use portolan_link::Instant;
 
 const SYN_ACK: &str = "SE. 0:0(0) ack 1 win 60000 <mss 1000,sackOK,wscale 0>";
@@ -60,7 +60,15 @@ fn a_listener_agrees_as_its_knob_says() {
     let agreed = |ecn, line| {
         let config = Config { ecn, ..plain() };
         let segment = crate::testing::parse(line).0;
-        let embryo = Embryo::on_syn(Instant::from_millis(1), &config, &segment, 1460, SeqNumber(1), 0);
+        let options = SocketOptions::new(&config);
+        let open = PassiveOpen {
+            now: Instant::from_millis(1),
+            config: &config,
+            options: &options,
+            mss: 1460,
+            timestamp_offset: 0,
+        };
+        let embryo = Embryo::on_syn(&open, &segment, SeqNumber(1));
         assert_eq!(embryo.syn_ack(Instant::from_millis(1)).flags.contains(Flags::ECE), embryo.ecn);
         embryo.ecn
     };

@@ -2,18 +2,23 @@ use portolan_link::Instant;
 use portolan_wire::SeqNumber;
 use portolan_wire::tcp::Flags;
 
-use super::{Embryo, EmbryoDeadline, EmbryoVerdict};
+use super::{Embryo, EmbryoDeadline, EmbryoVerdict, PassiveOpen};
 use crate::testing::{IRS, ISS, parse};
-use crate::{Config, SegmentPlan};
+use crate::{Config, SegmentPlan, SocketOptions};
 
 const NOW: Instant = Instant::from_millis(5_000);
 
 fn embryo(line: &str) -> Embryo {
-    Embryo::on_syn(NOW, &Config::default(), &parse(line).0, 1460, SeqNumber(ISS), 7)
+    embryo_of(&Config::default(), &SocketOptions::new(&Config::default()), line)
+}
+
+fn embryo_of(config: &Config, options: &SocketOptions, line: &str) -> Embryo {
+    let open = PassiveOpen { now: NOW, config, options, mss: 1460, timestamp_offset: 7 };
+    Embryo::on_syn(&open, &parse(line).0, SeqNumber(ISS))
 }
 
 fn judge(embryo: &mut Embryo, line: &str) -> EmbryoVerdict {
-    embryo.on_segment(&Config::default(), NOW, &parse(line).0)
+    embryo.on_segment(&Config::default(), NOW, &parse(line).0, 0)
 }
 
 fn syn_ack(embryo: &Embryo) -> SegmentPlan {
@@ -79,24 +84,24 @@ fn the_syn_again_is_answered_but_not_a_flood_of_it() {
     let config = Config::default();
     let mut embryo = embryo("S 0:0(0) <mss 1000>");
     let syn = parse("S 0:0(0) <mss 1000>").0;
-    assert!(matches!(embryo.on_segment(&config, NOW, &syn), EmbryoVerdict::Ignore));
+    assert!(matches!(embryo.on_segment(&config, NOW, &syn, 0), EmbryoVerdict::Ignore));
     let later = NOW.plus_micros(1_000_000);
-    assert!(matches!(embryo.on_segment(&config, later, &syn), EmbryoVerdict::SynAck));
-    assert!(matches!(embryo.on_segment(&config, later, &syn), EmbryoVerdict::Ignore));
+    assert!(matches!(embryo.on_segment(&config, later, &syn, 0), EmbryoVerdict::SynAck));
+    assert!(matches!(embryo.on_segment(&config, later, &syn, 0), EmbryoVerdict::Ignore));
 }
 
 #[test]
 fn the_syn_ack_is_repeated_and_then_given_up() {
     let config = Config::default();
     let mut embryo = embryo("S 0:0(0)");
-    assert_eq!(embryo.on_deadline(&config, NOW), EmbryoDeadline::Wait);
+    assert_eq!(embryo.on_deadline(&config, NOW, 0), EmbryoDeadline::Wait);
     let mut waits = std::vec::Vec::new();
     let mut now = NOW;
     loop {
         let next = embryo.next_deadline();
         waits.push(next.micros_since(now) / 1_000_000);
         now = next;
-        if embryo.on_deadline(&config, now) == EmbryoDeadline::GiveUp {
+        if embryo.on_deadline(&config, now, 0) == EmbryoDeadline::GiveUp {
             break;
         }
     }
@@ -107,7 +112,49 @@ fn the_syn_ack_is_repeated_and_then_given_up() {
 #[test]
 fn timestamps_are_checked_from_the_first_segment_on() {
     let mut embryo = embryo("S 0:0(0) <TS val 100 ecr 0>");
-    assert!(matches!(judge(&mut embryo, ". 1:1(0) ack 1"), EmbryoVerdict::Ignore));
+    assert!(matches!(judge(&mut embryo, ". 2:2(0) ack 1"), EmbryoVerdict::Ignore));
     assert!(matches!(judge(&mut embryo, ". 1:1(0) ack 1 <TS val 99 ecr 1>"), EmbryoVerdict::Challenge(_)));
     assert!(matches!(judge(&mut embryo, ". 1:1(0) ack 1 <TS val 100 ecr 1>"), EmbryoVerdict::Establish));
+}
+
+/// As Linux: the very ACK that is waited for may come without timestamps, and then there are none.
+#[test]
+fn timestamps_that_are_lost_on_the_way_are_given_up() {
+    let mut embryo = embryo("S 0:0(0) <TS val 100 ecr 0>");
+    assert!(matches!(judge(&mut embryo, ". 1:1(0) ack 2"), EmbryoVerdict::Ignore));
+    assert!(embryo.timestamps);
+    assert!(matches!(judge(&mut embryo, ". 1:1(0) ack 1"), EmbryoVerdict::Establish));
+    assert!(!embryo.timestamps);
+}
+
+#[test]
+fn window_and_scale_are_those_of_the_listener_s_buffer() {
+    let config = Config::default();
+    let mut options = SocketOptions::new(&config);
+    options.common.recv_buffer_max = 20_000;
+    let plan = embryo_of(&config, &options, "S 0:0(0) <mss 1000,wscale 2>").syn_ack(NOW);
+    assert_eq!((plan.window, plan.options.window_scale), (20_000, Some(0)));
+    options.common.recv_buffer_max = 1 << 20;
+    let plan = embryo_of(&config, &options, "S 0:0(0) <mss 1000,wscale 2>").syn_ack(NOW);
+    assert_eq!((plan.window, plan.options.window_scale), (65_535, Some(5)));
+}
+
+/// TCP_DEFER_ACCEPT: the ACK alone opens nothing, the SYN-ACK is not sent again while the peer's text is waited for,
+/// and at the end the peer gets a last chance.
+#[test]
+fn a_listener_may_wait_for_text() {
+    let config = Config::default();
+    let (ack, text) = (parse(". 1:1(0) ack 1").0, parse("P. 1:11(10) ack 1").0);
+    let mut embryo = embryo("S 0:0(0) <mss 1000>");
+    assert!(matches!(embryo.on_segment(&config, NOW, &ack, 3), EmbryoVerdict::Ignore));
+    assert!(matches!(embryo.on_segment(&config, NOW, &text, 3), EmbryoVerdict::Establish));
+    let mut asked = std::vec::Vec::new();
+    for _ in 0..5 {
+        let now = embryo.next_deadline();
+        asked.push(embryo.on_deadline(&config, now, 3) == EmbryoDeadline::Resend);
+    }
+    assert_eq!(asked, [false, false, true, true, true]);
+    let now = embryo.next_deadline();
+    assert!(matches!(embryo.on_segment(&config, now, &ack, 3), EmbryoVerdict::Establish), "the time is over");
+    assert_eq!(embryo.on_deadline(&config, now, 3), EmbryoDeadline::GiveUp);
 }

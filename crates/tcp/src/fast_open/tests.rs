@@ -4,7 +4,7 @@ use portolan_wire::tcp::FastOpen;
 
 use super::{FastOpenNews, FastOpenOffer};
 use crate::testing::{Host, ISS, Rig, parse, plain, stream};
-use crate::{Config, Embryo, Error, Signals, SocketOptions, State, Tcb};
+use crate::{Config, Embryo, Error, PassiveOpen, Signals, SocketOptions, State, Tcb};
 
 const OFFER: FastOpenOffer = FastOpenOffer { option: None, text: true, mss: Some(1460) };
 
@@ -41,7 +41,14 @@ fn server_with(config: Config, syn: &str, reply: Option<FastOpen>) -> Rig {
     let mut host = Host::new(config);
     let (segment, text) = parse(syn);
     let options = SocketOptions::new(&host.config);
-    let embryo = Embryo::on_syn(host.now, &host.config, &segment, 1460, SeqNumber(ISS), 7);
+    let open = PassiveOpen {
+        now: host.now,
+        config: &host.config,
+        options: &options,
+        mss: 1460,
+        timestamp_offset: 7,
+    };
+    let embryo = Embryo::on_syn(&open, &segment, SeqNumber(ISS));
     let mut chunks = Chunks::new();
     chunks.push(host.pool.copy(&text));
     let mut cx = host.cx();

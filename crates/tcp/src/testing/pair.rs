@@ -11,8 +11,8 @@ use portolan_wire::tcp::Flags;
 
 use super::{Host, octet};
 use crate::{
-    Config, Embryo, EmbryoDeadline, EmbryoVerdict, Error, Segment, SegmentPlan, Signals, SocketOptions,
-    State, Tcb,
+    Config, Embryo, EmbryoDeadline, EmbryoVerdict, Error, PassiveOpen, Segment, SegmentPlan, Signals,
+    SocketOptions, State, Tcb,
 };
 
 /// xorshift64*: small, and the same everywhere.
@@ -213,7 +213,7 @@ impl Pair {
             end.signals |= tcb.on_deadline(&mut end.host.cx());
         }
         if let Some(embryo) = &mut end.embryo {
-            match embryo.on_deadline(&end.host.config, end.host.now) {
+            match embryo.on_deadline(&end.host.config, end.host.now, 0) {
                 EmbryoDeadline::Wait => {}
                 EmbryoDeadline::Resend => {
                     let plan = embryo.syn_ack(end.host.now);
@@ -246,14 +246,17 @@ impl Pair {
         let (now, mss) = (end.host.now, end.host.mss);
         let Some(embryo) = &mut end.embryo else {
             if segment.flags == Flags::SYN {
-                let embryo = Embryo::on_syn(now, &end.host.config, segment, mss, iss, 99);
+                let options = SocketOptions::new(&end.host.config);
+                let config = &end.host.config;
+                let open = PassiveOpen { now, config, options: &options, mss, timestamp_offset: 99 };
+                let embryo = Embryo::on_syn(&open, segment, iss);
                 let plan = embryo.syn_ack(now);
                 end.embryo = Some(embryo);
                 self.send(to, &plan, Vec::new());
             }
             return;
         };
-        match embryo.on_segment(&end.host.config, now, segment) {
+        match embryo.on_segment(&end.host.config, now, segment, 0) {
             EmbryoVerdict::Establish => {
                 let embryo = *embryo;
                 end.embryo = None;

@@ -22,7 +22,7 @@ fn acks_outside_the_window_are_answered_once_in_a_while() {
         answers += rig.drain().len();
     }
     assert_eq!(answers, 1);
-    rig.pass_ms(500);
+    rig.pass_ms(750);
     rig.gets(". 8000000:8000000(0) ack 1");
     assert_eq!(rig.drain().len(), 1);
 }
@@ -109,4 +109,13 @@ fn a_reset_needs_no_timestamp() {
     let mut rig = with_timestamps();
     rig.gets("R 1:1(0)");
     rig.expect_state(State::Closed);
+}
+
+#[test]
+fn a_host_may_take_segments_that_lack_the_timestamp() {
+    let mut rig = Rig::connecting(Config { timestamps_required: false, ..Config::default() });
+    rig.drain();
+    rig.gets("S. 0:0(0) ack 1 win 60000 <mss 1000,TS val 5 ecr 0>");
+    rig.gets("P. 1:11(10) ack 1");
+    assert_eq!(rig.info().bytes_received, 10);
 }
