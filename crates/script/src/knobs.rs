@@ -72,7 +72,9 @@ macro_rules! buffer {
 const TABLE: &[Knob] = &[
     buffer!("tcp_rmem", recv_buffer),
     buffer!("tcp_wmem", send_buffer),
+    flag!("tcp_dsack", dsack),
     flag!("tcp_ecn_fallback", ecn_fallback),
+    flag!("tcp_frto", frto),
     flag!("tcp_sack", sack),
     flag!("tcp_slow_start_after_idle", slow_start_after_idle),
     flag!("tcp_timestamps", timestamps),
@@ -84,6 +86,7 @@ const TABLE: &[Knob] = &[
     count!("tcp_min_tso_segs", super_segment_min, 1),
     count!("tcp_notsent_lowat", notsent_low_water, 1),
     count!("tcp_orphan_retries", orphan_retries, 1),
+    count!("tcp_reordering", reordering, 1),
     count!("tcp_retries2", retries2, 1),
     count!("tcp_rto_max_ms", rto_max_us, 1_000),
     count!("tcp_rto_min_us", rto_min_us, 1),
@@ -95,6 +98,15 @@ const TABLE: &[Knob] = &[
         set: |stack, text| {
             let config = stack.tcp_config_mut();
             config.congestion = CongestionAlgorithm::by_name(config, text.trim())?;
+            Some(())
+        },
+    },
+    Knob {
+        name: "tcp_early_retrans",
+        // 3 and 4 are with loss probes, what is below is of older kernels.
+        get: |stack| String::from(if stack.config().tcp.loss_probes { "3" } else { "0" }),
+        set: |stack, text| {
+            stack.tcp_config_mut().loss_probes = number::<u8>(text)? >= 3;
             Some(())
         },
     },
@@ -161,18 +173,14 @@ fn show_key(key: &[u8; 16]) -> String {
 /// What scripts set and what has no counterpart here, with Linux's defaults.
 const REMEMBERED: &[(&str, &str)] = &[
     ("tcp_base_mss", "1024"),
-    ("tcp_dsack", "1"),
-    ("tcp_early_retrans", "3"),
     ("tcp_ecn_option", "2"),
     ("tcp_fack", "0"),
     ("tcp_fastopen_cookies", "1"),
-    ("tcp_frto", "2"),
     ("tcp_mtu_probing", "0"),
     ("tcp_no_metrics_save", "0"),
     ("tcp_pacing_ca_ratio", "120"),
     ("tcp_pacing_ss_ratio", "200"),
     ("tcp_recovery", "1"),
-    ("tcp_reordering", "3"),
     ("tcp_syncookies", "1"),
     ("tcp_tso_win_divisor", "3"),
 ];
