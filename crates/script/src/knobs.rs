@@ -72,7 +72,9 @@ macro_rules! buffer {
 const TABLE: &[Knob] = &[
     buffer!("tcp_rmem", recv_buffer),
     buffer!("tcp_wmem", send_buffer),
+    flag!("tcp_abort_on_overflow", abort_on_overflow),
     flag!("tcp_dsack", dsack),
+    flag!("tcp_early_retrans", loss_probes),
     flag!("tcp_ecn_fallback", ecn_fallback),
     flag!("tcp_frto", frto),
     flag!("tcp_sack", sack),
@@ -86,27 +88,21 @@ const TABLE: &[Knob] = &[
     count!("tcp_min_tso_segs", super_segment_min, 1),
     count!("tcp_notsent_lowat", notsent_low_water, 1),
     count!("tcp_orphan_retries", orphan_retries, 1),
+    count!("tcp_pacing_ca_ratio", pacing_ca_ratio, 1),
+    count!("tcp_pacing_ss_ratio", pacing_ss_ratio, 1),
     count!("tcp_reordering", reordering, 1),
     count!("tcp_retries2", retries2, 1),
     count!("tcp_rto_max_ms", rto_max_us, 1_000),
     count!("tcp_rto_min_us", rto_min_us, 1),
     count!("tcp_syn_retries", syn_retries, 1),
     count!("tcp_synack_retries", synack_retries, 1),
+    count!("tcp_syncookies", syn_cookies, 1),
     Knob {
         name: "tcp_congestion_control",
         get: |stack| stack.config().tcp.congestion.name(&stack.config().tcp).to_owned(),
         set: |stack, text| {
             let config = stack.tcp_config_mut();
             config.congestion = CongestionAlgorithm::by_name(config, text.trim())?;
-            Some(())
-        },
-    },
-    Knob {
-        name: "tcp_early_retrans",
-        // 3 and 4 are with loss probes, what is below is of older kernels.
-        get: |stack| String::from(if stack.config().tcp.loss_probes { "3" } else { "0" }),
-        set: |stack, text| {
-            stack.tcp_config_mut().loss_probes = number::<u8>(text)? >= 3;
             Some(())
         },
     },
@@ -178,10 +174,7 @@ const REMEMBERED: &[(&str, &str)] = &[
     ("tcp_fastopen_cookies", "1"),
     ("tcp_mtu_probing", "0"),
     ("tcp_no_metrics_save", "0"),
-    ("tcp_pacing_ca_ratio", "120"),
-    ("tcp_pacing_ss_ratio", "200"),
     ("tcp_recovery", "1"),
-    ("tcp_syncookies", "1"),
     ("tcp_tso_win_divisor", "3"),
 ];
 
