@@ -1,4 +1,4 @@
-//! Keepalive (RFC 9293 §3.8.4): off unless the application asks; then a silent peer is asked whether it is
+//! Keepalive (RFC 9293 §3.8.4, MAY-5): off unless the application asks; then a silent peer is asked whether it is
 //! still there.
 
 use portolan_link::Instant;
@@ -22,7 +22,7 @@ impl Tcb {
         self.keepalive(cx).filter(|_| open && quiet)
     }
 
-    /// When the next probe is due, or the end.
+    /// When the next probe is due, or the end; the application's numbers decide (RFC 9293 MUST-27).
     pub(crate) fn keepalive_deadline(&self, cx: &Context<'_>) -> Instant {
         let Some(keepalive) = self.keepalive(cx).filter(|_| self.state.is_synchronized()) else {
             return Instant::MAX;
@@ -56,6 +56,10 @@ impl Tcb {
             cx.stats.given_up += 1;
             return Signals::TIMED_OUT | signals;
         }
+        // Probes that are late, because the clock has jumped or the host was stopped, are not made up for all at once:
+        // the next interval begins now.
+        let since_us = cx.now.as_micros().saturating_sub(waited * 1_000_000);
+        self.heard_at = self.heard_at.max(Instant::from_micros(since_us));
         self.probes = self.probes.saturating_add(1);
         cx.stats.keepalive_probes += 1;
         self.marks.insert(Marks::PROBE_DUE);
