@@ -61,6 +61,17 @@ impl Stack {
         }
     }
 
+    /// Says that the application blocks in a write that began with a Fast Open, until the handshake is over; the last
+    /// ACK then waits for its text. Whoever does not block says nothing.
+    ///
+    /// # Errors
+    /// `BadSocket`, `NotConnected`, `NotSupported` for UDP.
+    pub fn writer_waits(&mut self, now: Instant, id: SocketId) -> Result<(), SocketError> {
+        self.advance(now);
+        let index = self.connection_of(id)?;
+        self.with_tcb(index, |tcb, _| tcb.writer_waits()).ok_or(SocketError::NotConnected)
+    }
+
     /// Starts to connect a TCP socket, and [`crate::Event::Connected`] or [`crate::Event::ConnectFailed`] will tell;
     /// or sets a UDP socket's peer, at once. With TCP_FASTOPEN_CONNECT and a cookie of the server,
     /// [`crate::Event::Connected`] comes at once, and the SYN waits for the first write.

@@ -66,7 +66,7 @@ impl Tcb {
             return Ok(());
         }
         self.establish(cx, segment, Transition::ReceiveSynAck, signals);
-        self.owe_ack();
+        self.acknowledge_syn_ack(cx);
         self.take_text(cx, segment, text, signals);
         self.check_fin(cx, segment, signals);
         Ok(())
