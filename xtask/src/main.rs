@@ -6,6 +6,7 @@
 
 mod install;
 mod licences;
+mod packetdrill;
 mod planted;
 mod results;
 mod rules;
@@ -19,12 +20,15 @@ use step::{Outcome, Steps};
 const USAGE: &str = "usage: cargo xtask test [--full] [--allow-missing] [--only STEP]...
        cargo xtask bench WORDS...
        cargo xtask planted
+       cargo xtask packetdrill --binary PATH --scripts DIR [--folder NAME] [--jobs N] [--expect N]
   test             everything a change must pass, within 25 minutes
   --full           every count in full; the result is written to docs/results/full.md
   --allow-missing  leave out what cannot run here (no root, a program missing) instead of failing
   --only STEP      one of: setup, fmt, clippy, licences, rules, doc, build, tests, planted, bench, release
   bench            Portolan beside others, built with optimisation; `cargo xtask bench` alone says what there is
-  planted          the suite with every planted fault; the result is written to docs/planted-faults.md";
+  planted          the suite with every planted fault; the result is written to docs/planted-faults.md
+  packetdrill      the scripts of DIR under the packetdrill at PATH, with this stack in it; docs/conformance.md says
+                   where both come from; the result of a run over all folders is written to docs/data/packetdrill.csv";
 
 /// What the command line asks for.
 #[derive(Debug, Default, Clone)]
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     match words.next().as_deref() {
         Some("test") => {}
+        Some("packetdrill") => return packetdrill::main(words),
         Some("bench") => {
             let words: Vec<String> = words.collect();
             return code(&bench(&words.iter().map(String::as_str).collect::<Vec<_>>()));

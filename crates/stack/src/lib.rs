@@ -51,7 +51,7 @@ pub use fast_open::FastOpenKeys;
 pub use flow::{FlowEnd, FlowInfo, FlowSummary, LimitedBy};
 pub use id::{LinkId, RequestId, SocketId};
 pub use ip::route::{Route, RouteKind};
-pub use portolan_tcp::{Info, State, Tracer};
+pub use portolan_tcp::{Info, State, Tracer, WriteFlags};
 pub use random::Seeds;
 pub use shard::owner;
 pub use socket::option::SocketOption;

@@ -197,6 +197,12 @@ impl Stack {
         &self.engine.config
     }
 
+    /// The knobs of all connections, to change them while the host runs, as sysctl does: what a connection takes
+    /// from them when it opens stays as it was, all else counts at once.
+    pub fn tcp_config_mut(&mut self) -> &mut portolan_tcp::Config {
+        &mut self.engine.config.tcp
+    }
+
     /// The counters.
     #[must_use]
     pub fn stats(&self) -> &Stats {

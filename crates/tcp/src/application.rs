@@ -1,11 +1,24 @@
 //! The application's calls: SEND, RECEIVE and their like (RFC 9293 §3.10.2 and §3.10.3).
 
+use bitflags::bitflags;
 use portolan_link::{Chunk, Instant};
 
 use crate::context::Queues;
 use crate::numbers::to_u32;
+use crate::send_buffer::Room;
 use crate::tcb::{Marks, Tcb};
 use crate::{Context, Error, Signals, State};
+
+bitflags! {
+    /// What a write says of itself.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct WriteFlags: u8 {
+        /// More follows soon: a segment that is not full waits for it, 200 ms or so (`MSG_MORE`).
+        const MORE = 1;
+        /// A record ends here: no segment holds text of it and of the next (`MSG_EOR`).
+        const END_OF_RECORD = 1 << 1;
+    }
+}
 
 impl Tcb {
     /// Copies octets into the send queue; returns how many, at least one unless `octets` is empty.
@@ -14,14 +27,28 @@ impl Tcb {
     /// `WouldBlock` if there is no room or no connection yet, `InProgress` if only the SYN goes, `BrokenPipe` after [`Tcb::shutdown_write`] and after the end,
     /// `NotConnected` before the beginning, or the error that ended the connection, once.
     pub fn write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Result<usize, Error> {
+        self.write_with(cx, octets, WriteFlags::empty())
+    }
+
+    /// As [`Tcb::write`], and says what follows. The flags count only if all octets were taken.
+    ///
+    /// # Errors
+    /// As [`Tcb::write`].
+    pub fn write_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+        flags: WriteFlags,
+    ) -> Result<usize, Error> {
         let room = self.room_to_write(cx, octets.len())?;
-        if self.connects_with_nothing(room) {
+        if self.connects_with_nothing(room.octets as usize) {
             return Err(Error::InProgress);
         }
-        let taken = octets.get(..room).unwrap_or(octets);
+        let taken = octets.get(..room.octets as usize).unwrap_or(octets);
         let queues = self.queues_or_new(cx.slabs);
         queues.send.append(cx.pool, taken);
-        self.after_write(cx, taken.len());
+        let flags = if taken.len() == octets.len() { flags } else { WriteFlags::empty() };
+        self.after_write(cx, taken.len(), room, flags);
         Ok(taken.len())
     }
 
@@ -32,37 +59,40 @@ impl Tcb {
     /// As [`Tcb::write`].
     pub fn write_chunk(&mut self, cx: &mut Context<'_>, chunk: &mut Chunk) -> Result<usize, Error> {
         let room = self.room_to_write(cx, chunk.len())?;
-        if self.connects_with_nothing(room) {
+        if self.connects_with_nothing(room.octets as usize) {
             return Err(Error::InProgress);
         }
-        let taken = chunk.split_to(room);
+        let taken = chunk.split_to(room.octets as usize);
         let len = taken.len();
         let queues = self.queues_or_new(cx.slabs);
         queues.send.append_chunk(cx.pool, taken);
-        self.after_write(cx, len);
+        self.after_write(cx, len, room, WriteFlags::empty());
         Ok(len)
     }
 
     /// How many of `len` octets can be written now.
-    fn room_to_write(&mut self, cx: &Context<'_>, len: usize) -> Result<usize, Error> {
+    fn room_to_write(&mut self, cx: &Context<'_>, len: usize) -> Result<Room, Error> {
         if self.has(Marks::FIN_QUEUED) {
             return Err(Error::BrokenPipe);
         }
         match self.state {
             State::Closed => return Err(self.error.take().unwrap_or(Error::BrokenPipe)),
             State::Listen => return Err(Error::NotConnected),
-            State::SynSent if self.has(Marks::SYN_DEFERRED) => return Ok(self.syn_text_max(cx).min(len)),
+            State::SynSent if self.has(Marks::SYN_DEFERRED) => {
+                let octets = to_u32(self.syn_text_max(cx).min(len));
+                return Ok(Room { octets, tail: octets });
+            }
             State::SynSent | State::SynReceived => {
                 self.marks.insert(Marks::WANTS_WRITE);
                 return Err(Error::WouldBlock);
             }
             _ => {}
         }
-        let room = self.send_room(cx) as usize;
-        if room < len {
+        let room = self.write_room(cx, to_u32(len));
+        if (room.octets as usize) < len {
             self.marks.insert(Marks::WANTS_WRITE);
         }
-        if room == 0 && len > 0 { Err(Error::WouldBlock) } else { Ok(room.min(len)) }
+        if room.octets == 0 && len > 0 { Err(Error::WouldBlock) } else { Ok(room) }
     }
 
     /// Whether this is the write that a SYN has waited for, but it brings nothing: then the SYN goes alone.
@@ -74,10 +104,18 @@ impl Tcb {
         alone
     }
 
-    fn after_write(&mut self, cx: &mut Context<'_>, len: usize) {
+    fn after_write(&mut self, cx: &mut Context<'_>, len: usize, room: Room, flags: WriteFlags) {
         self.end_deferral();
         self.snd.end += to_u32(len);
+        if len > 0 {
+            let more = flags.contains(WriteFlags::MORE);
+            self.marks.set(Marks::HELD | Marks::UNPUSHED, more);
+            self.marks.remove(Marks::OVERRIDE);
+            let queues = self.queues_or_new(cx.slabs);
+            queues.send.end_unit(cx.pool, room.tail, flags.contains(WriteFlags::END_OF_RECORD));
+        }
         cx.slabs.recharge(self.queues);
+        self.note_limit_if_blocked(cx);
         self.rearm(cx);
     }
 
@@ -159,7 +197,7 @@ impl Tcb {
     /// Octets that can be written.
     #[must_use]
     pub fn send_room(&self, cx: &Context<'_>) -> u32 {
-        self.send_capacity(cx).saturating_sub(self.send_queued(cx))
+        self.write_room(cx, u32::MAX).octets
     }
 
     /// SO_SNDBUF as it is now, in octets.
@@ -188,18 +226,6 @@ impl Tcb {
     #[must_use]
     pub fn quick_ack(&self) -> bool {
         !self.has(Marks::INTERACTIVE)
-    }
-
-    /// The octets that the send buffer holds now: twice the congestion window, so that there is always a window
-    /// of text to send while another is under way; between where it starts and its limit. While the host is short
-    /// of memory, the least that moves at all.
-    pub(crate) fn send_capacity(&self, cx: &Context<'_>) -> u32 {
-        let wanted = if cx.is_short_of_memory() {
-            cx.config.memory_min
-        } else {
-            self.cc.window().saturating_mul(2).max(cx.config.send_buffer.initial)
-        };
-        wanted.min(self.options.send_buffer_max).max(1)
     }
 }
 

@@ -71,6 +71,10 @@ pub struct Config {
     pub delayed_ack_us: u32,
     /// Segments at the start that are acknowledged without delay (Linux's `TCP_MAX_QUICKACKS`).
     pub quick_acks: u8,
+    /// Segments that a super-segment may have however slowly the connection sends (`tcp_min_tso_segs`).
+    pub super_segment_min: u8,
+    /// Whether super-segments carry PSH, as on Linux.
+    pub push_super_segments: bool,
     /// Whether SYNs get cookies instead of records: 0 never, 1 when a listener's queue is full, 2 always
     /// (`tcp_syncookies`).
     pub syn_cookies: u8,
@@ -100,6 +104,12 @@ pub struct Config {
     pub max_window_scale: u8,
     /// Whether to offer timestamps (`tcp_timestamps`).
     pub timestamps: bool,
+    /// Whether a segment without a timestamp is dropped where both sides agreed on them, as RFC 7323 §3.2 recommends;
+    /// Linux takes it.
+    pub timestamps_required: bool,
+    /// Whether an open connection answers a segment that acknowledges what was never sent, as RFC 9293 §3.10.7.4 says;
+    /// Linux drops it without an answer.
+    pub answer_unsent_acks: bool,
     /// Whether to offer selective acknowledgements (`tcp_sack`).
     pub sack: bool,
     /// Whether to report duplicates in SACK options (RFC 2883; `tcp_dsack`).
@@ -162,6 +172,8 @@ impl Default for Config {
             orphan_retries: 8,
             delayed_ack_us: 40_000,
             quick_acks: 16,
+            super_segment_min: 2,
+            push_super_segments: true,
             syn_cookies: 1,
             abort_on_overflow: false,
             fast_open: FastOpenKnob::CLIENT,
@@ -174,6 +186,8 @@ impl Default for Config {
             window_scaling: true,
             max_window_scale: 14,
             timestamps: true,
+            timestamps_required: true,
+            answer_unsent_acks: true,
             sack: true,
             dsack: true,
             loss_probes: true,

@@ -48,6 +48,8 @@ pub(crate) struct Queues {
     pub(crate) send: SendQueue,
     pub(crate) receive: ReceiveQueue,
     pub(crate) autotune: Autotune,
+    /// What the send buffer has grown to, in octets; 0 before.
+    pub(crate) send_buffer: u32,
     /// What arrived twice and is to be reported with the next segment (RFC 2883).
     pub(crate) duplicate: Option<(SeqNumber, SeqNumber)>,
     /// What [`Slabs::memory`] counts for these queues.

@@ -216,7 +216,8 @@ impl Tcb {
             if self.timers.retransmit == Instant::MAX {
                 self.timers.retransmit = self.retransmit_deadline(cx);
             }
-        } else if self.has(Marks::OVERRIDE) || matches!(self.decide_text(cx, u32::MAX), Err(Blocked::Window))
+        } else if self.has(Marks::OVERRIDE)
+            || matches!(self.decide_text(cx, u32::MAX), Err(Blocked::Window | Blocked::Held))
         {
             // RFC 9293 §3.8.6.1: text waits for a window, and only a probe can tell whether the update was lost.
             if !self.has(Marks::PERSIST) || self.timers.retransmit == Instant::MAX {

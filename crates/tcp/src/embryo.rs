@@ -169,7 +169,8 @@ impl Embryo {
             match segment.options.timestamps {
                 // As Linux: something on the way has taken the option out of our SYN-ACK, or does from all segments.
                 None if self.acks_syn_ack(segment) => self.timestamps = false,
-                None => return EmbryoVerdict::Ignore,
+                None if config.timestamps_required => return EmbryoVerdict::Ignore,
+                None => {}
                 Some(timestamps) if self.ts.is_old(timestamps.value, now) => {
                     return self.challenge(config, now);
                 }

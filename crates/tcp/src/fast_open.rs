@@ -191,6 +191,7 @@ impl Tcb {
             mss: self.full_text(cx),
             now: self.sent_at,
             delivered: self.delivered(cx.slabs),
+            joins: true,
         };
         let flight = cx.slabs.flight_or_new(&mut self.flight);
         flight.on_sent(&sending, false);
@@ -276,6 +277,7 @@ impl Tcb {
         // Text may have been sent since; the SYN's arrival is when the SYN-ACK went.
         self.measure_handshake(cx, segment, self.retries > 0, self.heard_at);
         (self.retries, self.backoffs) = (0, 0);
+        self.counters.delivered += 1;
         *signals |= Signals::ESTABLISHED | Signals::WRITABLE;
         Ok(())
     }

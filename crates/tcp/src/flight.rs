@@ -12,6 +12,7 @@ mod losses;
 mod scoreboard;
 
 use alloc::collections::VecDeque;
+use core::ops::AddAssign;
 
 use bitflags::bitflags;
 use portolan_link::Instant;
@@ -106,6 +107,19 @@ impl Tally {
         self.octets -= record.len;
         self.segments -= record.segments;
     }
+
+    /// How much more it is than `other`.
+    pub(crate) fn beyond(self, other: Tally) -> Tally {
+        let octets = self.octets.saturating_sub(other.octets);
+        Tally { octets, segments: self.segments.saturating_sub(other.segments) }
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Tally) {
+        self.octets += other.octets;
+        self.segments += other.segments;
+    }
 }
 
 /// A run of text that was sent, as it is noted.
@@ -119,6 +133,9 @@ pub(crate) struct Sending {
     pub(crate) now: Instant,
     /// Octets that had been delivered in all.
     pub(crate) delivered: u64,
+    /// It is a single segment that goes with the one before into one record. Super-segments do not: they are sent
+    /// again as they were sent at first.
+    pub(crate) joins: bool,
 }
 
 impl Sending {
@@ -150,6 +167,8 @@ pub(crate) struct Flight {
     pub(crate) reordering: Reordering,
     pub(crate) recovery: Recovery,
     pub(crate) rate: Rate,
+    /// The end of the last segment that was sent and not full (Minshall's rule).
+    pub(crate) small_end: Option<SeqNumber>,
 }
 
 impl Flight {
@@ -170,10 +189,11 @@ impl Flight {
 
     /// `sending` went out for the first time, with our FIN at its end if `fin`.
     pub(crate) fn on_sent(&mut self, sending: &Sending, fin: bool) {
-        let Sending { seq, len, mss, now, delivered } = *sending;
+        let Sending { seq, len, mss, now, delivered, joins } = *sending;
         let idle = self.records.is_empty();
         if idle {
             self.progress_at = now;
+            self.small_end = None;
             (self.highest_sacked, self.resend_from) = (seq, seq);
             self.rack.begin(seq);
         }
@@ -183,7 +203,8 @@ impl Flight {
         self.outstanding.add(&record);
         let full = u32::from(mss.max(1));
         if let Some(last) = self.records.back_mut().filter(|last| {
-            last.fate.is_empty() && last.sent_at == now && last.mss == mss && last.len == full * last.segments
+            let same = last.sent_at == now && last.mss == mss && last.fate.is_empty();
+            joins && same && last.len == full * last.segments
         }) {
             last.len += len;
             last.segments += segments;

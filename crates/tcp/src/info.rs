@@ -106,6 +106,8 @@ pub struct Info {
     pub retrans_segments: u32,
     /// Octets delivered to the peer so far, as far as is known.
     pub delivered: u64,
+    /// Segments delivered to the peer so far, its ACK of our SYN counted.
+    pub delivered_segments: u32,
     /// The delivery rate in octets per second, as last measured; 0 before.
     pub delivery_rate: u64,
     /// Whether the application limited that measurement.
@@ -136,7 +138,7 @@ impl Tcb {
         let duplicates = flight.recovery.duplicates;
         let (busy_us, rwnd_limited_us, sndbuf_limited_us) = self.limits_us(cx.now);
         let counters = &self.counters;
-        let bytes_retransmitted = u64::from(counters.bytes_retransmitted);
+        let bytes_retransmitted = cx.slabs.rare(self.rare).map_or(0, |rare| rare.bytes_retransmitted);
         let unacked_text = self.snd.nxt.min(self.snd.end).since(self.snd.una).unwrap_or(0);
         Info {
             state: self.state(),
@@ -190,6 +192,7 @@ impl Tcb {
             lost_segments: flight.lost.segments,
             retrans_segments: flight.resent.segments,
             delivered: self.delivered(cx.slabs),
+            delivered_segments: counters.delivered,
             delivery_rate: flight.rate.last.0,
             delivery_rate_app_limited: flight.rate.last.1,
             in_flight: flight.in_flight(),

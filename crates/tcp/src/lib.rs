@@ -63,6 +63,7 @@ mod recovery;
 mod reordering;
 mod rtt;
 mod segment;
+mod send_buffer;
 mod send_queue;
 mod signals;
 mod slab;
@@ -77,6 +78,7 @@ mod trace;
 mod undo;
 mod window;
 
+pub use application::WriteFlags;
 pub use config::{
     BufferSize, CommonOptions, Config, FastOpenKnob, FinWait2, Keepalive, OptionFlags, SeldomOptions,
     SocketOptions,

@@ -161,6 +161,7 @@ impl Tcb {
         self.settle_syn_text(cx, segment, signals);
         self.measure_handshake(cx, segment, syn_lost, self.sent_at);
         (self.retries, self.backoffs) = (0, 0);
+        self.counters.delivered += 1;
         if self.cc.slot.is_none() {
             self.cc = Congestion::new(cx.config, self.full_text(cx), syn_lost);
         }

@@ -7,9 +7,11 @@
 mod ack;
 mod data;
 mod loss_probe;
+mod nagle;
 pub(crate) mod options;
 mod probe;
 mod retransmit;
+mod super_segment;
 
 use portolan_link::Chunks;
 use portolan_wire::SeqNumber;
@@ -18,9 +20,6 @@ use portolan_wire::tcp::Flags;
 use crate::limits::Limit;
 use crate::tcb::{Marks, Tcb};
 use crate::{Context, SegmentPlan, Slabs, State, TraceEvent};
-
-/// Octets of a super-segment's largest packet that headers may take: IPv6, TCP and all options, and some to spare.
-const GSO_HEADERS: u32 = 120;
 
 /// A run of sequence space to send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,8 +40,10 @@ pub(crate) enum Blocked {
     Window,
     /// It has its time, which is not yet (`pacing.rs`).
     Pacing,
-    /// Nagle: a small segment waits for the ACK of what is under way.
+    /// Nagle: a small segment waits for the ACK of another.
     Nagle,
+    /// The application wants it to wait for more (`TCP_CORK`, `MSG_MORE`).
+    Held,
 }
 
 /// What to send next.
@@ -71,7 +72,7 @@ impl Tcb {
         self.restart_if_idle(cx);
         let action = self.decide(cx, budget);
         let plan = match action {
-            Action::Reset => Some(self.plan_reset()),
+            Action::Reset => Some(self.plan_reset(cx)),
             Action::StrayReset => Some(self.plan_stray_reset(cx)),
             Action::Syn => Some(self.plan_syn(cx, text)),
             Action::Resend(run) => self.plan_resend(cx, run, text),
@@ -134,14 +135,6 @@ impl Tcb {
         Action::Nothing(blocked)
     }
 
-    /// The most octets of sequence space in one plan: a segment, or as many whole segments as the link cuts and
-    /// the budget allows.
-    fn plan_max(&self, cx: &Context<'_>, full: u32, budget: u32) -> u32 {
-        let link = cx.gso_max.min(u32::from(u16::MAX)).saturating_sub(GSO_HEADERS);
-        let most = link.min(budget);
-        (most - most % full).max(full)
-    }
-
     /// The octets of text in a full segment that is sent now, SACK blocks deducted.
     fn full_text_now(&self, cx: &Context<'_>) -> u16 {
         let options = self.options_len(cx.slabs);
@@ -168,14 +161,23 @@ impl Tcb {
         if plan.retransmission {
             cx.stats.retrans_segs += u64::from(segments);
             self.counters.retransmits = self.counters.retransmits.saturating_add(segments);
-            self.counters.bytes_retransmitted =
-                self.counters.bytes_retransmitted.saturating_add(plan.text_len);
+            if plan.text_len > 0 {
+                let rare = cx.slabs.rare_or_new(&mut self.rare);
+                rare.bytes_retransmitted += u64::from(plan.text_len);
+            }
         } else {
             cx.stats.out_segs += u64::from(segments);
         }
         cx.stats.out_rsts += u64::from(plan.flags.contains(Flags::RST));
         let (seq, text_len, retransmission) = (plan.seq, plan.text_len, plan.retransmission);
         self.trace(cx, TraceEvent::Transmit { seq, text_len, retransmission });
+    }
+
+    /// After a call of the application: if nothing can go now, notes why.
+    pub(crate) fn note_limit_if_blocked(&mut self, cx: &mut Context<'_>) {
+        if self.state.is_synchronized() && matches!(self.decide(cx, u32::MAX), Action::Nothing(_)) {
+            self.note_limit(cx);
+        }
     }
 
     /// Notes what keeps the connection from sending more, for the controller and for `TCP_INFO`.
@@ -187,13 +189,15 @@ impl Tcb {
             record.usage.note(self.snd.una, self.snd.nxt, limited);
         }
         let limit = match self.decide_text(cx, u32::MAX) {
+            _ if !self.state.is_synchronized() => Limit::Idle,
             Err(Blocked::Window) => Limit::ReceiveWindow,
             Err(Blocked::NoText) if self.outstanding() == 0 => Limit::Idle,
-            Err(Blocked::NoText) if self.has(Marks::WANTS_WRITE) => Limit::SendBuffer,
+            Err(Blocked::NoText) if self.has(Marks::WANTS_WRITE) && !limited => Limit::SendBuffer,
             _ => Limit::Network,
         };
         self.set_limit(cx.now, limit);
-        let nothing_to_send = matches!(self.decide_text(cx, u32::MAX), Err(Blocked::NoText | Blocked::Nagle));
+        let nothing_to_send =
+            matches!(self.decide_text(cx, u32::MAX), Err(Blocked::NoText | Blocked::Nagle | Blocked::Held));
         let delivered = self.delivered(cx.slabs);
         if nothing_to_send
             && in_flight < cwnd
@@ -209,7 +213,7 @@ impl Tcb {
     }
 
     /// Octets of the congestion window that are free.
-    fn congestion_room(&self, slabs: &Slabs) -> u32 {
+    pub(crate) fn congestion_room(&self, slabs: &Slabs) -> u32 {
         self.cwnd(slabs).saturating_sub(self.in_flight(slabs))
     }
 }

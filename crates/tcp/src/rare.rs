@@ -21,6 +21,8 @@ pub(crate) struct Rare {
     pub(crate) echo: Option<Echo>,
     /// Octets that the peer says were marked.
     pub(crate) delivered_ce: u32,
+    /// Octets of text sent again.
+    pub(crate) bytes_retransmitted: u64,
 }
 
 impl Default for Rare {
@@ -31,6 +33,7 @@ impl Default for Rare {
             options: SeldomOptions::default(),
             echo: None,
             delivered_ce: 0,
+            bytes_retransmitted: 0,
         }
     }
 }

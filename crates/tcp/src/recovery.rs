@@ -299,14 +299,17 @@ impl Flight {
     }
 
     /// RFC 6582 §3.2, step 3: without SACK, a partial acknowledgement fills the hole, and takes what had arrived
-    /// behind it out of the count. Returns the octets of which nothing was known.
-    pub(crate) fn take_duplicates(&mut self, acked: u32, mss: u32) -> u32 {
+    /// behind it out of the count. Returns what of the acknowledged was not known to have arrived.
+    pub(crate) fn take_duplicates(&mut self, acked: u32, new: Tally, mss: u32) -> Tally {
         let duplicates = &mut self.recovery.duplicates;
-        let new = acked.saturating_sub(duplicates.octets).max(mss.min(acked));
-        let others = acked.saturating_sub(mss);
-        duplicates.octets = duplicates.octets.saturating_sub(others);
-        duplicates.segments = duplicates.segments.min(duplicates.octets.div_ceil(mss.max(1)));
-        new
+        let octets = acked.saturating_sub(duplicates.octets).max(mss.min(acked));
+        let segments = new.segments.saturating_sub(duplicates.segments).max(1);
+        duplicates.octets = duplicates.octets.saturating_sub(acked.saturating_sub(mss));
+        duplicates.segments = duplicates.segments.saturating_sub(new.segments.saturating_sub(1));
+        if duplicates.octets == 0 || duplicates.segments == 0 {
+            *duplicates = Tally::default();
+        }
+        Tally { octets, segments }
     }
 
     fn find_losses(&mut self, ack: &Ack<'_>, verdict: &mut Verdict) {

@@ -34,6 +34,8 @@ pub(crate) fn buffer_room(len: usize) -> usize {
 struct Piece {
     seq: SeqNumber,
     chunk: Chunk,
+    /// A record ends with it.
+    ends_record: bool,
 }
 
 impl Piece {
@@ -50,13 +52,57 @@ pub(crate) struct SendQueue {
     /// The sequence number of the next octet to be written.
     end: SeqNumber,
     len: u32,
+    /// Where the last unit of text begins; see `send_buffer.rs`.
+    unit_at: SeqNumber,
+    /// The end of the last segment with PSH.
+    pub(crate) pushed: SeqNumber,
+    /// Pieces that end a record.
+    records: u32,
 }
 
 impl SendQueue {
     /// Says that the next octet to be written has number `seq`. The queue must be empty.
     pub(crate) fn begin(&mut self, seq: SeqNumber) {
         debug_assert!(self.is_empty(), "a send queue begins empty");
-        self.end = seq;
+        (self.end, self.unit_at, self.pushed) = (seq, seq, seq);
+    }
+
+    /// Text was appended: the last unit now holds `tail` octets, or begins with what comes next if a record ends here.
+    pub(crate) fn end_unit(&mut self, pool: &mut Pool, tail: u32, ends_record: bool) {
+        self.unit_at = self.end.back(tail);
+        if ends_record {
+            self.seal(pool);
+            self.unit_at = self.end;
+            if let Some(last) = self.pieces.back_mut().filter(|last| !last.ends_record) {
+                last.ends_record = true;
+                self.records += 1;
+            }
+        }
+    }
+
+    /// Where the unit ends that `seq` is in, if units hold `unit` octets and it is not the last.
+    pub(crate) fn unit_end(&self, seq: SeqNumber, unit: u32) -> Option<SeqNumber> {
+        let before_last = self.unit_at.since(seq).filter(|&octets| octets > 0)?;
+        Some(self.unit_at.back((before_last - 1) / unit.max(1) * unit))
+    }
+
+    /// Octets in the last unit, those before `nxt` not counted, which have been sent.
+    pub(crate) fn tail(&self, nxt: SeqNumber) -> u32 {
+        self.end.since(self.unit_at.max(nxt)).unwrap_or(0)
+    }
+
+    /// Where the record that `seq` is in ends, if its end is marked.
+    pub(crate) fn record_end(&self, seq: SeqNumber) -> Option<SeqNumber> {
+        if self.records == 0 {
+            return None;
+        }
+        let from = self.pieces.partition_point(|piece| piece.end().at_or_before(seq));
+        self.pieces.range(from..).find(|piece| piece.ends_record).map(Piece::end)
+    }
+
+    /// Whether a record ends before `end`.
+    pub(crate) fn ends_record(&self, end: SeqNumber) -> bool {
+        self.records > 0 && self.record_end(end.back(1)) == Some(end)
     }
 
     /// Octets in the queue.
@@ -96,7 +142,7 @@ impl SendQueue {
         }
         self.seal(pool);
         let (seq, len) = (self.end, to_u32(chunk.len()));
-        self.pieces.push_back(Piece { seq, chunk });
+        self.pieces.push_back(Piece { seq, chunk, ends_record: false });
         self.end += len;
         self.len += len;
     }
@@ -111,6 +157,7 @@ impl SendQueue {
             if !front.chunk.is_empty() {
                 return;
             }
+            self.records -= u32::from(front.ends_record);
             self.pieces.pop_front();
         }
         let Some(open) = &mut self.open else { return };
@@ -175,12 +222,13 @@ impl SendQueue {
             return;
         }
         let seq = self.end.back(to_u32(open.len()));
-        self.pieces.push_back(Piece { seq, chunk: pool.freeze(open) });
+        self.pieces.push_back(Piece { seq, chunk: pool.freeze(open), ends_record: false });
     }
 
     /// Forgets all text.
     pub(crate) fn clear(&mut self, pool: &mut Pool) {
         self.pieces.clear();
+        self.records = 0;
         if let Some(open) = self.open.take() {
             pool.give(open);
         }

@@ -69,7 +69,8 @@ impl ReceiveSpace {
 pub(crate) struct Counters {
     pub(crate) bytes_acked: u64,
     pub(crate) bytes_received: u64,
-    pub(crate) bytes_retransmitted: u32,
+    /// Segments delivered to the peer, our SYN among them.
+    pub(crate) delivered: u32,
     pub(crate) segs_in: u32,
     pub(crate) segs_out: u32,
     pub(crate) retransmits: u32,
@@ -111,6 +112,10 @@ bitflags! {
         const OVERRIDE = 1 << 14;
         /// The host has no way to send what is to be sent; the retransmission timer says for how long.
         const UNSENDABLE = 1 << 16;
+        /// The end of what was written waits for more (`MSG_MORE`), until the peer says something.
+        const HELD = 1 << 15;
+        /// The end of what was written is not the end of what the application has to say: no PSH.
+        const UNPUSHED = 1 << 17;
         /// Both sides agreed on ECN; until then, our SYN asks for it.
         const ECN = 1 << 24;
         /// Marks were seen: every segment echoes them.

@@ -14,7 +14,7 @@ use portolan_wire::{Mss, SeqNumber};
 
 use crate::{
     Config, CongestionAlgorithm, Context, Error, Segment, SegmentPlan, Signals, Slabs, SocketOptions, State,
-    Tcb, TcpStats, TraceEvent, Tracer,
+    Tcb, TcpStats, TraceEvent, Tracer, WriteFlags,
 };
 
 pub(crate) mod pair;
@@ -247,10 +247,25 @@ impl Rig {
     /// The application writes the next `len` octets of its stream; all must be taken.
     #[track_caller]
     pub(crate) fn write(&mut self, len: usize) {
+        self.write_with(len, WriteFlags::empty());
+    }
+
+    /// As [`Rig::write`], with flags.
+    #[track_caller]
+    pub(crate) fn write_with(&mut self, len: usize, flags: WriteFlags) {
         let octets = stream(self.written, len);
-        assert_eq!(self.tcb.write(&mut self.host.cx(), &octets), Ok(len));
+        assert_eq!(self.tcb.write_with(&mut self.host.cx(), &octets, flags), Ok(len));
         self.written += len as u64;
         self.check();
+    }
+
+    /// The application writes the next `len` octets of its stream; returns how many were taken.
+    pub(crate) fn write_some(&mut self, len: usize) -> usize {
+        let octets = stream(self.written, len);
+        let taken = self.tcb.write(&mut self.host.cx(), &octets).unwrap_or(0);
+        self.written += taken as u64;
+        self.check();
+        taken
     }
 
     /// The application reads, and gets `len` octets of the peer's stream.

@@ -233,6 +233,9 @@ impl Stack {
                 let index = *index;
                 let wants = self.with_tcb(index, |tcb, cx| {
                     tcb.set_options(cx, &options);
+                    if matches!(option, SocketOption::NoDelay(true) | SocketOption::Cork(false)) {
+                        tcb.push(cx);
+                    }
                     tcb.wants_transmit(cx)
                 });
                 let signals = if wants == Some(true) { Signals::TRANSMIT } else { Signals::empty() };

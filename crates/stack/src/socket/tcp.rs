@@ -1,7 +1,7 @@
 //! What an application does with a TCP connection.
 
 use portolan_link::{Chunk, Instant};
-use portolan_tcp::{Context, Error, FastOpenKnob, Info, Signals, State, Tcb, isn};
+use portolan_tcp::{Context, Error, FastOpenKnob, Info, Signals, State, Tcb, WriteFlags, isn};
 use portolan_wire::{Address, Endpoint, Family, FlowKey, protocol};
 
 use crate::connection::{Connection, Path, PortHold, socket_error};
@@ -227,6 +227,20 @@ impl Stack {
         self.tcp_call(now, id, |tcb, cx| tcb.write(cx, octets))
     }
 
+    /// As [`Stack::write`], and says what follows: more (MSG_MORE), or another record (MSG_EOR).
+    ///
+    /// # Errors
+    /// As [`Stack::write`].
+    pub fn write_with(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        octets: &[u8],
+        flags: WriteFlags,
+    ) -> Result<usize, SocketError> {
+        self.tcp_call(now, id, |tcb, cx| tcb.write_with(cx, octets, flags))
+    }
+
     /// Writes a chunk to be sent, without copying; what was taken is consumed from it.
     ///
     /// # Errors
@@ -245,9 +259,6 @@ impl Stack {
     /// # Errors
     /// `WouldBlock`, `NotConnected`, and the connection's error, once.
     pub fn read(&mut self, now: Instant, id: SocketId, out: &mut [u8]) -> Result<usize, SocketError> {
-        if self.socket(id)?.flags.contains(Flags::READ_CLOSED) {
-            return Ok(0);
-        }
         self.tcp_call(now, id, |tcb, cx| tcb.read(cx, out))
     }
 
@@ -261,9 +272,6 @@ impl Stack {
         id: SocketId,
         max: usize,
     ) -> Result<Option<Chunk>, SocketError> {
-        if self.socket(id)?.flags.contains(Flags::READ_CLOSED) {
-            return Ok(None);
-        }
         self.tcp_call(now, id, |tcb, cx| tcb.read_chunk(cx, max))
     }
 
@@ -272,9 +280,6 @@ impl Stack {
     /// # Errors
     /// As [`Stack::read`].
     pub fn peek(&mut self, now: Instant, id: SocketId, out: &mut [u8]) -> Result<usize, SocketError> {
-        if self.socket(id)?.flags.contains(Flags::READ_CLOSED) {
-            return Ok(0);
-        }
         self.tcp_call(now, id, |tcb, cx| tcb.peek(cx, out))
     }
 
@@ -382,15 +387,17 @@ impl Stack {
     pub(crate) fn connection_readiness(&mut self, index: u32, read_closed: bool) -> Ready {
         let figures = self.with_tcb(index, |tcb, cx| {
             let open = (tcb.is_open(), tcb.is_deferred());
-            (tcb.receive_queued(cx), tcb.send_room(cx), tcb.fin_received(), tcb.state(), open)
+            (tcb.receive_queued(cx), tcb.poll_writable(cx), tcb.fin_received(), tcb.state(), open)
         });
-        let Some((queued, room, fin, state, (open, deferred))) = figures else { return Ready::default() };
+        let Some((queued, has_room, fin, state, (open, deferred))) = figures else {
+            return Ready::default();
+        };
         let ended = self.flows.connections.get(index).is_none_or(|connection| !connection.in_table);
         let connecting = !open && !ended;
         Ready {
             readable: !connecting && (queued > 0 || fin || ended || read_closed),
             // Linux: what would fail at once does not block.
-            writable: deferred || !connecting && (room > 0 || !state.may_send()),
+            writable: deferred || !connecting && (has_room || !state.may_send()),
             hangup: ended || fin && !state.may_send() && state != portolan_tcp::State::Established,
             peer_closed: fin || ended,
             error: false,

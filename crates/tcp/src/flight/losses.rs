@@ -82,7 +82,7 @@ impl Flight {
 
     /// `sending`, which lies in one record, was sent again.
     pub(crate) fn on_resent(&mut self, sending: &Sending, fin: bool) {
-        let Sending { seq, len, mss, now, delivered } = *sending;
+        let Sending { seq, len, mss, now, delivered, .. } = *sending;
         self.cut(seq);
         self.cut(seq + len);
         let Some(index) = self.index_of(seq) else { return };

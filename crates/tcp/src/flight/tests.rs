@@ -12,7 +12,7 @@ fn at(ms: u64) -> Instant {
 }
 
 fn sending(from: u32, len: u32, ms: u64) -> Sending {
-    Sending { seq: UNA + from, len, mss: MSS as u16, now: at(ms), delivered: 0 }
+    Sending { seq: UNA + from, len, mss: MSS as u16, now: at(ms), delivered: 0, joins: true }
 }
 
 /// Segments of 1,000 octets, one a millisecond.

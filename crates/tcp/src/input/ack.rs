@@ -31,11 +31,13 @@ impl Tcb {
                 self.owe_ack();
             }
         }
-        self.check_ack_range(segment)?;
+        self.check_ack_range(cx, segment)?;
         self.take_timestamp(cx, segment);
         let same_window = self.window_of(segment) == self.snd.wnd;
         self.update_send_window(cx, segment);
-        self.take_acknowledgement(cx, segment, same_window, signals);
+        self.take_acknowledgement(cx, segment, same_window);
+        self.marks.remove(Marks::HELD);
+        self.check_space(cx, signals);
         self.after_fin_acked(cx, signals);
         Ok(())
     }
@@ -43,11 +45,14 @@ impl Tcb {
     /// RFC 9293 MAY-12; RFC 5961 §5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT. An older ACK than that is
     /// no old duplicate but a guess; and so is an ACK of octets before our first one (CVE-2023-52881), which a
     /// large window would let pass.
-    fn check_ack_range(&self, segment: &Segment) -> Step {
+    fn check_ack_range(&self, cx: &Context<'_>, segment: &Segment) -> Step {
         let sent = u32::try_from(self.counters.bytes_acked).unwrap_or(u32::MAX).saturating_add(1);
         let oldest = self.snd.una.back(self.snd.max_wnd.min(sent));
-        if segment.ack.after(self.snd.nxt) || segment.ack.before(oldest) {
-            return Err(Discard::new(DropReason::BadAck, Reply::Challenge));
+        let unsent = segment.ack.after(self.snd.nxt);
+        if unsent || segment.ack.before(oldest) {
+            let silent = unsent && self.state == State::Established && !cx.config.answer_unsent_acks;
+            let reply = if silent { Reply::Nothing } else { Reply::Challenge };
+            return Err(Discard::new(DropReason::BadAck, reply));
         }
         Ok(())
     }

@@ -7,9 +7,9 @@ use super::sack::Reported;
 use crate::congestion::CongestionEvent;
 use crate::flight::{AckClock, Delivery};
 use crate::numbers::micros_u32;
-use crate::recovery::Ack;
+use crate::recovery::{Ack, Verdict};
 use crate::tcb::{Marks, Tcb};
-use crate::{Context, Segment, Signals};
+use crate::{Context, Segment};
 
 /// What was in flight before a segment was looked at.
 #[derive(Clone, Copy)]
@@ -39,7 +39,6 @@ impl Tcb {
         cx: &mut Context<'_>,
         segment: &Segment,
         same_window: bool,
-        signals: &mut Signals,
     ) {
         if self.flight.is_none() {
             return;
@@ -51,7 +50,7 @@ impl Tcb {
         let mut delivery = Delivery::default();
         let acked = segment.ack.since(self.snd.una).unwrap_or(0);
         if acked > 0 {
-            self.advance(cx, segment.ack, &clock, &mut delivery, signals);
+            self.advance(cx, segment.ack, &clock, &mut delivery);
         }
         let reported = self.take_sack(cx, segment, highest_sacked, &clock, &mut delivery);
         if before.outstanding == 0 && self.expects_no_duplicate(cx) {
@@ -66,12 +65,7 @@ impl Tcb {
             && !is_old
             && reported == Reported::default();
         let ack = self.ack_for_recovery(cx, &before, clock, delivery, duplicate, reported.probe);
-        let Some(flight) = cx.slabs.flight_mut(self.flight) else { return };
-        let delivered =
-            if ack.sack || acked == 0 { delivery.new.octets } else { flight.take_duplicates(acked, ack.mss) };
-        let duplicates = flight.recovery.duplicates.octets;
-        let verdict = flight.on_ack(&ack);
-        let delivered = delivered + flight.recovery.duplicates.octets.saturating_sub(duplicates);
+        let (verdict, delivered) = self.conclude(cx, &ack, acked, reported);
         self.apply_verdict(cx, &before, &verdict);
         if before.outstanding == 0 {
             return;
@@ -87,6 +81,28 @@ impl Tcb {
             self.retries = 0;
         }
         self.set_alarm_on_ack(cx, &delivery, acked > 0, verdict.late_until);
+    }
+
+    /// What recovery makes of it, and the octets newly known to have arrived: with SACK those reported, without as
+    /// many segments as there are duplicates.
+    fn conclude(
+        &mut self,
+        cx: &mut Context<'_>,
+        ack: &Ack<'_>,
+        acked: u32,
+        reported: Reported,
+    ) -> (Verdict, u32) {
+        let Some(flight) = cx.slabs.flight_mut(self.flight) else { return Default::default() };
+        let mut new = ack.delivery.new;
+        if !ack.sack && acked > 0 {
+            new = flight.take_duplicates(acked, new, ack.mss);
+        }
+        let duplicates = flight.recovery.duplicates;
+        let verdict = flight.on_ack(ack);
+        new += flight.recovery.duplicates.beyond(duplicates);
+        // What was sent for nothing was delivered as well.
+        self.counters.delivered = self.counters.delivered.saturating_add(new.segments + reported.segments);
+        (verdict, new.octets)
     }
 
     pub(crate) fn before(&self, cx: &Context<'_>) -> Before {
@@ -141,14 +157,7 @@ impl Tcb {
     }
 
     /// SND.UNA moves to `ack`.
-    fn advance(
-        &mut self,
-        cx: &mut Context<'_>,
-        ack: SeqNumber,
-        clock: &AckClock,
-        delivery: &mut Delivery,
-        signals: &mut Signals,
-    ) {
+    fn advance(&mut self, cx: &mut Context<'_>, ack: SeqNumber, clock: &AckClock, delivery: &mut Delivery) {
         let text_end = ack.min(self.snd.end);
         self.counters.bytes_acked += u64::from(text_end.since(self.snd.una).unwrap_or(0));
         self.snd.una = ack;
@@ -157,11 +166,6 @@ impl Tcb {
         }
         if let Some(queues) = cx.slabs.queues_mut(self.queues) {
             queues.send.acknowledge(cx.pool, text_end);
-        }
-        let (room, capacity) = (self.send_room(cx), self.send_capacity(cx));
-        if self.has(Marks::WANTS_WRITE) && room >= capacity / 3 {
-            self.marks.remove(Marks::WANTS_WRITE);
-            *signals |= Signals::WRITABLE;
         }
     }
 

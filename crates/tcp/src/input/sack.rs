@@ -10,8 +10,8 @@ use crate::{Context, Segment};
 /// The duplicate that an acknowledgement reported.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Reported {
-    /// There was one.
-    pub(super) any: bool,
+    /// Its length in segments; 0 if there was none.
+    pub(super) segments: u32,
     /// It was the loss probe.
     pub(super) probe: bool,
 }
@@ -79,6 +79,6 @@ impl Tcb {
         if !probe {
             flight.reordering.widen(una, nxt);
         }
-        Reported { any: true, probe }
+        Reported { segments, probe }
     }
 }

@@ -32,6 +32,9 @@ impl Tcb {
         }
         let Some(timestamps) = segment.options.timestamps else {
             // RFC 7323 §3.2: once agreed, every segment has them; one without is dropped without an answer.
+            if !cx.config.timestamps_required {
+                return Ok(());
+            }
             return Err(Discard::new(DropReason::NoTimestamp, Reply::Nothing));
         };
         if self.ts.is_old(timestamps.value, cx.now) {

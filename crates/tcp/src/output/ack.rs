@@ -65,9 +65,12 @@ impl Tcb {
     }
 
     /// RFC 9293 §3.10.5: the RST of an ABORT, which ends the connection.
-    pub(super) fn plan_reset(&mut self) -> SegmentPlan {
+    /// RFC 7323 §3.2: it may carry timestamps, which a peer that has them may want to see.
+    pub(super) fn plan_reset(&mut self, cx: &Context<'_>) -> SegmentPlan {
         self.marks.remove(Marks::RESET_DUE);
-        SegmentPlan::control(self.snd.nxt, self.rcv.nxt, Flags::RST | Flags::ACK)
+        let mut plan = SegmentPlan::control(self.snd.nxt, self.rcv.nxt, Flags::RST | Flags::ACK);
+        plan.options.timestamps = self.own_timestamps(cx.now);
+        plan
     }
 
     /// RFC 9293 §3.10.7.3: the RST for a segment that is not of this connection, which stays as it is.

@@ -1,14 +1,16 @@
 //! New text and our FIN: how much, and whether now (RFC 9293 §3.7.4 and §3.8.6.2.1; RFC 5681 §3.1 and §4.1).
 
 use portolan_link::Chunks;
+use portolan_wire::SeqNumber;
 use portolan_wire::tcp::Flags;
 
+use super::super_segment::set_super_segment;
 use super::{Blocked, Run};
 use crate::congestion::Sent;
 use crate::flight::Sending;
 use crate::numbers::to_u16;
 use crate::tcb::{Marks, Tcb};
-use crate::{Context, OptionFlags, SegmentPlan};
+use crate::{Context, SegmentPlan};
 
 impl Tcb {
     /// The run of new text to send now, or why there is none. RFC 9293 SHLD-28: full segments where possible.
@@ -33,35 +35,39 @@ impl Tcb {
             return Err(Blocked::Pacing);
         }
         let most = self.plan_max(cx, full, budget).min(room.max(full));
-        let len = wanted.min(most);
-        let everything = len == queued;
-        if everything && self.may_send_tail(len, full) {
-            return Ok(Run { seq: self.snd.nxt, len });
+        let len = self.within_unit(cx, wanted.min(most), full);
+        match self.record_from(cx, self.snd.nxt) {
+            // A record is not joined with the next, so its end may go as it is.
+            Some(record) if record <= len && record < queued => Ok(Run { seq: self.snd.nxt, len: record }),
+            _ => self.decide_small(cx, len, full, len == queued),
         }
-        if len >= full {
-            return Ok(Run { seq: self.snd.nxt, len: len - len % full });
-        }
-        self.decide_small(len, everything)
     }
 
-    /// Whether a run that ends with the last octet written may end in a segment that is not full. RFC 9293
-    /// SHLD-7, Nagle: only if nothing is under way; or if no more can come.
-    fn may_send_tail(&self, len: u32, full: u32) -> bool {
-        len.is_multiple_of(full)
-            || self.options.has(OptionFlags::NODELAY)
-            || self.outstanding() == 0
-            || self.fin_is_due()
+    /// Cuts a run from SND.NXT at the end of the unit in which the text was written, as Linux does.
+    fn within_unit(&self, cx: &Context<'_>, len: u32, full: u32) -> u32 {
+        let Some(queues) = cx.slabs.queues(self.queues).filter(|_| len > full) else { return len };
+        let left = queues.send.unit_end(self.snd.nxt, self.unit(cx)).and_then(|end| end.since(self.snd.nxt));
+        left.filter(|left| (full..len).contains(left)).map_or(len, |left| left - left % full)
     }
 
-    /// RFC 9293 §3.8.6.2.1, MUST-38: a segment that is not full waits, unless it is worth half of the largest
-    /// window the peer ever had, or has waited long enough.
-    fn decide_small(&self, len: u32, everything: bool) -> Result<Run, Blocked> {
-        let half_window = self.snd.max_wnd / 2;
-        let worth = !everything && half_window > 0 && len >= half_window;
-        if worth || self.has(Marks::OVERRIDE) {
-            return Ok(Run { seq: self.snd.nxt, len });
-        }
-        Err(if everything { Blocked::Nagle } else { Blocked::Window })
+    /// Whether a segment that ends here is pushed although more text follows: the unit ends, and no other was pushed
+    /// for half of the peer's largest window.
+    fn is_push_overdue(&self, cx: &Context<'_>, end: SeqNumber) -> bool {
+        let Some(queues) = cx.slabs.queues(self.queues) else { return false };
+        end.after(queues.send.pushed + self.snd.max_wnd / 2)
+            && queues.send.unit_end(end.back(1), self.unit(cx)) == Some(end)
+    }
+
+    /// Octets from `seq` to the end of its record, if the application has marked one.
+    pub(super) fn record_from(&self, cx: &Context<'_>, seq: SeqNumber) -> Option<u32> {
+        cx.slabs.queues(self.queues)?.send.record_end(seq)?.since(seq)
+    }
+
+    /// RFC 9293 §3.9.1.2, MUST-61: PSH on the segment that ends a record or empties the queue; unless the application
+    /// has said that more is to come.
+    pub(super) fn is_pushed(&self, cx: &Context<'_>, end: SeqNumber) -> bool {
+        let record = cx.slabs.queues(self.queues).is_some_and(|queues| queues.send.ends_record(end));
+        record || end == self.snd.end && !self.has(Marks::UNPUSHED)
     }
 
     pub(super) fn plan_text(
@@ -93,13 +99,22 @@ impl Tcb {
         if self.acks_owed > 0 || self.timers.ack < portolan_link::Instant::MAX {
             self.marks.insert(Marks::INTERACTIVE);
         }
-        let last = run.seq + got == self.snd.end;
+        let end = run.seq + got;
+        let last = self.is_pushed(cx, end) || self.is_push_overdue(cx, end);
         let mut plan = self.plan(cx, run.seq, text_flags(got, last, fin));
         plan.text_len = got;
-        plan.gso_size = if got > full { to_u16(full) } else { 0 };
+        set_super_segment(cx, &mut plan, full);
+        if plan.flags.contains(Flags::PSH)
+            && let Some(queues) = cx.slabs.queues_mut(self.queues)
+        {
+            queues.send.pushed = end;
+        }
         let sending = self.sending(cx, Run { seq: run.seq, len }, full);
         let flight = cx.slabs.flight_or_new(&mut self.flight);
         flight.on_sent(&sending, fin);
+        if !got.is_multiple_of(full) {
+            flight.small_end = Some(end);
+        }
         self.mark_new_text(&mut plan);
         self.snd.nxt += len;
         self.after_sent(cx, len, outstanding == 0);
@@ -129,7 +144,7 @@ impl Tcb {
     pub(super) fn sending(&self, cx: &Context<'_>, run: Run, full: u32) -> Sending {
         let (seq, len) = (run.seq, run.len);
         let (mss, delivered) = (to_u16(full), self.delivered(cx.slabs));
-        Sending { seq, len, mss, now: cx.now, delivered }
+        Sending { seq, len, mss, now: cx.now, delivered, joins: cx.gso_max == 0 }
     }
 
     /// Whether there is new text, or our FIN, that the peer's window takes.
@@ -151,7 +166,7 @@ impl Tcb {
     }
 }
 
-/// RFC 9293 §3.9.1.2, MUST-61: PSH on the segment that empties the queue.
+/// The flags of a segment with text: `last` says that the application has pushed its end.
 pub(super) fn text_flags(text_len: u32, last: bool, fin: bool) -> Flags {
     let push = if last && text_len > 0 { Flags::PSH } else { Flags::NONE };
     push | if fin { Flags::FIN } else { Flags::NONE }

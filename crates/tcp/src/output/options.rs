@@ -30,10 +30,12 @@ pub(crate) fn syn_options(offer: &SynOffer) -> Options {
 impl Tcb {
     /// The options of any other segment. RFC 9293 MUST-65: no MSS.
     pub(super) fn segment_options(&self, slabs: &Slabs, now: Instant) -> Options {
-        let timestamps = self
-            .has(Marks::TIMESTAMPS)
-            .then(|| Timestamps { value: self.ts.value(now), echo: self.ts.recent });
-        Options { timestamps, sack: self.sack_blocks(slabs), ..Options::default() }
+        Options { timestamps: self.own_timestamps(now), sack: self.sack_blocks(slabs), ..Options::default() }
+    }
+
+    /// The timestamps option, if both sides agreed on it.
+    pub(super) fn own_timestamps(&self, now: Instant) -> Option<Timestamps> {
+        self.has(Marks::TIMESTAMPS).then(|| Timestamps { value: self.ts.value(now), echo: self.ts.recent })
     }
 
     /// The octets that `segment_options` takes, padding included.

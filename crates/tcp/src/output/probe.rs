@@ -19,12 +19,13 @@ impl Tcb {
     /// The persist timer ran out: a probe, or text if the window has a little room (RFC 9293 §3.8.6.2.1).
     pub(crate) fn on_persist_timeout(&mut self, cx: &mut Context<'_>) {
         // SHLD-29, SHLD-30: the first probe after an RTO, then twice as long each time.
-        self.backoffs = self.backoffs.saturating_add(1);
-        self.probes = self.probes.saturating_add(1);
         if self.window_from(self.snd.nxt) > 0 {
             self.marks.insert(Marks::OVERRIDE);
+            self.marks.remove(Marks::HELD | Marks::UNPUSHED);
             return;
         }
+        self.backoffs = self.backoffs.saturating_add(1);
+        self.probes = self.probes.saturating_add(1);
         cx.stats.window_probes += 1;
         self.marks.insert(Marks::PROBE_DUE);
     }

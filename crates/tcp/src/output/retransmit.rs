@@ -5,9 +5,9 @@ use portolan_link::{Chunks, Instant};
 
 use super::Run;
 use super::data::text_flags;
+use super::super_segment::set_super_segment;
 use crate::congestion::Sent;
 use crate::flight::{AckClock, Delivery, Flight, Sending};
-use crate::numbers::to_u16;
 use crate::recovery::Timeout;
 use crate::tcb::{Marks, Tcb};
 use crate::timers::Alarm;
@@ -40,7 +40,11 @@ impl Tcb {
         }
         let most = self.plan_max(cx, full, budget).min(room.max(full)).min(window);
         let len = record.len.min(most);
-        let whole = if len < record.len && len > full { len - len % full } else { len };
+        let whole = match self.record_from(cx, record.seq) {
+            Some(end) if end <= len => end,
+            _ if len < record.len && len > full => len - len % full,
+            _ => len,
+        };
         Some(Run { seq: record.seq, len: whole })
     }
 
@@ -69,10 +73,10 @@ impl Tcb {
         if len == 0 {
             return None;
         }
-        let last = run.seq + got == self.snd.end;
+        let last = self.is_pushed(cx, run.seq + got);
         let mut plan = self.plan(cx, run.seq, text_flags(got, last, fin));
         plan.text_len = got;
-        plan.gso_size = if got > full { to_u16(full) } else { 0 };
+        set_super_segment(cx, &mut plan, full);
         plan.retransmission = true;
         let sending = self.sending(cx, Run { seq: run.seq, len }, full);
         self.sent_at = cx.now;

@@ -3,14 +3,17 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use portolan_tcp::{Info, State};
+use portolan_tcp::{CaState, Info, State};
 
 use crate::socket::Kind;
 use crate::stack::Stack;
 use crate::{SocketError, SocketId};
 
-/// Octets of the structure, up to and including `tcpi_total_rto_time`.
-const LEN: usize = 248;
+/// Octets of the structure, the fields for accurate ECN included.
+const LEN: usize = 280;
+
+/// Linux's TCP_INFINITE_SSTHRESH.
+const INFINITE_SSTHRESH: u32 = 0x7fff_ffff;
 
 /// Linux's TCPI_OPT_TIMESTAMPS, TCPI_OPT_SACK, TCPI_OPT_WSCALE, TCPI_OPT_ECN, TCPI_OPT_ECN_SEEN, TCPI_OPT_SYN_DATA and
 /// TCPI_OPT_TFO_CHILD.
@@ -73,13 +76,13 @@ fn encode(info: &Info) -> Vec<u8> {
         0,
         &[
             state_number(info.state),
-            0,
+            ca_state_number(info.ca_state),
             info.retransmits,
             info.probes,
             info.backoff,
             options,
             (info.snd_wscale & 15) | info.rcv_wscale << 4,
-            u8::from(info.app_limited),
+            u8::from(info.delivery_rate_app_limited),
         ],
     );
     // Offsets of the 32-bit fields, in the structure's order.
@@ -87,9 +90,13 @@ fn encode(info: &Info) -> Vec<u8> {
         (8, info.rto_us),
         (16, u32::from(info.snd_mss)),
         (20, u32::from(info.rcv_mss)),
+        (24, info.unacked_segments),
+        (28, info.sacked_segments),
+        (32, info.lost_segments),
+        (36, info.retrans_segments),
         (68, info.rtt_us),
         (72, info.rttvar_us),
-        (76, info.ssthresh_segments),
+        (76, info.ssthresh_segments.min(INFINITE_SSTHRESH)),
         (80, info.cwnd_segments),
         (84, u32::from(info.snd_mss)),
         (88, info.reordering),
@@ -99,7 +106,10 @@ fn encode(info: &Info) -> Vec<u8> {
         (140, info.segs_in),
         (144, info.not_sent),
         (148, info.min_rtt_us),
+        (192, info.delivered_segments),
         (196, info.delivered_ce / u32::from(info.snd_mss.max(1))),
+        (216, info.dsack_dups),
+        (220, info.reord_seen),
         (228, info.snd_wnd),
         (232, info.rcv_wnd),
     ] {
@@ -110,6 +120,7 @@ fn encode(info: &Info) -> Vec<u8> {
         (112, info.max_pacing_rate),
         (120, info.bytes_acked),
         (128, info.bytes_received),
+        (160, info.delivery_rate),
         (168, info.busy_us),
         (176, info.rwnd_limited_us),
         (184, info.sndbuf_limited_us),
@@ -119,6 +130,17 @@ fn encode(info: &Info) -> Vec<u8> {
         put_u64(&mut out, at, value);
     }
     out
+}
+
+/// Linux's `tcp_ca_state`.
+fn ca_state_number(state: CaState) -> u8 {
+    match state {
+        CaState::Open => 0,
+        CaState::Disorder => 1,
+        CaState::Cwr => 2,
+        CaState::Recovery => 3,
+        CaState::Loss => 4,
+    }
 }
 
 /// Linux's numbers of <net/tcp_states.h>.

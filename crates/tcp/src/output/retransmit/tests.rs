@@ -20,6 +20,7 @@ fn a_fin_is_sent_again_with_its_text() {
 fn text_sent_again_is_cut_to_the_segment_size_of_now() {
     let mut rig = Rig::established();
     rig.host.gso_max = 65_535;
+    rig.host.config.super_segment_min = 64;
     rig.write(5_000);
     assert_eq!(rig.poll(u32::MAX).unwrap().0.text_len, 5_000);
     (rig.host.mss, rig.host.gso_max) = (400, 0);

@@ -1,0 +1,253 @@
+//! The knobs of a machine by their Linux names: one table for the shell commands of scripts and for the interpreter.
+//!
+//! A knob is the counterpart of a sysctl, and its row says how the sysctl's text becomes a field of the stack's
+//! configuration. Sysctls that scripts set and that mean nothing here are remembered, so that they read back.
+
+use core::fmt;
+use std::collections::BTreeMap;
+
+use portolan_stack::{FastOpenKeys, Stack};
+use portolan_tcp::{BufferSize, CongestionAlgorithm, Ecn, FastOpenKnob};
+
+use crate::machine::Machine;
+
+/// A sysctl that has a field in the stack's configuration.
+struct Knob {
+    /// Below `net.ipv4.`.
+    name: &'static str,
+    get: fn(&Stack) -> String,
+    set: fn(&mut Stack, &str) -> Option<()>,
+}
+
+/// A row whose field is a bool.
+macro_rules! flag {
+    ($name:literal, $field:ident) => {
+        Knob {
+            name: $name,
+            get: |stack| u8::from(stack.config().tcp.$field).to_string(),
+            set: |stack, text| {
+                stack.tcp_config_mut().$field = number::<u32>(text)? != 0;
+                Some(())
+            },
+        }
+    };
+}
+
+/// A row whose field counts so many of its unit in one of the sysctl's.
+macro_rules! count {
+    ($name:literal, $field:ident, $unit:literal) => {
+        Knob {
+            name: $name,
+            get: |stack| (stack.config().tcp.$field / $unit).to_string(),
+            set: |stack, text| {
+                stack.tcp_config_mut().$field = number::<u64>(text)?.checked_mul($unit)?.try_into().ok()?;
+                Some(())
+            },
+        }
+    };
+}
+
+/// A row whose field is a buffer, and whose sysctl has three numbers.
+macro_rules! buffer {
+    ($name:literal, $field:ident) => {
+        Knob {
+            name: $name,
+            get: |stack| {
+                let config = &stack.config().tcp;
+                format!("{}\t{}\t{}", config.memory_min, config.$field.initial, config.$field.max)
+            },
+            set: |stack, text| {
+                let mut numbers = text.split_whitespace().map(number::<u32>);
+                let (min, initial, max) = (numbers.next()??, numbers.next()??, numbers.next()??);
+                let config = stack.tcp_config_mut();
+                config.memory_min = min;
+                config.$field = BufferSize { initial, max };
+                Some(())
+            },
+        }
+    };
+}
+
+/// The knobs that mean something here.
+const TABLE: &[Knob] = &[
+    buffer!("tcp_rmem", recv_buffer),
+    buffer!("tcp_wmem", send_buffer),
+    flag!("tcp_ecn_fallback", ecn_fallback),
+    flag!("tcp_sack", sack),
+    flag!("tcp_slow_start_after_idle", slow_start_after_idle),
+    flag!("tcp_timestamps", timestamps),
+    flag!("tcp_window_scaling", window_scaling),
+    count!("tcp_fastopen_blackhole_timeout_sec", fast_open_black_hole_s, 1),
+    count!("tcp_fin_timeout", fin_wait2_us, 1_000_000),
+    count!("tcp_invalid_ratelimit", challenge_ack_us, 1_000),
+    count!("tcp_min_snd_mss", min_mss, 1),
+    count!("tcp_min_tso_segs", super_segment_min, 1),
+    count!("tcp_notsent_lowat", notsent_low_water, 1),
+    count!("tcp_orphan_retries", orphan_retries, 1),
+    count!("tcp_retries2", retries2, 1),
+    count!("tcp_rto_max_ms", rto_max_us, 1_000),
+    count!("tcp_rto_min_us", rto_min_us, 1),
+    count!("tcp_syn_retries", syn_retries, 1),
+    count!("tcp_synack_retries", synack_retries, 1),
+    Knob {
+        name: "tcp_congestion_control",
+        get: |stack| stack.config().tcp.congestion.name(&stack.config().tcp).to_owned(),
+        set: |stack, text| {
+            let config = stack.tcp_config_mut();
+            config.congestion = CongestionAlgorithm::by_name(config, text.trim())?;
+            Some(())
+        },
+    },
+    Knob {
+        name: "tcp_ecn",
+        get: |stack| match stack.config().tcp.ecn {
+            Ecn::Off => String::from("0"),
+            Ecn::On => String::from("1"),
+            Ecn::Passive => String::from("2"),
+        },
+        set: |stack, text| {
+            stack.tcp_config_mut().ecn = match number::<u8>(text)? {
+                0 => Ecn::Off,
+                1 => Ecn::On,
+                2 => Ecn::Passive,
+                _ => return None,
+            };
+            Some(())
+        },
+    },
+    Knob {
+        name: "tcp_fastopen",
+        get: |stack| stack.config().tcp.fast_open.bits().to_string(),
+        set: |stack, text| {
+            stack.tcp_config_mut().fast_open = FastOpenKnob::from_bits_retain(number(text)?);
+            Some(())
+        },
+    },
+    Knob {
+        name: "tcp_fastopen_key",
+        get: |stack| {
+            let keys = stack.fast_open_keys();
+            let shown = [Some(keys.primary), keys.backup].into_iter().flatten().map(|key| show_key(&key));
+            shown.collect::<Vec<_>>().join(",")
+        },
+        set: |stack, text| {
+            let mut keys = text.trim().split(',').map(read_key);
+            let primary = keys.next()??;
+            let backup = match keys.next() {
+                Some(key) => Some(key?),
+                None => None,
+            };
+            stack.set_fast_open_keys(FastOpenKeys { primary, backup });
+            Some(())
+        },
+    },
+];
+
+/// A key of Fast Open in Linux's writing: four words in hexadecimal, each in its octets' little-endian order.
+fn read_key(text: &str) -> Option<[u8; 16]> {
+    let mut words = text.split('-').map(|word| u32::from_str_radix(word, 16));
+    let mut key = [0; 16];
+    for octets in key.chunks_exact_mut(4) {
+        octets.copy_from_slice(&words.next()?.ok()?.to_le_bytes());
+    }
+    words.next().is_none().then_some(key)
+}
+
+fn show_key(key: &[u8; 16]) -> String {
+    let words = key.chunks_exact(4).filter_map(|octets| octets.first_chunk());
+    words.map(|octets| format!("{:08x}", u32::from_le_bytes(*octets))).collect::<Vec<_>>().join("-")
+}
+
+/// What scripts set and what has no counterpart here, with Linux's defaults.
+const REMEMBERED: &[(&str, &str)] = &[
+    ("tcp_base_mss", "1024"),
+    ("tcp_dsack", "1"),
+    ("tcp_early_retrans", "3"),
+    ("tcp_ecn_option", "2"),
+    ("tcp_fack", "0"),
+    ("tcp_fastopen_cookies", "1"),
+    ("tcp_frto", "2"),
+    ("tcp_mtu_probing", "0"),
+    ("tcp_no_metrics_save", "0"),
+    ("tcp_pacing_ca_ratio", "120"),
+    ("tcp_pacing_ss_ratio", "200"),
+    ("tcp_recovery", "1"),
+    ("tcp_reordering", "3"),
+    ("tcp_syncookies", "1"),
+    ("tcp_tso_win_divisor", "3"),
+];
+
+/// Why a knob was not set.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum KnobError {
+    /// There is no such sysctl.
+    Unknown(String),
+    /// The sysctl does not take this value.
+    BadValue(String),
+}
+
+impl fmt::Display for KnobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KnobError::Unknown(name) => write!(f, "no such knob: {name}"),
+            KnobError::BadValue(value) => write!(f, "not a value of this knob: '{value}'"),
+        }
+    }
+}
+
+impl core::error::Error for KnobError {}
+
+/// What a machine remembers of knobs that are not the stack's.
+#[derive(Debug, Default)]
+pub(crate) struct Knobs {
+    values: BTreeMap<&'static str, String>,
+}
+
+/// A decimal or, after 0x, hexadecimal number.
+fn number<T: TryFrom<u64>>(text: &str) -> Option<T> {
+    let text = text.trim();
+    let value = match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok()?,
+        None => text.parse().ok()?,
+    };
+    T::try_from(value).ok()
+}
+
+/// The part of a name that the table has: `net.ipv4.tcp_sack`, `net/ipv4/tcp_sack` and `/proc/sys/net/ipv4/tcp_sack`
+/// are `tcp_sack`.
+fn short(name: &str) -> Option<String> {
+    let name = name.trim().trim_start_matches("/proc/sys/").replace('/', ".");
+    Some(String::from(name.strip_prefix("net.ipv4.")?))
+}
+
+impl Machine {
+    /// The value of a sysctl; `None` if there is none of this name.
+    #[must_use]
+    pub fn sysctl(&self, name: &str) -> Option<String> {
+        let name = short(name)?;
+        if let Some(knob) = TABLE.iter().find(|knob| knob.name == name) {
+            return Some((knob.get)(&self.stack));
+        }
+        let (key, default) = REMEMBERED.iter().find(|(known, _)| *known == name)?;
+        Some(self.knobs.values.get(key).cloned().unwrap_or_else(|| String::from(*default)))
+    }
+
+    /// Sets a sysctl.
+    ///
+    /// # Errors
+    /// A name that Linux does not have, or a value that it does not take.
+    pub fn set_sysctl(&mut self, name: &str, value: &str) -> Result<(), KnobError> {
+        let unknown = || KnobError::Unknown(String::from(name));
+        let key = short(name).ok_or_else(unknown)?;
+        if let Some(knob) = TABLE.iter().find(|knob| knob.name == key) {
+            let set = (knob.set)(&mut self.stack, value);
+            return set.ok_or_else(|| KnobError::BadValue(String::from(value)));
+        }
+        let (key, _) = REMEMBERED.iter().find(|(known, _)| *known == key).ok_or_else(unknown)?;
+        self.knobs.values.insert(key, String::from(value.trim()));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
