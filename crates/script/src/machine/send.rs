@@ -100,6 +100,7 @@ impl Machine {
     ) -> Result<(), SocketError> {
         let socket = self.files.socket_mut(fd).map_err(|_| SocketError::BadSocket)?;
         let octets = parts.concat();
+        let (id, may_block) = (socket.id, !socket.nonblocking && flags & libc::MSG_DONTWAIT == 0);
         let taken = if self.stack.awaits_first_write(socket.id) {
             self.stack.write(self.now, socket.id, &octets)
         } else {
@@ -112,6 +113,10 @@ impl Machine {
                 None => Err(SocketError::InvalidArgument),
             }
         };
+        let left = octets.len() - taken.unwrap_or(0);
+        if may_block && left > 0 && matches!(taken, Ok(_) | Err(SocketError::InProgress)) {
+            self.stack.writer_waits(self.now, id)?;
+        }
         match taken {
             Ok(taken) => {
                 socket.marks.wrote(taken);
