@@ -2,7 +2,8 @@
 //!
 //! `cargo xtask test` is the README's test command: it installs what the tests need, checks format, lints, licences and
 //! the house rules, builds the program and runs every test, in at most 25 minutes on two cores. `--full` runs every
-//! count that an issue names and records the outcome in `docs/results/`.
+//! count that an issue names and records the outcome in `docs/results/`. `cargo xtask sim` plays seeds of the simulator's
+//! swarm.
 
 mod install;
 mod licences;
@@ -11,6 +12,7 @@ mod planted;
 mod results;
 mod rules;
 mod setup;
+mod sim;
 mod step;
 
 use std::process::ExitCode;
@@ -21,14 +23,16 @@ const USAGE: &str = "usage: cargo xtask test [--full] [--allow-missing] [--only 
        cargo xtask bench WORDS...
        cargo xtask planted
        cargo xtask packetdrill --binary PATH --scripts DIR [--folder NAME] [--jobs N] [--expect N]
+       cargo xtask sim [--seeds N] [--from S] [--jobs J] [--replay PLAN] [--pcap FILE] [--no-shrink]
   test             everything a change must pass, within 25 minutes
   --full           every count in full; the result is written to docs/results/full.md
   --allow-missing  leave out what cannot run here (no root, a program missing) instead of failing
-  --only STEP      one of: setup, fmt, clippy, licences, rules, doc, build, tests, planted, bench, release
+  --only STEP      one of: setup, fmt, clippy, licences, rules, doc, build, tests, planted, bench, release, sim
   bench            Portolan beside others, built with optimisation; `cargo xtask bench` alone says what there is
   planted          the suite with every planted fault; the result is written to docs/planted-faults.md
   packetdrill      the scripts of DIR under the packetdrill at PATH, with this stack in it; docs/conformance.md says
-                   where both come from; the result of a run over all folders is written to docs/data/packetdrill.csv";
+                   where both come from; the result of a run over all folders is written to docs/data/packetdrill.csv
+  sim              random stories on the simulated network; a failing one is shrunk and printed as a PLAN";
 
 /// What the command line asks for.
 #[derive(Debug, Default, Clone)]
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
             return code(&bench(&words.iter().map(String::as_str).collect::<Vec<_>>()));
         }
         Some("planted") => return code(&planted::run(true)),
+        Some("sim") => return sim::run(words),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -120,6 +125,9 @@ fn test(options: &Options) -> ExitCode {
     steps.run("planted", |options| planted::run(options.full));
     steps.run("bench", benches);
     steps.run("release", release);
+    if options.full {
+        steps.run("sim", |_| sim::step());
+    }
     let outcome = steps.finish();
     if options.full && options.only.is_empty() {
         results::record(&outcome);

@@ -25,7 +25,7 @@ const QUEUE_MIN: u32 = 64;
 const FRAME: u32 = 1514;
 
 /// How the grid is run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Options {
     /// How long each transfer lasts.
     pub(crate) duration: Duration,
@@ -35,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) jobs: usize,
     /// Only some cells: a few that differ most.
     pub(crate) short: bool,
+    /// Only the cells of this congestion control.
+    pub(crate) control: Option<String>,
     /// The least median of all ratios, and the least ratio of a cell, that are a success.
     pub(crate) bounds: (f64, f64),
 }
@@ -116,7 +118,11 @@ impl Measured {
 
 /// Measures the grid and prints it. Whether the bounds hold.
 pub(crate) fn run(options: &Options) -> Result<bool, String> {
-    let cells = if options.short { Cell::some() } else { Cell::all() };
+    let mut cells = if options.short { Cell::some() } else { Cell::all() };
+    cells.retain(|cell| options.control.as_ref().is_none_or(|name| cell.congestion == name));
+    if cells.is_empty() {
+        return Err(format!("no cell has this congestion control; there are {}", CONGESTION.join(" and ")));
+    }
     let results = Mutex::new(vec![None; cells.len()]);
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {

@@ -13,13 +13,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 const USAGE: &str = "usage: portolan-bench steps [--short]
-       portolan-bench loss [--short] [--seconds S] [--repeat N] [--jobs N]
+       portolan-bench loss [--short] [--seconds S] [--repeat N] [--jobs N] [--control NAME]
   steps        what single steps of a host cost: segments, holes, timers, connections
   loss         goodput over bad wires beside Linux's; needs root, for TAPs in network namespaces
   --short      a seventh of the cells, and bounds that noise does not break
   --seconds S  how long each transfer lasts (default 3)
   --repeat N   transfers of each end per cell, of which the median counts (default 3; 1 with --short)
-  --jobs N     cells at the same time (default 4)";
+  --jobs N     cells at the same time (default 4)
+  --control NAME  only this congestion control's cells";
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
@@ -59,12 +60,14 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<loss::Options, Strin
     let mut repetitions = None;
     let mut jobs = 4;
     let mut short = false;
+    let mut control = None;
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("{word} needs a value"));
         match word.as_str() {
             "--short" => short = true,
             "--seconds" => seconds = number(&word, &value()?, 0.1, 600.0)?,
             "--repeat" => repetitions = Some(number(&word, &value()?, 1.0, 99.0)? as usize),
+            "--control" => control = Some(value()?),
             "--jobs" => jobs = number(&word, &value()?, 1.0, 64.0)? as usize,
             _ => return Err(format!("unknown word '{word}'")),
         }
@@ -74,6 +77,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<loss::Options, Strin
         repetitions: repetitions.unwrap_or(if short { 1 } else { 3 }),
         jobs,
         short,
+        control,
         // One transfer of a few seconds over a lossy wire differs from the next by half.
         bounds: if short { (0.5, 0.1) } else { (1.0, 0.8) },
     })

@@ -161,11 +161,11 @@ fn kernel_socket(congestion: &str) -> Result<Socket, String> {
     Ok(socket)
 }
 
-fn connect_ours(host: &Host, _congestion: &str) -> Result<portolan::blocking::TcpStream, String> {
+fn connect_ours(host: &Host, congestion: &str) -> Result<portolan::blocking::TcpStream, String> {
     let address = SocketAddr::from((FAR, PORT));
     let stream =
         portolan::blocking::TcpStream::connect_timeout(host, &address, OPENING).map_err(said("connect"))?;
-    //CC     stream.set_congestion(congestion).map_err(said("TCP_CONGESTION"))?;
+    stream.set_congestion(congestion).map_err(said("TCP_CONGESTION"))?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(said("a read timeout"))?;
     stream.set_write_timeout(Some(OPENING)).map_err(said("a write timeout"))?;
     Ok(stream)

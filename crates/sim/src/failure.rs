@@ -16,6 +16,8 @@ pub struct Failure {
     pub at: Instant,
     /// What went wrong, on which host.
     pub what: String,
+    /// Whether nothing was wrong but that it took too long, or that nothing was left to happen.
+    pub is_stuck: bool,
     /// The last frames on the wires, one per line.
     pub last_frames: Vec<String>,
 }

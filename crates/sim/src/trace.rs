@@ -15,6 +15,13 @@ const KEPT_OCTETS: usize = 128;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TraceHash(u64);
 
+impl TraceHash {
+    /// The hash as a number.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
 impl fmt::Display for TraceHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
@@ -55,7 +62,7 @@ impl Trace {
     pub(crate) fn record(&mut self, at: Instant, from: &str, to: &str, frame: &[u8]) {
         self.frames += 1;
         for part in [&at.as_nanos().to_le_bytes()[..], from.as_bytes(), to.as_bytes(), frame] {
-            self.mix(&part.len().to_le_bytes());
+            self.mix(&(part.len() as u64).to_le_bytes());
             self.mix(part);
         }
         let mut line = match self.last.len() {
@@ -89,9 +96,16 @@ impl Trace {
         self.last.iter().map(line).collect()
     }
 
+    /// FNV-1a over words of eight octets, with a rotation, or the high bits of a word would not reach the low ones.
     fn mix(&mut self, octets: &[u8]) {
-        for octet in octets {
-            self.hash.0 = (self.hash.0 ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3);
+        let (words, rest) = octets.as_chunks::<8>();
+        let mut last = [0; 8];
+        for (to, from) in last.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        for word in words.iter().chain([&last]) {
+            self.hash.0 =
+                (self.hash.0 ^ u64::from_le_bytes(*word)).wrapping_mul(0x0100_0000_01b3).rotate_left(23);
         }
     }
 }

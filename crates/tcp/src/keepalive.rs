@@ -44,6 +44,10 @@ impl Tcb {
             cx.stats.given_up += 1;
             return Signals::TIMED_OUT | signals;
         }
+        // Probes that are late, because the clock has jumped or the host was stopped, are not made up for all at once:
+        // the next interval begins now.
+        let since_us = cx.now.as_micros().saturating_sub(waited * 1_000_000);
+        self.heard_at = self.heard_at.max(Instant::from_micros(since_us));
         self.probes = self.probes.saturating_add(1);
         cx.stats.keepalive_probes += 1;
         self.marks.insert(Marks::PROBE_DUE);

@@ -106,6 +106,21 @@ impl TcpStream {
         self.stream.set_nodelay(on)
     }
 
+    /// Sets the congestion controller; as [`tcp::TcpStream::set_congestion`].
+    pub fn set_congestion(&self, name: &str) -> io::Result<()> {
+        self.stream.set_congestion(name)
+    }
+
+    /// Sets any option in Linux's numbers and octets; as [`tcp::TcpStream::set_option`].
+    pub fn set_option(&self, level: i32, name: i32, value: &[u8]) -> io::Result<()> {
+        self.stream.set_option(level, name, value)
+    }
+
+    /// Any option in Linux's numbers and octets; as [`tcp::TcpStream::option`].
+    pub fn option(&self, level: i32, name: i32) -> io::Result<Vec<u8>> {
+        self.stream.option(level, name)
+    }
+
     /// What closing does with octets not yet acknowledged; as [`TcpSocket::set_linger`].
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
         self.stream.set_linger(linger)

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use portolan_link::{Chunk, Instant};
-use portolan_stack::{How, Info, SocketError, SocketId, SocketOption, Stack};
+use portolan_stack::{How, IPPROTO_TCP, Info, SocketError, SocketId, SocketOption, Stack};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop;
 
@@ -18,6 +18,9 @@ use crate::host::Host;
 use crate::tcp::socket::whole_seconds;
 use crate::tcp::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpSocket, WriteHalf, family, local, remote};
 use crate::wakers::Direction;
+
+/// Linux's number of the option.
+const TCP_CONGESTION: i32 = 13;
 
 /// A TCP connection. Dropping it closes it: text that was written is still sent, in the background; text that was
 /// received and not read makes the peer see a reset (RFC 2525 §2.17).
@@ -147,6 +150,28 @@ impl TcpStream {
     /// Probes a silent peer (`SO_KEEPALIVE`).
     pub fn set_keepalive(&self, on: bool) -> io::Result<()> {
         self.set(SocketOption::KeepAlive(on))
+    }
+
+    /// Sets the congestion controller by its name, such as `cubic`, `reno` or `bbr` (`TCP_CONGESTION`). Errors:
+    /// `ENOENT` for a name that is not known.
+    pub fn set_congestion(&self, name: &str) -> io::Result<()> {
+        self.set_option(IPPROTO_TCP, TCP_CONGESTION, name.as_bytes())
+    }
+
+    /// The congestion controller's name.
+    pub fn congestion(&self) -> io::Result<String> {
+        let name = self.option(IPPROTO_TCP, TCP_CONGESTION)?;
+        Ok(String::from_utf8_lossy(&name).trim_end_matches('\0').to_owned())
+    }
+
+    /// Sets any option in Linux's numbers and octets, as `setsockopt(2)` does, with Linux's errors.
+    pub fn set_option(&self, level: i32, name: i32, value: &[u8]) -> io::Result<()> {
+        self.0.call(|stack, now, id| stack.setsockopt(now, id, level, name, value))
+    }
+
+    /// Any option in Linux's numbers and octets, as `getsockopt(2)` gives it, with Linux's errors.
+    pub fn option(&self, level: i32, name: i32) -> io::Result<Vec<u8>> {
+        self.0.call(|stack, now, id| stack.getsockopt(now, id, level, name))
     }
 
     pub(crate) fn set(&self, option: SocketOption) -> io::Result<()> {

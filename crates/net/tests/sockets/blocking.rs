@@ -6,6 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use portolan::blocking::{TcpListener, TcpStream, UdpSocket};
+use portolan_stack::IPPROTO_TCP;
+use rustix::io::Errno;
 
 use crate::common::{A, B, B6, OFFLOADED, PLAIN, at, check, on_threads, pattern};
 
@@ -192,4 +194,22 @@ fn datagrams_and_both_families() {
     assert_eq!(near.recv(&mut out).unwrap_err().kind(), ErrorKind::WouldBlock);
     a.shutdown();
     b.shutdown();
+}
+
+#[test]
+fn options_have_linuxs_numbers_and_errors() {
+    const TCP_MAXSEG: i32 = 2;
+    const TCP_QUICKACK: i32 = 12;
+    let (a, b) = on_threads(PLAIN);
+    let (client, _server) = connect(&a, &b);
+    client.set_congestion("reno").unwrap();
+    assert_eq!(client.option(IPPROTO_TCP, 13).unwrap().split(|octet| *octet == 0).next(), Some(&b"reno"[..]));
+    let error = client.set_congestion("unheard-of").unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(Errno::NOENT.raw_os_error()));
+    assert_eq!(client.option(IPPROTO_TCP, TCP_MAXSEG).unwrap(), 1448_i32.to_ne_bytes());
+    client.set_option(IPPROTO_TCP, TCP_QUICKACK, &1_i32.to_ne_bytes()).unwrap();
+    let error = client.set_option(IPPROTO_TCP, TCP_QUICKACK, &[1, 0]).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(Errno::INVAL.raw_os_error()));
+    let error = client.option(IPPROTO_TCP, 999).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(Errno::NOPROTOOPT.raw_os_error()));
 }

@@ -6,6 +6,7 @@ fn a_failure_says_how_to_see_it_again() {
         seed: 42,
         at: Instant::from_millis(7),
         what: "host client: snd.una is beyond snd.nxt".to_owned(),
+        is_stuck: false,
         last_frames: vec!["6999 us client > server IP ...".to_owned()],
     };
     let text = failure.to_string();

@@ -46,7 +46,7 @@ impl Percent {
     }
 
     /// The share in parts of `u32::MAX`.
-    pub(super) fn parts(self) -> u32 {
+    pub(crate) fn parts(self) -> u32 {
         self.0
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn wire(random: &mut Random) -> (Family, WireOptions) {
     let mut lane = || if whole { Impairment::default() } else { impairment(random) };
     let (forward, backward) = (lane(), lane());
     let offload = whole || random.one_in(2);
-    (family, WireOptions { forward, backward, mtu, offload, whole })
+    (family, WireOptions { forward, backward, mtu, offload, whole, nat: false })
 }
 
 /// The faults of one direction.

@@ -11,9 +11,13 @@ fn entry(offload: Offload) -> TxBatch {
     batch
 }
 
-fn arrive(lane: &mut Lane) -> Vec<PacketBuf> {
+fn wire(whole: bool) -> Wire {
+    Wire::new(&WireOptions { whole, ..WireOptions::default() }, [1, 2])
+}
+
+fn arrive(wire: &mut Wire) -> Vec<PacketBuf> {
     let (mut pool, mut batch) = (Pool::new(), RxBatch::new(16));
-    lane.arrive(Instant::ZERO, &mut pool, &mut batch);
+    wire.arrive(Instant::ZERO, 1, &mut pool, &mut batch, |_| ());
     batch.drain().collect()
 }
 
@@ -24,21 +28,21 @@ fn a_whole_wire_hands_offloads_over() {
         gso: Gso::Tcp { size: 1000, ecn: false },
         ..Offload::default()
     };
-    let mut lane = Lane::new(Impairment::default(), true, 1);
+    let mut wire = wire(true);
     let mut seen = 0;
-    assert!(lane.push(Instant::ZERO, entry(offload).front().unwrap(), |packet| seen = packet.len()));
+    assert!(wire.push(Instant::ZERO, 0, entry(offload).front().unwrap(), |packet| seen = packet.len()));
     assert_eq!(seen, 5060);
-    assert!(lane.next_deadline().is_some());
-    let packets = arrive(&mut lane);
+    assert!(wire.next_arrival(1).is_some());
+    let packets = arrive(&mut wire);
     assert_eq!((packets.len(), packets[0].len(), packets[0].offload), (1, 5060, offload));
-    assert_eq!(lane.next_deadline(), None);
+    assert_eq!(wire.next_arrival(1), None);
 }
 
 #[test]
 fn an_offload_that_contradicts_its_frame_is_told() {
     let offload = Offload { gso: Gso::Tcp { size: 1000, ecn: false }, ..Offload::default() };
-    let mut lane = Lane::new(Impairment::default(), false, 1);
-    assert!(!lane.push(Instant::ZERO, entry(offload).front().unwrap(), |_| ()));
-    assert!(lane.push(Instant::ZERO, entry(Offload::default()).front().unwrap(), |_| ()));
-    assert_eq!(arrive(&mut lane).len(), 1);
+    let mut wire = wire(false);
+    assert!(!wire.push(Instant::ZERO, 0, entry(offload).front().unwrap(), |_| ()));
+    assert!(wire.push(Instant::ZERO, 0, entry(Offload::default()).front().unwrap(), |_| ()));
+    assert_eq!(arrive(&mut wire).len(), 1);
 }
