@@ -22,7 +22,7 @@ use step::{Outcome, Steps};
 const USAGE: &str = "usage: cargo xtask test [--full] [--allow-missing] [--only STEP]...
        cargo xtask bench WORDS...
        cargo xtask planted
-       cargo xtask packetdrill --binary PATH --scripts DIR [--folder NAME] [--jobs N] [--expect N]
+       cargo xtask packetdrill --binary PATH --scripts DIR [--folder NAME] [--jobs N] [--expect N] [--compare]
        cargo xtask sim [--seeds N] [--from S] [--jobs J] [--replay PLAN] [--pcap FILE] [--no-shrink]
   test             everything a change must pass, within 25 minutes
   --full           every count in full; the result is written to docs/results/full.md

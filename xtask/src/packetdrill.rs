@@ -5,6 +5,7 @@
 //! the knobs of the stack and not those of the machine. Each script runs once: over IPv4, or over IPv6 if its name says
 //! that it is for IPv6 only.
 
+mod compare;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -55,6 +56,7 @@ struct Options {
     folder: Option<String>,
     jobs: usize,
     expect: Option<usize>,
+    compare: bool,
 }
 
 /// A script and what came of it: nothing, or the first line of what packetdrill complained about.
@@ -77,7 +79,12 @@ pub(crate) fn main(words: impl Iterator<Item = String>) -> ExitCode {
 
 fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
     let (mut binary, mut scripts, mut folder, mut jobs, mut expect) = (None, None, None, 2, None);
+    let mut compare = false;
     while let Some(word) = words.next() {
+        if word == "--compare" {
+            compare = true;
+            continue;
+        }
         let value = words.next().ok_or(format!("{word} needs a value"))?;
         let number = || value.parse().map_err(|_| format!("{word} needs a number, not '{value}'"));
         match word.as_str() {
@@ -94,10 +101,10 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
         fs::canonicalize(&path).map_err(|error| format!("{name} {}: {error}", path.display()))
     };
     let (binary, scripts) = (absolute(binary, "--binary")?, absolute(scripts, "--scripts")?);
-    Ok(Options { binary, scripts, folder, jobs, expect })
+    Ok(Options { binary, scripts, folder, jobs, expect, compare })
 }
 
-/// Runs all scripts; whether as many passed as were expected.
+/// Runs all scripts; whether as many passed as were expected and, if that was asked, the interpreter agreed.
 fn run(options: &Options) -> Result<bool, String> {
     if !step::cargo(&["build", "--quiet", "-p", "portolan-script"], &[]).good() {
         return Err(String::from("portolan-script does not build"));
@@ -115,7 +122,8 @@ fn run(options: &Options) -> Result<bool, String> {
         record(&verdicts, &options.scripts).map_err(|error| format!("{RESULT}: {error}"))?;
     }
     let passed = verdicts.iter().filter(|verdict| verdict.complaint.is_none()).count();
-    Ok(options.expect.is_none_or(|expected| passed >= expected))
+    let agreed = !options.compare || compare::compare(&tree, &verdicts)?;
+    Ok(agreed && options.expect.is_none_or(|expected| passed >= expected))
 }
 
 /// Runs the scripts in as many threads as there are jobs, and gives the verdicts in the scripts' order.

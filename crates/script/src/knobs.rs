@@ -72,7 +72,11 @@ macro_rules! buffer {
 const TABLE: &[Knob] = &[
     buffer!("tcp_rmem", recv_buffer),
     buffer!("tcp_wmem", send_buffer),
+    flag!("tcp_abort_on_overflow", abort_on_overflow),
+    flag!("tcp_dsack", dsack),
+    flag!("tcp_early_retrans", loss_probes),
     flag!("tcp_ecn_fallback", ecn_fallback),
+    flag!("tcp_frto", frto),
     flag!("tcp_sack", sack),
     flag!("tcp_slow_start_after_idle", slow_start_after_idle),
     flag!("tcp_timestamps", timestamps),
@@ -84,11 +88,15 @@ const TABLE: &[Knob] = &[
     count!("tcp_min_tso_segs", super_segment_min, 1),
     count!("tcp_notsent_lowat", notsent_low_water, 1),
     count!("tcp_orphan_retries", orphan_retries, 1),
+    count!("tcp_pacing_ca_ratio", pacing_ca_ratio, 1),
+    count!("tcp_pacing_ss_ratio", pacing_ss_ratio, 1),
+    count!("tcp_reordering", reordering, 1),
     count!("tcp_retries2", retries2, 1),
     count!("tcp_rto_max_ms", rto_max_us, 1_000),
     count!("tcp_rto_min_us", rto_min_us, 1),
     count!("tcp_syn_retries", syn_retries, 1),
     count!("tcp_synack_retries", synack_retries, 1),
+    count!("tcp_syncookies", syn_cookies, 1),
     Knob {
         name: "tcp_congestion_control",
         get: |stack| stack.config().tcp.congestion.name(&stack.config().tcp).to_owned(),
@@ -172,18 +180,11 @@ fn show_key(key: &[u8; 16]) -> String {
 /// What scripts set and what has no counterpart here, with Linux's defaults.
 const REMEMBERED: &[(&str, &str)] = &[
     ("tcp_base_mss", "1024"),
-    ("tcp_dsack", "1"),
-    ("tcp_early_retrans", "3"),
     ("tcp_ecn_option", "2"),
     ("tcp_fack", "0"),
-    ("tcp_frto", "2"),
     ("tcp_mtu_probing", "0"),
     ("tcp_no_metrics_save", "0"),
-    ("tcp_pacing_ca_ratio", "120"),
-    ("tcp_pacing_ss_ratio", "200"),
     ("tcp_recovery", "1"),
-    ("tcp_reordering", "3"),
-    ("tcp_syncookies", "1"),
     ("tcp_tso_win_divisor", "3"),
 ];
 

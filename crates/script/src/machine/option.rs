@@ -9,7 +9,6 @@ use crate::machine::file::Fd;
 
 /// Options that libc does not name.
 const TCP_INQ: i32 = 36;
-const TCP_CC_INFO: i32 = 26;
 const SO_MEMINFO: i32 = 55;
 
 /// What a machine knows of a socket's options.
@@ -69,8 +68,6 @@ impl Machine {
         let id = self.files.socket(fd)?.id;
         let mut value = match (level, name) {
             (libc::SOL_SOCKET, SO_MEMINFO) => self.memory_info(fd)?,
-            // Linux gives no octets for controllers without figures of their own.
-            (libc::IPPROTO_TCP, TCP_CC_INFO) => Vec::new(),
             _ => self.stack.getsockopt(self.now, id, level, name)?,
         };
         self.settle();

@@ -23,20 +23,15 @@ impl Tcb {
     /// allows.
     pub(super) fn plan_max(&self, cx: &Context<'_>, full: u32, budget: u32) -> u32 {
         let link = cx.gso_max.min(u32::from(u16::MAX)).saturating_sub(HEADERS);
-        let worth = self.worth(link).max(u32::from(cx.config.super_segment_min) * full);
+        let worth = self.worth(cx, link).max(u32::from(cx.config.super_segment_min) * full);
         let window = self.cc.window().min(self.snd.max_wnd);
         let most = link.min(budget).min(worth).min(window / 2);
         (most - most % full).max(full)
     }
 
     /// Octets that the sending rate is worth in one piece.
-    fn worth(&self, link: u32) -> u32 {
-        let srtt_us = u64::from(self.rtt.srtt_us());
-        let window = u64::from(self.cc.window());
-        // Linux's tcp_update_pacing_rate: twice the window per round trip while it doubles, 1.2 times later.
-        let percent = if self.cc.window() < self.cc.threshold() / 2 { 200 } else { 120 };
-        let rate = (window * percent * 10_000).checked_div(srtt_us);
-        let share = rate.map_or(u64::from(link), |rate| rate >> SHARE_SHIFT);
+    fn worth(&self, cx: &Context<'_>, link: u32) -> u32 {
+        let share = self.window_rate(cx).map_or(u64::from(link), |rate| rate >> SHARE_SHIFT);
         let near = link.checked_shr(self.rtt.min_us() >> RTT_SHIFT).unwrap_or(0);
         u32::try_from(share.saturating_add(u64::from(near))).unwrap_or(u32::MAX).min(link)
     }
