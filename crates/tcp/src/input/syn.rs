@@ -54,7 +54,7 @@ impl Tcb {
             return Ok(());
         }
         if !segment.has(Flags::SYN) {
-            return Err(Discard::new(DropReason::NoAck, Reply::Nothing));
+            return Err(Discard::new(DropReason::NoSyn, Reply::Nothing));
         }
         self.heard_at = cx.now;
         self.take_syn(cx, segment);
