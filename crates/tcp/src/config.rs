@@ -146,10 +146,15 @@ pub struct Config {
     /// The most segments by which one ACK opens the window in slow start: RFC 3465's L, which it wants to be 2, and
     /// RFC 9406's, which it wants to be 8 without pacing; 0 is no limit, as on Linux.
     pub abc_limit: u8,
+    /// Whether a window that is not used is held for unproved (RFC 7661), instead of shrinking when nothing is sent.
+    /// Linux has RFC 2861 instead.
+    pub cwv: bool,
     /// Whether the window shrinks when nothing was sent for an RTO (RFC 5681 §4.1; `tcp_slow_start_after_idle`).
     pub slow_start_after_idle: bool,
     /// Whether connections use marks instead of losses (`tcp_ecn`).
     pub ecn: Ecn,
+    /// Whether ACKs tell with an option how many octets were marked, if ECN is accurate (`tcp_ecn_option`).
+    pub ecn_option: bool,
     /// Whether a SYN that is sent again asks for no ECN (`tcp_ecn_fallback`).
     pub ecn_fallback: bool,
     /// Whether a mark takes less of the window than a loss (RFC 8511). Linux has no such knob.
@@ -209,8 +214,10 @@ impl Default for Config {
             user_congestion: &[],
             cubic_rules: CubicRules::Rfc9438,
             abc_limit: 0,
+            cwv: false,
             slow_start_after_idle: true,
             ecn: Ecn::Passive,
+            ecn_option: true,
             ecn_fallback: true,
             abe: false,
             pacing: false,

@@ -17,6 +17,8 @@ pub struct Info {
     pub sack: bool,
     /// Whether both sides agreed on ECN.
     pub ecn: bool,
+    /// Whether that is accurate (RFC 9768).
+    pub accurate_ecn: bool,
     /// Whether the peer has sent a segment that could be marked.
     pub ecn_seen: bool,
     /// Octets delivered that the peer says were marked.
@@ -145,6 +147,7 @@ impl Tcb {
             timestamps: self.has(Marks::TIMESTAMPS),
             sack: self.has(Marks::SACK),
             ecn: self.has(Marks::ECN),
+            accurate_ecn: self.has(Marks::ACCURATE),
             ecn_seen: self.has(Marks::ECN_SEEN),
             delivered_ce: cx.slabs.rare(self.rare).map_or(0, |rare| rare.delivered_ce),
             syn_data: self.has(Marks::SYN_DATA),

@@ -147,7 +147,7 @@ impl Tcb {
         let mut plan = SegmentPlan::control(seq, self.rcv.nxt, flags | Flags::ACK);
         plan.options = self.segment_options(cx.slabs, cx.now);
         self.duplicate_is_reported(cx);
-        self.mark_segment(&mut plan);
+        self.mark_segment(cx, &mut plan);
         plan.window = self.offer_window(cx.slabs);
         self.rcv.last_ack_sent = self.rcv.nxt;
         self.timers.ack = portolan_link::Instant::MAX;

@@ -6,7 +6,7 @@
 use portolan_wire::SeqNumber;
 
 use crate::SeldomOptions;
-use crate::ecn::Echo;
+use crate::ecn::{AccEcn, Echo};
 use crate::fast_open::FastOpenState;
 use crate::slab::Reuse;
 
@@ -19,6 +19,7 @@ pub(crate) struct Rare {
     pub(crate) options: SeldomOptions,
     /// An ACK that is owed for octets before the mark changed.
     pub(crate) echo: Option<Echo>,
+    pub(crate) accurate: Option<AccEcn>,
     /// Octets that the peer says were marked.
     pub(crate) delivered_ce: u32,
     /// Octets of text sent again.
@@ -32,6 +33,7 @@ impl Default for Rare {
             fast_open: FastOpenState::default(),
             options: SeldomOptions::default(),
             echo: None,
+            accurate: None,
             delivered_ce: 0,
             bytes_retransmitted: 0,
         }

@@ -124,8 +124,10 @@ bitflags! {
         const CWR_DUE = 1 << 26;
         /// The peer has sent a segment that could be marked.
         const ECN_SEEN = 1 << 27;
+        /// ECN is accurate (RFC 9768).
+        const ACCURATE = 1 << 28;
         /// An application blocks in a write until the handshake is over: the last ACK waits for its text.
-        const WRITER_WAITS = 1 << 28;
+        const WRITER_WAITS = 1 << 23;
         /// The SYN waits for the first write, which it takes along.
         const SYN_DEFERRED = 1 << 29;
         /// A Fast Open that is not answered: the SYN-ACK is not acknowledged, though the connection is open.

@@ -116,7 +116,7 @@ impl Tcb {
         if !got.is_multiple_of(full) {
             flight.small_end = Some(end);
         }
-        self.mark_new_text(&mut plan);
+        self.mark_new_text(cx, &mut plan);
         self.snd.nxt += len;
         self.after_sent(cx, len, outstanding == 0);
         self.sent_at = cx.now;
@@ -156,6 +156,10 @@ impl Tcb {
     /// RFC 5681 §4.1: after an RTO without sending, the window says nothing about the path any more.
     pub(super) fn restart_if_idle(&mut self, cx: &mut Context<'_>) {
         let begins = self.outstanding() == 0 && self.unsent() > 0 && self.state.sends_text();
+        if begins && cx.config.cwv {
+            self.end_unvalidated(cx);
+            return;
+        }
         if !begins || !cx.config.slow_start_after_idle || self.counters.bytes_acked == 0 {
             return;
         }

@@ -129,6 +129,9 @@ impl Tcb {
                 flight.recovery.undo.remember(prior);
             }
         }
+        if verdict.reduce {
+            self.shrink_to_used(cx, outstanding);
+        }
         let in_flight = self.in_flight(cx.slabs);
         self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_timeout(cc_cx, verdict.reduce));
         self.set_alarm(cx, Alarm::Retransmit, self.retransmit_deadline(cx));
