@@ -99,7 +99,6 @@ impl Tcb {
         self.marks.remove(
             Marks::SYN_DUE
                 | Marks::SYN_DEFERRED
-                | Marks::WRITER_WAITS
                 | Marks::UNPROVEN
                 | Marks::PROBE_DUE
                 | Marks::OVERRIDE

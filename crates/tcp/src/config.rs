@@ -262,8 +262,6 @@ pub struct CommonOptions {
     pub flags: OptionFlags,
     /// An upper limit of the MSS, both sent and used; 0 for none (`TCP_MAXSEG`).
     pub mss_clamp: u16,
-    /// When to probe a silent peer, if [`OptionFlags::KEEPALIVE`] is on.
-    pub keepalive: Keepalive,
     /// The most octets of the receive buffer (`SO_RCVBUF`). It decides the window scale at the time of the SYN.
     pub recv_buffer_max: u32,
     /// The most octets of the send buffer (`SO_SNDBUF`).
@@ -278,6 +276,8 @@ pub struct CommonOptions {
 /// The part of [`SocketOptions`] that few applications set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SeldomOptions {
+    /// When to probe a silent peer, if [`OptionFlags::KEEPALIVE`] is on; what is 0 is as [`Config::keepalive`] says.
+    pub keepalive: Keepalive,
     /// Octets that are to be readable before a reader is woken (`SO_RCVLOWAT`).
     pub receive_low_water: u32,
     /// Octets written and not sent below which there is room to write; 0 leaves that to
@@ -308,12 +308,25 @@ pub enum FinWait2 {
 impl Default for SeldomOptions {
     fn default() -> SeldomOptions {
         SeldomOptions {
+            keepalive: Keepalive { time_s: 0, interval_s: 0, probes: 0 },
             receive_low_water: 1,
             notsent_low_water: 0,
             window_clamp: 0,
             fin_wait2: FinWait2::Usual,
             max_pacing_rate: 0,
             syn_retries: 0,
+        }
+    }
+}
+
+impl Keepalive {
+    /// These times, and those of `host` where none is set.
+    #[must_use]
+    pub fn or(self, host: Keepalive) -> Keepalive {
+        Keepalive {
+            time_s: if self.time_s == 0 { host.time_s } else { self.time_s },
+            interval_s: if self.interval_s == 0 { host.interval_s } else { self.interval_s },
+            probes: if self.probes == 0 { host.probes } else { self.probes },
         }
     }
 }
@@ -330,11 +343,6 @@ impl CommonOptions {
     pub fn mss_limit(&self) -> u16 {
         if self.mss_clamp == 0 { u16::MAX } else { self.mss_clamp }
     }
-
-    /// When to probe, if at all.
-    pub(crate) fn active_keepalive(&self) -> Option<Keepalive> {
-        self.has(OptionFlags::KEEPALIVE).then_some(self.keepalive)
-    }
 }
 
 impl SocketOptions {
@@ -345,7 +353,6 @@ impl SocketOptions {
             common: CommonOptions {
                 flags: OptionFlags::empty(),
                 mss_clamp: 0,
-                keepalive: config.keepalive,
                 recv_buffer_max: config.recv_buffer.max,
                 send_buffer_max: config.send_buffer.max,
                 user_timeout_ms: 0,

@@ -24,9 +24,6 @@ use crate::{Context, DropReason, Embryo, Error, Segment, Signals, SocketOptions,
 /// options of their own.
 const OPTIONS_MAX: u16 = 40;
 
-/// How long the ACK that ends a handshake waits for a writer: Linux's TCP_DELACK_MAX.
-const ACK_WAITS_FOR_WRITER_US: u64 = 200_000;
-
 /// How an active open uses Fast Open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FastOpenOffer {
@@ -93,23 +90,6 @@ impl Tcb {
     #[must_use]
     pub fn is_deferred(&self) -> bool {
         self.has(Marks::SYN_DEFERRED)
-    }
-
-    /// Says that an application blocks in a write until the handshake is over. As on Linux, the ACK that ends the
-    /// handshake then goes with its text.
-    pub fn writer_waits(&mut self) {
-        self.marks.set(Marks::WRITER_WAITS, self.state == State::SynSent);
-    }
-
-    /// The SYN-ACK has come: acknowledges it now, or with the text of the writer who waits.
-    pub(crate) fn acknowledge_syn_ack(&mut self, cx: &Context<'_>) {
-        if self.has(Marks::WRITER_WAITS) {
-            self.marks.remove(Marks::WRITER_WAITS);
-            self.marks.insert(Marks::INTERACTIVE);
-            self.timers.ack = cx.now.plus_micros(ACK_WAITS_FOR_WRITER_US);
-        } else {
-            self.owe_ack();
-        }
     }
 
     /// Whether this is a Fast Open's connection whose SYN-ACK is not acknowledged yet.

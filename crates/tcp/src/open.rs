@@ -8,6 +8,7 @@ use crate::challenge::AnswerLimit;
 use crate::congestion::Congestion;
 use crate::embryo::Embryo;
 use crate::limits::{Limit, LimitClock};
+use crate::numbers::low_u32;
 use crate::paws::Timestamps;
 use crate::rtt::{Rtt, RttRound};
 use crate::tcb::{Counters, Marks, ReceiveSpace, SendSpace, Tcb};
@@ -102,6 +103,7 @@ impl Tcb {
                 buffer,
                 scale: WindowScale::default(),
                 mss: DEFAULT_MSS.min(cx.mss),
+                text_at_ms: low_u32(cx.now.as_millis()),
             },
             rtt: Rtt::new(cx.config),
             ts: Timestamps::default(),
@@ -166,6 +168,7 @@ impl Tcb {
         self.measure_handshake(cx, segment, syn_lost, self.sent_at);
         (self.retries, self.backoffs) = (0, 0);
         self.counters.delivered += 1;
+        self.rcv.text_at_ms = low_u32(cx.now.as_millis());
         if self.cc.slot.is_none() {
             self.cc = Congestion::new(cx.config, self.full_text(cx), syn_lost);
         }

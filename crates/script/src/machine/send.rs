@@ -59,6 +59,8 @@ impl Machine {
             outcome = self.open_with_text(wait, fd, parts, flags, to);
             self.settle();
             wait.opening = true;
+            let total = parts.iter().map(|part| part.len()).sum::<usize>();
+            wait.blocks = may_block && wait.done < total;
         }
         if wait.opening && outcome.is_ok() {
             outcome = self.opening(wait, id);
@@ -100,7 +102,6 @@ impl Machine {
     ) -> Result<(), SocketError> {
         let socket = self.files.socket_mut(fd).map_err(|_| SocketError::BadSocket)?;
         let octets = parts.concat();
-        let (id, may_block) = (socket.id, !socket.nonblocking && flags & libc::MSG_DONTWAIT == 0);
         let taken = if self.stack.awaits_first_write(socket.id) {
             self.stack.write(self.now, socket.id, &octets)
         } else {
@@ -113,10 +114,6 @@ impl Machine {
                 None => Err(SocketError::InvalidArgument),
             }
         };
-        let left = octets.len() - taken.unwrap_or(0);
-        if may_block && left > 0 && matches!(taken, Ok(_) | Err(SocketError::InProgress)) {
-            self.stack.writer_waits(self.now, id)?;
-        }
         match taken {
             Ok(taken) => {
                 socket.marks.wrote(taken);
@@ -132,7 +129,12 @@ impl Machine {
     /// Whether the connection that a writing call has opened is there: `InProgress` until it is, then why not.
     fn opening(&mut self, wait: &mut Wait, id: SocketId) -> Result<(), SocketError> {
         match self.stack.state(id)? {
-            State::SynSent | State::SynReceived => Err(SocketError::InProgress),
+            State::SynSent | State::SynReceived => {
+                if wait.blocks {
+                    self.stack.expect_text(id)?;
+                }
+                Err(SocketError::InProgress)
+            }
             State::Closed => Err(self.stack.take_error(id).unwrap_or(SocketError::BrokenPipe)),
             _ => {
                 wait.opening = false;

@@ -62,17 +62,6 @@ impl Stack {
         }
     }
 
-    /// Says that the application blocks in a write that began with a Fast Open, until the handshake is over; the last
-    /// ACK then waits for its text. Whoever does not block says nothing.
-    ///
-    /// # Errors
-    /// `BadSocket`, `NotConnected`, `NotSupported` for UDP.
-    pub fn writer_waits(&mut self, now: Instant, id: SocketId) -> Result<(), SocketError> {
-        self.advance(now);
-        let index = self.connection_of(id)?;
-        self.with_tcb(index, |tcb, _| tcb.writer_waits()).ok_or(SocketError::NotConnected)
-    }
-
     /// Starts to connect a TCP socket, and [`crate::Event::Connected`] or [`crate::Event::ConnectFailed`] will tell;
     /// or sets a UDP socket's peer, at once. With TCP_FASTOPEN_CONNECT and a cookie of the server,
     /// [`crate::Event::Connected`] comes at once, and the SYN waits for the first write.
@@ -375,6 +364,15 @@ impl Stack {
     pub fn send_queued(&mut self, id: SocketId) -> Result<u32, SocketError> {
         let index = self.connection_of(id)?;
         self.with_tcb(index, |tcb, cx| tcb.send_queued(cx)).ok_or(SocketError::NotConnected)
+    }
+
+    /// Says that a writer is blocked until the connection is open.
+    ///
+    /// # Errors
+    /// `BadSocket`, `NotConnected`.
+    pub fn expect_text(&mut self, id: SocketId) -> Result<(), SocketError> {
+        let index = self.connection_of(id)?;
+        self.with_tcb(index, |tcb, _| tcb.expect_text()).ok_or(SocketError::NotConnected)
     }
 
     /// Octets that can be written.

@@ -244,36 +244,6 @@ fn two_fast_opens_may_cross() {
 }
 
 #[test]
-fn the_last_ack_of_the_handshake_goes_with_the_text_of_a_writer_who_waits() {
-    for waits in [false, true] {
-        let mut rig = client_with_cookie();
-        assert_eq!(offers(&mut rig, 3000), Ok(1420));
-        rig.sends();
-        if waits {
-            rig.tcb.writer_waits();
-        }
-        rig.gets("S. 0:0(0) ack 1421 <mss 1460,sackOK,wscale 6>");
-        if waits {
-            rig.expect_nothing();
-            rig.write(1000);
-            rig.expect("P. 1421:2421(1000) ack 1");
-            rig.gets("P. 1:501(500) ack 2421");
-            rig.expect_nothing();
-        } else {
-            rig.expect(". 1421:1421(0) ack 1");
-        }
-    }
-    // The writer may have gone.
-    let mut rig = client_with_cookie();
-    assert_eq!(offers(&mut rig, 3000), Ok(1420));
-    rig.sends();
-    rig.tcb.writer_waits();
-    rig.gets("S. 0:0(0) ack 1421 <mss 1460,sackOK,wscale 6>");
-    assert_eq!(rig.wait().0, 200);
-    rig.expect(". 1421:1421(0) ack 1");
-}
-
-#[test]
 fn close_before_the_first_write_says_nothing() {
     let mut rig = client_with_cookie();
     rig.close();

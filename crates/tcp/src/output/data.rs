@@ -23,12 +23,14 @@ impl Tcb {
         let full = u32::from(self.full_text_now(cx));
         let usable = self.window_from(self.snd.nxt);
         let wanted = queued.min(usable);
-        if wanted == 0 {
-            return Err(Blocked::Window);
-        }
         let flight = cx.slabs.flight(self.flight);
         let in_flight = self.in_flight(cx.slabs);
         let room = self.congestion_room(cx.slabs);
+        if wanted == 0 {
+            // Both may be full; as on Linux, the congestion window is then the limit.
+            let congested = in_flight > 0 && room < full.min(queued);
+            return Err(if congested { Blocked::Congestion } else { Blocked::Window });
+        }
         if flight.is_some_and(|flight| flight.is_full()) || in_flight > 0 && room < wanted.min(full) {
             return Err(Blocked::Congestion);
         }
