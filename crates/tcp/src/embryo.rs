@@ -52,6 +52,8 @@ pub struct Embryo {
     pub(crate) acked: bool,
     /// Whether ECN is agreed on.
     pub(crate) ecn: bool,
+    /// The codepoint of the SYN, if accurate ECN is agreed on.
+    pub(crate) accurate: Option<u8>,
     pub(crate) retries: u8,
 }
 
@@ -60,15 +62,15 @@ pub struct Embryo {
 pub enum EmbryoVerdict {
     /// The handshake is complete: make a connection by [`crate::Tcb::from_embryo`] and give it this very segment.
     Establish,
-    /// Send this RST; the record stays.
+    /// The segment is discarded: send this RST; the record stays.
     Reset(SegmentPlan),
     /// Send [`Embryo::syn_ack`] again.
     SynAck,
-    /// Nothing.
+    /// The segment is discarded in silence.
     Ignore,
     /// Delete the record.
     Delete,
-    /// Send this ACK, which makes an honest peer say what it knows.
+    /// The segment is discarded: send this ACK, which makes an honest peer say what it knows.
     Challenge(SegmentPlan),
 }
 
@@ -92,6 +94,7 @@ impl Embryo {
         let buffer_max = options.common.recv_buffer_max;
         let buffer = config.recv_buffer.initial.min(buffer_max).max(BUFFER_MIN);
         let offered = &segment.options;
+        let accurate = crate::ecn::accepts_accurate(config, segment);
         let scaling = config.window_scaling && offered.window_scale.is_some();
         let mut ts = Timestamps::new(timestamp_offset);
         if let Some(timestamps) = offered.timestamps {
@@ -115,7 +118,8 @@ impl Embryo {
             timestamps: config.timestamps && offered.timestamps.is_some(),
             sack: config.sack && offered.sack_permitted,
             acked: false,
-            ecn: crate::ecn::accepts(config, segment),
+            ecn: accurate.is_none() && crate::ecn::accepts(config, segment),
+            accurate,
             retries: 0,
         }
     }
@@ -139,7 +143,9 @@ impl Embryo {
         plan.window = self.syn_ack_window;
         plan.options = syn_options(&offer);
         plan.retransmission = self.retries > 0;
-        if self.ecn {
+        if let Some(codepoint) = self.accurate {
+            plan.flags |= crate::ecn::handshake_flags(codepoint);
+        } else if self.ecn {
             plan.flags |= Flags::ECE;
         }
         plan
@@ -214,8 +220,12 @@ impl Embryo {
         }
     }
 
-    /// The SYN again: our SYN-ACK was lost, or is under way. Any other SYN is answered as RFC 5961 §4.2 says.
+    /// The SYN again: our SYN-ACK was lost, or is under way. RFC 9293 §3.10.7.4, MUST-11: another one in the window
+    /// leads back to LISTEN, and one outside of it is answered.
     fn on_another_syn(&mut self, config: &Config, now: Instant, segment: &Segment) -> EmbryoVerdict {
+        if segment.seq.in_window(self.irs + 1, u32::from(self.syn_ack_window)) {
+            return EmbryoVerdict::Delete;
+        }
         if segment.seq != self.irs || segment.has(Flags::ACK) {
             return self.challenge(config, now);
         }

@@ -18,6 +18,8 @@ mod thaw;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::ecn::AccEcn;
+use crate::rare::Rare;
 use crate::tcb::{Counters, Marks, ReceiveSpace, SendSpace, Tcb};
 use crate::{CommonOptions, CongestionAlgorithm, Context, FinWait2, Keepalive, SeldomOptions, State};
 
@@ -45,6 +47,7 @@ const LASTING: Marks = Marks::PASSIVE
     .union(Marks::ECE_DUE)
     .union(Marks::CWR_DUE)
     .union(Marks::ECN_SEEN)
+    .union(Marks::ACCURATE)
     .union(Marks::SYN_DATA);
 
 /// The algorithms by their number in the format; a user's own is told by its number instead.
@@ -97,8 +100,8 @@ impl Tcb {
         put_u32s(&mut out, &[self.cc.window(), self.cc.threshold()]);
         out.push(self.quick_acks);
         let rare = cx.slabs.rare(self.rare);
-        put_counters(&mut out, &self.counters, rare.map_or(0, |rare| rare.bytes_retransmitted));
-        put_u32s(&mut out, &[rare.map_or(0, |rare| rare.delivered_ce)]);
+        put_counters(&mut out, &self.counters);
+        put_rare(&mut out, rare);
         let mut limits = self.limits;
         limits.count(cx.now, self.limit);
         put_u32s(&mut out, &limits.to_parts());
@@ -150,23 +153,33 @@ fn put_send_space(out: &mut Vec<u8>, snd: &SendSpace) {
 }
 
 fn put_receive_space(out: &mut Vec<u8>, rcv: &ReceiveSpace) {
-    let ReceiveSpace { nxt, adv, last_ack_sent, buffer, scale, mss } = *rcv;
+    let ReceiveSpace { nxt, adv, last_ack_sent, buffer, scale, mss, text_at_ms: _ } = *rcv;
     put_u32s(out, &[nxt.0, adv.0, last_ack_sent.0, buffer]);
     out.push(scale.get());
     put_u16s(out, &[mss]);
 }
 
-fn put_counters(out: &mut Vec<u8>, counters: &Counters, bytes_retransmitted: u64) {
-    let Counters { bytes_acked, bytes_received, delivered, segs_in, segs_out, retransmits } = *counters;
-    put_u64s(out, &[bytes_acked, bytes_received, bytes_retransmitted]);
-    put_u32s(out, &[delivered, segs_in, segs_out, retransmits]);
+fn put_counters(out: &mut Vec<u8>, counters: &Counters) {
+    let Counters { bytes_acked, bytes_received, delivered, segs_in, segs_out, text_segs_in, text_segs_out } =
+        *counters;
+    put_u64s(out, &[bytes_acked, bytes_received]);
+    put_u32s(out, &[delivered, segs_in, segs_out, text_segs_in, text_segs_out]);
+}
+
+/// The counters of rarely used features, and those of accurate ECN.
+fn put_rare(out: &mut Vec<u8>, rare: Option<&Rare>) {
+    let none = Rare::default();
+    let rare = rare.unwrap_or(&none);
+    put_u64s(out, &[rare.bytes_retransmitted]);
+    put_u32s(out, &[rare.retransmits, rare.out_of_order, rare.delivered_ce]);
+    let (counts, spoilt) = rare.accurate.unwrap_or(AccEcn::NEW).to_parts();
+    put_u32s(out, &counts);
+    out.push(spoilt.into());
 }
 
 fn put_common(out: &mut Vec<u8>, options: &CommonOptions) {
-    let CommonOptions { flags, mss_clamp, keepalive, recv_buffer_max, send_buffer_max, .. } = *options;
-    let Keepalive { time_s, interval_s, probes } = keepalive;
-    put_u16s(out, &[flags.bits(), mss_clamp, time_s, interval_s]);
-    out.push(probes);
+    let CommonOptions { flags, mss_clamp, recv_buffer_max, send_buffer_max, .. } = *options;
+    put_u16s(out, &[flags.bits(), mss_clamp]);
     put_u32s(out, &[recv_buffer_max, send_buffer_max, options.user_timeout_ms]);
     out.extend(match options.congestion {
         CongestionAlgorithm::User(number) => [USER_ALGORITHM, number],
@@ -178,6 +191,9 @@ fn put_common(out: &mut Vec<u8>, options: &CommonOptions) {
 }
 
 fn put_seldom(out: &mut Vec<u8>, options: &SeldomOptions) {
+    let Keepalive { time_s, interval_s, probes } = options.keepalive;
+    put_u16s(out, &[time_s, interval_s]);
+    out.push(probes);
     let &SeldomOptions { receive_low_water, notsent_low_water, window_clamp, fin_wait2, .. } = options;
     put_u32s(out, &[receive_low_water, notsent_low_water, window_clamp]);
     out.extend(match fin_wait2 {

@@ -3,7 +3,7 @@ use std::vec::Vec;
 use super::*;
 use crate::testing::pair::{Pair, Plan, Rng, Wire};
 use crate::testing::{Host, Rig, plain};
-use crate::{Config, Signals, ThawError};
+use crate::{Config, Ecn, Signals, ThawError};
 
 /// A connection with text under way, text unsent, text to read and a gap in what came.
 fn busy() -> Rig {
@@ -217,7 +217,8 @@ fn transfers_survive_hand_overs_at_any_moment() {
             Wire { loss: rng.below(40), duplicate: rng.below(20), reorder: rng.below(100), delay_us: 5_000 };
         let plan = |rng: &mut Rng| Plan { octets: rng.below(200_000), piece: 20_000, lazy: rng.below(300) };
         let plans = [plan(&mut rng), plan(&mut rng)];
-        let config = || Config { timestamps: seed % 2 == 0, sack: seed % 3 > 0, ..Config::default() };
+        let ecn = [Ecn::Passive, Ecn::On, Ecn::Accurate][seed as usize % 3];
+        let config = || Config { timestamps: seed % 2 == 0, sack: seed % 4 > 0, ecn, ..Config::default() };
         let gso_max = if seed % 5 == 0 { 65_535 } else { 0 };
         let mut pair = Pair::new(seed, [config(), config()], gso_max, wire, plans, seed % 7 == 0);
         pair.hand_over = 1 + rng.below(100);

@@ -10,9 +10,11 @@ use portolan_wire::{SeqNumber, WindowScale};
 use super::{ALGORITHMS, LASTING, STATES, USER_ALGORITHM, VERSION};
 use crate::challenge::AnswerLimit;
 use crate::congestion::Congestion;
+use crate::ecn::AccEcn;
 use crate::flight::Sending;
 use crate::freeze::Reader;
 use crate::limits::{Limit, LimitClock};
+use crate::numbers::low_u32;
 use crate::paws::Timestamps;
 use crate::rtt::Rtt;
 use crate::tcb::{Counters, Marks, ReceiveSpace, SendSpace, Tcb};
@@ -27,6 +29,9 @@ const OCTETS_MAX: u32 = 1 << 30;
 
 /// The largest count that is believed, so that none overflows while the connection lives.
 const COUNT_MAX: u64 = 1 << 62;
+
+/// The same of segments.
+const SEGMENTS_MAX: u32 = 1 << 31;
 
 /// Text is put into the queues in pieces of this many octets.
 const PIECE: usize = 16 * 1024;
@@ -63,13 +68,21 @@ struct Frozen<'a> {
     cc: Congestion,
     quick_acks: u8,
     counters: Counters,
-    bytes_retransmitted: u64,
-    delivered_ce: u32,
+    rare: Inherited,
     limits: [u32; 3],
     common: CommonOptions,
     seldom: SeldomOptions,
     to_send: &'a [u8],
     to_read: &'a [u8],
+}
+
+/// What the record of rarely used features inherits.
+struct Inherited {
+    bytes_retransmitted: u64,
+    retransmits: u32,
+    out_of_order: u32,
+    delivered_ce: u32,
+    accurate: AccEcn,
 }
 
 impl Tcb {
@@ -108,7 +121,6 @@ impl<'a> Frozen<'a> {
         let [cwnd, ssthresh] = reader.u32s()?;
         let cc = Congestion::restored(cwnd, ssthresh)?;
         let quick_acks = reader.u8()?;
-        let (counters, bytes_retransmitted) = read_counters(reader)?;
         let frozen = Frozen {
             state,
             marks,
@@ -118,9 +130,8 @@ impl<'a> Frozen<'a> {
             rtt,
             cc,
             quick_acks,
-            counters,
-            bytes_retransmitted,
-            delivered_ce: reader.u32()?,
+            counters: read_counters(reader)?,
+            rare: read_rare(reader)?,
             limits: reader.u32s()?,
             common: read_common(cx, reader)?,
             seldom: read_seldom(reader)?,
@@ -135,7 +146,8 @@ impl<'a> Frozen<'a> {
         let (snd, rcv) = (&self.snd, &self.rcv);
         let end = snd.end + u32::from(self.marks.contains(Marks::FIN_QUEUED));
         let text = snd.end.since(snd.una.min(snd.end));
-        snd.una.at_or_before(snd.nxt)
+        let ecn = self.marks.contains(Marks::ECN) || !self.marks.contains(Marks::ACCURATE);
+        ecn && snd.una.at_or_before(snd.nxt)
             && snd.nxt.at_or_before(end)
             && text.is_some_and(|len| len as usize == self.to_send.len() && len <= OCTETS_MAX)
             && rcv.nxt.at_or_before(rcv.adv)
@@ -153,7 +165,7 @@ impl<'a> Frozen<'a> {
             counters: self.counters,
             cc: self.cc,
             snd: self.snd,
-            rcv: self.rcv,
+            rcv: ReceiveSpace { text_at_ms: low_u32(cx.now.as_millis()), ..self.rcv },
             rtt: self.rtt,
             ts: Timestamps::from_parts(self.ts, cx.now),
             limits: LimitClock::from_parts(self.limits, cx.now),
@@ -174,9 +186,13 @@ impl<'a> Frozen<'a> {
             probes: 0,
         };
         tcb.keep_seldom(cx.slabs, &self.seldom);
-        if self.bytes_retransmitted > 0 || self.delivered_ce > 0 {
+        let Inherited { bytes_retransmitted, retransmits, out_of_order, delivered_ce, accurate } = self.rare;
+        let is_accurate = tcb.has(Marks::ACCURATE);
+        if is_accurate || retransmits > 0 || out_of_order > 0 || delivered_ce > 0 || bytes_retransmitted > 0 {
             let rare = cx.slabs.rare_or_new(&mut tcb.rare);
-            (rare.bytes_retransmitted, rare.delivered_ce) = (self.bytes_retransmitted, self.delivered_ce);
+            (rare.bytes_retransmitted, rare.retransmits) = (bytes_retransmitted, retransmits);
+            (rare.out_of_order, rare.delivered_ce) = (out_of_order, delivered_ce);
+            rare.accurate = is_accurate.then_some(accurate);
         }
         self.fill_queues(cx, &mut tcb);
         self.fill_flight(cx, &mut tcb);
@@ -237,29 +253,40 @@ fn read_receive_space(reader: &mut Reader<'_>) -> Option<ReceiveSpace> {
     let (scale, mss) = (read_scale(reader)?, reader.u16()?);
     let [nxt, adv, last_ack_sent] = [nxt, adv, last_ack_sent].map(SeqNumber);
     let sound = (BUFFER_MIN..=OCTETS_MAX).contains(&buffer) && mss > 0;
-    sound.then_some(ReceiveSpace { nxt, adv, last_ack_sent, buffer, scale, mss })
+    sound.then_some(ReceiveSpace { nxt, adv, last_ack_sent, buffer, scale, mss, text_at_ms: 0 })
 }
 
-fn read_counters(reader: &mut Reader<'_>) -> Option<(Counters, u64)> {
-    let (bytes_acked, bytes_received, resent) = (reader.u64()?, reader.u64()?, reader.u64()?);
-    let [delivered, segs_in, segs_out, retransmits] = reader.u32s()?;
-    let sound = [bytes_acked, bytes_received, resent].iter().all(|&count| count <= COUNT_MAX);
-    let counters = Counters {
-        bytes_acked,
-        bytes_received,
-        // It is counted up by one, once, and never again in the states that are read here.
-        delivered: delivered.min(u32::MAX - 1),
-        segs_in,
-        segs_out,
-        retransmits,
+fn read_counters(reader: &mut Reader<'_>) -> Option<Counters> {
+    let (bytes_acked, bytes_received) = (reader.u64()?, reader.u64()?);
+    let [delivered, segs_in, segs_out, text_segs_in, text_segs_out] = reader.u32s()?;
+    let sound = bytes_acked <= COUNT_MAX && bytes_received <= COUNT_MAX;
+    let delivered = delivered.min(SEGMENTS_MAX);
+    let counters =
+        Counters { bytes_acked, bytes_received, delivered, segs_in, segs_out, text_segs_in, text_segs_out };
+    sound.then_some(counters)
+}
+
+fn read_rare(reader: &mut Reader<'_>) -> Option<Inherited> {
+    let bytes_retransmitted = reader.u64()?;
+    let [retransmits, out_of_order, delivered_ce] = reader.u32s()?;
+    let counts = reader.u32s()?;
+    let spoilt = match reader.u8()? {
+        0 => false,
+        1 => true,
+        _ => return None,
     };
-    sound.then_some((counters, resent))
+    (bytes_retransmitted <= COUNT_MAX).then_some(Inherited {
+        bytes_retransmitted,
+        retransmits: retransmits.min(SEGMENTS_MAX),
+        out_of_order: out_of_order.min(SEGMENTS_MAX),
+        delivered_ce,
+        accurate: AccEcn::from_parts(counts, spoilt),
+    })
 }
 
 fn read_common(cx: &Context<'_>, reader: &mut Reader<'_>) -> Option<CommonOptions> {
     let flags = OptionFlags::from_bits(reader.u16()?)?;
     let mss_clamp = reader.u16()?;
-    let keepalive = Keepalive { time_s: reader.u16()?, interval_s: reader.u16()?, probes: reader.u8()? };
     let [recv_buffer_max, send_buffer_max, user_timeout_ms] = reader.u32s()?;
     if recv_buffer_max > OCTETS_MAX * 2 || send_buffer_max > OCTETS_MAX * 2 {
         return None;
@@ -275,18 +302,11 @@ fn read_common(cx: &Context<'_>, reader: &mut Reader<'_>) -> Option<CommonOption
             algorithm => algorithm,
         },
     };
-    Some(CommonOptions {
-        flags,
-        mss_clamp,
-        keepalive,
-        recv_buffer_max,
-        send_buffer_max,
-        user_timeout_ms,
-        congestion,
-    })
+    Some(CommonOptions { flags, mss_clamp, recv_buffer_max, send_buffer_max, user_timeout_ms, congestion })
 }
 
 fn read_seldom(reader: &mut Reader<'_>) -> Option<SeldomOptions> {
+    let keepalive = Keepalive { time_s: reader.u16()?, interval_s: reader.u16()?, probes: reader.u8()? };
     let [receive_low_water, notsent_low_water, window_clamp] = reader.u32s()?;
     let fin_wait2 = match reader.array()? {
         [0, 0] => FinWait2::Usual,
@@ -296,6 +316,7 @@ fn read_seldom(reader: &mut Reader<'_>) -> Option<SeldomOptions> {
     };
     let (max_pacing_rate, syn_retries) = (reader.u64()?, reader.u8()?);
     Some(SeldomOptions {
+        keepalive,
         receive_low_water,
         notsent_low_water,
         window_clamp,

@@ -9,7 +9,7 @@ fn with_shut_window() -> Rig {
     rig
 }
 
-// RFC 9293 MUST-36, SHLD-29, SHLD-30
+// RFC 9293 MUST-36, SHLD-29, SHLD-30, MUST-35
 #[test]
 fn a_shut_window_is_probed_less_and_less_often() {
     let mut rig = with_shut_window();
@@ -80,12 +80,12 @@ fn with_keepalive() -> Rig {
     let mut rig = Rig::established();
     let mut options = rig.tcb.options(&rig.host.slabs);
     options.common.flags |= OptionFlags::KEEPALIVE;
-    options.common.keepalive = Keepalive { time_s: 100, interval_s: 10, probes: 3 };
+    options.seldom.keepalive = Keepalive { time_s: 100, interval_s: 10, probes: 3 };
     rig.tcb.set_options(&mut rig.host.cx(), &options);
     rig
 }
 
-// RFC 9293 MUST-24, MUST-26, MUST-29, SHLD-12
+// RFC 9293 MUST-24, MUST-26, MUST-29, SHLD-12, MAY-5
 #[test]
 fn a_silent_peer_is_probed_and_then_given_up() {
     let mut rig = with_keepalive();
