@@ -5,29 +5,39 @@
 //! count that an issue names and records the outcome in `docs/results/`. `cargo xtask sim` plays seeds of the simulator's
 //! swarm.
 
+mod attacks;
 mod install;
+mod ledger;
 mod licences;
 mod packetdrill;
 mod planted;
+mod report;
 mod results;
 mod rules;
 mod setup;
 mod sim;
+mod sources;
 mod step;
+mod table;
 
 use std::process::ExitCode;
 
 use step::{Outcome, Steps};
 
 const USAGE: &str = "usage: cargo xtask test [--full] [--allow-missing] [--only STEP]...
+       cargo xtask ledger [--check]
+       cargo xtask attacks [--check]
        cargo xtask bench WORDS...
        cargo xtask planted
        cargo xtask packetdrill --binary PATH --scripts DIR [--folder NAME] [--jobs N] [--expect N] [--compare]
        cargo xtask sim [--seeds N] [--from S] [--jobs J] [--replay PLAN] [--pcap FILE] [--no-shrink]
   test             everything a change must pass, within 25 minutes
+  ledger           writes docs/conformance.md: which requirement of which RFC is met where, and the test that proves it
+  attacks          writes docs/attacks.md: which attack which test replays
+  --check          changes nothing; fails when the page is stale or the ledger has a gap
   --full           every count in full; the result is written to docs/results/full.md
   --allow-missing  leave out what cannot run here (no root, a program missing) instead of failing
-  --only STEP      one of: setup, fmt, clippy, licences, rules, doc, build, tests, planted, bench, release, sim
+  --only STEP      one of: setup, fmt, clippy, licences, rules, ledger, attacks, doc, build, tests, planted, bench, release, sim
   bench            Portolan beside others, built with optimisation; `cargo xtask bench` alone says what there is
   planted          the suite with every planted fault; the result is written to docs/planted-faults.md
   packetdrill      the scripts of DIR under the packetdrill at PATH, with this stack in it; docs/conformance.md says
@@ -45,19 +55,35 @@ struct Options {
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     match words.next().as_deref() {
-        Some("test") => {}
-        Some("packetdrill") => return packetdrill::main(words),
+        Some("test") => test_command(words),
+        Some("packetdrill") => packetdrill::main(words),
         Some("bench") => {
             let words: Vec<String> = words.collect();
-            return code(&bench(&words.iter().map(String::as_str).collect::<Vec<_>>()));
+            code(&bench(&words.iter().map(String::as_str).collect::<Vec<_>>()))
         }
-        Some("planted") => return code(&planted::run(true)),
-        Some("sim") => return sim::run(words),
+        Some("planted") => code(&planted::run(true)),
+        Some("ledger") => document(ledger::run, words),
+        Some("attacks") => document(attacks::run, words),
+        Some("sim") => sim::run(words),
         _ => {
             eprintln!("{USAGE}");
-            return ExitCode::from(2);
+            ExitCode::from(2)
         }
     }
+}
+
+/// A command that writes a page, or checks it.
+fn document(run: fn(bool) -> Outcome, words: impl Iterator<Item = String>) -> ExitCode {
+    let words: Vec<String> = words.collect();
+    let check = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => false,
+        ["--check"] => true,
+        _ => return usage("only --check may follow"),
+    };
+    code(&run(check))
+}
+
+fn test_command(mut words: impl Iterator<Item = String>) -> ExitCode {
     let mut options = Options::default();
     while let Some(word) = words.next() {
         match word.as_str() {
@@ -111,6 +137,8 @@ fn test(options: &Options) -> ExitCode {
     steps.run("fmt", |_| step::cargo(&["fmt", "--all", "--check"], &[]));
     steps.run("licences", |_| licences::check());
     steps.run("rules", |_| rules::check());
+    steps.run("ledger", |_| ledger::run(true));
+    steps.run("attacks", |_| attacks::run(true));
     steps.run("clippy", |_| {
         step::cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"], &[])
     });

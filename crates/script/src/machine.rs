@@ -105,8 +105,8 @@ pub struct Machine {
     pub(crate) now: Instant,
     pub(crate) files: Files,
     pub(crate) personality: Personality,
-    /// Whether the link's queue has no room, so that all that is sent is lost.
-    pub(crate) drop_sent: bool,
+    /// Whether the link's queue has no room, so that nothing is sent.
+    pub(crate) is_full: bool,
     sent: VecDeque<SentPacket>,
     receive_batch: RxBatch,
     transmit_batch: TxBatch,
@@ -134,7 +134,7 @@ impl Machine {
             now: START,
             files: Files::new(settings.first_fd),
             personality: settings.personality,
-            drop_sent: false,
+            is_full: false,
             sent: VecDeque::new(),
             receive_batch: RxBatch::new(BATCH),
             transmit_batch: TxBatch::new(BATCH),
@@ -217,7 +217,8 @@ impl Machine {
 
     /// Does what follows from a change of the stack: packets go out, events come up, sent octets are accounted for.
     pub(crate) fn settle(&mut self) {
-        loop {
+        // As on Linux, a connection notices that its own host has no room for what it sends.
+        while !self.is_full {
             self.stack.poll_transmit(self.now, self.link, &mut self.transmit_batch);
             if self.transmit_batch.is_empty() {
                 break;
@@ -226,9 +227,7 @@ impl Machine {
                 let mut octets = vec![0; entry.len()];
                 entry.copy_to(&mut octets);
                 finish_checksum(&mut octets, entry.offload.checksum);
-                if !self.drop_sent {
-                    self.sent.push_back(SentPacket { at: self.now, octets });
-                }
+                self.sent.push_back(SentPacket { at: self.now, octets });
             }
             self.transmit_batch.clear();
         }

@@ -122,10 +122,10 @@ fn ip(machine: &mut Machine, arguments: &[&str]) -> Output {
     Output::default()
 }
 
-/// `tc qdisc {add|replace|delete} ... {fq|pfifo} [limit N]`: `fq` paces, and a queue with no room loses what is sent.
+/// `tc qdisc {add|replace|delete} ... {fq|pfifo} [limit N]`: `fq` paces, and a queue with no room takes nothing.
 fn tc(machine: &mut Machine, arguments: &[&str]) -> Output {
     machine.stack.tcp_config_mut().pacing = arguments.contains(&"fq");
     let limit = arguments.iter().skip_while(|word| **word != "limit").nth(1);
-    machine.drop_sent = limit == Some(&"0");
+    machine.is_full = limit == Some(&"0");
     Output::default()
 }

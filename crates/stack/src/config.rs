@@ -59,6 +59,9 @@ pub struct Config {
     pub icmp_errors_burst: u32,
     /// Resets per second for segments of no connection.
     pub resets_per_second: u32,
+    /// Whether packets that came by a source route are taken, and answered by its reverse
+    /// (net.ipv4.conf.all.accept_source_route).
+    pub accept_source_route: bool,
     /// The first and the last ephemeral port (net.ipv4.ip_local_port_range).
     pub ephemeral_ports: (u16, u16),
     /// The first port that needs no privilege; for those who enforce it (net.ipv4.ip_unprivileged_port_start).
@@ -97,6 +100,7 @@ impl Default for Config {
             icmp_errors_per_second: 1000,
             icmp_errors_burst: 50,
             resets_per_second: 20_000,
+            accept_source_route: false,
             ephemeral_ports: (32_768, 60_999),
             ip_unprivileged_port_start: 1024,
             hop_limit: 64,

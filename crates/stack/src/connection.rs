@@ -11,10 +11,10 @@ use portolan_tcp::{Context, Error, Info, Signals, State, Tcb};
 use portolan_wire::{Family, FlowKey};
 
 use crate::demux::Slot;
-use crate::event::{Event, Pending};
+use crate::event::{Event, Pending, Warning};
 use crate::flow::{FlowEnd, FlowSummary, LimitedBy};
 use crate::list::{List, NONE, Place};
-use crate::socket::Kind as SocketKind;
+use crate::socket::{Flags as SocketFlags, Kind as SocketKind};
 use crate::stack::Stack;
 use crate::time_wait::TimeWaitRecord;
 use crate::timer::{Kind, Owner, TimerId};
@@ -85,7 +85,7 @@ impl Path {
     };
 }
 
-/// The largest text of a segment without options on a path of this MTU.
+/// The largest text of a segment without options on a path of this MTU. RFC 9293 MUST-67: and in an MSS option.
 pub(crate) fn mss_of(mtu: u16, family: Family) -> u16 {
     let headers = match family {
         Family::V4 => 40,
@@ -128,6 +128,9 @@ impl Stack {
     pub(crate) fn settle(&mut self, index: u32, signals: Signals) {
         self.tell(index, signals);
         self.settle_fast_open(index, signals);
+        if signals.contains(Signals::PATH_DOUBTED) {
+            self.doubt_path(index);
+        }
         if signals.contains(Signals::TIME_WAIT) {
             self.enter_time_wait(index);
             return;
@@ -214,6 +217,32 @@ impl Stack {
         self.keep_timer(index);
     }
 
+    /// A connection's segments have been sent again for nothing: its neighbour is asked whether it is there, and its
+    /// route looked up anew (RFC 9293 MUST-20); and the application hears of it (SHLD-9).
+    fn doubt_path(&mut self, index: u32) {
+        let Some(connection) = self.flows.connections.get_mut(index) else { return };
+        let Path { link, neighbour, neighbour_generation, .. } = connection.path;
+        connection.path.generation = Path::UNKNOWN.generation;
+        let known = self.interface(link).and_then(|interface| interface.neighbours.generation(neighbour));
+        if known == Some(neighbour_generation) {
+            self.doubt_neighbour(link, neighbour);
+        }
+        self.warn(index, Warning::Retransmitting);
+    }
+
+    /// Tells the socket of something that its connection may survive, if it has asked to hear it.
+    ///
+    /// RFC 9293 MUST-47, SHLD-20: reports can be had, and are off until somebody wants them.
+    pub(crate) fn warn(&mut self, index: u32, warning: Warning) {
+        let Some(connection) = self.flows.connections.get(index) else { return };
+        let socket = connection.socket;
+        let wanted =
+            self.sockets.get(socket).is_some_and(|record| record.flags.contains(SocketFlags::WARNINGS));
+        if let (true, Some(id)) = (wanted, self.socket_id(socket)) {
+            self.event(Event::Warned(id, warning));
+        }
+    }
+
     /// Takes a connection off whatever list it is on.
     pub(crate) fn delist(&mut self, index: u32) {
         let Some(connection) = self.flows.connections.get(index) else { return };
@@ -233,12 +262,12 @@ impl Stack {
             return true;
         }
         let (key, zone) = (connection.key, connection.zone());
-        let Ok(hop) = self.route(key.remote.address, zone) else { return false };
+        let Ok(hop) = self.route(self.first_stop(&key), zone) else { return false };
         self.delist(index);
         let path = Path {
             generation: self.path_generation,
             link: hop.link,
-            mss: mss_of(self.path_mtu(key.remote.address, hop.mtu), key.remote.address.family()),
+            mss: self.path_mss(&key, hop.mtu),
             flow_label: self.flow_label(&key),
             ..Path::UNKNOWN
         };
@@ -246,6 +275,15 @@ impl Stack {
             connection.path = path;
         }
         true
+    }
+
+    /// The largest text of a segment without TCP options on a flow's path, whose first link's MTU is given.
+    ///
+    /// RFC 9293 MUST-16, §3.7.1: IP options count too.
+    pub(crate) fn path_mss(&self, key: &FlowKey, link_mtu: u16) -> u16 {
+        let remote = key.remote.address;
+        let mss = mss_of(self.path_mtu(remote, link_mtu), remote.family());
+        mss.saturating_sub(self.ip_options_len(key)).max(1)
     }
 
     /// Makes the next look at every connection's path a new look-up, and lets those try again that had none.

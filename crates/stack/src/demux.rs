@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use portolan_link::Chunks;
 use portolan_tcp::{Segment, reset_for};
 use portolan_wire::tcp::Flags;
-use portolan_wire::{Checksum, Endpoint, FlowKey, SeqNumber, protocol, tcp};
+use portolan_wire::{Checksum, Endpoint, FlowKey, Mss, SeqNumber, protocol, tcp};
 
 use crate::LinkId;
 use crate::connection::Connection;
@@ -140,6 +140,26 @@ impl Stack {
         let (incoming, header_len) = self.tcp_parse(frame, arrival).inspect_err(|_| {
             self.engine.stats.tcp_host.in_errs += 1;
         })?;
+        let Some(route) = self.later_return_route(&incoming, frame) else {
+            return self.dispatch(frame, &incoming, header_len);
+        };
+        // Judged at once and alone: only a good segment may change the way back.
+        let merges = core::mem::replace(&mut self.gro.is_open, false);
+        let taken = self.dispatch(frame, &incoming, header_len);
+        self.gro.is_open = merges;
+        if taken.is_ok() {
+            self.change_return_route(&incoming.key, route);
+        }
+        taken
+    }
+
+    /// Gives a segment to the record that it belongs to.
+    fn dispatch(
+        &mut self,
+        frame: &mut Frame,
+        incoming: &Incoming,
+        header_len: usize,
+    ) -> Result<(), DropReason> {
         match self.flows.find(&incoming.key) {
             Some(Slot::Connection(index)) => {
                 let mut text = Chunks::new();
@@ -151,16 +171,16 @@ impl Stack {
                 }
                 self.merge_input(index, &incoming.segment, &mut text)
             }
-            Some(Slot::Embryo(index)) => self.embryo_input(index, &incoming, frame),
-            Some(Slot::TimeWait(index)) => self.time_wait_input(index, &incoming, frame),
-            Some(Slot::Request(index)) => self.request_input(index, &incoming),
-            Some(Slot::Udp(_)) | None => self.no_flow_input(&incoming, frame, None),
+            Some(Slot::Embryo(index)) => self.embryo_input(index, incoming, frame),
+            Some(Slot::TimeWait(index)) => self.time_wait_input(index, incoming, frame),
+            Some(Slot::Request(index)) => self.request_input(index, incoming),
+            Some(Slot::Udp(_)) | None => self.no_flow_input(incoming, frame, None),
         }
     }
 
     /// Reads and judges a segment. The length is that of all headers, the octets in front of the text.
     fn tcp_parse(&self, frame: &Frame, arrival: Arrival) -> Result<(Incoming, usize), DropReason> {
-        // RFC 9293 §3.9.2.3 (MUST-57), RFC 1122 §4.2.3.10: nothing to or from a group.
+        // RFC 9293 §3.9.2.3 (MUST-57, MUST-63), RFC 1122 §4.2.3.10: nothing to or from a group.
         if arrival.group {
             return Err(DropReason::TcpGroup);
         }
@@ -180,7 +200,12 @@ impl Stack {
             protocol: protocol::TCP,
             zone: arrival.zone(),
         };
-        let segment = Segment::from_header(header, &options, text_len, arrival.ecn);
+        let mut segment = Segment::from_header(header, &options, text_len, arrival.ecn);
+        if segment.flags.contains(Flags::SYN) {
+            // RFC 9293 MUST-15: a SYN without the option means the default of its family.
+            let default = if arrival.src.is_v4() { Mss::DEFAULT_V4 } else { Mss::DEFAULT_V6 };
+            segment.options.mss.get_or_insert(default);
+        }
         Ok((Incoming { key, segment, arrival }, header_len))
     }
 
@@ -204,7 +229,10 @@ impl Stack {
         min_iss: Option<SeqNumber>,
     ) -> Result<(), DropReason> {
         match self.taker(incoming, frame.link) {
-            Some(Taker::Listener(listener)) => self.listener_input(listener, incoming, frame, min_iss),
+            Some(Taker::Listener(listener)) => {
+                self.save_return_route(&incoming.key, frame)?;
+                self.listener_input(listener, incoming, frame, min_iss)
+            }
             Some(Taker::Gateway) => self.new_request(incoming, frame),
             None => {
                 if let Some(listener) = self.cookie_listener(incoming, frame.link)
@@ -212,7 +240,12 @@ impl Stack {
                 {
                     return result;
                 }
-                if let Some(plan) = reset_for(&incoming.segment) {
+                // RFC 9293 §3.10.7.2: LISTEN is silent about what has neither a SYN nor an ACK.
+                let silent = !incoming.segment.flags.contains(Flags::ACK)
+                    && self.hearer(incoming, frame.link).is_some();
+                if let Some(plan) = reset_for(&incoming.segment)
+                    && !silent
+                {
                     self.send_reset(&incoming.key, &plan);
                 }
                 Err(DropReason::TcpNoConnection)
@@ -224,9 +257,13 @@ impl Stack {
     pub(crate) fn taker(&self, incoming: &Incoming, link: LinkId) -> Option<Taker> {
         let flags = incoming.segment.flags;
         let opens = flags.contains(Flags::SYN)
-            && !flags
-                .intersects(Flags::ACK | Flags::RST | portolan_tcp::planted!(67, Flags::NONE, Flags::FIN));
-        if !opens || self.stopping {
+            && !flags.intersects(portolan_tcp::planted!(67, Flags::RST, Flags::ACK | Flags::RST));
+        if opens { self.hearer(incoming, link) } else { None }
+    }
+
+    /// Who would take a SYN where this segment has arrived.
+    fn hearer(&self, incoming: &Incoming, link: LinkId) -> Option<Taker> {
+        if self.stopping {
             return None;
         }
         let intercepted = self.interface(link).is_some_and(|link| link.intercept.tcp);
@@ -240,7 +277,7 @@ impl Stack {
     }
 }
 
-/// Whether the transport checksum of a packet matches, over both of its parts.
+/// Whether the transport checksum of a packet matches, over both of its parts (RFC 9293 MUST-3).
 pub(crate) fn checksum_ok(frame: &Frame, arrival: &Arrival) -> bool {
     let Some(packet) = &frame.packet else { return false };
     let len = packet.len().saturating_sub(arrival.header_len);

@@ -9,7 +9,7 @@ use portolan_wire::tcp::FastOpen;
 use portolan_wire::{FlowKey, SeqNumber};
 
 use crate::SocketError;
-use crate::connection::{Connection, Path, PortHold, mss_of};
+use crate::connection::{Connection, Path, PortHold};
 use crate::demux::{Incoming, Slot};
 use crate::drop::DropReason;
 use crate::event::Pending;
@@ -131,11 +131,10 @@ impl Stack {
         make: impl FnOnce(&Stack, &PassiveOpen<'_>) -> R,
     ) -> Result<(R, u16), DropReason> {
         let hop = self
-            .route(key.remote.address, key.zone.max(self.device_of(parent.owner())))
+            .route(self.first_stop(key), key.zone.max(self.device_of(parent.owner())))
             .map_err(|_| DropReason::SourceUnroutable)?;
-        let mtu = self.path_mtu(key.remote.address, hop.mtu);
         let options = self.tcp_options_of(parent.owner());
-        let mss = mss_of(mtu, key.remote.address.family());
+        let mss = self.path_mss(key, hop.mtu);
         let open = PassiveOpen {
             now: self.engine.now,
             config: &self.engine.config.tcp,
@@ -175,7 +174,7 @@ impl Stack {
             }
             EmbryoVerdict::Reset(plan) => {
                 self.send_reset(&key, &plan);
-                Ok(())
+                Err(DropReason::TcpSegment)
             }
             EmbryoVerdict::SynAck => {
                 self.send_syn_ack(index, None);
@@ -183,7 +182,7 @@ impl Stack {
             }
             EmbryoVerdict::Challenge(plan) => {
                 self.send_control(&key, &plan, self.engine.config.hop_limit, 0);
-                Ok(())
+                Err(DropReason::TcpSegment)
             }
             EmbryoVerdict::Delete => {
                 self.delete_embryo(index, Some(SocketError::ConnectionReset));

@@ -26,6 +26,8 @@ pub enum SocketError {
     OutOfDomain,
     /// EPIPE: the sending side is closed.
     BrokenPipe,
+    /// EPROTO: a router or the peer found a packet's header wrong.
+    ProtocolError,
     /// EDESTADDRREQ: a datagram without a destination on a socket without a peer.
     DestinationRequired,
     /// EMSGSIZE: the datagram is too long for UDP, or for the path when it must not be fragmented.
@@ -81,6 +83,7 @@ impl SocketError {
             SocketError::TooManySockets => 23,
             SocketError::BrokenPipe => 32,
             SocketError::OutOfDomain => 33,
+            SocketError::ProtocolError => 71,
             SocketError::DestinationRequired => 89,
             SocketError::MessageTooLong => 90,
             SocketError::NoSuchOption => 92,
@@ -117,6 +120,7 @@ impl fmt::Display for SocketError {
             SocketError::TooManySockets => "too many sockets",
             SocketError::OutOfDomain => "not a time",
             SocketError::BrokenPipe => "the sending side is closed",
+            SocketError::ProtocolError => "protocol error",
             SocketError::DestinationRequired => "destination address required",
             SocketError::MessageTooLong => "message too long",
             SocketError::NoSuchOption => "no such option",

@@ -32,6 +32,8 @@ pub enum Event {
     PeerClosed(SocketId),
     /// The connection was reset or timed out, or a datagram was refused.
     Failed(SocketId, SocketError),
+    /// Something went wrong that the connection may survive; only with [`crate::SocketOption::Warnings`].
+    Warned(SocketId, Warning),
     /// Somebody behind an intercepted link asks for a connection: see [`crate::Stack::accept_request`].
     Request(RequestId, LinkId, FlowKey),
     /// He has given up; the request is gone.
@@ -57,6 +59,15 @@ impl Event {
             _ => 0,
         }
     }
+}
+
+/// What a connection may survive (RFC 9293 §3.9.1.8).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Warning {
+    /// An ICMP error about a segment under way: what it says.
+    Icmp(SocketError),
+    /// The peer has been silent through R1 retransmissions (RFC 9293 §3.8.3).
+    Retransmitting,
 }
 
 /// The front of a packet as it came, which an ICMP error about it must carry.

@@ -156,7 +156,7 @@ impl FastOpens {
 
     fn is_paused(&self, now: Instant, pause_s: u32) -> bool {
         let Some((since, times)) = self.black_hole.filter(|_| pause_s > 0) else { return false };
-        let pause_us = u64::from(pause_s) * 1_000_000 << (times - 1).min(PAUSE_DOUBLINGS_MAX);
+        let pause_us = (u64::from(pause_s) * 1_000_000) << (times - 1).min(PAUSE_DOUBLINGS_MAX);
         now.micros_since(since) < pause_us
     }
 

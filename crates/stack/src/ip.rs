@@ -1,5 +1,5 @@
 //! The internet layer: packets in (`input`, `v4`, `v6`), packets out (`output`), where to (`route`, `pmtu`), in parts
-//! (`reassembly`, `fragment`), and what is said about them (`icmpv4`, `icmpv6`, `icmp_error`, `ndp`).
+//! (`reassembly`, `fragment`), by a way of their own (`source_route`), and what is said about them (`icmpv4`, `icmpv6`, `icmp_error`, `ndp`).
 
 pub(crate) mod fragment;
 pub(crate) mod icmp_error;
@@ -11,5 +11,6 @@ pub(crate) mod output;
 pub(crate) mod pmtu;
 pub(crate) mod reassembly;
 pub(crate) mod route;
+pub(crate) mod source_route;
 pub(crate) mod v4;
 pub(crate) mod v6;

@@ -239,6 +239,8 @@ impl Ports {
     }
 
     /// The socket that listens for a connection like this, which is asked for over `link`.
+    ///
+    /// RFC 9293 MUST-41, MUST-42: others on the same port are none of its business.
     pub(crate) fn listener(&self, key: &FlowKey, link: LinkId) -> Option<u32> {
         self.nearest(key, link, |binding| binding.listening)
     }

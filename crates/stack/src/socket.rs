@@ -76,11 +76,14 @@ bitflags! {
         const READ_CLOSED = 1 << 5;
         /// Its owner has shut down writing (UDP; a connection knows itself).
         const WRITE_CLOSED = 1 << 6;
+        /// Its owner wants to hear of errors that its connection survives.
+        const WARNINGS = 1 << 7;
         /// What an accepted connection has from its listener.
         const INHERITED = Self::REUSE_ADDRESS.bits()
             | Self::REUSE_PORT.bits()
             | Self::V6_ONLY.bits()
-            | Self::BROADCAST.bits();
+            | Self::BROADCAST.bits()
+            | Self::WARNINGS.bits();
     }
 }
 

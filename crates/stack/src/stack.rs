@@ -19,6 +19,7 @@ use crate::flow::FlowInfo;
 use crate::ip::pmtu::PathMtus;
 use crate::ip::reassembly::Reassembly;
 use crate::ip::route::Routes;
+use crate::ip::source_route::SourceRoutes;
 use crate::link::Interface;
 use crate::link::gro::Gro;
 use crate::list::NONE;
@@ -53,6 +54,7 @@ pub struct Stack {
     /// Changes whenever a path that was looked up may be wrong.
     pub(crate) path_generation: u32,
     pub(crate) path_mtus: PathMtus,
+    pub(crate) source_routes: SourceRoutes,
     pub(crate) flows: Flows,
     pub(crate) sockets: Slab<Socket>,
     pub(crate) ports: Ports,
@@ -117,6 +119,7 @@ impl Stack {
             routes: Routes::default(),
             path_generation: 1,
             path_mtus: PathMtus::new(tables),
+            source_routes: SourceRoutes::default(),
             flows: Flows::new(tables),
             sockets: Slab::new(),
             ports,

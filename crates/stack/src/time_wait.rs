@@ -38,6 +38,10 @@ impl Stack {
                 self.keep_time_wait_timer(index);
                 Ok(())
             }
+            TimeWaitVerdict::Challenge(plan) => {
+                self.send_control(&key, &plan, self.engine.config.hop_limit, 0);
+                Err(DropReason::TcpSegment)
+            }
             // RFC 9293 §3.10.7.4, RFC 6191: a new connection may begin where the old one ended.
             TimeWaitVerdict::Reopen { min_iss } if self.taker(incoming, frame.link).is_some() => {
                 self.delete_time_wait(index);

@@ -114,14 +114,14 @@ impl Stack {
     /// The station of a connection's next hop; `None` while it is being looked for.
     fn station_of(&mut self, index: u32) -> Option<EthernetAddress> {
         let connection = self.flows.connections.get(index)?;
-        let (path, remote, zone) = (connection.path, connection.key.remote.address, connection.zone());
+        let (path, key, zone) = (connection.path, connection.key, connection.zone());
         let interface = self.interface(path.link)?;
         let cached = path.neighbour != NONE
             && interface.neighbours.generation(path.neighbour) == Some(path.neighbour_generation);
         let resolution = if cached {
             self.resolve_known(path.link, path.neighbour)
         } else {
-            let hop = self.route(remote, zone).ok()?;
+            let hop = self.route(self.first_stop(&key), zone).ok()?;
             let resolution = self.resolve(path.link, hop.next_hop);
             let neighbours = &self.interface(path.link)?.neighbours;
             let found = neighbours.find(hop.next_hop).and_then(|at| Some((at, neighbours.generation(at)?)));
@@ -147,7 +147,9 @@ impl Stack {
                 return Turn::Done;
             };
             let Some(entry) = out.push() else { return Turn::More };
-            let gso_max = interface.caps.gso_max.min(u16::MAX.into());
+            // A link that cuts segments need not know of IP options.
+            let routed = self.source_routes.of(&connection.key).is_some();
+            let gso_max = if routed { 0 } else { interface.caps.gso_max.min(u16::MAX.into()) };
             let mut cx = self.engine.context(mss, gso_max);
             let budget = budget.max(gso_max);
             let Some(plan) = connection.tcb.poll_segment(&mut cx, budget, &mut entry.text) else {
@@ -160,10 +162,12 @@ impl Stack {
                 dst: key.remote.address,
                 protocol: protocol::TCP,
                 hop_limit: connection.ttl,
+                // RFC 9293 SHLD-22
                 tos: connection.tos & !3 | plan.ecn & 3,
                 flow_label: connection.path.flow_label,
                 dont_fragment: true,
                 id: 0,
+                via: self.source_routes.of(&key).copied(),
             };
             let header = tcp_header(&key, &plan);
             if write_segment(entry, interface, station, &envelope, &header, &plan).is_err() {
@@ -200,7 +204,7 @@ fn shifted(checksum: LinkChecksum, by: usize) -> LinkChecksum {
     }
 }
 
-/// Writes the headers of a segment whose text is in the entry.
+/// Writes the headers of a segment whose text is in the entry. RFC 9293 MUST-2: with a checksum, or the order for one.
 fn write_segment(
     entry: &mut TxEntry,
     interface: &Interface,

@@ -20,6 +20,7 @@ fn receive(pair: &mut Pair, host: usize, id: SocketId) -> Result<(Vec<u8>, Datag
     Ok((out, datagram))
 }
 
+// RFC 1122 §3.2.1.4, INET-16; §3.3.2, INET-112 to INET-114; §3.3.3, INET-119; §3.3.4.2, INET-123; §4.1.3.5, UDP-11
 #[test]
 fn datagrams_of_every_length_go_both_ways() {
     for family in [Family::V4, Family::V6] {
@@ -50,6 +51,7 @@ fn datagrams_of_every_length_go_both_ways() {
     }
 }
 
+// RFC 1122 §3.2.2, INET-40; §3.2.2.1, INET-49, INET-50; §3.4, INET-153; §4.1.3.3, UDP-5
 #[test]
 fn a_closed_port_is_reported_to_a_connected_socket() {
     for family in [Family::V4, Family::V6] {
@@ -122,6 +124,7 @@ fn a_full_link_blocks_the_sender_and_tells_him_when_there_is_room() {
     assert!(pair.hosts[A].readiness(client).unwrap().writable);
 }
 
+// RFC 1122 §2.3.2.2, LINK-6
 #[test]
 fn packets_wait_for_a_neighbour_in_a_bounded_queue_and_the_latest_are_kept() {
     let config = Config { neighbour_queue_max: 4, ..Config::default() };
@@ -166,6 +169,7 @@ fn neighbours_that_are_looked_for_are_bounded_and_do_not_evict_those_that_answer
     assert_eq!(pair.hosts[A].counts().neighbours, 2, "those that did not answer are gone");
 }
 
+// RFC 1122 §2.3.2.1, LINK-3; §3.3.1.4, INET-104, INET-105
 #[test]
 fn a_neighbour_that_answers_no_more_is_asked_and_then_forgotten() {
     let mut pair = Pair::new();
@@ -213,6 +217,7 @@ fn echo_v4(from: Address, to: Address, data: &[u8]) -> Vec<u8> {
     out
 }
 
+// RFC 1122 §3.1, INET-1; §3.2.2.6, INET-63, INET-67, INET-68
 #[test]
 fn echo_requests_are_answered_with_their_data() {
     let mut pair = Pair::new();
@@ -248,6 +253,7 @@ fn echo_requests_are_answered_with_their_data() {
     assert_eq!((message, got), (icmpv6::Message::EchoReply { ident: 1, seq: 2 }, &[5; 56][..]));
 }
 
+// RFC 1122 §3.2.1.3, INET-14, INET-15; §3.2.2.6, INET-65, INET-66; §3.3.7, INET-147
 #[test]
 fn martians_groups_and_strangers_are_never_answered() {
     let mut pair = Pair::new();

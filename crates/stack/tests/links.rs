@@ -121,6 +121,7 @@ fn link_local_addresses_connect_within_their_zone() {
     assert!(pair.transfer(A, client, server, &pattern(10_000)) == pattern(10_000));
 }
 
+// RFC 1122 §3.1, INET-3; §3.4, INET-150
 #[test]
 fn sockets_that_are_bound_to_a_link_use_and_hear_only_that() {
     let mut pair = Pair::new();
@@ -153,6 +154,7 @@ fn sockets_that_are_bound_to_a_link_use_and_hear_only_that() {
     );
 }
 
+// RFC 9293 MUST-2
 #[test]
 fn offloads_are_asked_for_as_the_link_allows_and_the_finished_frame_is_right() {
     let caps = LinkCaps { medium: Medium::Ethernet, mtu: 1500, gso_max: 65_535, checksum: true };
@@ -173,6 +175,7 @@ fn offloads_are_asked_for_as_the_link_allows_and_the_finished_frame_is_right() {
     assert!(portolan_wire::tcp::checksum_ok(v6(A), v6(B), &frame[54..]));
 }
 
+// RFC 9293 MUST-54, SHLD-6
 #[test]
 fn a_router_that_needs_smaller_segments_is_believed_only_about_what_is_under_way() {
     let mut pair = Pair::new();

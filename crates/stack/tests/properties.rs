@@ -92,6 +92,7 @@ fn frame_buffer(stack: &mut Stack, frame: &[u8], split: usize) -> PacketBuf {
 
 proptest! {
     /// Any octets on a link: no panic, no hang, and each frame has exactly one fate.
+    // RFC 1122 §3.1, INET-9
     #[test]
     fn every_frame_is_delivered_once_or_dropped_once(
         frames in prop::collection::vec((any_frame(), any_offload(), 0..2usize, 0..400u64), 1..40),

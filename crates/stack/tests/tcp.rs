@@ -6,6 +6,7 @@ use common::*;
 use portolan_stack::*;
 use portolan_wire::{Address, Endpoint, Family};
 
+// RFC 9293 MUST-13
 #[test]
 fn text_goes_both_ways_over_both_families_and_the_tables_are_empty_at_the_end() {
     for family in [Family::V4, Family::V6] {
@@ -162,6 +163,7 @@ fn a_listener_that_is_closed_resets_what_waits_for_it() {
     assert_eq!((counts.connections, counts.flows, counts.ports), (0, 0, 0));
 }
 
+// RFC 9293 MUST-12, MAY-1, SHLD-3
 #[test]
 fn linger_zero_and_unread_text_reset() {
     let mut pair = Pair::new();

@@ -28,7 +28,7 @@ impl AnswerLimit {
     pub(crate) fn allows(&mut self, config: &Config, now: Instant, salt: SeqNumber) -> bool {
         let now_ms = low_u32(now.as_millis()).max(1);
         let interval_ms = config.challenge_ack_us / 1_000;
-        let more = u64::from(interval_ms / 2) * u64::from(jitter(self.0, salt)) >> 24;
+        let more = (u64::from(interval_ms / 2) * u64::from(jitter(self.0, salt))) >> 24;
         let passed_ms = u64::from(now_ms.wrapping_sub(self.0));
         if planted!(58, false, self.0 != 0) && passed_ms < u64::from(interval_ms) + more {
             return false;

@@ -156,6 +156,14 @@ impl Tcb {
         }
     }
 
+    /// Whether `seq` is the number of an octet that was sent and not acknowledged.
+    #[must_use]
+    pub fn is_under_way(&self, seq: SeqNumber) -> bool {
+        // The SYN-ACK of a Fast Open lies before SND.UNA.
+        let unproven = u32::from(self.has(Marks::UNPROVEN));
+        seq.in_window(self.snd.una.back(unproven), self.outstanding() + unproven)
+    }
+
     /// An ICMP error arrived that quotes sequence number `seq`. `hard` is RFC 1122's hard error (port or protocol
     /// unreachable); `error` is what the application gets to see if the connection ends by it.
     ///
@@ -169,9 +177,7 @@ impl Tcb {
         hard: bool,
         error: Error,
     ) -> Signals {
-        // The SYN-ACK of a Fast Open lies before SND.UNA.
-        let unproven = u32::from(self.has(Marks::UNPROVEN));
-        let under_way = seq.in_window(self.snd.una.back(unproven), self.outstanding() + unproven);
+        let under_way = self.is_under_way(seq);
         cx.stats.out_of_window_icmps += u64::from(!under_way);
         let signals = match self.state() {
             State::SynSent | State::SynReceived if under_way && (hard || self.state == State::SynSent) => {
@@ -192,7 +198,7 @@ impl Tcb {
     /// and options. The caller has taken note, so that [`Context::mss`] is that from now on; what was too large
     /// goes again.
     pub fn on_mtu(&mut self, cx: &mut Context<'_>, seq: SeqNumber, mss: u16) -> Signals {
-        let under_way = seq.in_window(self.snd.una, self.outstanding());
+        let under_way = self.is_under_way(seq);
         let too_large = mss < self.snd.mss.max(cx.config.min_mss);
         if under_way && self.shorten_syn(cx, mss) {
             self.timers.retransmit = portolan_link::Instant::MAX;

@@ -191,7 +191,7 @@ pub enum CcInfo {
     },
 }
 
-/// An algorithm that decides how many octets may be in flight.
+/// An algorithm that decides how many octets may be in flight (RFC 9293 MAY-18: there may be many).
 pub trait CongestionControl: Send {
     /// The name that `TCP_CONGESTION` reads.
     fn name(&self) -> &'static str {

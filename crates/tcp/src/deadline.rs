@@ -54,6 +54,7 @@ impl Tcb {
         if given_up {
             return news | self.give_up(cx, Error::TimedOut);
         }
+        let retries = self.retries;
         if self.has(Marks::PERSIST) {
             self.on_persist_timeout(cx);
         } else if self.state.is_synchronized() && self.outstanding() > 0 {
@@ -70,7 +71,9 @@ impl Tcb {
             self.marks.insert(Marks::SYN_DUE);
             self.timers.retransmit = self.retransmit_deadline(cx);
         }
-        news
+        // RFC 9293 MUST-20: once, when R1 is reached.
+        let reached = self.retries > retries && self.retries == cx.config.retries1;
+        if reached { news | Signals::PATH_DOUBTED } else { news }
     }
 
     /// RFC 9293 §3.8.3, MUST-20: R2 is reached. It is a number of retransmissions, or of probes without an

@@ -1,4 +1,4 @@
-//! Explicit congestion notification (RFC 3168): what is agreed, what is sent, and what is made of marks.
+//! Explicit congestion notification (RFC 3168; RFC 9293 SHLD-8): what is agreed, what is sent, and what is made of marks.
 //!
 //! A router that is about to drop marks instead, if the IP header says that both ends understand it. The receiver
 //! echoes the mark until the sender says that it has reduced its window, which it does once per window of text.

@@ -60,15 +60,15 @@ pub struct Embryo {
 pub enum EmbryoVerdict {
     /// The handshake is complete: make a connection by [`crate::Tcb::from_embryo`] and give it this very segment.
     Establish,
-    /// Send this RST; the record stays.
+    /// The segment is discarded: send this RST; the record stays.
     Reset(SegmentPlan),
     /// Send [`Embryo::syn_ack`] again.
     SynAck,
-    /// Nothing.
+    /// The segment is discarded in silence.
     Ignore,
     /// Delete the record.
     Delete,
-    /// Send this ACK, which makes an honest peer say what it knows.
+    /// The segment is discarded: send this ACK, which makes an honest peer say what it knows.
     Challenge(SegmentPlan),
 }
 
@@ -214,8 +214,12 @@ impl Embryo {
         }
     }
 
-    /// The SYN again: our SYN-ACK was lost, or is under way. Any other SYN is answered as RFC 5961 §4.2 says.
+    /// The SYN again: our SYN-ACK was lost, or is under way. RFC 9293 §3.10.7.4, MUST-11: another one in the window
+    /// leads back to LISTEN, and one outside of it is answered.
     fn on_another_syn(&mut self, config: &Config, now: Instant, segment: &Segment) -> EmbryoVerdict {
+        if segment.seq.in_window(self.irs + 1, u32::from(self.syn_ack_window)) {
+            return EmbryoVerdict::Delete;
+        }
         if segment.seq != self.irs || segment.has(Flags::ACK) {
             return self.challenge(config, now);
         }

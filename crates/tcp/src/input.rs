@@ -24,7 +24,8 @@ use crate::{Context, DropReason, Segment, Signals, State};
 impl Tcb {
     /// A segment for this connection arrived, with its text, which is taken out of `text`.
     ///
-    /// The caller has verified the checksum and parsed the options; everything else is judged here.
+    /// The caller has verified the checksum and parsed the options, which any segment may have (RFC 9293 MUST-5);
+    /// everything else is judged here.
     pub fn on_segment(&mut self, cx: &mut Context<'_>, segment: &Segment, text: &mut Chunks) -> Signals {
         cx.stats.in_segs += 1;
         self.counters.segs_in = self.counters.segs_in.saturating_add(1);
@@ -56,6 +57,9 @@ impl Tcb {
     ) -> Step {
         self.check_sequence(cx, segment)?;
         self.check_reset(cx, segment, signals)?;
+        if self.state == State::Closed {
+            return Ok(());
+        }
         self.check_syn(cx, segment)?;
         self.check_ack(cx, segment, signals)?;
         if self.state == State::Closed {
@@ -74,7 +78,7 @@ impl Tcb {
     fn in_time_wait(&mut self, cx: &mut Context<'_>, segment: &Segment) -> Step {
         let mut record = self.time_wait_record(cx);
         match record.on_segment(cx.now, cx.config, segment) {
-            TimeWaitVerdict::Ack(_) => {
+            TimeWaitVerdict::Ack(_) | TimeWaitVerdict::Challenge(_) => {
                 self.timers.idle = record.deadline();
                 Err(Discard::new(DropReason::OutOfWindow, Reply::Ack))
             }

@@ -1,4 +1,4 @@
-//! Keepalive (RFC 9293 §3.8.4): off unless the application asks; then a silent peer is asked whether it is
+//! Keepalive (RFC 9293 §3.8.4, MAY-5): off unless the application asks; then a silent peer is asked whether it is
 //! still there.
 
 use portolan_link::Instant;
@@ -16,7 +16,7 @@ impl Tcb {
         self.options.active_keepalive().filter(|_| open && quiet)
     }
 
-    /// When the next probe is due, or the end.
+    /// When the next probe is due, or the end; the application's numbers decide (RFC 9293 MUST-27).
     pub(crate) fn keepalive_deadline(&self, cx: &Context<'_>) -> Instant {
         let Some(keepalive) = self.options.active_keepalive().filter(|_| self.state.is_synchronized()) else {
             return Instant::MAX;

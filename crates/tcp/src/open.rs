@@ -15,8 +15,8 @@ use crate::timers::Timers;
 use crate::window::{BUFFER_MIN, scale_for, syn_window};
 use crate::{Context, Segment, Signals, SocketOptions, State, TraceEvent, Transition};
 
-/// RFC 9293 MUST-15: what a peer without an MSS option takes. (IPv6 would allow 1220; the family is not known
-/// here.)
+/// RFC 9293 MUST-15: what a peer without an MSS option takes, in IPv4. For IPv6, which is not known here, the host
+/// puts the option's default of 1220 into the segment.
 const DEFAULT_MSS: u16 = Mss::DEFAULT_V4.get();
 
 impl Tcb {

@@ -72,7 +72,7 @@ pub const FAULTS: &[(u16, &str)] = &[
     (64, "a marked segment is merged with one that is not"),
     (65, "an ephemeral port is chosen whose flow exists"),
     (66, "ephemeral ports are the same for every destination"),
-    (67, "a SYN with FIN opens a connection"),
+    (67, "a SYN with ACK opens a connection"),
     (68, "PAWS comes after the window check"),
     (69, "a congestion window grows that nobody fills"),
     (70, "the window is not reduced after idle"),

@@ -39,7 +39,7 @@ impl Prr {
 
     /// RFC 9937 §6.1.
     pub(crate) fn on_ack(&mut self, ack: &PrrAck) {
-        if ack.delivered == 0 {
+        if ack.delivered == 0 && self.out > 0 {
             return;
         }
         self.delivered = self.delivered.saturating_add(ack.delivered);

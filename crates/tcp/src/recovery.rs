@@ -9,17 +9,23 @@
 //! duplicate says that one more segment has arrived, nobody knows which. Sending while less is in flight than
 //! the window allows gives limited transmit (RFC 3042) without a case of its own.
 //!
-//! Start reading at [`Flight::on_ack`].
+//! Start reading at [`Flight::on_ack`]. What follows a timeout is in `timeout.rs`, what there is to do without SACK in
+//! `duplicates.rs`.
+
+mod duplicates;
+mod timeout;
 
 use portolan_link::Instant;
 use portolan_wire::SeqNumber;
 
 use crate::Config;
 use crate::congestion::Prior;
-use crate::flight::{AckClock, Delivery, Fate, Flight, Record, Tally};
+use crate::flight::{AckClock, Delivery, Fate, Flight, Tally};
 use crate::loss_probe::LossProbe;
 use crate::prr::Prr;
 use crate::undo::Undo;
+
+pub(crate) use timeout::Timeout;
 
 /// What a connection is doing about losses (`tcpi_ca_state`; RFC 9438 and others name no such states, but every
 /// tool that reads Linux's does).
@@ -227,91 +233,6 @@ impl Flight {
         self.recovery.state != CaState::Recovery
     }
 
-    /// After a timeout. Returns whether the state was left, or a retransmission was lost.
-    fn on_ack_in_loss(&mut self, ack: &Ack<'_>, verdict: &mut Verdict) -> bool {
-        let resent = self.resent;
-        let recovered = self.recovery.recover.is_none_or(|recover| ack.una.at_or_after(recover));
-        let proved = ack.advances() && self.recovery.undo.is_proved(&ack.clock);
-        let original = ack.delivery.original && (ack.sack || !ack.delivery.ambiguous);
-        // RFC 5682 §3.1, step 3 (b): what was sent once, before the timeout, has arrived.
-        if proved || self.recovery.frto && planted!(26, ack.advances(), original) {
-            self.undo(verdict);
-            verdict.spurious_timeout = !proved;
-            self.unmark_lost();
-            self.leave_loss(ack, verdict);
-        } else if self.go_on_with_frto(ack, recovered) {
-            return false;
-        } else if recovered {
-            self.reordering.on_recovered(false);
-            self.leave_loss(ack, verdict);
-        } else if !ack.sack && ack.advances() {
-            self.recovery.duplicates = Tally::default();
-        }
-        self.find_losses(ack, verdict);
-        self.recovery.state != CaState::Loss || self.resent.octets < resent.octets
-    }
-
-    fn leave_loss(&mut self, ack: &Ack<'_>, verdict: &mut Verdict) {
-        self.recovery.state = CaState::Open;
-        self.recovery.frto = false;
-        self.recovery.forced = false;
-        self.recovery.duplicates = Tally::default();
-        self.recovery.recover = self.recovery.recover.filter(|_| !ack.sack);
-        verdict.left = true;
-    }
-
-    /// RFC 5682 §3.1, steps 2 and 3. Returns whether new text is to be sent in place of what is held for lost.
-    fn go_on_with_frto(&mut self, ack: &Ack<'_>, recovered: bool) -> bool {
-        if !self.recovery.frto {
-            return false;
-        }
-        if self.recovery.recover.is_some_and(|recover| ack.nxt.after(recover)) {
-            // Step 3 (a): something was received out of order, so the loss was real.
-            self.recovery.frto = ack.delivery.sacked.octets == 0 && !ack.duplicate;
-            return false;
-        }
-        if !ack.advances() || recovered {
-            return false;
-        }
-        // Step 2 (b).
-        self.recovery.recover = Some(ack.nxt);
-        self.recovery.frto = ack.can_send_new;
-        self.recovery.hold = ack.can_send_new;
-        ack.can_send_new
-    }
-
-    /// RFC 5681 §3.2: without SACK, a duplicate says that one more segment has arrived.
-    fn count_duplicate(&mut self, ack: &Ack<'_>) {
-        if ack.sack || !ack.duplicate || self.recovery.state == CaState::Loss {
-            return;
-        }
-        // H2: no more segments can have arrived than were under way when the loss was found, but for those that
-        // are missing: a peer that repeats itself buys nothing.
-        let in_recovery = self.recovery.state == CaState::Recovery;
-        let recover = self.recovery.recover.filter(|_| in_recovery);
-        let limit = recover.and_then(|recover| recover.since(ack.una)).unwrap_or(self.outstanding.octets);
-        let limit = limit.saturating_sub(self.lost.octets.max(ack.mss));
-        let duplicates = &mut self.recovery.duplicates;
-        if duplicates.octets < limit {
-            duplicates.octets = duplicates.octets.saturating_add(ack.mss).min(limit);
-            duplicates.segments += 1;
-        }
-    }
-
-    /// RFC 6582 §3.2, step 3: without SACK, a partial acknowledgement fills the hole, and takes what had arrived
-    /// behind it out of the count. Returns what of the acknowledged was not known to have arrived.
-    pub(crate) fn take_duplicates(&mut self, acked: u32, new: Tally, mss: u32) -> Tally {
-        let duplicates = &mut self.recovery.duplicates;
-        let octets = acked.saturating_sub(duplicates.octets).max(mss.min(acked));
-        let segments = new.segments.saturating_sub(duplicates.segments).max(1);
-        duplicates.octets = duplicates.octets.saturating_sub(acked.saturating_sub(mss));
-        duplicates.segments = duplicates.segments.saturating_sub(new.segments.saturating_sub(1));
-        if duplicates.octets == 0 || duplicates.segments == 0 {
-            *duplicates = Tally::default();
-        }
-        Tally { octets, segments }
-    }
-
     fn find_losses(&mut self, ack: &Ack<'_>, verdict: &mut Verdict) {
         if ack.sack {
             if self.rack.has_news {
@@ -404,75 +325,6 @@ impl Flight {
         }
         begins
     }
-
-    /// The retransmission timer ran out, for the first time in a row if `first`.
-    pub(crate) fn on_timeout(&mut self, timeout: &Timeout<'_>, first: bool) -> TimeoutVerdict {
-        let state = self.recovery.state;
-        let sacked = self.sacked.segments;
-        let reneged = if timeout.sack {
-            // What was sent within the last round trip may well be on its way.
-            let rack = core::mem::take(&mut self.rack);
-            let now = timeout.now;
-            let reneged = self.mark_lost_if(|record: &Record| rack.is_overdue(record.sent_at, 0, now));
-            self.rack = rack;
-            reneged
-        } else {
-            self.mark_lost_if(|_| true)
-        };
-        let una = self.records.front().map_or(timeout.nxt, |head| head.seq);
-        let recovery = &mut self.recovery;
-        // Once per window of text.
-        let reduce = state <= CaState::Disorder
-            || recovery.recover.is_none_or(|recover| una.at_or_after(recover))
-            || state == CaState::Loss && first;
-        if reduce {
-            recovery.undo.begin(una, self.resent.segments);
-        }
-        if state <= CaState::Disorder {
-            self.reordering.on_timeout(timeout.config, sacked);
-        }
-        recovery.state = CaState::Loss;
-        recovery.recover = Some(timeout.nxt);
-        recovery.duplicates = Tally::default();
-        recovery.probe = LossProbe::default();
-        recovery.forced = true;
-        recovery.hold = false;
-        // RFC 5682 §2.1, step 1: not after a recovery that was under way.
-        recovery.frto = timeout.config.frto && planted!(27, true, state < CaState::Recovery || !first);
-        TimeoutVerdict { reduce, reneged }
-    }
-
-    /// The path has become narrower: all that is not known to have arrived is to be sent again.
-    pub(crate) fn begin_again(&mut self, nxt: SeqNumber) {
-        self.mark_lost_if(|_| true);
-        let recovery = &mut self.recovery;
-        recovery.state = CaState::Loss;
-        recovery.recover = Some(nxt);
-        recovery.duplicates = Tally::default();
-        recovery.probe = LossProbe::default();
-        recovery.forced = true;
-        recovery.hold = false;
-        recovery.frto = false;
-    }
-}
-
-/// A retransmission timeout.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Timeout<'a> {
-    pub(crate) config: &'a Config,
-    pub(crate) now: Instant,
-    pub(crate) nxt: SeqNumber,
-    /// Whether both sides agreed on SACK.
-    pub(crate) sack: bool,
-}
-
-/// What follows from a timeout.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TimeoutVerdict {
-    /// The threshold is to be reduced: it was not yet for this window of text.
-    pub(crate) reduce: bool,
-    /// The peer was found to have withdrawn what it had acknowledged selectively.
-    pub(crate) reneged: bool,
 }
 
 #[cfg(test)]

@@ -28,6 +28,9 @@ bitflags! {
         const CLOSED = 1 << 8;
         /// The segment was discarded, wholly or its text; [`crate::Tcb::last_drop`] has the reason.
         const DROPPED = 1 << 9;
+        /// Retransmissions have reached R1 (RFC 9293 §3.8.3): the way to the peer is to be looked at again, and an
+        /// application that has asked for it is told.
+        const PATH_DOUBTED = 1 << 10;
         /// [`crate::Tcb::fast_open_news`] has something for the host to remember.
         const FAST_OPEN = 1 << 15;
     }
@@ -51,6 +54,8 @@ pub enum DropReason {
     UnexpectedSyn,
     /// No ACK where every segment must have one.
     NoAck,
+    /// Neither SYN nor RST, while a SYN is waited for.
+    NoSyn,
     /// An acknowledgement of what was never sent, or one too old to be true (RFC 5961 §5.2).
     BadAck,
     /// Text after the peer's FIN, or when the application will not read it any more.

@@ -32,15 +32,17 @@ pub struct TimeWait {
 /// What to do with a segment for a connection in TIME-WAIT.
 #[derive(Clone, Copy, Debug)]
 pub enum TimeWaitVerdict {
-    /// Send this ACK.
+    /// The peer's FIN has come again: send this ACK.
     Ack(SegmentPlan),
+    /// The segment is discarded: send this ACK, which makes an honest peer say what it knows.
+    Challenge(SegmentPlan),
     /// The segment is a SYN for a new connection on the same ports (RFC 6191): delete the record and treat the
     /// SYN as one for LISTEN, with an initial sequence number at or after `min_iss`.
     Reopen {
         /// The least initial sequence number that old segments cannot be taken for.
         min_iss: SeqNumber,
     },
-    /// Nothing.
+    /// The segment is discarded in silence.
     Ignore,
     /// Delete the record.
     Delete,
@@ -88,9 +90,12 @@ impl TimeWait {
             self.deadline = now.plus_micros(u64::from(config.time_wait_us));
             return TimeWaitVerdict::Ack(self.ack(now));
         }
-        let acceptable = segment.text_len == 0
-            && (segment.seq == self.rcv_nxt || segment.seq.in_window(self.rcv_nxt, self.window));
-        if acceptable { TimeWaitVerdict::Ignore } else { self.answer_seldom(now, config) }
+        let in_window = segment.seq == self.rcv_nxt || segment.seq.in_window(self.rcv_nxt, self.window);
+        // RFC 9293 §3.10.7.4: what has no ACK goes no further, and an ACK alone is not answered.
+        if in_window && (segment.text_len == 0 || !segment.has(Flags::ACK)) {
+            return TimeWaitVerdict::Ignore;
+        }
+        self.answer_seldom(now, config)
     }
 
     /// RFC 6191 §2 (RFC 9293 MAY-2, SHLD-4): a SYN that cannot be an old one opens a new connection.
@@ -111,7 +116,7 @@ impl TimeWait {
         if !self.answers.allows(config, now, self.snd_nxt) {
             return TimeWaitVerdict::Ignore;
         }
-        TimeWaitVerdict::Ack(self.ack(now))
+        TimeWaitVerdict::Challenge(self.ack(now))
     }
 
     /// The ACK of the peer's FIN.

@@ -28,7 +28,7 @@ pub(crate) fn syn_window(buffer: u32) -> u16 {
 }
 
 impl Tcb {
-    /// Octets that fit into the receive buffer.
+    /// Octets that fit into the receive buffer. RFC 9293 MAY-8: none, for as long as nobody reads.
     fn receive_room(&self, slabs: &Slabs) -> u32 {
         let Some(queues) = slabs.queues(self.queues) else { return self.rcv.buffer };
         let memory = to_u32(queues.receive.ready_charge() / 2);

@@ -11,7 +11,9 @@ pub mod options;
 #[cfg(test)]
 mod tests;
 
-pub use options::{Ipv4Option, MalformedOption, Options};
+pub use options::{
+    Ipv4Option, LOOSE_SOURCE_ROUTE, MalformedOption, NO_OPERATION, OPTIONS_MAX, Options, STRICT_SOURCE_ROUTE,
+};
 
 const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;

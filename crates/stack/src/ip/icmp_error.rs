@@ -9,7 +9,7 @@ use portolan_wire::{Address, Endpoint, FlowKey, SeqNumber, ipv4, ipv6, protocol}
 use crate::connection::mss_of;
 use crate::demux::Slot;
 use crate::drop::DropReason;
-use crate::event::{Pending, UnreachableCode};
+use crate::event::{Pending, UnreachableCode, Warning};
 use crate::ip::input::{Arrival, zone_of};
 use crate::ip::output::Envelope;
 use crate::ip::pmtu::believable_mtu;
@@ -52,8 +52,8 @@ pub(crate) enum Verdict {
     Unreachable { error: SocketError, hard: bool },
     /// Packets above this size do not get there; 0 if the router did not say.
     TooBig(u32),
-    /// Worth counting, and no more.
-    Nothing,
+    /// A router or the peer found the header wrong: worth a warning, and no more (RFC 9293 MUST-56).
+    Parameter,
 }
 
 impl Stack {
@@ -91,6 +91,7 @@ impl Stack {
             flow_label: 0,
             dont_fragment: false,
             id: 0,
+            via: None,
         };
         let zone = zone_of(src, link);
         let sent = self.send_built(zone, &envelope, Class::Reply, |out| {
@@ -121,7 +122,7 @@ impl Stack {
         self.interface(link).and_then(|interface| interface.address_towards(src)).unwrap_or(dst)
     }
 
-    /// An ICMP error about a packet of ours, which `quote` is the front of.
+    /// An ICMP error about a packet of ours, which `quote` is the front of (RFC 9293 MUST-54).
     pub(crate) fn on_icmp_error(
         &mut self,
         link: LinkId,
@@ -142,7 +143,7 @@ impl Stack {
         match verdict {
             Verdict::Unreachable { error, hard } => self.connection_unreachable(index, seq, hard, error),
             Verdict::TooBig(mtu) => self.connection_mtu(index, seq, mtu, &key)?,
-            Verdict::Nothing => {}
+            Verdict::Parameter => self.warn_of_icmp(index, seq, SocketError::ProtocolError),
         }
         Ok(())
     }
@@ -179,6 +180,15 @@ impl Stack {
         Ok(())
     }
 
+    /// Warns a connection's socket of an ICMP error, if it quotes a segment under way (RFC 5927 §4.1) and the connection
+    /// is still there.
+    fn warn_of_icmp(&mut self, index: u32, seq: SeqNumber, error: SocketError) {
+        let connection = self.flows.connections.get(index).filter(|connection| connection.in_table);
+        if connection.is_some_and(|connection| connection.tcb.is_under_way(seq)) {
+            self.warn(index, Warning::Icmp(error));
+        }
+    }
+
     /// A router says that a connection's peer cannot be reached (RFC 5927 §4: the quoted number is checked).
     fn connection_unreachable(&mut self, index: u32, seq: SeqNumber, hard: bool, error: SocketError) {
         let reason = match error {
@@ -194,6 +204,8 @@ impl Stack {
         let signals = self.with_tcb(index, |tcb, cx| tcb.on_unreachable(cx, seq, hard, reason));
         let signals = signals.unwrap_or_default();
         self.settle(index, signals);
+        // RFC 9293 SHLD-25: what does not end the connection is made known.
+        self.warn_of_icmp(index, seq, error);
         if signals.contains(Signals::CLOSED)
             && let Some(record) = self.sockets.get_mut(socket)
         {

@@ -35,9 +35,10 @@ impl Stack {
                 self.on_icmp_error(arrival.link, data, true, verdict)
             }
             Message::ParameterProblem { .. } => {
-                self.on_icmp_error(arrival.link, data, true, Verdict::Nothing)
+                self.on_icmp_error(arrival.link, data, true, Verdict::Parameter)
             }
-            // Redirects move traffic for whoever forges them (RFC 5927, RFC 6633 for source quench): not heard.
+            // Redirects move traffic for whoever forges them (RFC 5927), and RFC 6633 has retired source quench (RFC 9293
+            // MUST-55): not heard.
             Message::EchoReply { .. } | Message::Redirect { .. } | Message::Other { .. } => {
                 Err(DropReason::IcmpIgnored)
             }

@@ -43,7 +43,7 @@ impl Stack {
                 self.on_icmp_error(arrival.link, data, false, verdict)
             }
             Message::ParameterProblem { .. } => {
-                self.on_icmp_error(arrival.link, data, false, Verdict::Nothing)
+                self.on_icmp_error(arrival.link, data, false, Verdict::Parameter)
             }
             Message::EchoReply { .. } | Message::Other { .. } => Err(DropReason::IcmpIgnored),
         }
@@ -98,6 +98,7 @@ impl Stack {
             flow_label: 0,
             dont_fragment: false,
             id: self.fragment_id(request.from),
+            via: None,
         };
         let (ident, seq) = (request.ident, request.seq);
         let room = data.len() + icmpv4::Message::HEADER_LEN;

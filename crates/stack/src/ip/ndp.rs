@@ -155,6 +155,7 @@ impl Stack {
             flow_label: 0,
             dont_fragment: true,
             id: 0,
+            via: None,
         };
         let sent = self.send_built_to(hop, &envelope, Class::Reply, |out| {
             icmpv6::Message::Ndp(message).emit(src, dst, &options, out)

@@ -6,6 +6,7 @@ use portolan_wire::{Address, FlowKey, SeqNumber, WireError, ipv4, ipv6, protocol
 
 use crate::drop::DropReason;
 use crate::ip::route::Hop;
+use crate::ip::source_route::SourceRoute;
 use crate::link::output::Class;
 use crate::stack::Stack;
 
@@ -23,12 +24,20 @@ pub(crate) struct Envelope {
     pub(crate) dont_fragment: bool,
     /// RFC 6864 §4.1: means something only where a packet may be fragmented, and is 0 elsewhere.
     pub(crate) id: u16,
+    /// The stations that the packet is to pass; IPv4 only.
+    pub(crate) via: Option<SourceRoute>,
 }
 
 impl Envelope {
-    /// Octets of the IP header.
+    /// Octets of the IP header, options included.
     pub(crate) fn len(&self) -> usize {
-        if self.dst.is_v4() { ipv4::Header::LEN } else { ipv6::Header::LEN }
+        let options = self.via.as_ref().map_or(0, SourceRoute::option_len);
+        if self.dst.is_v4() { ipv4::Header::LEN + options } else { ipv6::Header::LEN }
+    }
+
+    /// Where it goes first.
+    pub(crate) fn first_stop(&self) -> Address {
+        self.via.as_ref().map_or(self.dst, SourceRoute::first)
     }
 
     /// Writes the IP header for a payload of this length to the front of `out`.
@@ -37,7 +46,7 @@ impl Envelope {
         if self.dst.is_v4() {
             let header = ipv4::Emit {
                 src: self.src,
-                dst: self.dst,
+                dst: self.first_stop(),
                 protocol: self.protocol,
                 ttl: self.hop_limit,
                 tos: self.tos,
@@ -47,7 +56,8 @@ impl Envelope {
                 fragment_offset: 0,
                 payload_len,
             };
-            return header.emit(out);
+            let Some(route) = &self.via else { return header.emit(out) };
+            return header.emit_with_options(route.option(self.dst, &mut [0; ipv4::OPTIONS_MAX]), out);
         }
         let header = ipv6::Emit {
             src: self.src,
@@ -89,6 +99,7 @@ impl Stack {
             // RFC 1191: TCP discovers the path's MTU, so that no segment may be fragmented.
             dont_fragment: true,
             id: 0,
+            via: self.source_routes.of(key).copied(),
         };
         let header = tcp_header(key, plan);
         let sent = self.send_built(key.zone, &envelope, Class::Reply, |out| {
@@ -120,7 +131,7 @@ impl Stack {
         payload: impl FnOnce(&mut [u8]) -> Result<usize, WireError>,
     ) -> Result<(), DropReason> {
         let v4 = envelope.dst.is_v4();
-        let Ok(hop) = self.route(envelope.dst, zone) else {
+        let Ok(hop) = self.route(envelope.first_stop(), zone) else {
             self.engine.ip_stats(v4).out_no_routes += 1;
             self.engine.drop(DropReason::NoRoute);
             return Err(DropReason::NoRoute);

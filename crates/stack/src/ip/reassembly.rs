@@ -272,6 +272,7 @@ impl Stack {
             flow_label: 0,
             dont_fragment: false,
             id: 0,
+            via: None,
         };
         let mut head = [0; 40];
         let header_len = envelope.emit(total, &mut head).map_err(|_| DropReason::FragmentMalformed)?;

@@ -46,10 +46,14 @@ impl Stack {
         }
         for option in packet.iter_options() {
             match option {
-                // RFC 7126 §4.3, §4.4: source routing is an attack by now.
-                Ok(Ipv4Option::LooseSourceRoute(_) | Ipv4Option::StrictSourceRoute(_)) | Err(_) => {
-                    return Err(DropReason::IpOptions);
+                // RFC 7126 §4.3, §4.4: source routing is an attack by now. It is not forwarded either way.
+                Ok(Ipv4Option::LooseSourceRoute(route) | Ipv4Option::StrictSourceRoute(route)) => {
+                    if !(self.engine.config.accept_source_route && route.is_exhausted()) {
+                        return Err(DropReason::IpOptions);
+                    }
                 }
+                Err(_) => return Err(DropReason::IpOptions),
+                // RFC 9293 MUST-50
                 Ok(_) => {}
             }
         }

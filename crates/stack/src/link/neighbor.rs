@@ -440,6 +440,19 @@ impl Stack {
         }
     }
 
+    /// Somebody above has reason to think that a neighbour has gone: it is asked at once (RFC 1122 §3.3.1.4, RFC 9293
+    /// MUST-20).
+    pub(crate) fn doubt_neighbour(&mut self, link: LinkId, index: u32) {
+        let Some(entry) = self.interface(link).and_then(|interface| interface.neighbours.get(index)) else {
+            return;
+        };
+        let station = entry.station;
+        if matches!(entry.state, State::Reachable(_) | State::Stale | State::Delay) {
+            self.set_neighbour_state(link, index, station, State::Probe(0));
+            self.ask_neighbour(link, index);
+        }
+    }
+
     /// Lets a packet wait for a neighbour. RFC 1122 §2.3.2.2: at least one is kept, the latest.
     pub(crate) fn wait_for_neighbour(&mut self, link: LinkId, index: u32, outgoing: Outgoing) {
         let max = self.engine.config.neighbour_queue_max.max(1);

@@ -100,6 +100,7 @@ fn key(local: &str, remote: &str) -> FlowKey {
     }
 }
 
+// RFC 9293 MUST-42
 #[test]
 fn the_most_exact_listener_hears() {
     let (mut ports, _) = ports();

@@ -34,6 +34,8 @@ pub enum SocketOption {
     V6Only(bool),
     /// SO_BROADCAST.
     Broadcast(bool),
+    /// Whether [`crate::Event::Warned`] is wanted, as IP_RECVERR asks for its queue on Linux.
+    Warnings(bool),
     /// SO_LINGER in seconds. 0 makes close reset; other values are for whoever waits.
     Linger(Option<u16>),
     /// SO_RCVBUF in octets. As on Linux, twice as much is set, and given back.
@@ -120,6 +122,10 @@ impl Stack {
                 self.socket_mut(id)?.flags.set(Flags::BROADCAST, on);
                 Ok(())
             }
+            SocketOption::Warnings(on) => {
+                self.socket_mut(id)?.flags.set(Flags::WARNINGS, on);
+                Ok(())
+            }
             SocketOption::Linger(seconds) => {
                 self.socket_mut(id)?.linger = seconds;
                 Ok(())
@@ -169,6 +175,7 @@ impl Stack {
         Ok(())
     }
 
+    /// RFC 9293 MUST-48, MUST-49, SHLD-21: at any time, for all packets from then on.
     fn set_envelope(&mut self, id: SocketId, set: impl Fn(&mut u8, &mut u8)) -> Result<(), SocketError> {
         let socket = self.socket_mut(id)?;
         set(&mut socket.ttl, &mut socket.tos);

@@ -8,6 +8,7 @@ use crate::connection::{Connection, Path, PortHold, socket_error};
 use crate::demux::Slot;
 use crate::event::Pending;
 use crate::ip::input::zone_of;
+use crate::ip::source_route::SourceRoute;
 use crate::list::{NONE, Place};
 use crate::socket::{Flags, How, Kind, Ready};
 use crate::stack::Stack;
@@ -35,7 +36,7 @@ impl Stack {
         match self.socket(id)?.kind {
             Kind::Udp(_) | Kind::Listener(_) => return Err(SocketError::NotSupported),
             Kind::Fresh(_) => {
-                let key = self.flow_to(id, remote)?;
+                let key = self.flow_to(id, remote, None)?;
                 self.open(id, key, true)?;
                 if !self.awaits_first_write(id) {
                     return Err(SocketError::InProgress);
@@ -70,6 +71,21 @@ impl Stack {
     /// `AddressNotAvailable` without a free port, `AddressInUse` if the same flow exists, `NotSupported` for a
     /// listener, and a connect's late error, once.
     pub fn connect(&mut self, now: Instant, id: SocketId, remote: Endpoint) -> Result<(), SocketError> {
+        self.connect_by(now, id, remote, None)
+    }
+
+    /// As [`Stack::connect`], by a source route if one is given: every segment passes its stations (RFC 9293 MUST-51).
+    /// It is for TCP over IPv4; a UDP socket's peer has none.
+    ///
+    /// # Errors
+    /// As [`Stack::connect`]; `FamilyNotSupported` for a route to an IPv6 address, `NoBuffers` for too many routes.
+    pub fn connect_by(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        remote: Endpoint,
+        route: Option<SourceRoute>,
+    ) -> Result<(), SocketError> {
         self.advance(now);
         let socket = self.socket_mut(id)?;
         match socket.kind {
@@ -81,7 +97,7 @@ impl Stack {
             Kind::Ended => return Err(socket.error.take().unwrap_or(SocketError::ConnectionAborted)),
         }
         let fast = self.opening_of(id.index).fast_open_connect;
-        let key = self.flow_to(id, remote)?;
+        let key = self.flow_to(id, remote, route)?;
         self.open(id, key, fast)?;
         if self.awaits_first_write(id) {
             self.pend(id.index, Pending::CONNECTED | Pending::WRITABLE);
@@ -89,8 +105,13 @@ impl Stack {
         Ok(())
     }
 
-    /// The flow of a connection to `remote`, if that can be one.
-    fn flow_to(&mut self, id: SocketId, remote: Endpoint) -> Result<FlowKey, SocketError> {
+    /// The flow of a connection to `remote`, if that can be one; by a source route, if one is given.
+    fn flow_to(
+        &mut self,
+        id: SocketId,
+        remote: Endpoint,
+        route: Option<SourceRoute>,
+    ) -> Result<FlowKey, SocketError> {
         let socket = self.socket(id)?;
         // Linux: to connect to the unspecified address is to connect to oneself.
         let remote = Endpoint::new(or_loopback(remote.address), remote.port);
@@ -100,7 +121,12 @@ impl Stack {
         if remote.port == 0 || remote.address.is_multicast() || remote.address.is_broadcast() {
             return Err(SocketError::NetworkUnreachable);
         }
-        self.choose_flow(id, remote)
+        if route.is_some() && !remote.address.is_v4() {
+            return Err(SocketError::FamilyNotSupported);
+        }
+        let first_stop = route.as_ref().map_or(remote.address, SourceRoute::first);
+        let key = self.choose_flow(id, remote, first_stop)?;
+        if self.begin_source_route(&key, route) { Ok(key) } else { Err(SocketError::NoBuffers) }
     }
 
     fn why_not_connect(&mut self, id: SocketId, index: u32) -> SocketError {
@@ -117,12 +143,22 @@ impl Stack {
     }
 
     /// The flow of a new connection: route, source address and port.
-    fn choose_flow(&mut self, id: SocketId, remote: Endpoint) -> Result<FlowKey, SocketError> {
+    fn choose_flow(
+        &mut self,
+        id: SocketId,
+        remote: Endpoint,
+        first_stop: Address,
+    ) -> Result<FlowKey, SocketError> {
         let socket = self.socket(id)?;
         let (bound, local, device) = (socket.is_bound(), socket.local, socket.device);
-        let hop = self.route(remote.address, device)?;
+        let hop = self.route(first_stop, device)?;
+        if self.is_group(&hop, remote.address) {
+            // RFC 9293 MUST-46: also a network's own broadcast address.
+            return Err(SocketError::NetworkUnreachable);
+        }
+        // RFC 9293 MUST-43, MUST-44: the application's choice, or else the route's; and the flow keeps it (MUST-45).
         let address = if local.address.is_unspecified() {
-            self.source_address(&hop, remote.address)?
+            self.source_address(&hop, first_stop)?
         } else {
             local.address
         };
@@ -166,11 +202,8 @@ impl Stack {
         let offset = isn::timestamp_offset(self.engine.random.isn.key(), &key);
         let flow = self.next_flow_id();
         let device = self.device_of(id.index);
-        let hop = self.route(key.remote.address, key.zone.max(device))?;
-        let mss = crate::connection::mss_of(
-            self.path_mtu(key.remote.address, hop.mtu),
-            key.remote.address.family(),
-        );
+        let hop = self.route(self.first_stop(&key), key.zone.max(device))?;
+        let mss = self.path_mss(&key, hop.mtu);
         let mut cx = self.engine.context(mss, 0);
         let mut tcb = Tcb::connect(&mut cx, &options, iss, offset, flow);
         if let Some(offer) = offer {

@@ -272,6 +272,7 @@ impl Stack {
             flow_label: self.flow_label(key),
             dont_fragment: false,
             id: self.fragment_id(dst),
+            via: None,
         };
         let mtu = usize::from(self.path_mtu(dst, hop.mtu));
         let partial = partial && envelope.len() + room <= mtu;

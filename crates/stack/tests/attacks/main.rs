@@ -8,6 +8,8 @@ mod arena;
 #[path = "../common/mod.rs"]
 mod common;
 
+mod e;
+mod e_wrap;
 mod f;
 mod f_blind;
 mod f_handshake;

@@ -102,6 +102,7 @@ fn time_wait_lasts_a_minute_and_begins_again_with_the_fin() {
 }
 
 // RFC 5927 §4.1, §5.2
+// RFC 9293 MUST-56
 #[test]
 fn unreachable_ends_an_opening_and_nothing_else() {
     let mut rig = Rig::in_state(State::SynSent);

@@ -24,6 +24,7 @@ fn has(line: &str, flag: char) -> bool {
 }
 
 // RFC 3168 §6.1.1
+// RFC 9293 SHLD-8
 #[test]
 fn a_connection_asks_and_the_peer_agrees_or_not() {
     assert!(rig().info().ecn);

@@ -67,6 +67,17 @@ fn only_the_exact_reset_deletes() {
     assert!(matches!(judge(&mut embryo, "R 1:1(0)"), EmbryoVerdict::Delete));
 }
 
+// RFC 9293 MUST-11; RFC 5961 §4.2
+#[test]
+fn another_syn_leads_back_to_listen_only_from_within_the_window() {
+    for (line, ends) in [("S 1:1(0)", true), ("S. 500:500(0) ack 1", true), ("S 900000:900000(0)", false)] {
+        let mut embryo = embryo("S 0:0(0) <mss 1000>");
+        let verdict = judge(&mut embryo, line);
+        assert_eq!(matches!(verdict, EmbryoVerdict::Delete), ends, "{line} {verdict:?}");
+        assert_eq!(matches!(verdict, EmbryoVerdict::Challenge(_)), !ends, "{line} {verdict:?}");
+    }
+}
+
 // G13
 #[test]
 fn the_syn_again_is_answered_but_not_a_flood_of_it() {

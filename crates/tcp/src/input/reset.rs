@@ -25,7 +25,8 @@ impl Tcb {
         Ok(())
     }
 
-    /// The peer has reset the connection. What was received before can still be read.
+    /// The peer has reset the connection. What was received before can still be read; what the RST carries is not looked
+    /// at (RFC 9293 SHLD-2).
     pub(super) fn on_reset(&mut self, cx: &mut Context<'_>, signals: &mut Signals) {
         let error = match self.state {
             State::SynSent | State::SynReceived => {

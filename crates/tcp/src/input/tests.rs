@@ -151,3 +151,22 @@ fn every_set_of_flags_in_every_state() {
         }
     }
 }
+
+// RFC 9293 MUST-5, MUST-65: options of a SYN mean nothing later and do no harm, and the others count in any segment.
+#[test]
+fn options_may_stand_in_any_segment() {
+    let mut rig = Rig::connecting(crate::Config { quick_acks: 0, ..crate::Config::default() });
+    rig.drain();
+    rig.gets("S. 0:0(0) ack 1 <mss 1000,sackOK,TS val 10 ecr 1000077,wscale 0>");
+    rig.drain();
+    let mss = rig.info().snd_mss;
+    let all = |ts: u32| std::format!("<mss 100,sackOK,TS val {ts} ecr 1,wscale 9>");
+    rig.gets(&std::format!("P. 1:11(10) ack 1 {}", all(20)));
+    assert_eq!((rig.tcb.ts.recent, rig.info().snd_mss, rig.info().snd_wscale), (20, mss, 0));
+    rig.gets(&std::format!(". 11:11(0) ack 1 {}", all(30)));
+    assert_eq!(rig.tcb.ts.recent, 20, "a timestamp counts up to the last ACK sent");
+    rig.drain();
+    rig.read(10);
+    rig.gets(&std::format!("F. 11:11(0) ack 1 {}", all(40)));
+    rig.expect_state(State::CloseWait);
+}

@@ -40,8 +40,8 @@ impl Tcb {
         signals: &mut Signals,
     ) -> Step {
         if !self.state.may_receive() {
-            // RFC 9293 §3.10.7.4: there can be no text after the peer's FIN.
-            return Err(Discard::new(DropReason::UnwantedText, Reply::SeldomAck));
+            // RFC 9293 §3.10.7.4: there can be no text after the peer's FIN, and it is ignored.
+            return Err(Discard::new(DropReason::UnwantedText, Reply::Nothing));
         }
         let first = segment.seq + u32::from(segment.has(Flags::SYN));
         self.note_old(cx, first, segment.end());
@@ -53,7 +53,7 @@ impl Tcb {
             return Err(Discard::new(reason, Reply::Ack));
         }
         if self.has(Marks::ORPHAN) {
-            // RFC 9293 §3.6.1, SHLD-3: nobody will read this, and the peer is told that it is lost.
+            // RFC 9293 §3.6.1, MAY-1, SHLD-3: nobody will read this, and the peer is told that it is lost.
             *signals |= self.reset_now(cx, None);
             return Err(Discard::new(DropReason::UnwantedText, Reply::Nothing));
         }
@@ -96,7 +96,7 @@ impl Tcb {
         queues.receive.ready_charge() + later >= cx.config.memory_min as usize
     }
 
-    /// RCV.NXT moves over `text` and over what had waited behind it.
+    /// RCV.NXT moves over `text` and over what had waited behind it; an ACK comes after that (RFC 9293 MUST-59).
     fn take_in_order(&mut self, cx: &mut Context<'_>, text: &mut Chunks, signals: &mut Signals) {
         let Some(queues) = cx.slabs.queues_mut(self.queues) else { return };
         let before = self.rcv.nxt;

@@ -42,6 +42,7 @@ impl Tcb {
                 if let Some(flight) = cx.slabs.flight_mut(self.flight) {
                     flight.recovery.undo.remember(prior);
                 }
+                self.reduce_in_proportion(cx, 0, false);
             }
         }
     }

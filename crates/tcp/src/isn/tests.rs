@@ -17,6 +17,7 @@ fn one_tuple_counts_every_four_microseconds() {
     assert_eq!(at(4_000).since(at(0)), Some(1_000));
 }
 
+// RFC 9293 MUST-9, SHLD-1
 #[test]
 fn tuples_and_keys_are_unrelated() {
     let at = |key: u8, port| initial_sequence(&[key; 16], &flow(port), Instant::ZERO);
@@ -31,6 +32,7 @@ fn the_timestamp_offset_is_one_per_pair_of_hosts() {
     assert_ne!(timestamp_offset(&key, &flow(1)), timestamp_offset(&[8; 16], &flow(1)));
 }
 
+// RFC 9293 SHLD-1
 #[test]
 fn sequence_numbers_are_spread_over_the_whole_space() {
     let mut sixteenths = [0_u32; 16];

@@ -13,7 +13,8 @@ use crate::tcb::{Marks, Tcb};
 use crate::{Context, SegmentPlan};
 
 impl Tcb {
-    /// The run of new text to send now, or why there is none. RFC 9293 SHLD-28: full segments where possible.
+    /// The run of new text to send now, or why there is none. RFC 9293 SHLD-28: full segments where possible; MAY-16,
+    /// SHLD-27: what several writes left is one run; MUST-60: pushed or not.
     pub(crate) fn decide_text(&self, cx: &Context<'_>, budget: u32) -> Result<Run, Blocked> {
         let queued = self.unsent() + u32::from(self.fin_is_due());
         if queued == 0 || !self.state.sends_text() {

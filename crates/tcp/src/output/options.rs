@@ -16,7 +16,7 @@ pub(crate) struct SynOffer {
     pub(crate) timestamps: Option<Timestamps>,
 }
 
-/// The options of a SYN or SYN-ACK. RFC 9293 MUST-14, MAY-3: the MSS always.
+/// The options of a SYN or SYN-ACK. RFC 9293 MUST-14, SHLD-5, MAY-3: the MSS always.
 pub(crate) fn syn_options(offer: &SynOffer) -> Options {
     Options {
         mss: Mss::new(offer.mss),

@@ -30,7 +30,7 @@ impl Tcb {
             return None;
         }
         // RFC 9293 SHLD-16, SHLD-15, MUST-34: a peer may have taken its window back from text that is under
-        // way. Beyond the window only the first segment is tried, by the timer.
+        // way. Beyond the window only the first segment is tried, by the timer (MAY-7).
         let mut window = self.window_from(record.seq);
         if window < record.len.min(full) {
             if !(must && record.seq == self.snd.una) {
@@ -108,7 +108,7 @@ impl Tcb {
         let outstanding = self.outstanding();
         let first = self.retries == 0;
         cx.stats.timeouts += 1;
-        // MUST-37: a peer that holds its window shut but answers is not dead, though text may have been in
+        // MUST-37, SHLD-17: a peer that holds its window shut but answers is not dead, though text may have been in
         // flight when it shut.
         let answers = self.snd.wnd == 0
             && !self.has(Marks::ORPHAN)

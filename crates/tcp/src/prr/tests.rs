@@ -51,7 +51,9 @@ fn the_first_retransmission_goes_whatever_is_in_flight() {
 #[test]
 fn an_acknowledgement_that_delivers_nothing_changes_nothing() {
     let mut prr = Prr::begin(10 * MSS);
-    prr.on_ack(&ack(MSS, 3 * MSS));
+    prr.on_ack(&ack(0, 3 * MSS));
+    assert_eq!(prr.cwnd, 4 * MSS, "but for the first retransmission, which waits for nothing");
+    prr.on_sent(MSS);
     let before = prr;
     prr.on_ack(&ack(0, 0));
     assert_eq!(prr, before);

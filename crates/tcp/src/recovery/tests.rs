@@ -96,6 +96,7 @@ fn duplicates_after_a_timeout_are_not_taken_for_a_loss() {
 }
 
 // RFC 6298 §5, RFC 5681 §3.1
+// RFC 9293 MUST-19
 #[test]
 fn a_timeout_sends_all_again_in_slow_start() {
     let mut rig = ten(Rig::established());
@@ -111,6 +112,7 @@ fn a_timeout_sends_all_again_in_slow_start() {
     rig.expect_nothing();
 }
 
+// RFC 9293 SHLD-11
 #[test]
 fn the_timeout_doubles_until_the_connection_is_given_up() {
     let mut rig = Rig::established();

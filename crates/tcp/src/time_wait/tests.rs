@@ -13,6 +13,7 @@ fn judge(record: &mut TimeWait, now: Instant, line: &str) -> TimeWaitVerdict {
     record.on_segment(now, &Config::default(), &parse(line).0)
 }
 
+// RFC 9293 MUST-13
 #[test]
 fn the_fin_again_is_acknowledged_and_the_wait_begins_again() {
     let (mut record, now) = record();
@@ -31,22 +32,25 @@ fn nothing_old_ends_it() {
         ["R 2:2(0)", "R. 2:2(0) ack 2", "P. 1:1(0) ack 2", ". 2:2(0) ack 2", "S 0:0(0)", "S. 0:0(0) ack 1"]
     {
         let verdict = judge(&mut record, now, line);
-        assert!(matches!(verdict, TimeWaitVerdict::Ack(_) | TimeWaitVerdict::Ignore), "{line} {verdict:?}");
+        assert!(
+            matches!(verdict, TimeWaitVerdict::Challenge(_) | TimeWaitVerdict::Ignore),
+            "{line} {verdict:?}"
+        );
     }
     assert_eq!(record.deadline(), deadline);
     assert!(matches!(judge(&mut record, deadline, "R 2:2(0)"), TimeWaitVerdict::Delete));
 }
 
-// RFC 6191
+// RFC 9293 MAY-2; RFC 6191
 #[test]
 fn a_newer_syn_opens_a_new_connection() {
     let (mut record, now) = record();
     let TimeWaitVerdict::Reopen { min_iss } = judge(&mut record, now, "S 3:3(0)") else { panic!() };
     assert_eq!(min_iss.0, ISS.wrapping_add(2 + 65_537));
-    assert!(matches!(judge(&mut record, now, "S. 3:3(0) ack 2"), TimeWaitVerdict::Ack(_)));
+    assert!(matches!(judge(&mut record, now, "S. 3:3(0) ack 2"), TimeWaitVerdict::Challenge(_)));
 }
 
-// RFC 6191
+// RFC 9293 SHLD-4; RFC 6191
 #[test]
 fn a_newer_timestamp_counts_more_than_the_number() {
     let (mut record, now) = record();
@@ -69,6 +73,6 @@ fn a_newer_timestamp_counts_more_than_the_number() {
 #[test]
 fn old_text_is_answered_once_in_a_while() {
     let (mut record, now) = record();
-    assert!(matches!(judge(&mut record, now, "P. 1:11(10) ack 2"), TimeWaitVerdict::Ack(_)));
+    assert!(matches!(judge(&mut record, now, "P. 1:11(10) ack 2"), TimeWaitVerdict::Challenge(_)));
     assert!(matches!(judge(&mut record, now, "P. 1:11(10) ack 2"), TimeWaitVerdict::Ignore));
 }

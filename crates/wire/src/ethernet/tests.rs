@@ -2,6 +2,7 @@ use super::*;
 
 const FRAME: [u8; 16] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x86, 0xdd, 0xaa, 0xbb];
 
+// RFC 1122 §2.3.3, LINK-7
 #[test]
 fn a_header_lies_in_the_bytes() {
     let (header, rest) = Header::parse(&FRAME).unwrap();

@@ -8,15 +8,18 @@ use crate::Address;
 mod tests;
 
 const END_OF_LIST: u8 = 0;
-const NO_OPERATION: u8 = 1;
+/// RFC 791 §3.1: padding before an option.
+pub const NO_OPERATION: u8 = 1;
 const RECORD_ROUTE: u8 = 7;
 const TIMESTAMP: u8 = 68;
-const LOOSE_SOURCE_ROUTE: u8 = 131;
-const STRICT_SOURCE_ROUTE: u8 = 137;
+/// RFC 791 §3.1.
+pub const LOOSE_SOURCE_ROUTE: u8 = 131;
+/// RFC 791 §3.1.
+pub const STRICT_SOURCE_ROUTE: u8 = 137;
 const ROUTER_ALERT: u8 = 148;
 
 /// The longest options area, in octets.
-const MAX_LEN: usize = super::Header::MAX_LEN - super::Header::LEN;
+pub const OPTIONS_MAX: usize = super::Header::MAX_LEN - super::Header::LEN;
 
 /// One option.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,7 +101,7 @@ impl<'a> Options<'a> {
     /// looked at.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes.get(..MAX_LEN).unwrap_or(bytes), at: 20 }
+        Self { rest: bytes.get(..OPTIONS_MAX).unwrap_or(bytes), at: 20 }
     }
 
     /// Takes the option with a length octet that `rest` starts with.

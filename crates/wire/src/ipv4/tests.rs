@@ -89,6 +89,7 @@ fn b1_every_pair_of_lengths_is_dropped_or_exact() {
     }
 }
 
+// RFC 1122 §3.2.1.2, INET-11
 #[test]
 fn b14_every_flipped_bit_of_a_header_is_noticed() {
     let mut bytes = KNOWN.to_vec();

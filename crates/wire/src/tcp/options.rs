@@ -153,8 +153,9 @@ impl Options {
 
     /// Reads the octets between fixed header and text.
     ///
-    /// RFC 9293 §3.1 (MUST-6): unknown options are skipped. So are known ones of a length or content that
-    /// their RFC does not allow, because one bad option must not cost a connection.
+    /// RFC 9293 §3.1 (MUST-4, MUST-6): unknown options are skipped, by the length that each has (MUST-68), wherever they
+    /// begin (MUST-64). So are known ones of a length or content that their RFC does not allow, because one bad option
+    /// must not cost a connection.
     ///
     /// # Errors
     /// `BadOption` for a length of 0 or 1 or past the end (MUST-7): what follows cannot be read.
@@ -254,7 +255,7 @@ impl Options {
     ///
     /// The order is Linux's, so that nothing on the way meets a layout that it has not seen: MSS,
     /// SACK-permitted, timestamps, NOP, window scale, then the others, each aligned by NOPs: Fast Open by NOPs
-    /// after it.
+    /// after it. So nothing is left to pad (RFC 9293 MUST-69).
     ///
     /// # Errors
     /// `BadLength` above 40 octets, `Truncated` if `out` is too short.

@@ -74,6 +74,7 @@ fn e8_every_data_offset_and_length_is_refused_or_exact() {
     }
 }
 
+// RFC 9293 MUST-3
 #[test]
 fn b14_every_flipped_bit_is_noticed() {
     for v6 in [false, true] {

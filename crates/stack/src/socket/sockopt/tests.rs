@@ -39,6 +39,7 @@ const EINVAL: i32 = 22;
 const EDOM: i32 = 33;
 const ENOPROTOOPT: i32 = 92;
 
+// RFC 1122 §3.2.1.7, INET-21
 #[test]
 fn values_are_checked_and_read_back_as_on_linux() {
     let mut fixture = Fixture::new();
@@ -64,7 +65,7 @@ fn values_are_checked_and_read_back_as_on_linux() {
         (IPPROTO_TCP, tcp::KEEPIDLE, 5, 0, 5),
         (IPPROTO_TCP, tcp::KEEPINTVL, 32_767, 0, 32_767),
         (IPPROTO_TCP, tcp::KEEPCNT, 128, EINVAL, 9),
-        (IPPROTO_TCP, tcp::SYNCNT, 0, EINVAL, 6),
+        (IPPROTO_TCP, tcp::SYNCNT, 0, EINVAL, 7),
         (IPPROTO_TCP, tcp::SYNCNT, 1, 0, 1),
         (IPPROTO_TCP, tcp::USER_TIMEOUT, -1, EINVAL, 0),
         (IPPROTO_TCP, tcp::USER_TIMEOUT, 3000, 0, 3000),

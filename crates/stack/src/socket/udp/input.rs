@@ -172,7 +172,7 @@ impl Stack {
                 self.learn_path_mtu(key.remote.address, mtu);
                 self.udp_failed(index, SocketError::MessageTooLong);
             }
-            Verdict::Nothing => {}
+            Verdict::Parameter => {}
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ fn a_loss_takes_three_tenths_of_the_window() {
 }
 
 /// RFC 9438 §4.2: W_cubic(t) = 0.4 (t - 4.217)^3 + 100 with K = cbrt(30 / 0.4), for an RTT of 200 ms.
+// RFC 9293 MAY-18
 #[test]
 fn the_window_follows_the_cubic_function() {
     let mut path = path(RFC);

@@ -99,6 +99,7 @@ fn impossible_sack_blocks_are_ignored() {
 }
 
 // H6, RFC 9293 MUST-34
+// RFC 9293 SHLD-15, SHLD-16, MAY-7
 #[test]
 fn a_window_taken_back_holds_new_text_and_loses_none() {
     let mut rig = Rig::established();

@@ -1,6 +1,7 @@
 use crate::testing::Rig;
 use crate::{DropReason, Error, Signals, State};
 
+// RFC 9293 MUST-12
 #[test]
 fn the_exact_number_ends_the_connection() {
     let mut rig = Rig::established();

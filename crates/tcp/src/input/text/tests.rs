@@ -9,7 +9,7 @@ fn text_in_order_is_readable_at_once() {
     assert_eq!(rig.try_read(), Err(Error::WouldBlock));
 }
 
-// RFC 9293 SHLD-31, MUST-59; RFC 5681 §4.2
+// RFC 9293 SHLD-31, MUST-59; RFC 5681 §4.2, MAY-13
 #[test]
 fn text_beyond_a_gap_waits_and_is_reported() {
     let mut rig = Rig::established();
@@ -54,6 +54,7 @@ fn an_ack_waits_for_company_40_ms() {
     rig.expect(". 1:1(0) ack 101");
 }
 
+// RFC 9293 MUST-58
 #[test]
 fn an_ack_goes_with_text() {
     let mut rig = Rig::established();
@@ -113,7 +114,7 @@ fn text_beyond_the_window_is_cut_off() {
     rig.read(3000);
 }
 
-// RFC 9293 SHLD-3
+// RFC 9293 SHLD-3, MAY-1
 #[test]
 fn text_for_a_closed_socket_is_answered_with_a_reset() {
     let mut rig = Rig::established();

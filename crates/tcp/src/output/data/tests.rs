@@ -1,7 +1,7 @@
 use crate::testing::{Rig, plain};
 use crate::{OptionFlags, WriteFlags};
 
-// RFC 9293 SHLD-7
+// RFC 9293 SHLD-7, MUST-60, SHLD-27, MAY-16
 #[test]
 fn nagle_holds_a_small_segment_while_one_is_under_way() {
     let mut rig = Rig::established();
@@ -28,6 +28,7 @@ fn nagle_can_be_turned_off() {
     rig.expect("P. 11:21(10) ack 1");
 }
 
+// RFC 9293 SHLD-28
 #[test]
 fn full_segments_go_and_the_rest_waits_for_the_last_small_one() {
     let mut rig = Rig::established();
@@ -163,6 +164,7 @@ fn super_segments_are_whole_multiples_and_the_budget_counts() {
     assert_eq!(rig.info().segs_out, 2 + 3 + 1 + 5 + 1);
 }
 
+// RFC 9293 MUST-16
 #[test]
 fn text_leaves_room_for_sack_blocks() {
     let mut rig = Rig::established_with(plain(), |_| {}, "S. 0:0(0) ack 1 win 60000 <mss 1000,sackOK>");

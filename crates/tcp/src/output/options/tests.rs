@@ -1,7 +1,7 @@
 use crate::Config;
 use crate::testing::Rig;
 
-// RFC 9293 MUST-65
+// RFC 9293 MUST-65, SHLD-5, MAY-3
 #[test]
 fn the_mss_is_only_in_the_syn() {
     let mut rig = Rig::connecting(Config::default());

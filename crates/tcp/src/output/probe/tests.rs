@@ -9,7 +9,7 @@ fn with_shut_window() -> Rig {
     rig
 }
 
-// RFC 9293 MUST-36, SHLD-29, SHLD-30
+// RFC 9293 MUST-36, SHLD-29, SHLD-30, MUST-35
 #[test]
 fn a_shut_window_is_probed_less_and_less_often() {
     let mut rig = with_shut_window();
@@ -85,7 +85,7 @@ fn with_keepalive() -> Rig {
     rig
 }
 
-// RFC 9293 MUST-24, MUST-26, MUST-29, SHLD-12
+// RFC 9293 MUST-24, MUST-26, MUST-29, SHLD-12, MAY-5
 #[test]
 fn a_silent_peer_is_probed_and_then_given_up() {
     let mut rig = with_keepalive();

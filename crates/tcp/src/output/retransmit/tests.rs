@@ -1,3 +1,6 @@
+use std::string::String;
+use std::vec::Vec;
+
 use crate::testing::Rig;
 use crate::{Error, Signals};
 
@@ -70,4 +73,38 @@ fn the_backoff_holds_until_something_is_measured() {
     rig.gets(". 1:1(0) ack 3001");
     assert_eq!(rig.info().backoff, 0);
 }
-use std::string::String;
+
+// RFC 9293 MUST-34, SHLD-17
+#[test]
+fn text_beyond_a_window_that_was_taken_back_ends_no_connection_while_the_peer_answers() {
+    let mut rig = Rig::established();
+    rig.write(5000);
+    rig.drain();
+    rig.gets(". 1:1(0) ack 1 win 0");
+    for round in 0..60 {
+        rig.wait_until(|rig| rig.tcb.wants_transmit(&rig.host.cx()));
+        rig.expect(". 1:1001(1000) ack 1");
+        rig.gets(". 1:1(0) ack 1 win 0");
+        assert_eq!(rig.tcb.state(), crate::State::Established, "after {round} rounds");
+    }
+    rig.gets(". 1:1(0) ack 1 win 60000");
+    rig.wait_until(|rig| rig.tcb.wants_transmit(&rig.host.cx()));
+    assert!(!rig.drain().is_empty());
+}
+
+// RFC 9293 MUST-20, SHLD-10
+#[test]
+fn the_path_is_doubted_once_when_r1_is_reached() {
+    let mut rig = Rig::established();
+    rig.write(1000);
+    rig.drain();
+    let mut doubts = Vec::new();
+    for round in 1..=8 {
+        let (_, signals) = rig.wait_until(|rig| rig.tcb.wants_transmit(&rig.host.cx()));
+        rig.drain();
+        if signals.contains(crate::Signals::PATH_DOUBTED) {
+            doubts.push(round);
+        }
+    }
+    assert_eq!(doubts, [3]);
+}

@@ -83,6 +83,7 @@ fn both_may_close_at_once_with_nothing_to_say() {
     }
 }
 
+// RFC 9293 MAY-8
 #[test]
 fn a_lazy_reader_shuts_the_window_and_opens_it_again() {
     let small = crate::BufferSize { initial: 8_000, max: 8_000 };

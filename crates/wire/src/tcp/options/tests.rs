@@ -86,6 +86,7 @@ fn four_blocks_fit_and_three_beside_timestamps() {
     assert_eq!(full, four.sack);
 }
 
+// RFC 9293 MUST-4, MUST-6, MUST-64
 #[test]
 fn everything_is_read() {
     let bytes = [
@@ -109,6 +110,7 @@ fn of_an_option_that_stands_twice_the_last_counts() {
     assert_eq!(options.mss.unwrap().get(), 200);
 }
 
+// RFC 9293 MUST-7, MUST-64, MUST-68
 #[test]
 fn e1_every_kind_and_length_at_every_offset_ends() {
     for kind in 2..=255 {
@@ -144,6 +146,7 @@ fn e2_bad_values_are_ignored_or_left_to_the_caller() {
     }
 }
 
+// RFC 9293 MUST-6, MUST-7
 #[test]
 fn e4_a_known_option_of_a_wrong_length_is_ignored() {
     for kind in 2..=255 {
@@ -188,4 +191,23 @@ fn the_short_way_for_timestamps_is_no_other_way() {
     assert_eq!(Options::parse(&short).unwrap().timestamps, Some(TIMESTAMPS));
     let more = [&short[..], &[2, 4, 1, 0]].concat();
     assert_eq!(Options::parse(&more).unwrap().mss, Mss::new(256));
+}
+
+// RFC 9293 MUST-69: the header ends with its options, so that there is no padding that could be anything but zero.
+#[test]
+fn options_fill_whole_words_and_need_no_padding() {
+    let one = |options: Options| {
+        let bytes = emitted(options);
+        assert!(bytes.len().is_multiple_of(4) && !bytes.is_empty());
+        let read: Vec<_> = RawOptions::new(&bytes).map(Result::unwrap).collect();
+        let octets: usize = read.iter().map(|raw| if raw.kind == 1 { 1 } else { raw.data.len() + 2 }).sum();
+        assert_eq!(octets, bytes.len(), "{bytes:?}: nothing lies behind the last option");
+    };
+    one(Options { mss: Mss::new(1460), ..Options::NONE });
+    one(Options { window_scale: Some(7), ..Options::NONE });
+    one(Options { sack_permitted: true, ..Options::NONE });
+    one(Options { timestamps: Some(TIMESTAMPS), ..Options::NONE });
+    one(Options { user_timeout: Some(30), ..Options::NONE });
+    one(Options { fast_open: Some(FastOpen::REQUEST), ..Options::NONE });
+    one(Options { sack: [(SeqNumber(1), SeqNumber(2))].into_iter().collect(), ..Options::NONE });
 }
