@@ -128,7 +128,7 @@ fn an_ack_just_beyond_the_window_acknowledges_nothing() {
     rig.drain();
     let edge = 1 + rig.tcb.rcv.wnd();
     rig.gets(&std::format!(". {edge}:{edge}(0) ack 1001"));
-    assert_eq!((rig.tcb.last_drop(), rig.info().unacked), (Some(DropReason::OutOfWindow), 1));
+    assert_eq!((rig.tcb.last_drop(), rig.info().unacked), (Some(DropReason::OutOfWindow), 1_000));
     rig.gets(&std::format!(". {}:{}(0) ack 1001", edge - 1, edge - 1));
     assert_eq!(rig.info().unacked, 0);
 }
