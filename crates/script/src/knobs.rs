@@ -112,12 +112,14 @@ const TABLE: &[Knob] = &[
             Ecn::Off => String::from("0"),
             Ecn::On => String::from("1"),
             Ecn::Passive => String::from("2"),
+            Ecn::Accurate => String::from("3"),
         },
         set: |stack, text| {
             stack.tcp_config_mut().ecn = match number::<u8>(text)? {
                 0 => Ecn::Off,
                 1 => Ecn::On,
                 2 => Ecn::Passive,
+                3 => Ecn::Accurate,
                 _ => return None,
             };
             Some(())
@@ -128,6 +130,17 @@ const TABLE: &[Knob] = &[
         get: |stack| stack.config().tcp.fast_open.bits().to_string(),
         set: |stack, text| {
             stack.tcp_config_mut().fast_open = FastOpenKnob::from_bits_retain(number(text)?);
+            Some(())
+        },
+    },
+    // Long gone from Linux; 0 empties the cache, and scripts set it for that.
+    Knob {
+        name: "tcp_fastopen_cookies",
+        get: |_| String::from("1"),
+        set: |stack, text| {
+            if number::<u32>(text)? == 0 {
+                stack.forget_fast_open_servers();
+            }
             Some(())
         },
     },
@@ -171,7 +184,6 @@ const REMEMBERED: &[(&str, &str)] = &[
     ("tcp_base_mss", "1024"),
     ("tcp_ecn_option", "2"),
     ("tcp_fack", "0"),
-    ("tcp_fastopen_cookies", "1"),
     ("tcp_mtu_probing", "0"),
     ("tcp_no_metrics_save", "0"),
     ("tcp_recovery", "1"),

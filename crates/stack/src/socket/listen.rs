@@ -164,8 +164,9 @@ impl Stack {
         portolan_tcp::planted!(47, waiting < backlog, waiting <= backlog)
     }
 
-    pub(crate) fn syn_queue_has_room(&self, listener: u32) -> bool {
-        self.listener(listener).is_some_and(|listener| listener.embryos < listener.backlog.max(1))
+    /// Whether another connection in SYN-RECEIVED is within the backlog, or within `least`.
+    pub(crate) fn syn_queue_has_room(&self, listener: u32, least: u32) -> bool {
+        self.listener(listener).is_some_and(|listener| listener.embryos < listener.backlog.max(least))
     }
 
     pub(crate) fn embryo_joined(&mut self, listener: u32) {
