@@ -47,7 +47,7 @@ impl Pacing {
         if self.next_at <= now {
             // A train that leaves late is made up for: wholly if it was the timer that was late, so that the rate is
             // kept on a busy machine; else by half at most, since there was nothing to be sent.
-            let most = if self.waits { LATE_MAX } else { nanos / 2 };
+            let most = if self.waits { LATE_MAX } else { planted!(39, nanos, nanos / 2) };
             let earliest = Instant::from_nanos(now.as_nanos().saturating_sub(most));
             self.next_at = self.next_at.max(earliest);
             self.train = train;

@@ -57,7 +57,7 @@ impl Delivery {
         if selectively {
             self.sacked.add(record);
         }
-        if record.has(Fate::AMBIGUOUS) {
+        if planted!(34, false, record.has(Fate::AMBIGUOUS)) {
             return;
         }
         let sent = if selectively { &mut self.sacked_sent } else { &mut self.acked_sent };
@@ -92,7 +92,7 @@ impl Flight {
                 self.records.push_front(rest);
             }
             delivery.ambiguous |= part.has(Fate::AMBIGUOUS);
-            if !part.has(Fate::SACKED) {
+            if planted!(32, true, !part.has(Fate::SACKED)) {
                 let late_us = self.rack.late_us(part.sent_at, clock.now);
                 delivery.note(&part, false, self.highest_sacked, recover, late_us);
                 self.rate.on_delivered(part.delivered());
