@@ -77,6 +77,8 @@ impl Flight {
     /// Everything before `una` has arrived.
     pub(crate) fn acknowledge(&mut self, una: SeqNumber, clock: &AckClock, delivery: &mut Delivery) {
         let recover = self.recovery.recover.unwrap_or(self.highest_sacked);
+        // Forgotten in time: 2^31 octets later it would seem to lie ahead.
+        self.small_end = self.small_end.filter(|end| end.after(una));
         while let Some(first) = self.records.front().copied() {
             let cut = una.since(first.seq).unwrap_or(0).min(first.len);
             if cut == 0 {
