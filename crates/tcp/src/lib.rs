@@ -76,6 +76,7 @@ mod time_wait;
 mod timers;
 mod trace;
 mod undo;
+mod urgent;
 mod window;
 
 pub use application::WriteFlags;
