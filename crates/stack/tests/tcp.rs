@@ -300,3 +300,14 @@ fn summaries_tell_how_a_flow_went() {
     assert_eq!((summary.octets_sent, summary.octets_received, summary.end), (10_000, 0, FlowEnd::Closed));
     assert_eq!(summary.handshake_us(), Some(0));
 }
+
+/// A jumbo frame comes in a packet of two parts, and the checksum is over both.
+#[test]
+fn segments_in_packets_of_two_parts_arrive() {
+    let mut pair = Pair::with(Config::default(), ethernet_caps(9000), 1);
+    let (client, server) = pair.connected(Family::V4, 80);
+    let text = pattern(100_000);
+    assert!(pair.transfer(A, client, server, &text) == text);
+    assert!(pair.wire.iter().any(|(_, frame)| frame.len() > 8_000));
+    assert_eq!(pair.hosts[A].stats().tcp.retrans_segs, 0);
+}
