@@ -188,7 +188,9 @@ fn program(message: &str) -> Option<Program> {
     };
     let path = PathBuf::from(field("executable")?);
     let folder = Path::new(field("manifest_path")?).parent()?.to_owned();
-    message.contains("\"test\":true").then_some(Program { path, folder })
+    // The target says whether it can be tested; the profile, whether this is the test.
+    let (profile, _) = message.split_once("\"profile\":{")?.1.split_once('}')?;
+    profile.contains("\"test\":true").then_some(Program { path, folder })
 }
 
 /// Searches for each of the faults; returns the programs as well that have found any.
@@ -289,6 +291,8 @@ mod tests {
             (program.path, program.folder),
             ("/x/target/debug/deps/portolan_tcp-12".into(), "/x/crates/tcp".into())
         );
+        let tool = r#"{"manifest_path":"/x/Cargo.toml","target":{"test":true},"profile":{"test":false},"executable":"/x/tool"}"#;
+        assert!(super::program(tool).is_none());
         assert!(
             super::program(r#"{"manifest_path":"/x/Cargo.toml","profile":{"test":true},"executable":null}"#)
                 .is_none()
