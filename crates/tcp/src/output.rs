@@ -87,6 +87,11 @@ impl Tcb {
         if let Action::Ack | Action::Nothing(_) = action {
             self.note_limit(cx);
         }
+        if let Action::Nothing(blocked) = action
+            && let Some(record) = cx.slabs.congestion_mut(self.cc.slot)
+        {
+            record.pacing.note(blocked == Blocked::Pacing);
+        }
         self.rearm(cx);
         plan
     }

@@ -438,15 +438,19 @@ impl Stack {
     pub(crate) fn connection_readiness(&mut self, index: u32, read_closed: bool) -> Ready {
         let figures = self.with_tcb(index, |tcb, cx| {
             let open = (tcb.is_open(), tcb.is_deferred(), tcb.urgent_is_here(cx));
-            (tcb.receive_queued(cx), tcb.poll_writable(cx), tcb.fin_received(), tcb.state(), open)
+            let options = tcb.options(cx.slabs);
+            // As on Linux, no more is waited for than half of the buffer.
+            let low_water = options.seldom.receive_low_water.min(options.common.recv_buffer_max / 2).max(1);
+            let enough = tcb.receive_queued(cx) >= low_water;
+            (enough, tcb.poll_writable(cx), tcb.fin_received(), tcb.state(), open)
         });
-        let Some((queued, has_room, fin, state, (open, deferred, priority))) = figures else {
+        let Some((enough, has_room, fin, state, (open, deferred, priority))) = figures else {
             return Ready::default();
         };
         let ended = self.flows.connections.get(index).is_none_or(|connection| !connection.in_table);
         let connecting = !open && !ended;
         Ready {
-            readable: !connecting && (queued > 0 || fin || ended || read_closed),
+            readable: !connecting && (enough || fin || ended || read_closed),
             // Linux: what would fail at once does not block.
             writable: deferred || !connecting && (has_room || !state.may_send()),
             hangup: ended || fin && !state.may_send() && state != portolan_tcp::State::Established,
