@@ -112,12 +112,14 @@ const TABLE: &[Knob] = &[
             Ecn::Off => String::from("0"),
             Ecn::On => String::from("1"),
             Ecn::Passive => String::from("2"),
+            Ecn::Accurate => String::from("3"),
         },
         set: |stack, text| {
             stack.tcp_config_mut().ecn = match number::<u8>(text)? {
                 0 => Ecn::Off,
                 1 => Ecn::On,
                 2 => Ecn::Passive,
+                3 => Ecn::Accurate,
                 _ => return None,
             };
             Some(())

@@ -93,10 +93,14 @@ fn linux_rules_of_cubic_are_about_as_fast() {
     assert!((13.0..20.0).contains(&rate), "{rate} Mbit/s");
 }
 
-// RFC 3168 §6.1.1
+// RFC 3168 §6.1.1; RFC 9768 §3.1.1
 #[test]
 fn ecn_is_agreed_on_through_the_whole_host() {
-    for (ecn, agreed) in [(Ecn::On, true), (Ecn::Passive, false)] {
-        assert_eq!(transfer(|tcp| tcp.ecn = ecn).1.ecn, agreed, "{ecn:?}");
+    let cases = [(Ecn::On, (true, false)), (Ecn::Passive, (false, false)), (Ecn::Accurate, (true, true))];
+    for (ecn, agreed) in cases {
+        let (rate, info) = transfer(|tcp| tcp.ecn = ecn);
+        assert_eq!((info.ecn, info.accurate_ecn), agreed, "{ecn:?}");
+        assert!(rate > 13.0, "{ecn:?}: {rate} Mbit/s");
+        assert_eq!(info.delivered_ce, 0, "{ecn:?}: nobody marks");
     }
 }

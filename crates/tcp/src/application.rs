@@ -200,6 +200,13 @@ impl Tcb {
         self.write_room(cx, u32::MAX).octets
     }
 
+    /// A writer is blocked until the connection is open: its text will take the last ACK of the handshake along.
+    pub fn expect_text(&mut self) {
+        if self.state == State::SynSent {
+            self.marks.insert(Marks::HELD);
+        }
+    }
+
     /// SO_SNDBUF as it is now, in octets.
     #[must_use]
     pub fn send_buffer(&self, cx: &Context<'_>) -> u32 {

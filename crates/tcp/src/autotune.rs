@@ -31,6 +31,11 @@ impl Autotune {
         };
     }
 
+    /// The round trip as the receiver sees it, in microseconds; 0 before the first measurement.
+    pub(crate) fn rtt_us(&self) -> u32 {
+        self.rtt_us
+    }
+
     /// The application took `octets`. Returns the buffer that it needs, if a round trip is over and it was a
     /// good one.
     pub(crate) fn on_read(&mut self, now: Instant, octets: u32, srtt_us: u32) -> Option<u32> {

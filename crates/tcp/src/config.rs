@@ -146,10 +146,15 @@ pub struct Config {
     /// The most segments by which one ACK opens the window in slow start: RFC 3465's L, which it wants to be 2, and
     /// RFC 9406's, which it wants to be 8 without pacing; 0 is no limit, as on Linux.
     pub abc_limit: u8,
+    /// Whether a window that is not used is held for unproved (RFC 7661), instead of shrinking when nothing is sent.
+    /// Linux has RFC 2861 instead.
+    pub cwv: bool,
     /// Whether the window shrinks when nothing was sent for an RTO (RFC 5681 §4.1; `tcp_slow_start_after_idle`).
     pub slow_start_after_idle: bool,
     /// Whether connections use marks instead of losses (`tcp_ecn`).
     pub ecn: Ecn,
+    /// Whether ACKs tell with an option how many octets were marked, if ECN is accurate (`tcp_ecn_option`).
+    pub ecn_option: bool,
     /// Whether a SYN that is sent again asks for no ECN (`tcp_ecn_fallback`).
     pub ecn_fallback: bool,
     /// Whether a mark takes less of the window than a loss (RFC 8511). Linux has no such knob.
@@ -209,8 +214,10 @@ impl Default for Config {
             user_congestion: &[],
             cubic_rules: CubicRules::Rfc9438,
             abc_limit: 0,
+            cwv: false,
             slow_start_after_idle: true,
             ecn: Ecn::Passive,
+            ecn_option: true,
             ecn_fallback: true,
             abe: false,
             pacing: false,
@@ -255,8 +262,6 @@ pub struct CommonOptions {
     pub flags: OptionFlags,
     /// An upper limit of the MSS, both sent and used; 0 for none (`TCP_MAXSEG`).
     pub mss_clamp: u16,
-    /// When to probe a silent peer, if [`OptionFlags::KEEPALIVE`] is on.
-    pub keepalive: Keepalive,
     /// The most octets of the receive buffer (`SO_RCVBUF`). It decides the window scale at the time of the SYN.
     pub recv_buffer_max: u32,
     /// The most octets of the send buffer (`SO_SNDBUF`).
@@ -271,6 +276,8 @@ pub struct CommonOptions {
 /// The part of [`SocketOptions`] that few applications set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SeldomOptions {
+    /// When to probe a silent peer, if [`OptionFlags::KEEPALIVE`] is on; what is 0 is as [`Config::keepalive`] says.
+    pub keepalive: Keepalive,
     /// Octets that are to be readable before a reader is woken (`SO_RCVLOWAT`).
     pub receive_low_water: u32,
     /// Octets written and not sent below which there is room to write; 0 leaves that to
@@ -301,12 +308,25 @@ pub enum FinWait2 {
 impl Default for SeldomOptions {
     fn default() -> SeldomOptions {
         SeldomOptions {
+            keepalive: Keepalive { time_s: 0, interval_s: 0, probes: 0 },
             receive_low_water: 1,
             notsent_low_water: 0,
             window_clamp: 0,
             fin_wait2: FinWait2::Usual,
             max_pacing_rate: 0,
             syn_retries: 0,
+        }
+    }
+}
+
+impl Keepalive {
+    /// These times, and those of `host` where none is set.
+    #[must_use]
+    pub fn or(self, host: Keepalive) -> Keepalive {
+        Keepalive {
+            time_s: if self.time_s == 0 { host.time_s } else { self.time_s },
+            interval_s: if self.interval_s == 0 { host.interval_s } else { self.interval_s },
+            probes: if self.probes == 0 { host.probes } else { self.probes },
         }
     }
 }
@@ -323,11 +343,6 @@ impl CommonOptions {
     pub fn mss_limit(&self) -> u16 {
         if self.mss_clamp == 0 { u16::MAX } else { self.mss_clamp }
     }
-
-    /// When to probe, if at all.
-    pub(crate) fn active_keepalive(&self) -> Option<Keepalive> {
-        self.has(OptionFlags::KEEPALIVE).then_some(self.keepalive)
-    }
 }
 
 impl SocketOptions {
@@ -338,7 +353,6 @@ impl SocketOptions {
             common: CommonOptions {
                 flags: OptionFlags::empty(),
                 mss_clamp: 0,
-                keepalive: config.keepalive,
                 recv_buffer_max: config.recv_buffer.max,
                 send_buffer_max: config.send_buffer.max,
                 user_timeout_ms: 0,

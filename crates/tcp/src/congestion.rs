@@ -19,6 +19,7 @@ mod reno;
 #[cfg(test)]
 pub(crate) mod testing;
 mod usage;
+mod validation;
 mod window;
 
 use alloc::vec::Vec;
@@ -212,6 +213,8 @@ pub trait CongestionControl: Send {
     /// The last reduction was for nothing: what was held for lost had only been late. `prior` is what it was
     /// before (RFC 4015 §3.2).
     fn on_spurious(&mut self, cx: &mut CcContext<'_>, prior: &Prior);
+    /// Less of the window was used than it holds (RFC 7661): it is to be `cwnd` octets at most.
+    fn on_unvalidated(&mut self, _cx: &mut CcContext<'_>, _cwnd: u32) {}
     /// Text is to be sent after `idle_us` microseconds without any, which is more than an RTO (RFC 5681 §4.1).
     fn on_idle(&mut self, cx: &mut CcContext<'_>, idle_us: u64);
     /// The congestion window in octets.

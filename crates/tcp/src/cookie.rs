@@ -110,7 +110,10 @@ impl Embryo {
     #[must_use]
     pub fn cookie_syn_ack(&self, key: &[u8; 16], flow: &FlowKey, now: Instant) -> SegmentPlan {
         let said = Said::of(self);
-        let mut plan = self.syn_ack(now);
+        // Nothing remembers accurate ECN.
+        let mut plain = *self;
+        plain.accurate = None;
+        let mut plan = plain.syn_ack(now);
         // Only a timestamp can remember ECN.
         plan.flags = if plan.options.timestamps.is_some() { plan.flags } else { Flags::SYN | Flags::ACK };
         plan.seq = make(key, flow, self.irs, epoch_of(now), said);

@@ -4,16 +4,22 @@
 //! echoes the mark until the sender says that it has reduced its window, which it does once per window of text.
 //! DCTCP (RFC 8257) echoes every mark, so that the sender can tell how many there were.
 
+mod accurate;
+
 use portolan_wire::SeqNumber;
 use portolan_wire::tcp::Flags;
 
 use crate::tcb::{Marks, Tcb};
+pub(crate) use accurate::{AccEcn, handshake_flags};
+
 use crate::{Config, CongestionAlgorithm, Context, Segment, SegmentPlan};
 
 /// The ECN field of an IP header (RFC 3168 §5).
 pub(crate) mod codepoint {
     /// The sender does not understand marks.
     pub(crate) const NOT_ECT: u8 = 0;
+    /// The sender understands marks; reserved for other uses by now (RFC 9331).
+    pub(crate) const ECT_1: u8 = 1;
     /// The sender understands marks; what every sender here uses.
     pub(crate) const ECT_0: u8 = 2;
     /// Congestion experienced.
@@ -30,12 +36,14 @@ pub enum Ecn {
     /// If the peer asks (2).
     #[default]
     Passive,
+    /// Whenever the peer agrees, and accurately if it can (3; RFC 9768).
+    Accurate,
 }
 
 impl Config {
     /// Whether a connection with this controller asks for ECN.
     pub(crate) fn asks_for_ecn(&self, algorithm: CongestionAlgorithm) -> bool {
-        self.ecn == Ecn::On || algorithm.needs_ecn()
+        matches!(self.ecn, Ecn::On | Ecn::Accurate) || algorithm.needs_ecn()
     }
 }
 
@@ -54,6 +62,11 @@ pub(crate) fn accepts(config: &Config, segment: &Segment) -> bool {
     asks && (needed || config.ecn != Ecn::Off && segment.ecn == codepoint::NOT_ECT)
 }
 
+/// The codepoint of a SYN that asks for accurate ECN, if a listener agrees to that.
+pub(crate) fn accepts_accurate(config: &Config, segment: &Segment) -> Option<u8> {
+    (config.ecn == Ecn::Accurate && accurate::is_asked(segment.flags)).then_some(segment.ecn)
+}
+
 impl Tcb {
     fn needs_ecn(&self) -> bool {
         self.options.congestion.needs_ecn()
@@ -63,18 +76,29 @@ impl Tcb {
     ///
     /// RFC 3168 §6.1.1.1: a SYN that had to be sent again may have been dropped for what it asked.
     pub(crate) fn mark_syn(&mut self, cx: &Context<'_>, plan: &mut SegmentPlan) {
-        if plan.retransmission && cx.config.ecn_fallback && !plan.flags.contains(Flags::ACK) {
-            self.marks.remove(Marks::ECN);
+        // RFC 9768 §3.1.4.1: what asks for accurate ECN gets a second try.
+        let tries = if self.has(Marks::ACCURATE) { 2 } else { 1 };
+        let gives_up = plan.retransmission && cx.config.ecn_fallback && self.retries >= tries;
+        if gives_up && !plan.flags.contains(Flags::ACK) {
+            self.marks.remove(Marks::ECN | Marks::ACCURATE);
         }
         if self.has(Marks::ECN) {
             let with_ack = plan.flags.contains(Flags::ACK);
-            plan.flags |= if with_ack { Flags::ECE } else { Flags::ECE | Flags::CWR };
+            plan.flags |= match (with_ack, self.has(Marks::ACCURATE)) {
+                (true, _) => Flags::ECE,
+                (false, true) => accurate::SYN,
+                (false, false) => Flags::ECE | Flags::CWR,
+            };
             plan.ecn = if self.needs_ecn() { codepoint::ECT_0 } else { codepoint::NOT_ECT };
         }
     }
 
     /// The peer's SYN or SYN-ACK came while ours asks for ECN, or does not.
-    pub(crate) fn agree_ecn(&mut self, segment: &Segment) {
+    pub(crate) fn agree_ecn(&mut self, cx: &mut Context<'_>, segment: &Segment) {
+        if self.has(Marks::ACCURATE) && segment.has(Flags::ACK) && self.agree_accurate(cx, segment) {
+            return;
+        }
+        self.marks.remove(Marks::ACCURATE);
         let agreed = if segment.has(Flags::ACK) {
             // RFC 3168 §6.1.1: both bits are what a peer sends that reflects what it does not know.
             segment.has(Flags::ECE) && !segment.has(Flags::CWR)
@@ -85,11 +109,13 @@ impl Tcb {
     }
 
     /// What every segment after the handshake says of marks.
-    pub(crate) fn mark_segment(&self, plan: &mut SegmentPlan) {
+    pub(crate) fn mark_segment(&self, cx: &Context<'_>, plan: &mut SegmentPlan) {
         if !self.has(Marks::ECN) {
             return;
         }
-        if self.has(Marks::ECE_DUE) {
+        if self.has(Marks::ACCURATE) {
+            self.count_in_segment(cx, plan);
+        } else if self.has(Marks::ECE_DUE) {
             plan.flags |= Flags::ECE;
         }
         if self.needs_ecn() {
@@ -99,8 +125,8 @@ impl Tcb {
 
     /// RFC 3168 §6.1.2 and §6.1.5: new text is capable; what is sent again is not, nor is an ACK, because nobody
     /// would notice that it was dropped.
-    pub(crate) fn mark_new_text(&mut self, plan: &mut SegmentPlan) {
-        if !self.has(Marks::ECN) || plan.text_len == 0 {
+    pub(crate) fn mark_new_text(&mut self, cx: &mut Context<'_>, plan: &mut SegmentPlan) {
+        if !self.has(Marks::ECN) || plan.text_len == 0 || self.has(Marks::ACCURATE) && self.is_spoilt(cx) {
             return;
         }
         plan.ecn = codepoint::ECT_0;
@@ -117,6 +143,10 @@ impl Tcb {
         }
         if segment.ecn != codepoint::NOT_ECT {
             self.marks.insert(Marks::ECN_SEEN);
+        }
+        if self.has(Marks::ACCURATE) {
+            self.count_marks(cx, segment);
+            return;
         }
         if segment.text_len == 0 {
             return;
@@ -154,6 +184,10 @@ impl Tcb {
 
     /// Makes a pure ACK the one that is owed for the time before the mark changed.
     pub(crate) fn echo_in_ack(&mut self, cx: &mut Context<'_>, plan: &mut SegmentPlan) {
+        if self.has(Marks::ACCURATE) {
+            self.count_in_ack(cx, plan);
+            return;
+        }
         let echo = cx.slabs.rare_mut(self.rare).and_then(|rare| rare.echo.take());
         if let Some(Echo { ack, marked }) = echo {
             plan.ack = ack;
@@ -169,21 +203,27 @@ impl Tcb {
         segment: &Segment,
         delivered: u32,
     ) -> (u32, bool) {
-        if !self.has(Marks::ECN) || !segment.has(Flags::ECE) || segment.has(Flags::SYN) {
+        let marked = if self.has(Marks::ACCURATE) {
+            self.take_count(cx, segment, delivered)
+        } else if self.has(Marks::ECN) && segment.has(Flags::ECE) && !segment.has(Flags::SYN) {
+            delivered
+        } else {
             return (0, false);
-        }
-        if delivered > 0 {
+        };
+        if marked > 0 {
             let rare = cx.slabs.rare_or_new(&mut self.rare);
-            rare.delivered_ce = rare.delivered_ce.wrapping_add(delivered);
+            rare.delivered_ce = rare.delivered_ce.wrapping_add(marked);
+        } else if self.has(Marks::ACCURATE) {
+            return (0, false);
         }
         let nxt = self.snd.nxt;
         let reduce = cx.slabs.flight_mut(self.flight).is_some_and(|flight| flight.on_marked(nxt));
-        (delivered, reduce)
+        (marked, reduce)
     }
 
     /// The window was reduced, for whatever reason: the peer is to know (RFC 3168 §6.1.2).
     pub(crate) fn announce_reduction(&mut self) {
-        self.marks.set(Marks::CWR_DUE, self.has(Marks::ECN));
+        self.marks.set(Marks::CWR_DUE, self.has(Marks::ECN) && !self.has(Marks::ACCURATE));
     }
 }
 

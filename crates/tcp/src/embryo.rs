@@ -52,6 +52,8 @@ pub struct Embryo {
     pub(crate) acked: bool,
     /// Whether ECN is agreed on.
     pub(crate) ecn: bool,
+    /// The codepoint of the SYN, if accurate ECN is agreed on.
+    pub(crate) accurate: Option<u8>,
     pub(crate) retries: u8,
 }
 
@@ -92,6 +94,7 @@ impl Embryo {
         let buffer_max = options.common.recv_buffer_max;
         let buffer = config.recv_buffer.initial.min(buffer_max).max(BUFFER_MIN);
         let offered = &segment.options;
+        let accurate = crate::ecn::accepts_accurate(config, segment);
         let scaling = config.window_scaling && offered.window_scale.is_some();
         let mut ts = Timestamps::new(timestamp_offset);
         if let Some(timestamps) = offered.timestamps {
@@ -115,7 +118,8 @@ impl Embryo {
             timestamps: config.timestamps && offered.timestamps.is_some(),
             sack: config.sack && offered.sack_permitted,
             acked: false,
-            ecn: crate::ecn::accepts(config, segment),
+            ecn: accurate.is_none() && crate::ecn::accepts(config, segment),
+            accurate,
             retries: 0,
         }
     }
@@ -139,7 +143,9 @@ impl Embryo {
         plan.window = self.syn_ack_window;
         plan.options = syn_options(&offer);
         plan.retransmission = self.retries > 0;
-        if self.ecn {
+        if let Some(codepoint) = self.accurate {
+            plan.flags |= crate::ecn::handshake_flags(codepoint);
+        } else if self.ecn {
             plan.flags |= Flags::ECE;
         }
         plan

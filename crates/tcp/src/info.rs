@@ -1,7 +1,9 @@
 //! What a connection says of itself: Linux's `TCP_INFO` and RFC 4898, as far as they mean something here.
 
 use crate::flight::Flight;
+use crate::numbers::low_u32;
 use crate::output::Blocked;
+use crate::rare::Timeouts;
 use crate::recovery::CaState;
 use crate::tcb::{Marks, Tcb};
 use crate::{Context, State};
@@ -17,6 +19,8 @@ pub struct Info {
     pub sack: bool,
     /// Whether both sides agreed on ECN.
     pub ecn: bool,
+    /// Whether that is accurate (RFC 9768).
+    pub accurate_ecn: bool,
     /// Whether the peer has sent a segment that could be marked.
     pub ecn_seen: bool,
     /// Octets delivered that the peer says were marked.
@@ -80,6 +84,34 @@ pub struct Info {
     pub segs_out: u32,
     /// Segments received.
     pub segs_in: u32,
+    /// Segments sent with text.
+    pub text_segs_out: u32,
+    /// Segments received with text that was new.
+    pub text_segs_in: u32,
+    /// Segments received out of order.
+    pub out_of_order: u32,
+    /// The largest segment that the peer was told of, in octets of text and options.
+    pub advertised_mss: u16,
+    /// The same of the path.
+    pub path_mss: u16,
+    /// How long an ACK may wait for company, in microseconds.
+    pub delayed_ack_us: u32,
+    /// The round trip as the receiver sees it, in microseconds; 0 before the first measurement.
+    pub rcv_rtt_us: u32,
+    /// Octets of the receive buffer that a window may use now.
+    pub rcv_ssthresh: u32,
+    /// Milliseconds since text or a SYN was last sent.
+    pub last_text_sent_ms: u32,
+    /// Milliseconds since text last came.
+    pub last_text_received_ms: u32,
+    /// Milliseconds since a segment last came that was acceptable.
+    pub last_ack_received_ms: u32,
+    /// Retransmission timeouts.
+    pub timeouts: u16,
+    /// Rows of timeouts that an acknowledgement ended.
+    pub timeout_recoveries: u16,
+    /// Milliseconds that those rows took.
+    pub timeout_recovery_ms: u32,
     /// What it is doing about losses.
     pub ca_state: CaState,
     /// Segments by which the network is assumed to reorder: RFC 6675's DupThresh.
@@ -136,6 +168,9 @@ impl Tcb {
         let segments = |octets: u32| if octets == u32::MAX { octets } else { octets / u32::from(snd_mss) };
         let (cwnd, ssthresh) = (self.cwnd(cx.slabs), self.cc.threshold());
         let duplicates = flight.recovery.duplicates;
+        let rare = cx.slabs.rare(self.rare);
+        let timeouts = rare.map_or_else(Timeouts::default, |rare| rare.timeouts);
+        let millis_since = |then| low_u32(cx.now.micros_since(then) / 1_000);
         let (busy_us, rwnd_limited_us, sndbuf_limited_us) = self.limits_us(cx.now);
         let counters = &self.counters;
         let bytes_retransmitted = cx.slabs.rare(self.rare).map_or(0, |rare| rare.bytes_retransmitted);
@@ -145,6 +180,7 @@ impl Tcb {
             timestamps: self.has(Marks::TIMESTAMPS),
             sack: self.has(Marks::SACK),
             ecn: self.has(Marks::ECN),
+            accurate_ecn: self.has(Marks::ACCURATE),
             ecn_seen: self.has(Marks::ECN_SEEN),
             delivered_ce: cx.slabs.rare(self.rare).map_or(0, |rare| rare.delivered_ce),
             syn_data: self.has(Marks::SYN_DATA),
@@ -172,13 +208,27 @@ impl Tcb {
             rcv_wnd: self.rcv.wnd(),
             rcv_space: self.rcv.buffer,
             retransmits: self.retries,
-            total_retransmits: counters.retransmits,
+            total_retransmits: rare.map_or(0, |rare| rare.retransmits),
             bytes_sent: counters.bytes_acked + u64::from(unacked_text) + bytes_retransmitted,
             bytes_retransmitted,
             bytes_acked: counters.bytes_acked,
             bytes_received: counters.bytes_received,
             segs_out: counters.segs_out,
             segs_in: counters.segs_in,
+            text_segs_out: counters.text_segs_out,
+            text_segs_in: counters.text_segs_in,
+            out_of_order: rare.map_or(0, |rare| rare.out_of_order),
+            advertised_mss: cx.mss.min(self.options.mss_limit()),
+            path_mss: cx.mss,
+            delayed_ack_us: cx.config.delayed_ack_us,
+            rcv_rtt_us: cx.slabs.queues(self.queues).map_or(0, |queues| queues.autotune.rtt_us()),
+            rcv_ssthresh: self.rcv.buffer,
+            last_text_sent_ms: millis_since(self.sent_at),
+            last_text_received_ms: low_u32(cx.now.as_millis()).wrapping_sub(self.rcv.text_at_ms),
+            last_ack_received_ms: millis_since(self.heard_at),
+            timeouts: timeouts.total,
+            timeout_recoveries: timeouts.recoveries,
+            timeout_recovery_ms: timeouts.time_ms,
             ca_state: flight.recovery.state,
             reordering: flight.reordering.degree(cx.config),
             reord_seen: flight.reordering.seen,

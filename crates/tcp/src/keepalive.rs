@@ -4,21 +4,27 @@
 use portolan_link::Instant;
 
 use crate::tcb::{Marks, Tcb};
-use crate::{Context, Error, Keepalive, Signals, State};
+use crate::{Context, Error, Keepalive, OptionFlags, Signals, State};
 
 impl Tcb {
+    /// The option, if it is on.
+    fn keepalive(&self, cx: &Context<'_>) -> Option<Keepalive> {
+        let on = self.options.has(OptionFlags::KEEPALIVE);
+        on.then(|| self.seldom(cx.slabs).keepalive.or(cx.config.keepalive))
+    }
+
     /// The option, where it means something now: on an open connection with nothing to send and nothing
     /// outstanding, since otherwise retransmissions and window probes find out.
-    fn active_keepalive(&self) -> Option<Keepalive> {
+    fn active_keepalive(&self, cx: &Context<'_>) -> Option<Keepalive> {
         let open = self.state.is_synchronized() && self.state != State::TimeWait;
         let quiet = self.outstanding() == 0 && self.unsent() == 0;
         // MUST-25, MUST-26.
-        self.options.active_keepalive().filter(|_| open && quiet)
+        self.keepalive(cx).filter(|_| open && quiet)
     }
 
     /// When the next probe is due, or the end; the application's numbers decide (RFC 9293 MUST-27).
     pub(crate) fn keepalive_deadline(&self, cx: &Context<'_>) -> Instant {
-        let Some(keepalive) = self.options.active_keepalive().filter(|_| self.state.is_synchronized()) else {
+        let Some(keepalive) = self.keepalive(cx).filter(|_| self.state.is_synchronized()) else {
             return Instant::MAX;
         };
         let seconds = u64::from(keepalive.time_s) + u64::from(self.probes) * u64::from(keepalive.interval_s);
@@ -33,13 +39,19 @@ impl Tcb {
 
     /// The idle timer ran out; perhaps for a probe.
     pub(crate) fn on_keepalive_deadline(&mut self, cx: &mut Context<'_>) -> Signals {
-        let Some(keepalive) = self.active_keepalive() else { return Signals::empty() };
+        let Some(keepalive) = self.active_keepalive(cx) else { return Signals::empty() };
         let waited = u64::from(keepalive.time_s) + u64::from(self.probes) * u64::from(keepalive.interval_s);
         if !self.silent_for(cx.now, waited * 1_000_000) {
             return Signals::empty();
         }
         // MUST-29: an ACK may be lost, so one probe without an answer is nothing yet.
-        if self.probes >= planted!(18, keepalive.probes - 1, keepalive.probes) {
+        let most = planted!(18, keepalive.probes - 1, keepalive.probes);
+        // As on Linux, a user timeout stands in for the number of probes.
+        let over = match u64::from(self.options.user_timeout_ms) * 1_000 {
+            0 => self.probes >= most,
+            timeout_us => self.probes > 0 && self.silent_for(cx.now, timeout_us),
+        };
+        if over {
             let signals = self.reset_now(cx, Some(Error::TimedOut));
             cx.stats.given_up += 1;
             return Signals::TIMED_OUT | signals;

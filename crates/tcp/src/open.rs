@@ -8,12 +8,13 @@ use crate::challenge::AnswerLimit;
 use crate::congestion::Congestion;
 use crate::embryo::Embryo;
 use crate::limits::{Limit, LimitClock};
+use crate::numbers::low_u32;
 use crate::paws::Timestamps;
 use crate::rtt::{Rtt, RttRound};
 use crate::tcb::{Counters, Marks, ReceiveSpace, SendSpace, Tcb};
 use crate::timers::Timers;
 use crate::window::{BUFFER_MIN, scale_for, syn_window};
-use crate::{Context, Segment, Signals, SocketOptions, State, TraceEvent, Transition};
+use crate::{Context, Ecn, Segment, Signals, SocketOptions, State, TraceEvent, Transition};
 
 /// RFC 9293 MUST-15: what a peer without an MSS option takes, in IPv4. For IPv6, which is not known here, the host
 /// puts the option's default of 1220 into the segment.
@@ -38,6 +39,7 @@ impl Tcb {
         tcb.marks.set(Marks::TIMESTAMPS, cx.config.timestamps);
         tcb.marks.set(Marks::SACK, cx.config.sack);
         tcb.marks.set(Marks::ECN, cx.config.asks_for_ecn(tcb.options.congestion));
+        tcb.marks.set(Marks::ACCURATE, cx.config.ecn == Ecn::Accurate);
         cx.stats.active_opens += 1;
         tcb.move_on(cx, Transition::ActiveOpen);
         tcb
@@ -53,6 +55,9 @@ impl Tcb {
         tcb.marks.set(Marks::TIMESTAMPS, embryo.timestamps);
         tcb.marks.set(Marks::SACK, embryo.sack);
         tcb.marks.set(Marks::ECN, embryo.ecn);
+        if let Some(codepoint) = embryo.accurate {
+            tcb.begin_accurate(cx, codepoint);
+        }
         tcb.snd.nxt = embryo.iss + 1;
         tcb.snd.mss = embryo.peer_mss;
         tcb.snd.wnd = u32::from(embryo.window);
@@ -98,6 +103,7 @@ impl Tcb {
                 buffer,
                 scale: WindowScale::default(),
                 mss: DEFAULT_MSS.min(cx.mss),
+                text_at_ms: low_u32(cx.now.as_millis()),
             },
             rtt: Rtt::new(cx.config),
             ts: Timestamps::default(),
@@ -128,7 +134,7 @@ impl Tcb {
         self.rcv.last_ack_sent = self.rcv.nxt;
         self.rcv.adv = self.rcv.nxt + u32::from(syn_window(self.rcv.buffer));
         self.agree(cx, &segment.options);
-        self.agree_ecn(segment);
+        self.agree_ecn(cx, segment);
         // RFC 7323 §2.2: the window of a SYN is not scaled.
         self.set_send_window(cx, segment, u32::from(segment.window));
     }
@@ -162,6 +168,7 @@ impl Tcb {
         self.measure_handshake(cx, segment, syn_lost, self.sent_at);
         (self.retries, self.backoffs) = (0, 0);
         self.counters.delivered += 1;
+        self.rcv.text_at_ms = low_u32(cx.now.as_millis());
         if self.cc.slot.is_none() {
             self.cc = Congestion::new(cx.config, self.full_text(cx), syn_lost);
         }

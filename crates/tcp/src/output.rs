@@ -147,7 +147,7 @@ impl Tcb {
         let mut plan = SegmentPlan::control(seq, self.rcv.nxt, flags | Flags::ACK);
         plan.options = self.segment_options(cx.slabs, cx.now);
         self.duplicate_is_reported(cx);
-        self.mark_segment(&mut plan);
+        self.mark_segment(cx, &mut plan);
         plan.window = self.offer_window(cx.slabs);
         self.rcv.last_ack_sent = self.rcv.nxt;
         self.timers.ack = portolan_link::Instant::MAX;
@@ -158,13 +158,14 @@ impl Tcb {
     fn count(&mut self, cx: &mut Context<'_>, plan: &SegmentPlan) {
         let segments = if plan.gso_size == 0 { 1 } else { plan.text_len.div_ceil(u32::from(plan.gso_size)) };
         self.counters.segs_out = self.counters.segs_out.saturating_add(segments);
+        if plan.text_len > 0 {
+            self.counters.text_segs_out = self.counters.text_segs_out.saturating_add(segments);
+        }
         if plan.retransmission {
             cx.stats.retrans_segs += u64::from(segments);
-            self.counters.retransmits = self.counters.retransmits.saturating_add(segments);
-            if plan.text_len > 0 {
-                let rare = cx.slabs.rare_or_new(&mut self.rare);
-                rare.bytes_retransmitted += u64::from(plan.text_len);
-            }
+            let rare = cx.slabs.rare_or_new(&mut self.rare);
+            rare.retransmits = rare.retransmits.saturating_add(segments);
+            rare.bytes_retransmitted += u64::from(plan.text_len);
         } else {
             cx.stats.out_segs += u64::from(segments);
         }

@@ -55,6 +55,8 @@ pub(crate) struct ReceiveSpace {
     pub(crate) scale: WindowScale,
     /// The most octets of text that came in one segment.
     pub(crate) mss: u16,
+    /// When text last came, in milliseconds.
+    pub(crate) text_at_ms: u32,
 }
 
 impl ReceiveSpace {
@@ -73,7 +75,9 @@ pub(crate) struct Counters {
     pub(crate) delivered: u32,
     pub(crate) segs_in: u32,
     pub(crate) segs_out: u32,
-    pub(crate) retransmits: u32,
+    /// Of these, the segments with text.
+    pub(crate) text_segs_in: u32,
+    pub(crate) text_segs_out: u32,
 }
 
 bitflags! {
@@ -112,7 +116,8 @@ bitflags! {
         const OVERRIDE = 1 << 14;
         /// The host has no way to send what is to be sent; the retransmission timer says for how long.
         const UNSENDABLE = 1 << 16;
-        /// The end of what was written waits for more (`MSG_MORE`), until the peer says something.
+        /// The end of what was written waits for more (`MSG_MORE`), until the peer says something; in SYN-SENT, the
+        /// last ACK of the handshake does.
         const HELD = 1 << 15;
         /// The end of what was written is not the end of what the application has to say: no PSH.
         const UNPUSHED = 1 << 17;
@@ -124,6 +129,8 @@ bitflags! {
         const CWR_DUE = 1 << 26;
         /// The peer has sent a segment that could be marked.
         const ECN_SEEN = 1 << 27;
+        /// ECN is accurate (RFC 9768).
+        const ACCURATE = 1 << 28;
         /// The SYN waits for the first write, which it takes along.
         const SYN_DEFERRED = 1 << 29;
         /// A Fast Open that is not answered: the SYN-ACK is not acknowledged, though the connection is open.

@@ -401,7 +401,7 @@ fn flag(letter: char) -> Flags {
         'U' => Flags::URG,
         'E' => Flags::ECE,
         'W' => Flags::CWR,
-        'A' => Flags::AE,
+        'e' => Flags::AE,
         '-' => Flags::NONE,
         other => panic!("unknown flag {other}"),
     }

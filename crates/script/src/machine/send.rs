@@ -59,6 +59,8 @@ impl Machine {
             outcome = self.open_with_text(wait, fd, parts, flags, to);
             self.settle();
             wait.opening = true;
+            let total = parts.iter().map(|part| part.len()).sum::<usize>();
+            wait.blocks = may_block && wait.done < total;
         }
         if wait.opening && outcome.is_ok() {
             outcome = self.opening(wait, id);
@@ -127,7 +129,12 @@ impl Machine {
     /// Whether the connection that a writing call has opened is there: `InProgress` until it is, then why not.
     fn opening(&mut self, wait: &mut Wait, id: SocketId) -> Result<(), SocketError> {
         match self.stack.state(id)? {
-            State::SynSent | State::SynReceived => Err(SocketError::InProgress),
+            State::SynSent | State::SynReceived => {
+                if wait.blocks {
+                    self.stack.expect_text(id)?;
+                }
+                Err(SocketError::InProgress)
+            }
             State::Closed => Err(self.stack.take_error(id).unwrap_or(SocketError::BrokenPipe)),
             _ => {
                 wait.opening = false;

@@ -10,6 +10,8 @@ pub struct Wait {
     /// When the call gives up; `None` before it has begun, and for one that waits for ever.
     deadline: Option<Instant>,
     begun: bool,
+    /// Whether a writing call that opens a connection waits for it with more text.
+    pub(crate) blocks: bool,
     /// Octets that a writing call has got rid of so far.
     pub(crate) done: usize,
     /// Whether a writing call waits for the connection that it has opened.

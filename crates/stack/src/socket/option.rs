@@ -297,11 +297,11 @@ fn change(options: &mut SocketOptions, option: SocketOption) -> Result<(), Socke
             common.mss_clamp = octets;
         }
         SocketOption::KeepAlive(on) => common.flags.set(OptionFlags::KEEPALIVE, on),
-        SocketOption::KeepIdle(time_s @ 1..=KEEPALIVE_SECONDS_MAX) => common.keepalive.time_s = time_s,
+        SocketOption::KeepIdle(time_s @ 1..=KEEPALIVE_SECONDS_MAX) => seldom.keepalive.time_s = time_s,
         SocketOption::KeepInterval(interval_s @ 1..=KEEPALIVE_SECONDS_MAX) => {
-            common.keepalive.interval_s = interval_s;
+            seldom.keepalive.interval_s = interval_s;
         }
-        SocketOption::KeepCount(probes @ 1..=KEEPALIVE_PROBES_MAX) => common.keepalive.probes = probes,
+        SocketOption::KeepCount(probes @ 1..=KEEPALIVE_PROBES_MAX) => seldom.keepalive.probes = probes,
         SocketOption::SynRetries(retries @ 1..=KEEPALIVE_PROBES_MAX) => seldom.syn_retries = retries,
         _ => return Err(SocketError::InvalidArgument),
     }

@@ -365,14 +365,15 @@ impl Stack {
     fn get_at_tcp_level(&mut self, id: SocketId, name: i32) -> Result<Vec<u8>, SocketError> {
         let socket = self.socket(id)?;
         let SocketOptions { common, seldom } = self.present_tcp_options(id)?;
+        let keepalive = seldom.keepalive.or(self.engine.config.tcp.keepalive);
         let config = &self.engine.config.tcp;
         Ok(int(match name {
             tcp::NODELAY => i32::from(common.has(OptionFlags::NODELAY)),
             tcp::CORK => i32::from(common.has(OptionFlags::CORK)),
             tcp::MAXSEG => self.present_mss(id, common.mss_clamp)?,
-            tcp::KEEPIDLE => common.keepalive.time_s.into(),
-            tcp::KEEPINTVL => common.keepalive.interval_s.into(),
-            tcp::KEEPCNT => common.keepalive.probes.into(),
+            tcp::KEEPIDLE => keepalive.time_s.into(),
+            tcp::KEEPINTVL => keepalive.interval_s.into(),
+            tcp::KEEPCNT => keepalive.probes.into(),
             tcp::SYNCNT if seldom.syn_retries == 0 => config.syn_retries.into(),
             tcp::SYNCNT => seldom.syn_retries.into(),
             tcp::USER_TIMEOUT => to_int(common.user_timeout_ms),

@@ -366,6 +366,15 @@ impl Stack {
         self.with_tcb(index, |tcb, cx| tcb.send_queued(cx)).ok_or(SocketError::NotConnected)
     }
 
+    /// Says that a writer is blocked until the connection is open.
+    ///
+    /// # Errors
+    /// `BadSocket`, `NotConnected`.
+    pub fn expect_text(&mut self, id: SocketId) -> Result<(), SocketError> {
+        let index = self.connection_of(id)?;
+        self.with_tcb(index, |tcb, _| tcb.expect_text()).ok_or(SocketError::NotConnected)
+    }
+
     /// Octets that can be written.
     ///
     /// # Errors

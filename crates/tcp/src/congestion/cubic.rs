@@ -198,6 +198,10 @@ impl CongestionControl for Cubic {
         self.window.undo(prior);
     }
 
+    fn on_unvalidated(&mut self, _cx: &mut CcContext<'_>, cwnd: u32) {
+        self.window.shrink(cwnd);
+    }
+
     fn on_idle(&mut self, cx: &mut CcContext<'_>, idle_us: u64) {
         self.window.restart(cx, idle_us);
     }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use super::usage::Usage;
+use super::validation::Validation;
 use super::{Bbr, CcContext, CcInfo, CongestionAlgorithm, CongestionControl, Cubic, Dctcp, NewReno};
 use crate::pacing::Pacing;
 use crate::slab::{Reuse, Slot};
@@ -104,6 +105,7 @@ pub(crate) struct Record {
     pub(crate) controller: Controller,
     pub(crate) usage: Usage,
     pub(crate) pacing: Pacing,
+    pub(crate) validation: Validation,
 }
 
 impl Record {
@@ -119,6 +121,7 @@ impl Default for Record {
             controller: Controller::NewReno(NewReno::new(0, u32::MAX)),
             usage: Usage::NONE,
             pacing: Pacing::IDLE,
+            validation: Validation::NEW,
         }
     }
 }
@@ -168,7 +171,7 @@ impl Tcb {
         }
     }
 
-    fn cc_context<'a>(&self, cx: &Context<'a>, in_flight: u32, outstanding: u32) -> CcContext<'a> {
+    pub(super) fn cc_context<'a>(&self, cx: &Context<'a>, in_flight: u32, outstanding: u32) -> CcContext<'a> {
         CcContext {
             now: cx.now,
             mss: self.full_text(cx),

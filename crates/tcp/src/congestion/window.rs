@@ -82,6 +82,12 @@ impl Window {
         self.acked = 0;
     }
 
+    /// RFC 7661 §4.4: the window becomes `cwnd`, if that is less.
+    pub(super) fn shrink(&mut self, cwnd: u32) {
+        self.remember();
+        self.cwnd = self.cwnd.min(cwnd);
+    }
+
     /// RFC 2861 §2: ssthresh is three quarters of the window at least, before the window shrinks for lack of use.
     pub(super) fn remember(&mut self) {
         self.ssthresh = self.ssthresh.max(self.cwnd / 4 * 3);

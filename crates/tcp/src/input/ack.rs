@@ -24,6 +24,7 @@ impl Tcb {
                 return Err(Discard::new(DropReason::BadAck, Reply::Reset(segment.ack)));
             }
             self.establish(cx, segment, Transition::SynAcked, signals);
+            self.take_handshake_ack(cx, segment);
             self.set_send_window(cx, segment, self.window_of(segment));
         }
         self.check_ack_range(cx, segment)?;

@@ -79,6 +79,9 @@ impl Tcb {
         }
         if acked > 0 {
             self.retries = 0;
+            if let Some(rare) = cx.slabs.rare_mut(self.rare) {
+                rare.timeouts.end(cx.now);
+            }
         }
         self.set_alarm_on_ack(cx, &delivery, acked > 0, verdict.late_until);
     }

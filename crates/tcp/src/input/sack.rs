@@ -66,7 +66,8 @@ impl Tcb {
         }
         let mss = u32::from(self.full_text(cx));
         let segments = right.since(left).unwrap_or(0).div_ceil(mss);
-        let (una, nxt, resent) = (self.snd.una, self.snd.nxt, self.counters.retransmits);
+        let (una, nxt, resent) =
+            (self.snd.una, self.snd.nxt, cx.slabs.rare(self.rare).map_or(0, |rare| rare.retransmits));
         let Some(flight) = cx.slabs.flight_mut(self.flight) else { return Reported::default() };
         flight.reordering.dsacks = flight.reordering.dsacks.saturating_add(segments);
         if flight.reordering.dsacks > resent {

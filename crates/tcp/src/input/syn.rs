@@ -8,6 +8,10 @@ use crate::challenge::{Discard, Reply, Step};
 use crate::tcb::{Marks, Tcb};
 use crate::{Context, DropReason, Segment, Signals, Transition};
 
+/// How long the ACK of a SYN-ACK waits for the text of a writer (Linux's `TCP_DELACK_MAX`), in microseconds; RFC 9293
+/// MUST-40: below 0.5 s.
+const WRITER_WAIT_US: u64 = 200_000;
+
 impl Tcb {
     /// RFC 5961 §4.2: a SYN gets a challenge ACK, whatever its number, and not a reset. A peer that has really
     /// restarted answers it with a RST that carries our number, and only then do we close.
@@ -66,7 +70,13 @@ impl Tcb {
             return Ok(());
         }
         self.establish(cx, segment, Transition::ReceiveSynAck, signals);
-        self.owe_ack();
+        if self.has(Marks::HELD) {
+            self.marks.remove(Marks::HELD);
+            // As on Linux: a writer is waiting for this moment, and its text will take the ACK along.
+            self.timers.ack = cx.now.plus_micros(WRITER_WAIT_US);
+        } else {
+            self.owe_ack();
+        }
         self.take_text(cx, segment, text, signals);
         self.check_fin(cx, segment, signals);
         Ok(())

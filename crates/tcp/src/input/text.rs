@@ -5,7 +5,7 @@ use portolan_wire::SeqNumber;
 use portolan_wire::tcp::Flags;
 
 use crate::challenge::{Discard, Reply, Step};
-use crate::numbers::to_u32;
+use crate::numbers::{low_u32, to_u32};
 use crate::reassembly::Inserted;
 use crate::tcb::{Marks, Tcb};
 use crate::{Context, DropReason, Segment, Signals};
@@ -54,14 +54,16 @@ impl Tcb {
         }
         if self.has(Marks::ORPHAN) {
             // RFC 9293 §3.6.1, MAY-1, SHLD-3: nobody will read this, and the peer is told that it is lost.
-            *signals |= self.reset_now(cx, None);
-            return Err(Discard::new(DropReason::UnwantedText, Reply::Nothing));
+            *signals |= self.end(cx, None);
+            return Err(Discard::new(DropReason::UnwantedText, Reply::Reset(segment.ack)));
         }
         if self.has_no_memory_for(cx, seq) {
             cx.stats.memory_drops += 1;
             return Err(Discard::new(DropReason::MemoryShort, Reply::Ack));
         }
         self.note_segment_size(cx, to_u32(text.len()));
+        self.rcv.text_at_ms = low_u32(cx.now.as_millis());
+        self.counters.text_segs_in = self.counters.text_segs_in.saturating_add(1);
         self.queues_or_new(cx.slabs);
         if seq == self.rcv.nxt {
             self.take_in_order(cx, text, signals);
@@ -142,6 +144,8 @@ impl Tcb {
         match (kept, no_room) {
             (true, _) => {
                 cx.stats.out_of_order += 1;
+                let rare = cx.slabs.rare_or_new(&mut self.rare);
+                rare.out_of_order = rare.out_of_order.saturating_add(1);
                 Ok(())
             }
             (false, true) => {

@@ -50,6 +50,7 @@ impl Tcb {
     /// A reduction begins for `event`; returns what was before.
     pub(super) fn reduce(&mut self, cx: &mut Context<'_>, before: &Before, event: CongestionEvent) -> Prior {
         let prior = self.prior();
+        self.shrink_to_used(cx, before.outstanding);
         self.control(cx, before.in_flight, before.outstanding, |cc, cc_cx| cc.on_congestion(cc_cx, event));
         if let Some(flight) = cx.slabs.flight_mut(self.flight) {
             flight.recovery.prr = Prr::begin(prior.cwnd);
@@ -67,7 +68,10 @@ impl Tcb {
     /// The acknowledgement as the controller sees it; and proportional rate reduction, if that has the window.
     pub(super) fn tell_controller(&mut self, cx: &mut Context<'_>, before: &Before, brought: Brought) {
         let (cwnd, slow_start) = (self.cc.window(), self.cc.in_slow_start());
-        let usage = cx.slabs.congestion(self.cc.slot).map(|record| record.usage);
+        self.validate(cx, brought.acked);
+        let record = cx.slabs.congestion(self.cc.slot);
+        let usage = record.map(|record| record.usage);
+        let validated = record.is_none_or(|record| record.validation.allows_growth());
         let (delivered_total, min_rtt_us) = (self.delivered(cx.slabs), self.rtt.min_us());
         let in_recovery = self.is_reducing(cx.slabs);
         let Some(flight) = cx.slabs.flight_mut(self.flight) else { return };
@@ -83,7 +87,7 @@ impl Tcb {
             prior_in_flight: before.in_flight,
             rtt_us: brought.rtt_us,
             rate,
-            window_limited: usage.is_some_and(|usage| usage.allows_growth(cwnd, slow_start)),
+            window_limited: usage.is_some_and(|usage| usage.allows_growth(cwnd, slow_start)) && validated,
             app_limited: flight.rate.is_app_limited(),
             in_recovery,
         };

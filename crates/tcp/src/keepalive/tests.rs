@@ -12,7 +12,7 @@ fn unacknowledged_text_is_left_to_the_retransmission_timer() {
     let mut rig = Rig::established();
     let mut options = rig.tcb.options(&rig.host.slabs);
     options.common.flags |= OptionFlags::KEEPALIVE;
-    options.common.keepalive = Keepalive { time_s: 1, interval_s: 1, probes: 1 };
+    options.seldom.keepalive = Keepalive { time_s: 1, interval_s: 1, probes: 1 };
     rig.tcb.set_options(&mut rig.host.cx(), &options);
     rig.write(10);
     rig.drain();
@@ -29,7 +29,7 @@ fn a_clock_that_jumps_does_not_make_all_probes_due_at_once() {
     let mut rig = Rig::established();
     let mut options = rig.tcb.options(&rig.host.slabs);
     options.common.flags |= OptionFlags::KEEPALIVE;
-    options.common.keepalive = Keepalive { time_s: 100, interval_s: 30, probes: 3 };
+    options.seldom.keepalive = Keepalive { time_s: 100, interval_s: 30, probes: 3 };
     rig.tcb.set_options(&mut rig.host.cx(), &options);
     rig.pass_ms(86_400_000);
     let on_deadline = |rig: &mut Rig| {

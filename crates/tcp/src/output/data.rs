@@ -23,12 +23,14 @@ impl Tcb {
         let full = u32::from(self.full_text_now(cx));
         let usable = self.window_from(self.snd.nxt);
         let wanted = queued.min(usable);
-        if wanted == 0 {
-            return Err(Blocked::Window);
-        }
         let flight = cx.slabs.flight(self.flight);
         let in_flight = self.in_flight(cx.slabs);
         let room = self.congestion_room(cx.slabs);
+        if wanted == 0 {
+            // Both may be full; as on Linux, the congestion window is then the limit.
+            let congested = in_flight > 0 && room < full.min(queued);
+            return Err(if congested { Blocked::Congestion } else { Blocked::Window });
+        }
         if flight.is_some_and(|flight| flight.is_full()) || in_flight > 0 && room < wanted.min(full) {
             return Err(Blocked::Congestion);
         }
@@ -116,7 +118,7 @@ impl Tcb {
         if !got.is_multiple_of(full) {
             flight.small_end = Some(end);
         }
-        self.mark_new_text(&mut plan);
+        self.mark_new_text(cx, &mut plan);
         self.snd.nxt += len;
         self.after_sent(cx, len, outstanding == 0);
         self.sent_at = cx.now;
@@ -156,6 +158,10 @@ impl Tcb {
     /// RFC 5681 §4.1: after an RTO without sending, the window says nothing about the path any more.
     pub(super) fn restart_if_idle(&mut self, cx: &mut Context<'_>) {
         let begins = self.outstanding() == 0 && self.unsent() > 0 && self.state.sends_text();
+        if begins && cx.config.cwv {
+            self.end_unvalidated(cx);
+            return;
+        }
         if !begins || !cx.config.slow_start_after_idle || self.counters.bytes_acked == 0 {
             return;
         }

@@ -108,6 +108,7 @@ impl Tcb {
         let outstanding = self.outstanding();
         let first = self.retries == 0;
         cx.stats.timeouts += 1;
+        cx.slabs.rare_or_new(&mut self.rare).timeouts.begin(cx.now);
         // MUST-37, SHLD-17: a peer that holds its window shut but answers is not dead, though text may have been in
         // flight when it shut.
         let answers = self.snd.wnd == 0
@@ -128,6 +129,9 @@ impl Tcb {
             if let Some(flight) = cx.slabs.flight_mut(self.flight) {
                 flight.recovery.undo.remember(prior);
             }
+        }
+        if verdict.reduce {
+            self.shrink_to_used(cx, outstanding);
         }
         let in_flight = self.in_flight(cx.slabs);
         self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_timeout(cc_cx, verdict.reduce));

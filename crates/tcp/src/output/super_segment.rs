@@ -22,6 +22,9 @@ impl Tcb {
     /// sending rate is worth, half of the congestion window and of the peer's largest window take, and the budget
     /// allows.
     pub(super) fn plan_max(&self, cx: &Context<'_>, full: u32, budget: u32) -> u32 {
+        if self.must_not_be_cut(cx) {
+            return full;
+        }
         let link = cx.gso_max.min(u32::from(u16::MAX)).saturating_sub(HEADERS);
         let worth = self.worth(cx, link).max(u32::from(cx.config.super_segment_min) * full);
         let window = self.cc.window().min(self.snd.max_wnd);
@@ -31,7 +34,8 @@ impl Tcb {
 
     /// Octets that the sending rate is worth in one piece.
     fn worth(&self, cx: &Context<'_>, link: u32) -> u32 {
-        let share = self.window_rate(cx).map_or(u64::from(link), |rate| rate >> SHARE_SHIFT);
+        let rate = self.pacing_rate(cx).or_else(|| self.window_rate(cx));
+        let share = rate.map_or(u64::from(link), |rate| rate >> SHARE_SHIFT);
         let near = link.checked_shr(self.rtt.min_us() >> RTT_SHIFT).unwrap_or(0);
         u32::try_from(share.saturating_add(u64::from(near))).unwrap_or(u32::MAX).min(link)
     }

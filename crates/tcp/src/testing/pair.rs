@@ -406,6 +406,12 @@ impl Pair {
         self.ends[index].tcb.as_ref().expect("a connection")
     }
 
+    /// Segments that this end has sent again.
+    pub(crate) fn retransmits(&self, index: usize) -> u32 {
+        let tcb = self.tcb(index);
+        self.ends[index].host.slabs.rare(tcb.rare).map_or(0, |rare| rare.retransmits)
+    }
+
     /// Virtual microseconds since the start.
     pub(crate) fn elapsed_us(&self) -> u64 {
         self.now.micros_since(Instant::from_millis(1_000_000))

@@ -33,6 +33,10 @@ pub mod kind {
     pub const AO: u8 = 29;
     /// RFC 7413.
     pub const FAST_OPEN: u8 = 34;
+    /// RFC 9768 §3.2.3, order 0.
+    pub const ACCURATE_ECN_0: u8 = 172;
+    /// RFC 9768 §3.2.3, order 1.
+    pub const ACCURATE_ECN_1: u8 = 174;
     /// RFC 4727, RFC 6994: an experiment, which the next two octets name.
     pub const EXPERIMENT: u8 = 254;
 }
@@ -112,6 +116,27 @@ impl FastOpen {
     }
 }
 
+/// The counters of an AccECN option (RFC 9768 §3.2.3): octets of text that came with each codepoint, modulo 2^24.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct AccEcnOption {
+    /// With ECT(0).
+    pub e0b: u32,
+    /// With CE.
+    pub ceb: u32,
+    /// With ECT(1).
+    pub e1b: u32,
+}
+
+impl AccEcnOption {
+    /// The most octets of options beside which it has room, itself included.
+    pub const OPTIONS_MAX: usize = MAX_LEN;
+
+    fn read(e0b: [u8; 3], ceb: [u8; 3], e1b: [u8; 3]) -> Self {
+        let counter = |[a, b, c]: [u8; 3]| u32::from_be_bytes([0, a, b, c]);
+        Self { e0b: counter(e0b), ceb: counter(ceb), e1b: counter(e1b) }
+    }
+}
+
 /// What the options of a segment say; of an option that stands twice, the last counts, as on Linux.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Options {
@@ -131,6 +156,9 @@ pub struct Options {
     /// How long the sender keeps text that is not acknowledged (RFC 5482): the highest bit says minutes, else
     /// seconds.
     pub user_timeout: Option<u16>,
+    /// Octets by codepoint (RFC 9768 §3.2.3). Fewer than three counters are not read, because no TCP needs to send
+    /// fewer; all three are written.
+    pub accurate_ecn: Option<AccEcnOption>,
     /// An MD5 signature was seen; never written.
     pub md5: bool,
     /// An Authentication Option was seen; never written.
@@ -147,6 +175,7 @@ impl Options {
         sack: SackBlocks::new(),
         fast_open: None,
         user_timeout: None,
+        accurate_ecn: None,
         md5: false,
         ao: false,
     };
@@ -206,6 +235,12 @@ impl Options {
                     self.note_fast_open(FastOpen::read(cookie).map(|read| read.in_experiment(true)));
                 }
             }
+            (kind::ACCURATE_ECN_0, &[a, b, c, d, e, f, g, h, i]) => {
+                self.accurate_ecn = Some(AccEcnOption::read([a, b, c], [d, e, f], [g, h, i]));
+            }
+            (kind::ACCURATE_ECN_1, &[a, b, c, d, e, f, g, h, i]) => {
+                self.accurate_ecn = Some(AccEcnOption::read([g, h, i], [d, e, f], [a, b, c]));
+            }
             (kind::MD5, data) if data.len() == 16 => self.md5 = true,
             (kind::AO, [_, _, ..]) => self.ao = true,
             _ => {}
@@ -241,6 +276,9 @@ impl Options {
         }
         if !self.sack.is_empty() {
             len += 4 + self.sack.len() * 8;
+        }
+        if self.accurate_ecn.is_some() {
+            len += 12;
         }
         len
     }
@@ -305,6 +343,14 @@ impl Options {
                 writer.put(&left.0.to_be_bytes())?;
                 writer.put(&right.0.to_be_bytes())?;
             }
+        }
+        if let Some(AccEcnOption { e0b, ceb, e1b }) = self.accurate_ecn {
+            writer.put(&[kind::ACCURATE_ECN_0, 11])?;
+            for counter in [e0b, ceb, e1b] {
+                let [_, a, b, c] = counter.to_be_bytes();
+                writer.put(&[a, b, c])?;
+            }
+            writer.put(&[NOP])?;
         }
         Ok(writer.written())
     }

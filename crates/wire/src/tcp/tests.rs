@@ -144,20 +144,28 @@ fn any_options() -> impl Strategy<Value = Options> {
         fast_open,
         any::<Option<u16>>(),
         sack,
+        any::<Option<[u32; 3]>>(),
     )
-        .prop_map(|(mss, window_scale, sack_permitted, timestamps, fast_open, user_timeout, sack)| {
-            Options {
-                mss: mss.and_then(Mss::new),
-                window_scale,
-                sack_permitted,
-                timestamps,
-                sack,
-                fast_open,
-                user_timeout,
-                md5: false,
-                ao: false,
-            }
-        })
+        .prop_map(
+            |(mss, window_scale, sack_permitted, timestamps, fast_open, user_timeout, sack, counters)| {
+                let accurate_ecn = counters.map(|counters| {
+                    let [e0b, ceb, e1b] = counters.map(|counter| counter & 0xff_ffff);
+                    AccEcnOption { e0b, ceb, e1b }
+                });
+                Options {
+                    accurate_ecn,
+                    mss: mss.and_then(Mss::new),
+                    window_scale,
+                    sack_permitted,
+                    timestamps,
+                    sack,
+                    fast_open,
+                    user_timeout,
+                    md5: false,
+                    ao: false,
+                }
+            },
+        )
 }
 
 proptest! {

@@ -4,6 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use portolan_tcp::{CaState, Info, State};
+use portolan_wire::Family;
 
 use crate::socket::Kind;
 use crate::stack::Stack;
@@ -25,11 +26,22 @@ const ECN_SEEN: u8 = 16;
 const SYN_DATA: u8 = 32;
 const TFO_CHILD: u8 = 128;
 
+/// Octets of the fixed IP and TCP headers.
+const V4_HEADERS: u32 = 40;
+const V6_HEADERS: u32 = 60;
+
 impl Stack {
     /// TCP_INFO of a TCP socket in any state.
     pub(super) fn tcp_info(&mut self, id: SocketId) -> Result<Vec<u8>, SocketError> {
         let mut out = match &self.socket(id)?.kind {
-            Kind::Connection(_) => return Ok(encode(&self.info(id)?)),
+            Kind::Connection(_) => {
+                let headers =
+                    if self.local(id)?.address.family() == Family::V4 { V4_HEADERS } else { V6_HEADERS };
+                let info = self.info(id)?;
+                let mut out = encode(&info);
+                put_u32(&mut out, 60, u32::from(info.path_mss) + headers);
+                return Ok(out);
+            }
             Kind::Listener(listener) => {
                 let mut out = vec![0; LEN];
                 // Linux: a listener's tcpi_unacked and tcpi_sacked are its queue and its backlog.
@@ -88,33 +100,45 @@ fn encode(info: &Info) -> Vec<u8> {
     // Offsets of the 32-bit fields, in the structure's order.
     for (at, value) in [
         (8, info.rto_us),
+        (12, info.delayed_ack_us),
         (16, u32::from(info.snd_mss)),
         (20, u32::from(info.rcv_mss)),
         (24, info.unacked_segments),
         (28, info.sacked_segments),
         (32, info.lost_segments),
         (36, info.retrans_segments),
+        (44, info.last_text_sent_ms),
+        (52, info.last_text_received_ms),
+        (56, info.last_ack_received_ms),
+        (64, info.rcv_ssthresh),
         (68, info.rtt_us),
         (72, info.rttvar_us),
         (76, info.ssthresh_segments.min(INFINITE_SSTHRESH)),
         (80, info.cwnd_segments),
-        (84, u32::from(info.snd_mss)),
+        (84, u32::from(info.advertised_mss)),
         (88, info.reordering),
+        (92, info.rcv_rtt_us),
         (96, info.rcv_space),
         (100, info.total_retransmits),
         (136, info.segs_out),
         (140, info.segs_in),
         (144, info.not_sent),
         (148, info.min_rtt_us),
+        (152, info.text_segs_in),
+        (156, info.text_segs_out),
         (192, info.delivered_segments),
         (196, info.delivered_ce / u32::from(info.snd_mss.max(1))),
         (216, info.dsack_dups),
         (220, info.reord_seen),
+        (224, info.out_of_order),
         (228, info.snd_wnd),
         (232, info.rcv_wnd),
+        (244, info.timeout_recovery_ms),
     ] {
         put_u32(&mut out, at, value);
     }
+    put(&mut out, 240, &info.timeouts.to_ne_bytes());
+    put(&mut out, 242, &info.timeout_recoveries.to_ne_bytes());
     for (at, value) in [
         (104, info.pacing_rate),
         (112, info.max_pacing_rate),

@@ -175,3 +175,69 @@ fn slow_start_doubles_and_hystart_ends_it_when_the_queue_grows() {
         assert!(cubic.window() < 400_000, "{rules:?}: {cubic:?}");
     }
 }
+
+/// Linux 6.18 as it was seen: two segments acknowledged every 100 ms over a path of 100 ms, without end. The window in
+/// segments, and after how many acknowledgements in a row it was that.
+const LINUX: [(u32, u32); 36] = [
+    (12, 1),
+    (14, 1),
+    (16, 1),
+    (18, 1),
+    (20, 1),
+    (22, 1),
+    (24, 1),
+    (26, 1),
+    (28, 1),
+    (30, 1),
+    (32, 1),
+    (34, 1),
+    (36, 10),
+    (37, 10),
+    (38, 5),
+    (39, 3),
+    (40, 3),
+    (41, 2),
+    (42, 1),
+    (43, 2),
+    (44, 1),
+    (45, 2),
+    (46, 1),
+    (47, 1),
+    (48, 1),
+    (49, 1),
+    (50, 1),
+    (51, 1),
+    (52, 1),
+    (53, 1),
+    (54, 1),
+    (55, 1),
+    (56, 1),
+    (57, 1),
+    (58, 1),
+    (59, 1),
+];
+
+#[test]
+fn linux_rules_give_the_windows_of_linux() {
+    let mut path = path(CubicRules::Linux);
+    path.una = 1;
+    path.nxt = 10_001;
+    let mut cubic = Cubic::new(10_000, u32::MAX);
+    // When each segment was sent, oldest first.
+    let mut sent_at = std::collections::VecDeque::from([path.now; 10]);
+    let mut windows = std::vec::Vec::new();
+    for _ in 0..LINUX.iter().map(|(_, acks)| acks).sum::<u32>() {
+        path.pass(100_000);
+        sent_at.pop_front();
+        let newest = sent_at.pop_front().unwrap();
+        let rtt_us = u32::try_from(path.now.micros_since(newest)).unwrap();
+        path.srtt_us = path.srtt_us / 8 * 7 + rtt_us / 8;
+        path.ack(&mut cubic, 2_000, Some(rtt_us));
+        while u32::try_from(sent_at.len()).unwrap() * 1000 < cubic.window() {
+            sent_at.push_back(path.now);
+        }
+        windows.push(cubic.window() / 1000);
+    }
+    let expected = LINUX.iter().flat_map(|(window, acks)| std::iter::repeat_n(*window, *acks as usize));
+    assert_eq!(windows, expected.collect::<std::vec::Vec<_>>());
+}

@@ -122,7 +122,7 @@ fn text_for_a_closed_socket_is_answered_with_a_reset() {
     rig.expect("F. 1:1(0) ack 1");
     let signals = rig.gets("P. 1:11(10) ack 2");
     assert!(signals.contains(Signals::CLOSED | Signals::TRANSMIT));
-    rig.expect("R. 2:2(0) ack 1");
+    rig.expect("R 2:2(0)");
     assert!(rig.tcb.is_finished());
 }
 

@@ -80,7 +80,7 @@ fn with_keepalive() -> Rig {
     let mut rig = Rig::established();
     let mut options = rig.tcb.options(&rig.host.slabs);
     options.common.flags |= OptionFlags::KEEPALIVE;
-    options.common.keepalive = Keepalive { time_s: 100, interval_s: 10, probes: 3 };
+    options.seldom.keepalive = Keepalive { time_s: 100, interval_s: 10, probes: 3 };
     rig.tcb.set_options(&mut rig.host.cx(), &options);
     rig
 }

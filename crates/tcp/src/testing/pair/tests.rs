@@ -28,14 +28,14 @@ fn both(config: &Config) -> [Config; 2] {
 #[test]
 fn a_clean_wire_carries_text_both_ways() {
     let pair = run(1, both(&Config::default()), 0, CLEAN, [send(300_000), send(200_000)], false);
-    assert_eq!(pair.tcb(0).counters.retransmits, 0);
-    assert_eq!(pair.tcb(1).counters.retransmits, 0);
+    assert_eq!(pair.retransmits(0), 0);
+    assert_eq!(pair.retransmits(1), 0);
 }
 
 #[test]
 fn a_clean_wire_carries_super_segments() {
     let pair = run(2, both(&Config::default()), 65_535, CLEAN, [send(3_000_000), send(10)], false);
-    assert_eq!(pair.tcb(0).counters.retransmits, 0);
+    assert_eq!(pair.retransmits(0), 0);
     assert!(pair.elapsed_us() < 1_000_000, "{} us", pair.elapsed_us());
 }
 

@@ -163,6 +163,7 @@ fn e4_a_known_option_of_a_wrong_length_is_ignored() {
                 kind::TIMESTAMPS => len == 10,
                 kind::MD5 => len == 18,
                 kind::AO => len >= 4,
+                kind::ACCURATE_ECN_0 | kind::ACCURATE_ECN_1 => len == 11,
                 kind::FAST_OPEN => len == 2 || (6..=18).contains(&len) && len % 2 == 0,
                 _ => false,
             };
@@ -210,4 +211,13 @@ fn options_fill_whole_words_and_need_no_padding() {
     one(Options { user_timeout: Some(30), ..Options::NONE });
     one(Options { fast_open: Some(FastOpen::REQUEST), ..Options::NONE });
     one(Options { sack: [(SeqNumber(1), SeqNumber(2))].into_iter().collect(), ..Options::NONE });
+}
+
+// RFC 9768 §3.2.3
+#[test]
+fn counters_of_accurate_ecn_stand_in_either_order() {
+    let counters = [0, 0, 1, 0, 0, 2, 0, 0, 3];
+    let read = |kind| Options::parse(&[&[kind, 11], &counters[..], &[1]].concat()).unwrap().accurate_ecn;
+    assert_eq!(read(kind::ACCURATE_ECN_0), Some(AccEcnOption { e0b: 1, ceb: 2, e1b: 3 }));
+    assert_eq!(read(kind::ACCURATE_ECN_1), Some(AccEcnOption { e0b: 3, ceb: 2, e1b: 1 }));
 }
