@@ -16,11 +16,13 @@ use crate::embryo::EmbryoRecord;
 use crate::intercept::Request;
 use crate::ip::input::Arrival;
 use crate::link::ethernet::Frame;
+use crate::queue::Queue;
 use crate::random::Keyed;
 use crate::slab::Slab;
 use crate::socket::udp::UdpFlow;
 use crate::stack::Stack;
 use crate::time_wait::TimeWaitRecord;
+use crate::timer::Wheel;
 
 /// What a flow's entry leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +41,8 @@ pub(crate) struct Flows {
     pub(crate) connections: Slab<Connection>,
     pub(crate) embryos: Slab<EmbryoRecord>,
     pub(crate) time_waits: Slab<TimeWaitRecord>,
+    /// All of `time_waits`, the first to end in front.
+    pub(crate) time_wait_queue: Queue,
     pub(crate) requests: Slab<Request>,
     pub(crate) udp: Slab<UdpFlow>,
 }
@@ -66,6 +70,7 @@ impl Flows {
             connections: Slab::new(),
             embryos: Slab::new(),
             time_waits: Slab::new(),
+            time_wait_queue: Queue::EMPTY,
             requests: Slab::new(),
             udp: Slab::new(),
         }
@@ -101,8 +106,11 @@ impl Flows {
         }
     }
 
-    /// Whether every entry leads to a record, and every record that should has an entry.
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
+    /// Whether every entry leads to a record, every record that should has an entry, and all are queued that wait.
+    pub(crate) fn check(&self, timers: &Wheel) -> Result<(), &'static str> {
+        if self.time_wait_queue.check(&self.time_waits, timers)? != self.time_waits.len() {
+            return Err("a record in TIME-WAIT is not queued");
+        }
         let key_of = key_of!(self);
         if self.table.iter().any(|slot| key_of(slot).is_none_or(|key| self.find(key) != Some(*slot))) {
             return Err("a flow's entry leads to another flow or to nothing");
