@@ -12,7 +12,7 @@ use portolan_wire::{Checksum, Endpoint, FlowKey, Mss, SeqNumber, protocol, tcp};
 use crate::LinkId;
 use crate::connection::Connection;
 use crate::drop::DropReason;
-use crate::embryo::EmbryoRecord;
+use crate::embryo::{EmbryoRecord, QUEUES};
 use crate::intercept::Request;
 use crate::ip::input::Arrival;
 use crate::link::ethernet::Frame;
@@ -40,6 +40,8 @@ pub(crate) struct Flows {
     keyed: Keyed,
     pub(crate) connections: Slab<Connection>,
     pub(crate) embryos: Slab<EmbryoRecord>,
+    /// All of `embryos`, by how long they wait; in each queue the first to be due in front.
+    pub(crate) embryo_queues: [Queue; QUEUES],
     pub(crate) time_waits: Slab<TimeWaitRecord>,
     /// All of `time_waits`, the first to end in front.
     pub(crate) time_wait_queue: Queue,
@@ -69,6 +71,7 @@ impl Flows {
             keyed,
             connections: Slab::new(),
             embryos: Slab::new(),
+            embryo_queues: [Queue::EMPTY; QUEUES],
             time_waits: Slab::new(),
             time_wait_queue: Queue::EMPTY,
             requests: Slab::new(),
@@ -110,6 +113,13 @@ impl Flows {
     pub(crate) fn check(&self, timers: &Wheel) -> Result<(), &'static str> {
         if self.time_wait_queue.check(&self.time_waits, timers)? != self.time_waits.len() {
             return Err("a record in TIME-WAIT is not queued");
+        }
+        let mut queued = 0;
+        for queue in &self.embryo_queues {
+            queued += queue.check(&self.embryos, timers)?;
+        }
+        if queued != self.embryos.len() {
+            return Err("an embryo is not queued");
         }
         let key_of = key_of!(self);
         if self.table.iter().any(|slot| key_of(slot).is_none_or(|key| self.find(key) != Some(*slot))) {

@@ -70,3 +70,6 @@ impl Queue {
         if is_timed == (len > 0) { Ok(len) } else { Err("a queue without a record's timer, or the reverse") }
     }
 }
+
+#[cfg(test)]
+mod tests;
