@@ -23,6 +23,9 @@ use crate::timer::{Kind, Owner};
 /// Queues of embryos, by how often their SYN-ACK's time has run out. From the last one on, every wait is the longest.
 pub(crate) const QUEUES: usize = 32;
 
+/// Connections in SYN-RECEIVED that every listener may have before its SYNs get cookies.
+const RECORDS_BEFORE_COOKIES: u32 = 16;
+
 /// A connection in SYN-RECEIVED. There may be very many, so each is 112 octets.
 #[derive(Debug)]
 pub(crate) struct EmbryoRecord {
@@ -104,9 +107,11 @@ impl Stack {
             self.engine.stats.tcp_host.listen_overflows += 1;
             return Err(DropReason::AcceptQueueFull);
         }
-        let full =
-            !self.syn_queue_has_room(listener) || self.flows.embryos.len() >= self.engine.config.embryos_max;
         let cookies = self.engine.config.tcp.syn_cookies;
+        // A few clients at once are no flood, however short the queue is; and nobody repeats the SYN-ACK of a cookie.
+        let least = if cookies > 0 { RECORDS_BEFORE_COOKIES } else { 1 };
+        let full = !self.syn_queue_has_room(listener, least)
+            || self.flows.embryos.len() >= self.engine.config.embryos_max;
         // A SYN that follows TIME-WAIT needs a number that no cookie can have (RFC 6191).
         if min_iss.is_none() && (cookies > 1 || full && cookies > 0) {
             return self.send_syn_cookie(listener, incoming);
