@@ -96,7 +96,7 @@ fn ecn_is_agreed_on_only_where_a_timestamp_remembers_it() {
             assert!(embryo.has(Agreed::ECN));
             let plan = embryo.cookie_syn_ack(&KEY, &flow(), open.now);
             assert_eq!(plan.flags.contains(Flags::ECE), remembered);
-            assert_eq!(hatch(&ack(&plan), 5_000_100).unwrap().ecn, remembered);
+            assert_eq!(hatch(&ack(&plan), 5_000_100).unwrap().has(Agreed::ECN), remembered);
         });
     }
 }
