@@ -27,6 +27,7 @@ mod error;
 mod event;
 mod fast_open;
 mod flow;
+mod hand_over;
 mod id;
 mod intercept;
 mod ip;

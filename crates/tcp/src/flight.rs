@@ -213,6 +213,15 @@ impl Flight {
         self.records.push_back(record);
     }
 
+    /// `sending` went out before this host knew of the connection: nobody knows how often, so that nothing is
+    /// measured with it.
+    pub(crate) fn on_inherited(&mut self, sending: &Sending, fin: bool) {
+        self.on_sent(sending, fin);
+        if let Some(record) = self.records.back_mut() {
+            record.fate |= Fate::AMBIGUOUS;
+        }
+    }
+
     /// Gives all memory back but what was learned of the path.
     pub(crate) fn rest(&mut self) {
         *self = Flight { reordering: self.reordering, ..Flight::default() };

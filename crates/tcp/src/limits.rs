@@ -29,6 +29,19 @@ pub(crate) struct LimitClock {
 }
 
 impl LimitClock {
+    /// For a hand-over: the sums in milliseconds.
+    pub(crate) fn to_parts(self) -> [u32; 3] {
+        [self.network_ms, self.receive_window_ms, self.send_buffer_ms]
+    }
+
+    /// A clock that begins at `now` with these sums.
+    pub(crate) fn from_parts(
+        [network_ms, receive_window_ms, send_buffer_ms]: [u32; 3],
+        now: Instant,
+    ) -> LimitClock {
+        LimitClock { since_ms: low_u32(now.as_millis()), network_ms, receive_window_ms, send_buffer_ms }
+    }
+
     /// It was `limit` until `now`.
     pub(crate) fn count(&mut self, now: Instant, limit: Limit) {
         let now_ms = low_u32(now.as_millis());

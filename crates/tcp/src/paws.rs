@@ -27,6 +27,17 @@ impl Timestamps {
         Timestamps { offset, recent: 0, recent_at_s: 0 }
     }
 
+    /// For a hand-over: TSval now, TS.Recent, and its age in seconds.
+    pub(crate) fn to_parts(self, now: Instant) -> [u32; 3] {
+        [self.value(now), self.recent, seconds(now).wrapping_sub(self.recent_at_s)]
+    }
+
+    /// What [`Timestamps::to_parts`] gave, where the clock may be another one: TSval goes on from where it was.
+    pub(crate) fn from_parts([value, recent, age_s]: [u32; 3], now: Instant) -> Timestamps {
+        let offset = value.wrapping_sub(low_u32(now.as_millis()));
+        Timestamps { offset, recent, recent_at_s: seconds(now).wrapping_sub(age_s) }
+    }
+
     /// TSval at `now`: our clock, which ticks every millisecond.
     pub(crate) fn value(&self, now: Instant) -> u32 {
         clock(now, self.offset)

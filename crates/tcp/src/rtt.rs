@@ -120,6 +120,18 @@ impl Rtt {
         micros_u32(planted!(6, doubled, doubled.min(u64::from(config.rto_max_us))))
     }
 
+    /// The estimate as four numbers, for a hand-over.
+    pub(crate) fn to_parts(self) -> [u32; 4] {
+        [self.srtt, self.mdev, self.margin_us, self.min_us]
+    }
+
+    /// The estimate that [`Rtt::to_parts`] gave; `None` for numbers that no measurements make.
+    pub(crate) fn from_parts([srtt, mdev, margin_us, min_us]: [u32; 4]) -> Option<Rtt> {
+        let most = micros_u32(SAMPLE_MAX_US);
+        let sound = srtt <= most << 3 && mdev <= most << 2 && margin_us <= most << 3;
+        sound.then_some(Rtt { srtt, mdev, margin_us, min_us })
+    }
+
     pub(crate) fn srtt_us(&self) -> u32 {
         self.srtt >> 3
     }

@@ -6,6 +6,7 @@
 //! copied.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use portolan_link::{Buffer, Chunk, Chunks, Pool, SLICES_MAX};
 use portolan_wire::SeqNumber;
@@ -212,6 +213,16 @@ impl SendQueue {
             out.push(pool.copy(text));
         }
         to_u32(text.len())
+    }
+
+    /// Appends a copy of all octets to `out`.
+    pub(crate) fn copy_to(&self, out: &mut Vec<u8>) {
+        for piece in &self.pieces {
+            out.extend_from_slice(piece.chunk.as_slice());
+        }
+        if let Some(open) = &self.open {
+            out.extend_from_slice(open.as_slice());
+        }
     }
 
     /// Turns the open buffer into a chunk at the end.

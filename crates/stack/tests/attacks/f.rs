@@ -2,12 +2,84 @@
 
 use std::time::Instant as Clock;
 
+use chacha20::ChaCha12Rng;
+use portolan_link::{LinkCaps, Medium, TxBatch};
 use portolan_stack::*;
 use portolan_wire::tcp::{self, Flags, Options};
-use portolan_wire::{Endpoint, Family, SeqNumber};
+use portolan_wire::{Cidr, Endpoint, Family, FlowKey, SeqNumber, protocol};
+use rand_core::{Rng, SeedableRng};
 
 use crate::arena::*;
 use crate::common::*;
+
+/// F3: what is written for another process to go on with holds no secret of the host, and who goes on draws new ones.
+#[test]
+fn f3_a_frozen_connection_tells_no_secret() {
+    let secrets = [4_u64, 5].map(|seed| Seeds::fixed(seed).secret);
+    // All keys of a host are drawn from its secret stream, one after the other, when it is made.
+    let streams = secrets.map(|secret| {
+        let mut stream = vec![0; 1024];
+        ChaCha12Rng::from_seed(secret).fill_bytes(&mut stream);
+        stream
+    });
+    let mut pair = Pair::with(Config::default(), ethernet_caps(1500), 2);
+    let (client, server) = pair.connected(Family::V4, 80);
+    pair.write(A, client, &pattern(3_000)).unwrap();
+    pair.settle();
+    pair.write(B, server, b"not yet acknowledged").unwrap();
+    let key = |pair: &Pair, host: usize, id| FlowKey {
+        local: pair.hosts[host].local(id).unwrap(),
+        remote: pair.hosts[host].remote(id).unwrap(),
+        protocol: protocol::TCP,
+        zone: 0,
+    };
+    for (host, id) in [(A, client), (B, server)] {
+        let flow = key(&pair, host, id);
+        let frozen = pair.hosts[host].freeze(pair.now, id).unwrap();
+        let tells = |secret: &[u8]| frozen.windows(secret.len()).any(|octets| octets == secret);
+        assert!(tells(&flow.local.address.octets()), "the search finds what is there");
+        for secret in streams[host].windows(6).chain(secrets[host].windows(6)) {
+            assert!(!tells(secret), "host {host}: six octets of a secret");
+        }
+        let isn_key: &[u8; 16] = streams[host][16..32].try_into().unwrap();
+        let offset = portolan_tcp::isn::timestamp_offset(isn_key, &flow);
+        assert!(!tells(&offset.to_be_bytes()) && !tells(&offset.to_le_bytes()));
+        // The same host again: with the same secrets its numbers would be the same, after a restart they are not.
+        let numbers = [4 + host as u64, 4 + host as u64, 77].map(|seed| {
+            let mut restarted = Stack::new(Config::default(), Seeds::fixed(seed));
+            let caps = LinkCaps { medium: Medium::Ip, mtu: 1500, gso_max: 0, checksum: false };
+            let settings = LinkConfig { name: "tun0".into(), ethernet: station(host) };
+            let link = restarted.add_link(pair.now, caps, settings);
+            restarted.add_address(pair.now, link, Cidr::new(v4(host), 24).unwrap()).unwrap();
+            restarted.thaw(pair.now, &frozen).unwrap();
+            first_numbers(&mut restarted, pair.now, link, host)
+        });
+        assert_eq!(numbers[0].len(), 10);
+        assert_eq!(numbers[0], numbers[1]);
+        assert!(numbers[0].iter().zip(&numbers[2]).all(|(a, b)| a != b), "{numbers:?}");
+    }
+}
+
+/// The initial sequence numbers of connections to one port, from local ports of the test's choice.
+fn first_numbers(host: &mut Stack, now: portolan_link::Instant, link: LinkId, n: usize) -> Vec<SeqNumber> {
+    for port in 40_000..40_010 {
+        let id = host.tcp_socket(Family::V4).unwrap();
+        host.bind(now, id, Endpoint::new(v4(n), port)).unwrap();
+        host.connect(now, id, Endpoint::new(v4(1 - n), 99)).unwrap();
+    }
+    let mut batch = TxBatch::new(64);
+    host.poll_transmit(now, link, &mut batch);
+    let mut numbers = Vec::new();
+    while let Some(entry) = batch.front() {
+        let frame: Vec<u8> = entry.slices().flatten().copied().collect();
+        let (header, ..) = tcp::parse(&frame[20..]).unwrap();
+        if header.flags().contains(Flags::SYN) {
+            numbers.push(header.seq());
+        }
+        batch.advance(1);
+    }
+    numbers
+}
 
 /// F9: TCP is never sent without Don't Fragment, whatever ICMP says of the path.
 #[test]

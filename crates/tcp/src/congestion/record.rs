@@ -26,6 +26,11 @@ impl Congestion {
         Congestion { cwnd: u32::from(segments) * u32::from(mss), ssthresh: u32::MAX, slot: None }
     }
 
+    /// The figures of a connection that was handed over; `None` for a window that no controller has.
+    pub(crate) fn restored(cwnd: u32, ssthresh: u32) -> Option<Congestion> {
+        (1..=super::WINDOW_MAX).contains(&cwnd).then_some(Congestion { cwnd, ssthresh, slot: None })
+    }
+
     /// The congestion window in octets.
     pub(crate) fn window(&self) -> u32 {
         self.cwnd

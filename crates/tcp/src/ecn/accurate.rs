@@ -54,6 +54,29 @@ impl AccEcn {
         handshake: None,
         spoilt: false,
     };
+
+    /// The counts that both ends have to agree on, and whether marks are given up, for a hand-over.
+    pub(crate) fn to_parts(self) -> ([u32; 9], bool) {
+        let AccEcnOption { e0b, ceb, e1b } = self.received;
+        let told = self.told;
+        let counts =
+            [self.received_ce, e0b, ceb, e1b, told.e0b, told.ceb, told.e1b, self.delivered_ce, self.ceb];
+        (counts, self.spoilt)
+    }
+
+    /// What [`AccEcn::to_parts`] gave.
+    pub(crate) fn from_parts(counts: [u32; 9], spoilt: bool) -> AccEcn {
+        let [received_ce, e0b, ceb, e1b, told_e0b, told_ceb, told_e1b, delivered_ce, peer_ceb] = counts;
+        AccEcn {
+            received_ce,
+            received: AccEcnOption { e0b, ceb, e1b },
+            told: AccEcnOption { e0b: told_e0b, ceb: told_ceb, e1b: told_e1b },
+            delivered_ce,
+            ceb: peer_ceb,
+            spoilt,
+            ..AccEcn::NEW
+        }
+    }
 }
 
 /// The flags of a SYN that asks for it.

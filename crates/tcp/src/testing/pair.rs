@@ -84,6 +84,10 @@ pub(crate) struct Pair {
     under_way: BTreeMap<(Instant, u64), (usize, Segment, Vec<u8>)>,
     count: u64,
     pub(crate) segments: u64,
+    /// In so many of 1,000 turns an end is frozen and thawed on another host.
+    pub(crate) hand_over: u64,
+    /// How often that has happened.
+    pub(crate) handed_over: u64,
     log: VecDeque<String>,
 }
 
@@ -126,6 +130,8 @@ impl Pair {
             under_way: BTreeMap::new(),
             count: 0,
             segments: 0,
+            hand_over: 0,
+            handed_over: 0,
             log: VecDeque::new(),
         }
     }
@@ -144,8 +150,32 @@ impl Pair {
                 self.applications(index);
                 self.transmit(index);
             }
+            if self.hand_over > 0 {
+                let (now, index) = (self.rng.chance(self.hand_over), self.rng.below(2) as usize);
+                if now {
+                    self.hand_over(index);
+                }
+            }
             self.advance();
         }
+    }
+
+    /// Freezes an end, if it can be, and thaws it on a host of its own.
+    fn hand_over(&mut self, index: usize) {
+        let end = &mut self.ends[index];
+        let Some(tcb) = &mut end.tcb else { return };
+        let Ok(frozen) = tcb.freeze(&end.host.cx()) else { return };
+        let mut other = Host::new(end.host.config.clone());
+        (other.now, other.gso_max) = (end.host.now, end.host.gso_max);
+        let thawed = Tcb::thaw(&mut other.cx(), &frozen, index as u64).expect("what was frozen thaws");
+        tcb.forget(&mut end.host.cx());
+        assert!(!tcb.wants_transmit(&end.host.cx()), "who hands over says nothing more");
+        let old = core::mem::replace(tcb, thawed);
+        old.release(&mut end.host.slabs, &mut end.host.pool);
+        assert_eq!((end.host.slabs.in_use(), end.host.stats.curr_estab), (0, 0));
+        end.host = other;
+        self.handed_over += 1;
+        self.check(index);
     }
 
     fn is_over(&self) -> bool {
