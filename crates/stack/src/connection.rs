@@ -161,6 +161,9 @@ impl Stack {
         if signals.contains(Signals::READABLE) {
             pending |= Pending::READABLE;
         }
+        if signals.contains(Signals::URGENT) {
+            pending |= Pending::URGENT;
+        }
         if signals.contains(Signals::WRITABLE) {
             pending |= Pending::WRITABLE;
         }

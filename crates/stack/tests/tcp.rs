@@ -300,3 +300,28 @@ fn summaries_tell_how_a_flow_went() {
     assert_eq!((summary.octets_sent, summary.octets_received, summary.end), (10_000, 0, FlowEnd::Closed));
     assert_eq!(summary.handshake_us(), Some(0));
 }
+
+// RFC 9293 MUST-30, MUST-32, MUST-33, MUST-62
+#[test]
+fn urgent_text_is_told_at_once_and_read_in_line_up_to_its_mark() {
+    let mut pair = Pair::new();
+    let (client, server) = pair.connected(Family::V4, 80);
+    pair.write(A, client, b"plain ").unwrap();
+    let now = pair.now;
+    let written = pair.hosts[A].write_with(now, client, b"urgent", WriteFlags::URGENT);
+    assert_eq!(written, Ok(6));
+    pair.write(A, client, b" and after").unwrap();
+    pair.settle();
+    assert!(pair.saw(B, |event| matches!(event, Event::Urgent(id) if *id == server)));
+    assert!(pair.hosts[B].readiness(server).unwrap().priority);
+    assert_eq!(pair.hosts[B].urgent_remaining(server), Ok(12));
+    assert_eq!(pair.hosts[B].at_mark(server), Ok(false));
+    let mut out = [0; 64];
+    assert_eq!(pair.hosts[B].read(now, server, &mut out), Ok(11));
+    assert_eq!(out[..11], *b"plain urgen");
+    assert_eq!(pair.hosts[B].at_mark(server), Ok(true));
+    assert_eq!(pair.hosts[B].read(now, server, &mut out), Ok(11));
+    assert_eq!(out[..11], *b"t and after");
+    assert_eq!((pair.hosts[B].at_mark(server), pair.hosts[B].urgent_remaining(server)), (Ok(false), Ok(0)));
+    assert!(!pair.hosts[B].readiness(server).unwrap().priority);
+}

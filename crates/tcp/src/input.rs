@@ -68,7 +68,7 @@ impl Tcb {
         self.heard_at = cx.now;
         self.probes = 0;
         self.take_marks(cx, segment);
-        // The sixth check is URG. RFC 6093 §3.2: urgent text stays in line, so there is nothing to do for it here.
+        self.take_urgent(cx, segment, signals);
         self.take_text(cx, segment, text, signals);
         self.check_fin(cx, segment, signals);
         Ok(())

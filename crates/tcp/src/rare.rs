@@ -10,6 +10,7 @@ use crate::SeldomOptions;
 use crate::ecn::{AccEcn, Echo};
 use crate::fast_open::FastOpenState;
 use crate::slab::Reuse;
+use crate::urgent::Urgent;
 
 /// What the rarely used features of one connection remember.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ pub(crate) struct Rare {
     /// Segments that came out of order.
     pub(crate) out_of_order: u32,
     pub(crate) timeouts: Timeouts,
+    pub(crate) urgent: Urgent,
 }
 
 /// Retransmission timeouts so far, for [`crate::Info`].
@@ -73,6 +75,7 @@ impl Default for Rare {
             retransmits: 0,
             out_of_order: 0,
             timeouts: Timeouts::default(),
+            urgent: Urgent::default(),
         }
     }
 }
