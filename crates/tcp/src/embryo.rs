@@ -311,7 +311,8 @@ impl Embryo {
         self.deadline.get()
     }
 
-    /// How often the SYN-ACK's time has run out: all embryos of one number wait equally long from then on.
+    /// How often the SYN-ACK was sent again or put off, which decides how long a new wait is: embryos of one number that
+    /// begin to wait later are due later.
     #[must_use]
     pub fn timeouts(&self) -> u8 {
         self.retries
