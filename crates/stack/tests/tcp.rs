@@ -325,3 +325,14 @@ fn urgent_text_is_told_at_once_and_read_in_line_up_to_its_mark() {
     assert_eq!((pair.hosts[B].at_mark(server), pair.hosts[B].urgent_remaining(server)), (Ok(false), Ok(0)));
     assert!(!pair.hosts[B].readiness(server).unwrap().priority);
 }
+
+/// A jumbo frame comes in a packet of two parts, and the checksum is over both.
+#[test]
+fn segments_in_packets_of_two_parts_arrive() {
+    let mut pair = Pair::with(Config::default(), ethernet_caps(9000), 1);
+    let (client, server) = pair.connected(Family::V4, 80);
+    let text = pattern(100_000);
+    assert!(pair.transfer(A, client, server, &text) == text);
+    assert!(pair.wire.iter().any(|(_, frame)| frame.len() > 8_000));
+    assert_eq!(pair.hosts[A].stats().tcp.retrans_segs, 0);
+}
