@@ -34,6 +34,7 @@ mod ip;
 mod link;
 mod list;
 mod port;
+mod queue;
 mod random;
 mod shard;
 mod slab;

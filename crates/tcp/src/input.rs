@@ -78,10 +78,11 @@ impl Tcb {
     fn in_time_wait(&mut self, cx: &mut Context<'_>, segment: &Segment) -> Step {
         let mut record = self.time_wait_record(cx);
         match record.on_segment(cx.now, cx.config, segment) {
-            TimeWaitVerdict::Ack(_) | TimeWaitVerdict::Challenge(_) => {
-                self.timers.idle = record.deadline();
+            TimeWaitVerdict::Ack(_) => {
+                self.timers.idle = cx.now.plus_micros(u64::from(cx.config.time_wait_us));
                 Err(Discard::new(DropReason::OutOfWindow, Reply::Ack))
             }
+            TimeWaitVerdict::Challenge(_) => Err(Discard::new(DropReason::OutOfWindow, Reply::Ack)),
             TimeWaitVerdict::Reopen { .. } | TimeWaitVerdict::Ignore | TimeWaitVerdict::Delete => {
                 Err(Discard::new(DropReason::Closed, Reply::Nothing))
             }

@@ -202,7 +202,7 @@ impl Stack {
         }
         for embryo in 0..self.flows.embryos.bound() {
             let record = self.flows.embryos.get(embryo);
-            if record.is_some_and(|record| record.parent == Parent::Listener(index)) {
+            if record.is_some_and(|record| record.parent() == Parent::Listener(index)) {
                 self.reset_embryo(embryo);
             }
         }
