@@ -91,6 +91,7 @@ impl Stack {
             self.ports.release_connection(&key, hold.reuse);
         }
         self.flows.remove(Slot::TimeWait(index), &key);
+        self.auth.forget_time_wait(index);
         self.flows.time_waits.remove(index);
     }
 }

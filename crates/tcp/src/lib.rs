@@ -29,6 +29,7 @@ pub mod isn;
 
 mod alarm;
 mod application;
+mod auth;
 mod autotune;
 mod challenge;
 mod check;
@@ -80,6 +81,7 @@ mod undo;
 mod window;
 
 pub use application::WriteFlags;
+pub use auth::{Ao, AoAlgorithm, AoKey, Auth, AuthError, Mac, Md5Key};
 pub use config::{
     BufferSize, CommonOptions, Config, FastOpenKnob, FinWait2, Keepalive, OptionFlags, SeldomOptions,
     SocketOptions,

@@ -3,10 +3,13 @@
 //! A connection that uses none of them pays four octets for the slot. The record is taken at the first use and
 //! given back with the connection.
 
+use alloc::boxed::Box;
+
 use portolan_link::Instant;
 use portolan_wire::SeqNumber;
 
 use crate::SeldomOptions;
+use crate::auth::Auth;
 use crate::ecn::{AccEcn, Echo};
 use crate::fast_open::FastOpenState;
 use crate::slab::Reuse;
@@ -29,6 +32,8 @@ pub(crate) struct Rare {
     /// Segments that came out of order.
     pub(crate) out_of_order: u32,
     pub(crate) timeouts: Timeouts,
+    /// What signs its segments.
+    pub(crate) auth: Option<Box<Auth>>,
 }
 
 /// Retransmission timeouts so far, for [`crate::Info`].
@@ -73,6 +78,7 @@ impl Default for Rare {
             retransmits: 0,
             out_of_order: 0,
             timeouts: Timeouts::default(),
+            auth: None,
         }
     }
 }
@@ -83,6 +89,6 @@ impl Reuse for Rare {
     }
 
     fn heap_octets(&self) -> usize {
-        0
+        self.auth.as_ref().map_or(0, |auth| size_of::<Auth>() + auth.heap_octets())
     }
 }
