@@ -98,6 +98,8 @@ fn o5_no_production_source_reads_a_seed_from_the_environment() {
     {
         find(&crates.join(folder), &reads, &mut found);
     }
+    // Compiled only with planted faults, of which it chooses one.
+    found.retain(|place| !place.contains("tcp/src/planted.rs"));
     // These read it, but no seed out of it.
     let seeds = |line: &str| reads(line) && line.to_ascii_lowercase().contains("seed");
     for folder in ["protocol/src", "preload/src", "run/src", "cli/src"] {

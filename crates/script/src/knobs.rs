@@ -133,6 +133,17 @@ const TABLE: &[Knob] = &[
             Some(())
         },
     },
+    // Long gone from Linux; 0 empties the cache, and scripts set it for that.
+    Knob {
+        name: "tcp_fastopen_cookies",
+        get: |_| String::from("1"),
+        set: |stack, text| {
+            if number::<u32>(text)? == 0 {
+                stack.forget_fast_open_servers();
+            }
+            Some(())
+        },
+    },
     Knob {
         name: "tcp_fastopen_key",
         get: |stack| {
@@ -173,7 +184,6 @@ const REMEMBERED: &[(&str, &str)] = &[
     ("tcp_base_mss", "1024"),
     ("tcp_ecn_option", "2"),
     ("tcp_fack", "0"),
-    ("tcp_fastopen_cookies", "1"),
     ("tcp_mtu_probing", "0"),
     ("tcp_no_metrics_save", "0"),
     ("tcp_recovery", "1"),

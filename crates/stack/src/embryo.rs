@@ -20,6 +20,9 @@ use crate::socket::Kind as SocketKind;
 use crate::stack::Stack;
 use crate::timer::{Kind, Owner, TimerId};
 
+/// Connections in SYN-RECEIVED that every listener may have before its SYNs get cookies.
+const RECORDS_BEFORE_COOKIES: u32 = 16;
+
 /// A connection in SYN-RECEIVED.
 #[derive(Debug)]
 pub(crate) struct EmbryoRecord {
@@ -61,9 +64,11 @@ impl Stack {
             self.engine.stats.tcp_host.listen_overflows += 1;
             return Err(DropReason::AcceptQueueFull);
         }
-        let full =
-            !self.syn_queue_has_room(listener) || self.flows.embryos.len() >= self.engine.config.embryos_max;
         let cookies = self.engine.config.tcp.syn_cookies;
+        // A few clients at once are no flood, however short the queue is; and nobody repeats the SYN-ACK of a cookie.
+        let least = if cookies > 0 { RECORDS_BEFORE_COOKIES } else { 1 };
+        let full = !self.syn_queue_has_room(listener, least)
+            || self.flows.embryos.len() >= self.engine.config.embryos_max;
         // A SYN that follows TIME-WAIT needs a number that no cookie can have (RFC 6191).
         let keyed = self.auth.has_key(listener, incoming.key.remote.address);
         if min_iss.is_none() && !keyed && (cookies > 1 || full && cookies > 0) {

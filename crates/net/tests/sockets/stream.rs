@@ -196,7 +196,15 @@ async fn a_slow_reader_holds_the_writer_back() {
         written += near.try_write(&block).unwrap_or(0);
         assert!(written < 64 << 20, "somebody keeps more than a window and a send buffer");
     }
-    assert_eq!(near.try_write(&block).unwrap_err().kind(), ErrorKind::WouldBlock);
+    // Less than a third of the buffer is free, and that a write still takes, as on Linux.
+    let error = loop {
+        match near.try_write(&block) {
+            Ok(len) => written += len,
+            Err(error) => break error,
+        }
+        assert!(written < 64 << 20, "somebody keeps more than a window and a send buffer");
+    };
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
     let (mut read, mut out) = (0, vec![0; 1 << 16]);
     while read < written / 2 {
         read += soon(async {

@@ -162,8 +162,9 @@ impl Stack {
         self.listener(listener).is_some_and(|listener| listener.accepted.len() <= listener.backlog as usize)
     }
 
-    pub(crate) fn syn_queue_has_room(&self, listener: u32) -> bool {
-        self.listener(listener).is_some_and(|listener| listener.embryos < listener.backlog.max(1))
+    /// Whether another connection in SYN-RECEIVED is within the backlog, or within `least`.
+    pub(crate) fn syn_queue_has_room(&self, listener: u32, least: u32) -> bool {
+        self.listener(listener).is_some_and(|listener| listener.embryos < listener.backlog.max(least))
     }
 
     pub(crate) fn embryo_joined(&mut self, listener: u32) {

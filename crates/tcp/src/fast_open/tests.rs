@@ -237,6 +237,8 @@ fn two_fast_opens_may_cross() {
     rig.expect("S. 0:0(0) ack 1 <mss 1460,sackOK,wscale 7>");
     let signals = rig.gets("S. 0:0(0) ack 1001 <mss 940,sackOK,wscale 6>");
     assert!(signals.contains(Signals::ESTABLISHED));
+    // RFC 2883 §4: the SYN has come twice.
+    rig.expect(". 1001:1001(0) ack 1 <sack 0:1>");
     rig.gets("P. 1:501(500) ack 1001");
     rig.read(500);
 }

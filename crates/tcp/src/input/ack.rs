@@ -26,6 +26,11 @@ impl Tcb {
             self.establish(cx, segment, Transition::SynAcked, signals);
             self.take_handshake_ack(cx, segment);
             self.set_send_window(cx, segment, self.window_of(segment));
+            if segment.has(Flags::SYN) {
+                // A simultaneous open: the SYN has come a second time, and is acknowledged as any duplicate.
+                self.note_duplicate(cx, segment.seq, segment.seq + 1);
+                self.owe_ack();
+            }
         }
         self.check_ack_range(cx, segment)?;
         self.take_timestamp(cx, segment);
