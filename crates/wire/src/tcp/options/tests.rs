@@ -43,7 +43,7 @@ fn a_signature_comes_first_and_is_filled_in_last() {
     let ao = Signature::Ao { key_id: 61, next_key_id: 84 };
     let written = emitted(Options { signature: Some(ao), ..Options::NONE });
     assert_eq!(written, [&[29, 16, 61, 84][..], &[0; 12]].concat());
-    let mut segment = [vec![0; 20], written].concat();
+    let mut segment = [std::vec![0; 20], written].concat();
     ao.put(&mut segment, &[7; 12]).unwrap();
     assert_eq!(segment[20..], [&[29, 16, 61, 84][..], &[7; 12]].concat());
     assert!(Options::parse(&segment[20..]).unwrap().ao);
