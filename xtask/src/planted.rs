@@ -1,10 +1,10 @@
-//! Tests the tests: one build with forty planted faults, and the suite once with each.
+//! Tests the tests: one build with all planted faults, and the suite once with each.
 //!
 //! The faults and what they do wrong are listed in `crates/tcp/src/planted.rs`. A fault is found when a test fails, or
 //! when a test program does not come to its end in time. The test programs run from the cheapest to the dearest, and
-//! the first that fails ends the search.
+//! the first that fails ends the search. What has found a fault has to pass without one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,11 @@ use std::time::{Duration, Instant};
 use crate::step::{Outcome, cargo_path};
 
 /// The crates whose tests are run, in that order.
-const CRATES: &[&str] = &["portolan-tcp", "portolan-stack", "portolan-sim"];
+const CRATES: &[&str] =
+    &["portolan-tcp", "portolan-script", "portolan-stack", "portolan-swarm", "portolan-sim"];
+/// Test programs that are left out: tables of throughput take long, and the machine's cost has nothing to do with
+/// faults.
+const LEFT_OUT: &[&str] = &["tables", "oracle", "memory", "driver"];
 /// Where the faults are listed.
 const LIST: &str = "crates/tcp/src/planted.rs";
 /// The record of a full run.
@@ -30,10 +34,18 @@ const UNFOUND_MAX: usize = 2;
 const STRIDE: usize = 7;
 
 /// A test program.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Program {
     path: PathBuf,
     folder: PathBuf,
+}
+
+impl Program {
+    /// The name of the file, without cargo's hash.
+    fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        name.rsplit_once('-').map_or(name.clone(), |(name, _)| name.to_owned())
+    }
 }
 
 /// What a run of the suite with one fault said.
@@ -54,15 +66,17 @@ pub(crate) fn run(full: bool) -> Outcome {
         Ok(programs) => programs,
         Err(why) => return Outcome::fail(why),
     };
-    if let Verdict::Found(test) = search(&programs, 0) {
-        return Outcome::fail(format!("{test} fails without any fault"));
-    }
     let chosen: Vec<u16> = if full {
         faults.keys().copied().collect()
     } else {
         faults.keys().copied().step_by(STRIDE).collect()
     };
-    let verdicts = search_all(&programs, &chosen);
+    let (verdicts, finders) = search_all(&programs, &chosen);
+    for program in finders {
+        if let Some(test) = failure(&program, 0) {
+            return Outcome::fail(format!("{test} fails without any fault"));
+        }
+    }
     let mut outcome = Outcome::default();
     let mut unfound = Vec::new();
     for (number, verdict) in &verdicts {
@@ -154,6 +168,7 @@ fn build() -> Result<Vec<Program>, String> {
     }
     let messages = String::from_utf8_lossy(&output.stdout);
     let mut programs: Vec<Program> = messages.lines().filter_map(program).collect();
+    programs.retain(|program| !LEFT_OUT.contains(&program.name().as_str()));
     programs.sort_by_key(|program| {
         CRATES.iter().position(|name| {
             let folder = name.strip_prefix("portolan-").unwrap_or(name);
@@ -174,39 +189,39 @@ fn program(message: &str) -> Option<Program> {
     message.contains("\"test\":true").then_some(Program { path, folder })
 }
 
-fn search_all(programs: &[Program], numbers: &[u16]) -> BTreeMap<u16, Verdict> {
+/// Searches for each of the faults; returns the programs as well that have found any.
+fn search_all(programs: &[Program], numbers: &[u16]) -> (BTreeMap<u16, Verdict>, BTreeSet<Program>) {
     let next = AtomicUsize::new(0);
-    let verdicts = Mutex::new(BTreeMap::new());
+    let results = Mutex::new((BTreeMap::new(), BTreeSet::new()));
     let jobs = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
                 while let Some(number) = numbers.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let verdict = search(programs, *number);
-                    if let Ok(mut verdicts) = verdicts.lock() {
+                    let found = search(programs, *number);
+                    if let Ok(mut results) = results.lock() {
+                        let (verdicts, finders) = &mut *results;
+                        let (program, verdict) = found.map_or((None, Verdict::Unfound), |(program, test)| {
+                            (Some(program.clone()), Verdict::Found(test))
+                        });
                         verdicts.insert(*number, verdict);
+                        finders.extend(program);
                     }
                 }
             });
         }
     });
-    verdicts.into_inner().unwrap_or_default()
+    results.into_inner().unwrap_or_default()
 }
 
-/// Runs the programs with one fault until one fails; 0 is no fault.
-fn search(programs: &[Program], number: u16) -> Verdict {
-    for program in programs {
-        if let Some(test) = failure(program, number) {
-            return Verdict::Found(test);
-        }
-    }
-    Verdict::Unfound
+/// Runs the programs with one fault until one fails: which, and the test.
+fn search(programs: &[Program], number: u16) -> Option<(&Program, String)> {
+    programs.iter().find_map(|program| Some((program, failure(program, number)?)))
 }
 
-/// The first test that fails in a program.
+/// The first test that fails in a program; fault 0 is none.
 fn failure(program: &Program, number: u16) -> Option<String> {
-    let name = program.path.file_name()?.to_string_lossy().into_owned();
-    let name = name.rsplit_once('-').map_or(name.clone(), |(name, _)| name.to_owned());
+    let name = program.name();
     let mut command = Command::new(&program.path);
     command.current_dir(&program.folder).env("PORTOLAN_FAULT", number.to_string());
     command.arg("--test-threads=2").stdout(Stdio::piped()).stderr(Stdio::null());

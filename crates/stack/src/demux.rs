@@ -258,7 +258,8 @@ impl Stack {
     /// Who takes a segment of no connection, if it is a SYN that somebody takes.
     pub(crate) fn taker(&self, incoming: &Incoming, link: LinkId) -> Option<Taker> {
         let flags = incoming.segment.flags;
-        let opens = flags.contains(Flags::SYN) && !flags.intersects(Flags::ACK | Flags::RST);
+        let opens = flags.contains(Flags::SYN)
+            && !flags.intersects(portolan_tcp::planted!(67, Flags::RST, Flags::ACK | Flags::RST));
         if opens { self.hearer(incoming, link) } else { None }
     }
 
@@ -284,6 +285,10 @@ pub(crate) fn checksum_ok(frame: &Frame, arrival: &Arrival) -> bool {
     let len = packet.len().saturating_sub(arrival.header_len);
     let mut sum =
         Checksum::pseudo(arrival.src, arrival.dst, arrival.protocol, u32::try_from(len).unwrap_or(u32::MAX));
-    sum.add(packet.bytes().get(arrival.header_len..).unwrap_or(&[])).add(packet.tail());
+    sum.add(packet.bytes().get(arrival.header_len..).unwrap_or(&[])).add(portolan_tcp::planted!(
+        63,
+        &[],
+        packet.tail()
+    ));
     sum.finish() == 0
 }

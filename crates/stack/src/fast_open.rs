@@ -84,7 +84,7 @@ fn make_cookie(key: &[u8; 16], client: Address, server: Address) -> Option<FastO
     // Of IPv4 addresses only the four octets that are on the wire.
     let hash = match octets {
         [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d, .., e, f, g, h] => {
-            hasher.hash(&[a, b, c, d, e, f, g, h])
+            hasher.hash(&portolan_tcp::planted!(43, [e, f, g, h, e, f, g, h], [a, b, c, d, e, f, g, h]))
         }
         both => hasher.hash(&both),
     };
@@ -182,7 +182,7 @@ impl FastOpenQueue {
             self.resets.pop_front();
         }
         let resets = u32::try_from(self.resets.len()).unwrap_or(u32::MAX);
-        self.pending.saturating_add(resets) < max
+        self.pending.saturating_add(portolan_tcp::planted!(44, 0, resets)) < max
     }
 }
 

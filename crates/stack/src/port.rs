@@ -164,7 +164,7 @@ impl Ports {
     ) -> Option<u16> {
         let flow = FlowKey { local: Endpoint::new(local, 0), remote, protocol, zone: 0 };
         let [a, b, c, d, .., e, f] = keyed.flow(&flow).to_be_bytes();
-        let offset = u32::from_be_bytes([a, b, c, d]);
+        let offset = portolan_tcp::planted!(66, 0, u32::from_be_bytes([a, b, c, d]));
         let counter = usize::from(u16::from_be_bytes([e, f]));
         let count = u32::from(self.range.1 - self.range.0) + 1;
         for _ in 0..count {
@@ -173,7 +173,7 @@ impl Ports {
             *counter = counter.wrapping_add(1);
             let port = self.nth(n);
             let bound = self.ports.get(&(protocol, port)).is_some_and(|entry| !entry.bindings.is_empty());
-            if !bound && is_free(port) {
+            if !bound && portolan_tcp::planted!(65, true, is_free(port)) {
                 return Some(port);
             }
         }

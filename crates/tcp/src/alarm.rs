@@ -111,7 +111,7 @@ impl Tcb {
             srtt_us if flight.outstanding.segments == 1 => {
                 2 * u64::from(srtt_us) + u64::from(cx.config.rto_min_us)
             }
-            srtt_us => 2 * u64::from(srtt_us) + SLACK_US,
+            srtt_us => planted!(22, 1, 2) * u64::from(srtt_us) + SLACK_US,
         };
         let since = if restart { cx.now } else { flight.head_sent_at().unwrap_or(cx.now) };
         let timeout = since.plus_micros(self.rto_us(cx));

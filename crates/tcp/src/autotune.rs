@@ -51,7 +51,7 @@ impl Autotune {
         }
         let growth = octets - self.most;
         self.most = octets;
-        Some(octets.saturating_mul(2).saturating_add(growth.saturating_mul(2)))
+        Some(octets.saturating_mul(2).saturating_add(planted!(51, 0, growth.saturating_mul(2))))
     }
 }
 

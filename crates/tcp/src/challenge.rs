@@ -30,7 +30,7 @@ impl AnswerLimit {
         let interval_ms = config.challenge_ack_us / 1_000;
         let more = (u64::from(interval_ms / 2) * u64::from(jitter(self.0, salt))) >> 24;
         let passed_ms = u64::from(now_ms.wrapping_sub(self.0));
-        if self.0 != 0 && passed_ms < u64::from(interval_ms) + more {
+        if planted!(58, false, self.0 != 0) && passed_ms < u64::from(interval_ms) + more {
             return false;
         }
         self.0 = now_ms;

@@ -44,7 +44,7 @@ struct Said {
 impl Said {
     fn of(embryo: &Embryo) -> Said {
         let fits = |size: &&u16| **size <= embryo.peer_mss;
-        let size = SIZES.iter().filter(fits).count().saturating_sub(1);
+        let size = SIZES.iter().filter(fits).count().saturating_sub(planted!(46, 0, 1));
         Said {
             size: u8::try_from(size).unwrap_or(0),
             scale: if embryo.scaling { embryo.snd_scale.get() } else { NO_SCALE },
@@ -98,7 +98,7 @@ fn make(key: &[u8; 16], flow: &FlowKey, irs: SeqNumber, epoch: u64, said: Said) 
 
 fn read(key: &[u8; 16], flow: &FlowKey, irs: SeqNumber, now: Instant, cookie: SeqNumber) -> Option<Said> {
     let present = epoch_of(now);
-    [Some(present), present.checked_sub(1)].into_iter().flatten().find_map(|epoch| {
+    [Some(present), planted!(45, None, present.checked_sub(1))].into_iter().flatten().find_map(|epoch| {
         let octet = u8::try_from((cookie.0 ^ hash(key, flow, irs, epoch, None)) & 0xff).ok()?;
         let said = Said::read(octet);
         (make(key, flow, irs, epoch, said) == cookie).then_some(said)

@@ -88,7 +88,7 @@ impl Tcb {
         let tries = match (self.has(Marks::PERSIST), self.has(Marks::ORPHAN)) {
             (false, _) => self.retries,
             // MUST-37: probes that are answered do not count,
-            (true, false) => self.probes,
+            (true, false) => planted!(53, self.backoffs, self.probes),
             // but nobody waits for an orphan, and a peer must not keep its text in memory for ever
             // (CVE-2009-1926).
             (true, true) => self.backoffs,

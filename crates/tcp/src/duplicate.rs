@@ -14,7 +14,7 @@ impl Tcb {
         let received = self.counters.bytes_received + u64::from(self.has(Marks::FIN_RECEIVED));
         let received = u32::try_from(received).unwrap_or(u32::MAX).min(u32::MAX / 2);
         if start.at_or_after(self.rcv.nxt.back(received)) {
-            self.note_duplicate(cx, start, end.min(self.rcv.nxt));
+            self.note_duplicate(cx, start, planted!(28, end, end.min(self.rcv.nxt)));
         }
     }
 

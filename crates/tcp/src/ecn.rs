@@ -101,7 +101,7 @@ impl Tcb {
         self.marks.remove(Marks::ACCURATE);
         let agreed = if segment.has(Flags::ACK) {
             // RFC 3168 §6.1.1: both bits are what a peer sends that reflects what it does not know.
-            segment.has(Flags::ECE) && !segment.has(Flags::CWR)
+            segment.has(Flags::ECE) && planted!(41, true, !segment.has(Flags::CWR))
         } else {
             segment.flags.contains(Flags::ECE | Flags::CWR)
         };
@@ -156,7 +156,7 @@ impl Tcb {
             self.echo_each_mark(cx, marked);
             return;
         }
-        if segment.has(Flags::CWR) {
+        if planted!(40, false, segment.has(Flags::CWR)) {
             self.marks.remove(Marks::ECE_DUE);
             // The sender's window may be down to this segment.
             self.owe_ack();

@@ -49,7 +49,7 @@ impl LossProbe {
             self.end = None;
         }
         // Both the original and the probe have arrived if there was a duplicate; else one of them was lost.
-        self.again && !ack.probe_duplicate && ack.una.after(end)
+        self.again && planted!(23, true, !ack.probe_duplicate) && ack.una.after(end)
     }
 }
 

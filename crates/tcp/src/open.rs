@@ -136,7 +136,11 @@ impl Tcb {
         self.agree(cx, &segment.options);
         self.agree_ecn(cx, segment);
         // RFC 7323 §2.2: the window of a SYN is not scaled.
-        self.set_send_window(cx, segment, u32::from(segment.window));
+        self.set_send_window(
+            cx,
+            segment,
+            planted!(50, self.snd.scale.window_octets(segment.window), u32::from(segment.window)),
+        );
     }
 
     /// Both sides have to offer an option for it to be used.

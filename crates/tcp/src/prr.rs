@@ -47,7 +47,7 @@ impl Prr {
             self.in_proportion(ack).saturating_sub(self.out)
         } else {
             let bound = self.delivered.saturating_sub(self.out).max(ack.delivered);
-            let bound = if ack.safe { bound.saturating_add(ack.mss) } else { bound };
+            let bound = if planted!(25, true, ack.safe) { bound.saturating_add(ack.mss) } else { bound };
             bound.min(ack.ssthresh - ack.in_flight)
         };
         if self.out == 0 {
@@ -61,7 +61,7 @@ impl Prr {
     fn in_proportion(&self, ack: &PrrAck) -> u32 {
         let octets = u64::from(ack.ssthresh) * u64::from(self.delivered) / u64::from(self.recover_fs);
         let mss = u64::from(ack.mss.max(1));
-        u32::try_from(octets.div_ceil(mss) * mss).unwrap_or(u32::MAX)
+        u32::try_from(planted!(24, octets / mss, octets.div_ceil(mss)) * mss).unwrap_or(u32::MAX)
     }
 
     /// `octets` were sent, new or again.

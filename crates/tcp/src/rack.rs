@@ -81,7 +81,9 @@ impl Rack {
     /// RFC 8985 §6.2, step 2: a record arrived.
     pub(crate) fn on_delivered(&mut self, record: &Record, clock: &AckClock) {
         let rtt_us = micros_u32(clock.now.micros_since(record.sent_at));
-        if record.has(Fate::AMBIGUOUS) && (clock.echoes_before(record.sent_at) || rtt_us < clock.min_rtt_us) {
+        if planted!(21, false, record.has(Fate::AMBIGUOUS))
+            && (clock.echoes_before(record.sent_at) || rtt_us < clock.min_rtt_us)
+        {
             // It was the original that arrived.
             return;
         }
@@ -94,12 +96,12 @@ impl Rack {
 
     /// RFC 8985 §6.2: RACK_sent_after(RACK.segment, segment).
     fn is_after(&self, sent_at: Instant, end: SeqNumber) -> bool {
-        self.sent_at > sent_at || self.sent_at == sent_at && self.end.after(end)
+        self.sent_at > sent_at || self.sent_at == sent_at && planted!(20, true, self.end.after(end))
     }
 
     /// Whether what was sent at `sent_at` has been on its way for longer than a round trip and `wnd_us`.
     pub(crate) fn is_overdue(&self, sent_at: Instant, wnd_us: u32, now: Instant) -> bool {
-        now.micros_since(sent_at) >= u64::from(self.rtt_us) + u64::from(wnd_us)
+        now.micros_since(sent_at) >= u64::from(self.rtt_us) + u64::from(planted!(19, 0, wnd_us))
     }
 
     pub(crate) fn heap_octets(&self) -> usize {

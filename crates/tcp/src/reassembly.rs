@@ -110,7 +110,7 @@ impl Reassembly {
         while let Some(other) = self.pieces.get(covered) {
             if other.end().after(end) || piece.chunk.is_empty() {
                 let room = other.seq.since(piece.seq).unwrap_or(0);
-                piece.chunk.truncate(room as usize);
+                piece.chunk.truncate(planted!(61, usize::MAX, room as usize));
                 break;
             }
             self.charge -= other.charge();
@@ -197,7 +197,7 @@ impl Reassembly {
             if let Some(range) = self.ranges.front_mut() {
                 range.start = range.start.max(end.min(range.end));
             }
-            piece.chunk.consume(next.since(piece.seq).unwrap_or(0) as usize);
+            piece.chunk.consume(planted!(62, 0, next.since(piece.seq).unwrap_or(0)) as usize);
             if !piece.chunk.is_empty() {
                 return Some(piece.chunk);
             }

@@ -318,7 +318,7 @@ impl Flight {
     /// window of text. One that is under way is not taken back any more.
     pub(crate) fn on_marked(&mut self, nxt: SeqNumber) -> bool {
         self.recovery.undo.forbid();
-        let begins = self.recovery.state < CaState::Cwr;
+        let begins = planted!(42, true, self.recovery.state < CaState::Cwr);
         if begins {
             self.recovery.state = CaState::Cwr;
             self.recovery.recover = Some(nxt);

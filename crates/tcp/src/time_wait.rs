@@ -75,7 +75,7 @@ impl TimeWait {
         }
         // RFC 1337 §3, fix 1: a RST does not end TIME-WAIT.
         if segment.has(Flags::RST) {
-            return TimeWaitVerdict::Ignore;
+            return planted!(56, TimeWaitVerdict::Delete, TimeWaitVerdict::Ignore);
         }
         if segment.has(Flags::SYN) {
             return self.on_syn(now, config, segment);
@@ -100,7 +100,7 @@ impl TimeWait {
 
     /// RFC 6191 §2 (RFC 9293 MAY-2, SHLD-4): a SYN that cannot be an old one opens a new connection.
     fn on_syn(&mut self, now: Instant, config: &Config, segment: &Segment) -> TimeWaitVerdict {
-        let beyond = segment.seq.after(self.rcv_nxt);
+        let beyond = planted!(57, true, segment.seq.after(self.rcv_nxt));
         let is_new = match segment.options.timestamps.filter(|_| self.timestamps) {
             Some(timestamps) if timestamps.value == self.ts.recent => beyond,
             Some(timestamps) => !self.ts.is_old(timestamps.value, now),

@@ -60,7 +60,8 @@ impl Undo {
 
     /// RFC 3708 §3: whether all that was sent again has been reported as a duplicate.
     pub(crate) fn is_proved_by_duplicates(&self) -> bool {
-        self.marker.is_some() && self.unreported == Some(0)
+        self.marker.is_some()
+            && planted!(31, self.unreported.is_some_and(|left| left <= 1), self.unreported == Some(0))
     }
 
     /// RFC 3522 §3.2: whether an acknowledgement of new octets answers something sent before the first

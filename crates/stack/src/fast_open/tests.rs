@@ -102,3 +102,13 @@ fn fast_opens_that_were_reset_count_for_a_minute() {
     assert!(!queue.has_room(now.plus_micros(RESET_COUNTS_US - 1), 2));
     assert!(queue.has_room(now.plus_micros(RESET_COUNTS_US), 2));
 }
+
+/// RFC 7413 §4.1.2: a cookie is bound to its client's address.
+#[test]
+fn a_cookie_is_good_for_its_client_alone() {
+    let keys = FastOpenKeys { primary: [7; 16], backup: None };
+    let (client, server) = (Address::v4(192, 0, 2, 1), Address::v4(192, 168, 0, 1));
+    let cookie = make_cookie(&keys.primary, client, server).unwrap();
+    assert_eq!(keys.check(&cookie, client, server), Some(None));
+    assert_eq!(keys.check(&cookie, Address::v4(192, 0, 2, 2), server), None);
+}

@@ -159,7 +159,9 @@ impl Stack {
     }
 
     pub(crate) fn accept_queue_has_room(&self, listener: u32) -> bool {
-        self.listener(listener).is_some_and(|listener| listener.accepted.len() <= listener.backlog as usize)
+        let Some(listener) = self.listener(listener) else { return false };
+        let (waiting, backlog) = (listener.accepted.len(), listener.backlog as usize);
+        portolan_tcp::planted!(47, waiting < backlog, waiting <= backlog)
     }
 
     /// Whether another connection in SYN-RECEIVED is within the backlog, or within `least`.

@@ -1,8 +1,8 @@
 //! Class H: peers that lie about what has arrived.
 
 use portolan_stack::*;
-use portolan_wire::Endpoint;
 use portolan_wire::tcp::{Flags, Options, SackBlocks};
+use portolan_wire::{Endpoint, SeqNumber};
 
 use crate::arena::*;
 use crate::common::*;
@@ -160,4 +160,55 @@ fn h7_text_that_was_reported_and_then_withdrawn_is_sent_again() {
     assert!(have >= 100_000, "{have} octets");
     assert!(octets.iter().enumerate().all(|(at, octet)| *octet == written[at % written.len()]));
     assert_eq!(arena.victim().state(socket), Ok(State::Established));
+}
+
+/// What a host sends to a peer that loses the first two segments of three windows, and says of duplicates what `lie`
+/// says, given the first octet that was lost and the first that was not: segments in all, and the window and threshold
+/// at the end.
+fn goodput_against(lie: impl Fn(SeqNumber, SeqNumber) -> Vec<(SeqNumber, SeqNumber)>) -> (usize, u32, u32) {
+    let (mut arena, mut peer, socket) = sending(sack_options());
+    let mut segments = 0;
+    for _ in 0..3 {
+        let window = arena.hear();
+        assert!(window.len() > 4, "losses, and three segments of proof: {}", window.len());
+        arena.pass(10_000);
+        let (first, lost, end) = (window[0].seq, window[1].end(), window.last().unwrap().end());
+        arena.say(&peer, Flags::ACK, Options { sack: blocks(&[(lost, end)]), ..Options::NONE }, &[]);
+        arena.pass(10_000);
+        let again = arena.hear();
+        assert!(again.iter().any(|heard| heard.seq == first), "what was lost is sent again");
+        segments += window.len() + again.len();
+        peer.ack = again.iter().map(Heard::end).fold(end, SeqNumber::max);
+        arena.ack(&peer);
+        for block in lie(first, lost) {
+            arena.say(&peer, Flags::ACK, Options { sack: blocks(&[block]), ..Options::NONE }, &[]);
+        }
+        fill(&mut arena, socket);
+    }
+    let info = arena.victim().info(socket).unwrap();
+    (segments, info.cwnd, info.ssthresh)
+}
+
+fn blocks(pairs: &[(SeqNumber, SeqNumber)]) -> SackBlocks {
+    pairs.iter().copied().collect()
+}
+
+/// H4, forged D-SACKs: reports of what was never sent, of what was sent once, and of a part of what was sent again take
+/// no reduction back; who gives them is served no more than who is honest.
+#[test]
+fn h4_forged_duplicates_take_no_reduction_back() {
+    let honest = goodput_against(|_, _| Vec::new());
+    let lies: [&dyn Fn(SeqNumber, SeqNumber) -> Vec<(SeqNumber, SeqNumber)>; 4] = [
+        &|_, lost| vec![(lost, lost + MSS), (lost + MSS, lost + 3 * MSS)],
+        &|first, _| vec![(first.back(1 << 30), first.back((1 << 30) - MSS)), (first.back(MSS), first)],
+        &|first, lost| vec![(lost + (1 << 30), lost + (1 << 30) + MSS), (lost, first)],
+        &|first, _| vec![(first, first + MSS)],
+    ];
+    for (at, lie) in lies.iter().enumerate() {
+        let liar = goodput_against(lie);
+        assert!(
+            liar.0 <= honest.0 && liar.1 <= honest.1 && liar.2 <= honest.2,
+            "lie {at}: {liar:?} and not {honest:?}"
+        );
+    }
 }

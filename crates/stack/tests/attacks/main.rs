@@ -16,5 +16,6 @@ mod f_handshake;
 mod f_secrets;
 mod g;
 mod g_opening;
+mod g_slow;
 mod h;
 mod o;

@@ -116,7 +116,7 @@ impl Cubic {
     fn remember_maximum(&mut self) {
         self.saved = (self.w_max, self.cwnd_prior, self.epoch);
         let cwnd = self.window.cwnd;
-        self.w_max = if cwnd < self.w_max { curve::share(cwnd, 17, 20) } else { cwnd };
+        self.w_max = if planted!(35, false, cwnd < self.w_max) { curve::share(cwnd, 17, 20) } else { cwnd };
         self.cwnd_prior = cwnd;
         self.epoch = None;
     }

@@ -70,7 +70,9 @@ impl HyStart {
                     self.phase = Phase::Conservative { baseline_us: self.this_round_min_us, rounds: 0 };
                 }
             }
-            Phase::Conservative { baseline_us, .. } if enough && self.this_round_min_us < baseline_us => {
+            Phase::Conservative { baseline_us, .. }
+                if enough && planted!(37, false, self.this_round_min_us < baseline_us) =>
+            {
                 self.phase = Phase::SlowStart;
             }
             _ => {}
@@ -83,7 +85,11 @@ impl HyStart {
             0 => u32::MAX,
             limit => u32::from(limit) * u32::from(cx.mss),
         };
-        let divisor = if matches!(self.phase, Phase::Conservative { .. }) { CSS_GROWTH_DIVISOR } else { 1 };
+        let divisor = if matches!(self.phase, Phase::Conservative { .. }) {
+            planted!(38, 1, CSS_GROWTH_DIVISOR)
+        } else {
+            1
+        };
         acked.min(limit) / divisor
     }
 

@@ -29,7 +29,7 @@ impl Usage {
     /// Whether the window may grow. In slow start it may grow to twice of what was used, so that an application that
     /// sends a little less than the window is not held back for ever.
     pub(crate) fn allows_growth(&self, cwnd: u32, slow_start: bool) -> bool {
-        self.limited || slow_start && cwnd / 2 < self.outstanding_max
+        planted!(69, true, self.limited) || slow_start && cwnd / 2 < self.outstanding_max
     }
 }
 

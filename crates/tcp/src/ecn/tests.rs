@@ -177,3 +177,18 @@ fn dctcp_echoes_every_mark_and_no_more() {
     assert!(acks.last().is_some_and(|ack| !has(ack, 'E') && ack.contains("ack 3001")), "{acks:?}");
     assert!(acks.iter().all(|ack| ack.starts_with("[ect0]")), "{acks:?}");
 }
+
+// H5. RFC 3168 §6.1.2: the echoes of one window of text reduce the window once.
+#[test]
+fn echoes_of_one_window_reduce_the_window_once() {
+    let mut rig = rig();
+    rig.write(10_000);
+    assert_eq!(rig.drain().len(), 10);
+    rig.gets("E. 1:1(0) ack 1001 win 60000");
+    let once = rig.info().ssthresh;
+    assert!(once < u32::MAX);
+    for una in (2001..=10_001).step_by(1000) {
+        rig.gets(&std::format!("E. 1:1(0) ack {una} win 60000"));
+        assert_eq!(rig.info().ssthresh, once, "{una}");
+    }
+}

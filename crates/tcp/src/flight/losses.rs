@@ -39,7 +39,7 @@ impl Flight {
     pub(crate) fn mark_lost_if(&mut self, is_lost: impl Fn(&Record) -> bool) -> bool {
         let Some(first) = self.records.front().copied() else { return false };
         // RFC 2018 §8: a peer that still had the first octet would have acknowledged it by now.
-        let reneged = first.has(Fate::SACKED);
+        let reneged = planted!(33, false, first.has(Fate::SACKED));
         for index in 0..self.records.len() {
             let Some(record) = self.records.get_mut(index) else { break };
             if reneged && record.has(Fate::SACKED) {

@@ -47,7 +47,7 @@ impl Delivery {
         if selectively {
             self.sacked.add(record);
         }
-        if record.has(Fate::AMBIGUOUS) {
+        if planted!(34, false, record.has(Fate::AMBIGUOUS)) {
             return;
         }
         let sent = if selectively { &mut self.sacked_sent } else { &mut self.acked_sent };
@@ -81,7 +81,7 @@ impl Flight {
                 self.records.push_front(rest);
             }
             delivery.ambiguous |= part.has(Fate::AMBIGUOUS);
-            if !part.has(Fate::SACKED) {
+            if planted!(32, true, !part.has(Fate::SACKED)) {
                 delivery.note(&part, false, self.highest_sacked, recover);
                 self.rate.on_delivered(part.delivered());
                 self.rack.on_delivered(&part, clock);

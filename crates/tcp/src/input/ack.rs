@@ -48,7 +48,7 @@ impl Tcb {
     /// large window would let pass.
     fn check_ack_range(&self, cx: &Context<'_>, segment: &Segment) -> Step {
         let sent = u32::try_from(self.counters.bytes_acked).unwrap_or(u32::MAX).saturating_add(1);
-        let oldest = self.snd.una.back(self.snd.max_wnd.min(sent));
+        let oldest = self.snd.una.back(self.snd.max_wnd.min(planted!(59, u32::MAX, sent)));
         let unsent = segment.ack.after(self.snd.nxt);
         if unsent || segment.ack.before(oldest) {
             let silent = unsent && self.state == State::Established && !cx.config.answer_unsent_acks;
@@ -64,7 +64,7 @@ impl Tcb {
         let Some(timestamps) = segment.options.timestamps.filter(|_| self.has(Marks::TIMESTAMPS)) else {
             return;
         };
-        if segment.seq.at_or_before(self.rcv.last_ack_sent) {
+        if planted!(60, true, segment.seq.at_or_before(self.rcv.last_ack_sent)) {
             self.ts.take(timestamps.value, cx.now);
         }
         if segment.text_len >= u32::from(self.rcv.mss) {

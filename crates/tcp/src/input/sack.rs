@@ -38,7 +38,7 @@ impl Tcb {
             if let (Some(left_offset), Some(right_offset)) = offsets
                 && 0 < left_offset
                 && left_offset < right_offset
-                && right_offset <= outstanding
+                && planted!(29, right_offset < outstanding, right_offset <= outstanding)
             {
                 flight.sack(left, right, highest_sacked, clock, delivery);
             }
@@ -70,7 +70,7 @@ impl Tcb {
             (self.snd.una, self.snd.nxt, cx.slabs.rare(self.rare).map_or(0, |rare| rare.retransmits));
         let Some(flight) = cx.slabs.flight_mut(self.flight) else { return Reported::default() };
         flight.reordering.dsacks = flight.reordering.dsacks.saturating_add(segments);
-        if flight.reordering.dsacks > resent {
+        if planted!(30, false, flight.reordering.dsacks > resent) {
             // H4: more duplicates than were sent again: the network made them, or a liar.
             return Reported::default();
         }

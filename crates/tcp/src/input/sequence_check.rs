@@ -17,7 +17,11 @@ impl Tcb {
                 Err(Discard::new(DropReason::BadReset, planted!(8, Reply::Challenge, Reply::Nothing)))
             };
         }
-        self.check_timestamp(cx, segment)?;
+        planted!(
+            68,
+            if self.is_acceptable(segment) { self.check_timestamp(cx, segment) } else { Ok(()) },
+            self.check_timestamp(cx, segment)
+        )?;
         if self.is_acceptable(segment) || self.is_simultaneous_syn_ack(segment) || segment.has(Flags::SYN) {
             return Ok(());
         }

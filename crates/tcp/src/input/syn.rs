@@ -40,7 +40,7 @@ impl Tcb {
         signals: &mut Signals,
     ) -> Step {
         let acks_our_syn = self.acks_our_syn(segment);
-        if segment.has(Flags::ACK) && !acks_our_syn {
+        if planted!(12, false, segment.has(Flags::ACK) && !acks_our_syn) {
             let reply = if segment.has(Flags::RST) { Reply::Nothing } else { Reply::Reset(segment.ack) };
             return Err(Discard::new(DropReason::BadAck, reply));
         }

@@ -162,13 +162,13 @@ impl Tcb {
         // RFC 9293 SHLD-19: at least every second full segment; at the start every segment, so that the peer's
         // window opens soon; and whenever a gap closes (RFC 5681 §4.2).
         let quick = self.quick_acks > 0 && !self.has(Marks::INTERACTIVE);
-        if had_gap || quick || pending >= 2 * u32::from(self.rcv.mss) {
+        if had_gap || quick || pending >= planted!(54, 3, 2) * u32::from(self.rcv.mss) {
             self.owe_ack();
             return;
         }
         // RFC 9293 SHLD-18, MUST-40.
         let deadline = cx.now.plus_micros(u64::from(cx.config.delayed_ack_us));
-        self.timers.ack = self.timers.ack.min(deadline);
+        self.timers.ack = planted!(55, deadline, self.timers.ack.min(deadline));
     }
 }
 

@@ -63,3 +63,14 @@ fn there_is_one_probe_for_a_tail() {
     rig.wait_until(|rig| rig.host.stats.timeouts == 1);
     assert_eq!(rig.host.stats.loss_probes, 1);
 }
+
+// RFC 8985 §7.4.2: the probe's duplicate counts also on an acknowledgement of what was sent after it.
+#[test]
+fn a_duplicate_that_comes_with_later_text_says_that_nothing_was_lost() {
+    let mut rig = probed();
+    rig.gets(". 1:1(0) ack 4001");
+    rig.write(2000);
+    rig.drain();
+    rig.gets(". 1:1(0) ack 6001 <sack 3001:4001>");
+    assert_eq!((rig.host.stats.loss_probe_recoveries, rig.info().ssthresh), (0, u32::MAX));
+}

@@ -166,7 +166,7 @@ impl Tcb {
             return;
         }
         let idle_us = cx.now.micros_since(self.sent_at);
-        if idle_us > self.rto_us(cx) {
+        if planted!(70, false, idle_us > self.rto_us(cx)) {
             self.sent_at = cx.now;
             self.control(cx, 0, 0, |cc, cc_cx| cc.on_idle(cc_cx, idle_us));
         }

@@ -44,12 +44,13 @@ impl Tcb {
         if self.has(Marks::OVERRIDE) || self.fin_is_due() {
             return None;
         }
-        if self.has(Marks::HELD) || self.options.has(OptionFlags::CORK) {
+        if self.has(Marks::HELD) || planted!(49, false, self.options.has(OptionFlags::CORK)) {
             return Some(Blocked::Held);
         }
         // SHLD-7, MUST-17.
         let small = cx.slabs.flight(self.flight).and_then(|flight| flight.small_end);
-        let under_way = self.outstanding() > 0 && small.is_some_and(|end| end.after(self.snd.una));
+        let under_way =
+            self.outstanding() > 0 && planted!(48, true, small.is_some_and(|end| end.after(self.snd.una)));
         (under_way && !self.options.has(OptionFlags::NODELAY)).then_some(Blocked::Nagle)
     }
 

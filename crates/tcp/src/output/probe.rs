@@ -24,7 +24,7 @@ impl Tcb {
             self.marks.remove(Marks::HELD | Marks::UNPUSHED);
             return;
         }
-        self.backoffs = self.backoffs.saturating_add(1);
+        self.backoffs = self.backoffs.saturating_add(planted!(52, 0, 1));
         self.probes = self.probes.saturating_add(1);
         cx.stats.window_probes += 1;
         self.marks.insert(Marks::PROBE_DUE);

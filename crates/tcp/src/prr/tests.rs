@@ -58,3 +58,15 @@ fn an_acknowledgement_that_delivers_nothing_changes_nothing() {
     prr.on_ack(&ack(0, 0));
     assert_eq!(prr, before);
 }
+
+// RFC 9937 §6.1: what is in proportion is rounded up to a segment.
+#[test]
+fn a_part_of_a_segment_is_worth_a_segment() {
+    let mut prr = Prr::begin(20 * MSS);
+    prr.on_ack(&ack(MSS, 19 * MSS));
+    prr.on_sent(MSS);
+    prr.on_ack(&ack(MSS, 19 * MSS));
+    assert_eq!(prr.cwnd, 19 * MSS, "7/20 of two segments are one, which has gone");
+    prr.on_ack(&ack(MSS, 18 * MSS));
+    assert_eq!(prr.cwnd, 19 * MSS, "7/20 of three segments are more than one");
+}

@@ -259,3 +259,18 @@ fn after_25_days_of_silence_any_timestamp_is_taken() {
     rig.gets("P. 1:11(10) ack 1 <TS val 1000 ecr 0>");
     rig.read(10);
 }
+
+// RFC 5682 §2.1, step 1: the timeout of a retransmission in fast recovery is for a loss, and is not doubted.
+#[test]
+fn a_timeout_in_fast_recovery_sends_again_and_nothing_new() {
+    let mut rig = ten(Rig::established());
+    rig.write(10_000);
+    rig.gets(". 1:1(0) ack 1 <sack 1001:4001>");
+    rig.expect(". 1:1001(1000) ack 1");
+    rig.drain();
+    rig.wait_until(|rig| rig.host.stats.timeouts == 1);
+    rig.drain();
+    rig.gets(". 1:1(0) ack 4001");
+    let sent = rig.drain();
+    assert!(!sent.is_empty() && sent[0].starts_with(". 4001:"), "{sent:?}");
+}

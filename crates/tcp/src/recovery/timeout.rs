@@ -62,7 +62,7 @@ impl Flight {
         recovery.forced = true;
         recovery.hold = false;
         // RFC 5682 §2.1, step 1: not after a recovery that was under way.
-        recovery.frto = timeout.config.frto && (state < CaState::Recovery || !first);
+        recovery.frto = timeout.config.frto && planted!(27, true, state < CaState::Recovery || !first);
         TimeoutVerdict { reduce, reneged }
     }
 
@@ -86,7 +86,7 @@ impl Flight {
         let proved = ack.advances() && self.recovery.undo.is_proved(&ack.clock);
         let original = ack.delivery.original && (ack.sack || !ack.delivery.ambiguous);
         // RFC 5682 §3.1, step 3 (b): what was sent once, before the timeout, has arrived.
-        if proved || self.recovery.frto && original {
+        if proved || self.recovery.frto && planted!(26, ack.advances(), original) {
             self.undo(verdict);
             verdict.spurious_timeout = !proved;
             self.unmark_lost();

@@ -80,7 +80,8 @@ impl Cubic {
     fn follow(&mut self, epoch: &mut Epoch, cx: &CcContext<'_>, acked: u32) {
         let cwnd = self.window.cwnd.max(1);
         // RFC 9438 §4.3: alpha_cubic = 3 (1 - beta) / (1 + beta) = 9/17; and 1 from the last maximum on.
-        let (alpha, of) = if epoch.w_est >= self.cwnd_prior { (17_u64, 17) } else { (9, 17) };
+        let (alpha, of) =
+            if epoch.w_est >= self.cwnd_prior { (17_u64, 17) } else { planted!(36, (17, 17), (9, 17)) };
         epoch.credit += alpha * u64::from(cx.mss) * u64::from(acked);
         let unit = of * u64::from(cwnd);
         let grown = u32::try_from(epoch.credit / unit).unwrap_or(u32::MAX);

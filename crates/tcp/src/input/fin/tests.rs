@@ -85,3 +85,22 @@ fn a_fin_and_the_ack_of_ours_in_one_segment() {
     rig.expect_state(State::TimeWait);
     rig.expect(". 2:2(0) ack 2");
 }
+
+// RFC 9293 §3.10.7.4: what lies beyond the window has not arrived, a FIN no more than text.
+#[test]
+fn a_fin_beyond_the_window_is_not_remembered() {
+    let mut rig = Rig::established_with(
+        crate::testing::plain(),
+        |options| options.common.recv_buffer_max = 3_000,
+        "S. 0:0(0) ack 1 win 60000 <mss 1000>",
+    );
+    rig.gets("F. 1:4001(4000) ack 1");
+    rig.read(3_000);
+    rig.drain();
+    rig.gets("P. 3001:4001(1000) ack 1");
+    rig.expect_state(State::Established);
+    rig.read(1_000);
+    rig.drain();
+    rig.gets("F. 4001:4001(0) ack 1");
+    rig.expect_state(State::CloseWait);
+}

@@ -119,3 +119,26 @@ fn a_host_may_take_segments_that_lack_the_timestamp() {
     rig.gets("P. 1:11(10) ack 1");
     assert_eq!(rig.info().bytes_received, 10);
 }
+
+// RFC 9293 §3.4, table 6: RCV.NXT =< SEG.SEQ < RCV.NXT + RCV.WND.
+#[test]
+fn an_ack_just_beyond_the_window_acknowledges_nothing() {
+    let mut rig = Rig::established();
+    rig.write(1_000);
+    rig.drain();
+    let edge = 1 + rig.tcb.rcv.wnd();
+    rig.gets(&std::format!(". {edge}:{edge}(0) ack 1001"));
+    assert_eq!((rig.tcb.last_drop(), rig.info().unacked), (Some(DropReason::OutOfWindow), 1_000));
+    rig.gets(&std::format!(". {}:{}(0) ack 1001", edge - 1, edge - 1));
+    assert_eq!(rig.info().unacked, 0);
+}
+
+// RFC 7323 §5.3: R1 comes before the window is looked at.
+#[test]
+fn a_segment_that_is_old_and_out_of_the_window_counts_as_old() {
+    let mut rig = with_timestamps();
+    rig.gets("P. -10:0(10) ack 1 <TS val 999 ecr 1>");
+    assert_eq!(rig.tcb.last_drop(), Some(DropReason::OldTimestamp));
+    assert_eq!(rig.host.stats.paws_rejected, 1);
+    rig.expect(". 1:1(0) ack 1 <TS val 1000077 ecr 1000>");
+}

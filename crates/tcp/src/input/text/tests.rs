@@ -159,3 +159,15 @@ fn a_reader_that_never_reads_costs_a_bounded_amount() {
     }
     assert!(rig.tcb.receive_queued(&rig.host.cx()) <= 20_000 + 2_000);
 }
+
+// RFC 5681 §4.2: within the time since the first segment that is not acknowledged.
+#[test]
+fn more_text_does_not_put_an_ack_off() {
+    let mut rig = Rig::established();
+    rig.gets("P. 1:101(100) ack 1");
+    rig.pass_ms(30);
+    rig.gets("P. 101:201(100) ack 1");
+    rig.expect_nothing();
+    assert_eq!(rig.wait().0, 10);
+    rig.expect(". 1:1(0) ack 201");
+}
