@@ -26,4 +26,4 @@ pub use link::{Link, LinkCaps, LinkError, Medium};
 pub use offload::{Checksum, Gso, Offload};
 pub use packet::PacketBuf;
 pub use pool::{Buffer, Pool, PoolStats};
-pub use time::Instant;
+pub use time::{CompactInstant, Instant};

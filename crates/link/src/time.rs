@@ -69,6 +69,25 @@ impl Add<Duration> for Instant {
     }
 }
 
+/// An [`Instant`] that is aligned to 4 octets, for records of which there are very many.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(Rust, packed(4))]
+pub struct CompactInstant(Instant);
+
+impl CompactInstant {
+    /// The moment.
+    #[must_use]
+    pub const fn get(self) -> Instant {
+        self.0
+    }
+}
+
+impl From<Instant> for CompactInstant {
+    fn from(instant: Instant) -> CompactInstant {
+        CompactInstant(instant)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -188,7 +188,9 @@ impl Shared {
     /// Gives one event to those who wait for it.
     pub(crate) fn dispatch(&mut self, now: Instant, event: Event, wakes: &mut WakeList) {
         match event {
-            Event::Readable(id) | Event::Acceptable(id) => self.wakers.wake(id, Direction::Read, wakes),
+            Event::Readable(id) | Event::Urgent(id) | Event::Acceptable(id) => {
+                self.wakers.wake(id, Direction::Read, wakes)
+            }
             Event::Writable(id) => self.wakers.wake(id, Direction::Write, wakes),
             Event::Connected(id)
             | Event::ConnectFailed(id, _)

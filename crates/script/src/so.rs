@@ -1,5 +1,5 @@
 //! The library that the real packetdrill loads: one symbol, `packetdrill_interface_init`, that fills in a table of
-//! functions over one [`Machine`].
+//! functions over one [`crate::machine::Machine`].
 //!
 //! Time is virtual. packetdrill reads no clock but `gettimeofday` of the table, so the machine's clock moves only when
 //! packetdrill sleeps, when it waits for a packet, and by a microsecond whenever it asks for the time, because it spins

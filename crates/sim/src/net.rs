@@ -58,6 +58,8 @@ struct Host {
     stack: Stack,
     /// What is added to the net's time to give the host's, in nanoseconds.
     clock: i128,
+    /// It looks at its links and timers only every so many microseconds; 0 whenever something is due.
+    wake_interval_us: u64,
     config: Config,
     plugs: Vec<Plug>,
     events: Vec<Event>,
@@ -84,7 +86,15 @@ impl Host {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        self.stack.next_deadline().map(|at| self.global(at))
+        self.stack.next_deadline().map(|at| self.noticed(self.global(at)))
+    }
+
+    /// When the host takes notice of what is due at `at`.
+    fn noticed(&self, at: Instant) -> Instant {
+        match self.wake_interval_us * 1_000 {
+            0 => at,
+            nanos => Instant::from_nanos(at.as_nanos().div_ceil(nanos).saturating_mul(nanos)),
+        }
     }
 
     /// Takes note that something has come of a call.
@@ -174,6 +184,7 @@ impl Net {
             name: name.to_owned(),
             stack: Stack::new(config.clone(), seeds),
             clock: i128::from(clock.as_nanos()) - i128::from(self.now.as_nanos()),
+            wake_interval_us: 0,
             config,
             plugs: Vec::new(),
             events: Vec::new(),
@@ -187,6 +198,11 @@ impl Net {
     /// Moves a host's clock by so many nanoseconds.
     pub fn jump_clock(&mut self, host: HostId, nanos: i64) {
         self.host_mut(host).clock += i128::from(nanos);
+    }
+
+    /// From now on a host looks at its links and timers only every so many microseconds, as on a busy machine.
+    pub fn set_wake_interval(&mut self, host: HostId, interval_us: u64) {
+        self.host_mut(host).wake_interval_us = interval_us;
     }
 
     /// Turns a host off and on: it keeps its name, settings, clock and links, and loses everything else. Its addresses
@@ -358,9 +374,12 @@ impl Net {
 
     /// Moves the clock to the next thing that is due; `false` if there is none.
     pub fn advance(&mut self) -> bool {
-        let wires = self.wires.iter().flat_map(|wire| [0, 1].map(|end| wire.next_arrival(end)));
-        let hosts = self.hosts.iter().map(Host::next_deadline);
-        let Some(next) = wires.chain(hosts).flatten().chain(self.wakes.first().copied()).min() else {
+        let arrivals = self.hosts.iter().flat_map(|host| {
+            let wires = host.plugs.iter().map(|plug| (self.wires.get(plug.wire), plug.end));
+            wires.map(|(wire, end)| wire?.next_arrival(end).map(|at| host.noticed(at)))
+        });
+        let deadlines = self.hosts.iter().map(Host::next_deadline);
+        let Some(next) = arrivals.chain(deadlines).flatten().chain(self.wakes.first().copied()).min() else {
             return false;
         };
         self.now = self.now.max(next);
@@ -377,7 +396,7 @@ impl Net {
                 let local = entry.local(now);
                 let Some(plug) = entry.plugs.get(index) else { return Ok(is_busy) };
                 let Some(wire) = self.wires.get_mut(plug.wire) else { return Ok(is_busy) };
-                if wire.next_arrival(plug.end).is_none_or(|at| at > now) {
+                if wire.next_arrival(plug.end).is_none_or(|at| entry.noticed(at) > now) {
                     break;
                 }
                 let size = usize::try_from(self.random.between(1, 16)).unwrap_or(1);
@@ -405,7 +424,7 @@ impl Net {
         let now = self.now;
         let Some(entry) = self.hosts.get_mut(host) else { return Ok(false) };
         let local = entry.local(now);
-        if entry.stack.next_deadline().is_none_or(|at| at > local) {
+        if entry.next_deadline().is_none_or(|at| at > now) {
             return Ok(false);
         }
         entry.stack.handle_timeout(local);

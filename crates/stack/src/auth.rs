@@ -268,7 +268,7 @@ impl Stack {
             Slot::Embryo(index) => {
                 let record = self.flows.embryos.get(index)?;
                 let (iss, irs) = record.embryo.initial_numbers();
-                self.auth.auth_for(record.parent.owner(), key.remote.address, iss, Some(irs))
+                self.auth.auth_for(record.parent().owner(), key.remote.address, iss, Some(irs))
             }
             Slot::TimeWait(index) => self.auth.time_waits.get(&index).cloned(),
             Slot::Request(_) | Slot::Udp(_) => None,

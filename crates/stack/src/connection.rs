@@ -16,7 +16,6 @@ use crate::flow::{FlowEnd, FlowSummary, LimitedBy};
 use crate::list::{List, NONE, Place};
 use crate::socket::{Flags as SocketFlags, Kind as SocketKind};
 use crate::stack::Stack;
-use crate::time_wait::TimeWaitRecord;
 use crate::timer::{Kind, Owner, TimerId};
 use crate::{LinkId, SocketError, SocketId};
 
@@ -165,6 +164,9 @@ impl Stack {
         if signals.contains(Signals::READABLE) {
             pending |= Pending::READABLE;
         }
+        if signals.contains(Signals::URGENT) {
+            pending |= Pending::URGENT;
+        }
         if signals.contains(Signals::WRITABLE) {
             pending |= Pending::WRITABLE;
         }
@@ -252,8 +254,8 @@ impl Stack {
         let (list, link) = (connection.place.list, connection.path.link);
         let Some(Some(link)) = self.links.get_mut(usize::from(link.0)) else { return };
         match list {
-            Some(List::Active) => link.active.remove(&mut self.flows.connections, index),
-            Some(List::Parked) => link.parked.remove(&mut self.flows.connections, index),
+            Some(List::Active) => link.active.delist(&mut self.flows.connections, index),
+            Some(List::Parked) => link.parked.delist(&mut self.flows.connections, index),
             None => {}
         }
     }
@@ -345,15 +347,8 @@ impl Stack {
             .and_then(|connection| connection.holds_port.take());
         self.connection_ended(index);
         if let (Some(record), true) = (record, room) {
-            let deadline = record.deadline();
-            let number =
-                self.flows.time_waits.insert(TimeWaitRecord { key, record, timer: None, holds_port });
-            self.flows.insert(Slot::TimeWait(number));
+            let number = self.insert_time_wait(key, record, holds_port);
             self.auth.keep_time_wait(number, auth);
-            let timer = self.timers.set(deadline, Owner { kind: Kind::TimeWait, index: number });
-            if let Some(record) = self.flows.time_waits.get_mut(number) {
-                record.timer = Some(timer);
-            }
         }
     }
 

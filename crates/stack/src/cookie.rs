@@ -70,7 +70,7 @@ impl Stack {
             return Some(Err(DropReason::ConnectionsFull));
         }
         let opened_at = self.engine.now;
-        let connection = self.hatch(EmbryoRecord { key, embryo, timer: None, parent, mss, opened_at });
+        let connection = self.hatch(EmbryoRecord::new(key, embryo, parent, mss, opened_at));
         Some(self.complete(connection, parent, incoming, frame))
     }
 }

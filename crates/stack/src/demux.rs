@@ -12,15 +12,17 @@ use portolan_wire::{Checksum, Endpoint, FlowKey, Mss, SeqNumber, protocol, tcp};
 use crate::LinkId;
 use crate::connection::Connection;
 use crate::drop::DropReason;
-use crate::embryo::EmbryoRecord;
+use crate::embryo::{EmbryoRecord, QUEUES};
 use crate::intercept::Request;
 use crate::ip::input::Arrival;
 use crate::link::ethernet::Frame;
+use crate::queue::Queue;
 use crate::random::Keyed;
 use crate::slab::Slab;
 use crate::socket::udp::UdpFlow;
 use crate::stack::Stack;
 use crate::time_wait::TimeWaitRecord;
+use crate::timer::Wheel;
 
 /// What a flow's entry leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,7 +40,11 @@ pub(crate) struct Flows {
     keyed: Keyed,
     pub(crate) connections: Slab<Connection>,
     pub(crate) embryos: Slab<EmbryoRecord>,
+    /// All of `embryos`, by how long they wait; in each queue the first to be due in front.
+    pub(crate) embryo_queues: [Queue; QUEUES],
     pub(crate) time_waits: Slab<TimeWaitRecord>,
+    /// All of `time_waits`, the first to end in front.
+    pub(crate) time_wait_queue: Queue,
     pub(crate) requests: Slab<Request>,
     pub(crate) udp: Slab<UdpFlow>,
 }
@@ -65,7 +71,9 @@ impl Flows {
             keyed,
             connections: Slab::new(),
             embryos: Slab::new(),
+            embryo_queues: [Queue::EMPTY; QUEUES],
             time_waits: Slab::new(),
+            time_wait_queue: Queue::EMPTY,
             requests: Slab::new(),
             udp: Slab::new(),
         }
@@ -101,8 +109,18 @@ impl Flows {
         }
     }
 
-    /// Whether every entry leads to a record, and every record that should has an entry.
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
+    /// Whether every entry leads to a record, every record that should has an entry, and all are queued that wait.
+    pub(crate) fn check(&self, timers: &Wheel) -> Result<(), &'static str> {
+        if self.time_wait_queue.check(&self.time_waits, timers)? != self.time_waits.len() {
+            return Err("a record in TIME-WAIT is not queued");
+        }
+        let mut queued = 0;
+        for queue in &self.embryo_queues {
+            queued += queue.check(&self.embryos, timers)?;
+        }
+        if queued != self.embryos.len() {
+            return Err("an embryo is not queued");
+        }
         let key_of = key_of!(self);
         if self.table.iter().any(|slot| key_of(slot).is_none_or(|key| self.find(key) != Some(*slot))) {
             return Err("a flow's entry leads to another flow or to nothing");

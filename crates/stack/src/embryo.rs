@@ -3,7 +3,7 @@
 //! A SYN for a listener, or a request that a gateway accepts, makes an embryo, which answers with SYN-ACKs until the
 //! last ACK of the handshake makes a connection of it.
 
-use portolan_link::{Chunks, Instant};
+use portolan_link::{Chunks, CompactInstant, Instant};
 use portolan_tcp::{EmbryoDeadline, EmbryoVerdict, PassiveOpen, Segment, Tcb, isn};
 use portolan_wire::tcp::FastOpen;
 use portolan_wire::{FlowKey, SeqNumber};
@@ -15,23 +15,66 @@ use crate::drop::DropReason;
 use crate::event::Pending;
 use crate::fast_open::FastOpenVerdict;
 use crate::link::ethernet::Frame;
-use crate::list::{NONE, Place};
+use crate::list::{Linked, Links, NONE, Place};
 use crate::socket::Kind as SocketKind;
 use crate::stack::Stack;
-use crate::timer::{Kind, Owner, TimerId};
+use crate::timer::{Kind, Owner};
+
+/// Queues of embryos, by how often their SYN-ACK's time has run out. From the last one on, every wait is the longest.
+pub(crate) const QUEUES: usize = 32;
 
 /// Connections in SYN-RECEIVED that every listener may have before its SYNs get cookies.
 const RECORDS_BEFORE_COOKIES: u32 = 16;
 
-/// A connection in SYN-RECEIVED.
+/// A connection in SYN-RECEIVED. There may be very many, so each is 112 octets.
 #[derive(Debug)]
 pub(crate) struct EmbryoRecord {
     pub(crate) key: FlowKey,
     pub(crate) embryo: portolan_tcp::Embryo,
-    pub(crate) timer: Option<TimerId>,
-    pub(crate) parent: Parent,
-    pub(crate) mss: u16,
-    pub(crate) opened_at: Instant,
+    opened_at: CompactInstant,
+    links: Links,
+    /// The index of [`EmbryoRecord::parent`].
+    owner: u32,
+    mss: u16,
+    /// The queue that it is in.
+    queue: u8,
+    from_listener: bool,
+}
+
+impl EmbryoRecord {
+    /// A record that is in no table and no queue yet.
+    pub(crate) fn new(
+        key: FlowKey,
+        embryo: portolan_tcp::Embryo,
+        parent: Parent,
+        mss: u16,
+        opened_at: Instant,
+    ) -> EmbryoRecord {
+        EmbryoRecord {
+            key,
+            embryo,
+            opened_at: opened_at.into(),
+            links: Links::NONE,
+            owner: parent.owner(),
+            mss,
+            queue: 0,
+            from_listener: matches!(parent, Parent::Listener(_)),
+        }
+    }
+
+    pub(crate) fn parent(&self) -> Parent {
+        if self.from_listener { Parent::Listener(self.owner) } else { Parent::Socket(self.owner) }
+    }
+}
+
+impl Linked for EmbryoRecord {
+    fn links(&self) -> &Links {
+        &self.links
+    }
+
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
 }
 
 /// Who waits for an embryo to become a connection.
@@ -104,14 +147,14 @@ impl Stack {
         }
         let (embryo, mss) = self.make_embryo(key, segment, parent, min_iss)?;
         let now = self.engine.now;
-        let record = EmbryoRecord { key: *key, embryo, timer: None, parent, mss, opened_at: now };
+        let record = EmbryoRecord::new(*key, embryo, parent, mss, now);
         let index = self.flows.embryos.insert(record);
         self.flows.insert(Slot::Embryo(index));
         if let Parent::Listener(listener) = parent {
             self.embryo_joined(listener);
         }
         self.send_syn_ack(index, reply);
-        self.keep_embryo_timer(index);
+        self.enqueue_embryo(index);
         Ok(index)
     }
 
@@ -170,7 +213,7 @@ impl Stack {
     ) -> Result<(), DropReason> {
         let now = self.engine.now;
         let Some(record) = self.flows.embryos.get(index) else { return Err(DropReason::TcpSegment) };
-        let (key, parent) = (record.key, record.parent);
+        let (key, parent) = (record.key, record.parent());
         let defer = self.opening_of(parent.owner()).defer_accept;
         let Some(record) = self.flows.embryos.get_mut(index) else { return Err(DropReason::TcpSegment) };
         let verdict = record.embryo.on_segment(&self.engine.config.tcp, now, &incoming.segment, defer);
@@ -242,7 +285,8 @@ impl Stack {
 
     /// Makes a connection of an embryo that is in no table.
     pub(crate) fn hatch(&mut self, record: EmbryoRecord) -> u32 {
-        let EmbryoRecord { key, embryo, parent, mss, opened_at, .. } = record;
+        let (parent, opened_at) = (record.parent(), record.opened_at.get());
+        let EmbryoRecord { key, embryo, mss, .. } = record;
         let options = self.tcp_options_of(parent.owner());
         let flow = self.next_flow_id();
         let (iss, irs) = embryo.initial_numbers();
@@ -298,11 +342,9 @@ impl Stack {
 
     /// Removes an embryo from all tables.
     fn take_embryo(&mut self, index: u32) -> Option<EmbryoRecord> {
-        let record = self.flows.embryos.get_mut(index)?;
-        let (key, parent) = (record.key, record.parent);
-        if let Some(timer) = record.timer.take() {
-            self.timers.cancel(timer);
-        }
+        let record = self.flows.embryos.get(index)?;
+        let (key, parent) = (record.key, record.parent());
+        self.dequeue_embryo(index);
         if let Parent::Listener(listener) = parent {
             self.embryo_left(listener);
         }
@@ -314,7 +356,7 @@ impl Stack {
     pub(crate) fn delete_embryo(&mut self, index: u32, error: Option<SocketError>) {
         let Some(record) = self.take_embryo(index) else { return };
         self.engine.stats.tcp.attempt_fails += 1;
-        if let Parent::Socket(socket) = record.parent
+        if let Parent::Socket(socket) = record.parent()
             && let Some(socket_record) = self.sockets.get_mut(socket)
         {
             socket_record.kind = SocketKind::Ended;
@@ -323,37 +365,77 @@ impl Stack {
         }
     }
 
-    /// An embryo's timer has fired.
-    pub(crate) fn on_embryo_timeout(&mut self, index: u32) {
+    /// A queue's timer has fired: the SYN-ACKs whose time has run out go again, or their embryos are given up.
+    pub(crate) fn on_embryo_timeout(&mut self, queue: u32) {
+        let Ok(number) = usize::try_from(queue) else { return };
+        if let Some(queue) = self.flows.embryo_queues.get_mut(number) {
+            queue.timer_fired();
+        }
         let now = self.engine.now;
-        let Some(record) = self.flows.embryos.get_mut(index) else { return };
-        record.timer = None;
-        let parent = record.parent;
-        let defer = self.opening_of(parent.owner()).defer_accept;
+        // What stays in the queue waits again, were it for no time at all.
+        for _ in 0..self.flows.embryos.len() {
+            match self.first_embryo(number) {
+                Some((index, deadline)) if deadline <= now => self.on_embryo_deadline(index),
+                _ => break,
+            }
+        }
+        if let Some((_, deadline)) = self.first_embryo(number)
+            && let Some(queue) = self.flows.embryo_queues.get_mut(number)
+        {
+            queue.keep_timer(&mut self.timers, deadline, owner_of(number));
+        }
+    }
+
+    fn on_embryo_deadline(&mut self, index: u32) {
+        let now = self.engine.now;
+        let Some(record) = self.flows.embryos.get(index) else { return };
+        let defer = self.opening_of(record.owner).defer_accept;
         let Some(record) = self.flows.embryos.get_mut(index) else { return };
         match record.embryo.on_deadline(&self.engine.config.tcp, now, defer) {
             EmbryoDeadline::GiveUp => return self.delete_embryo(index, Some(SocketError::TimedOut)),
             EmbryoDeadline::Resend => self.send_syn_ack(index, None),
             EmbryoDeadline::Wait => {}
         }
-        self.keep_embryo_timer(index);
+        self.dequeue_embryo(index);
+        self.enqueue_embryo(index);
     }
 
-    pub(crate) fn keep_embryo_timer(&mut self, index: u32) {
-        let Some(record) = self.flows.embryos.get_mut(index) else { return };
+    /// The first embryo of a queue, and when it is due.
+    fn first_embryo(&self, queue: usize) -> Option<(u32, Instant)> {
+        let index = self.flows.embryo_queues.get(queue)?.front()?;
+        Some((index, self.flows.embryos.get(index)?.embryo.next_deadline()))
+    }
+
+    fn enqueue_embryo(&mut self, index: u32) {
+        let flows = &mut self.flows;
+        let Some(record) = flows.embryos.get_mut(index) else { return };
+        let number = usize::from(record.embryo.timeouts()).min(QUEUES - 1);
+        record.queue = u8::try_from(number).unwrap_or(0);
         let deadline = record.embryo.next_deadline();
-        if let Some(timer) = record.timer.take() {
-            self.timers.cancel(timer);
+        if let Some(queue) = flows.embryo_queues.get_mut(number) {
+            queue.push(&mut flows.embryos, &mut self.timers, index, deadline, owner_of(number));
         }
-        record.timer = Some(self.timers.set(deadline, Owner { kind: Kind::Embryo, index }));
+    }
+
+    fn dequeue_embryo(&mut self, index: u32) {
+        let flows = &mut self.flows;
+        let Some(record) = flows.embryos.get(index) else { return };
+        if let Some(queue) = flows.embryo_queues.get_mut(usize::from(record.queue)) {
+            queue.remove(&mut flows.embryos, &mut self.timers, index);
+        }
     }
 
     fn send_syn_ack(&mut self, index: u32, reply: Option<FastOpen>) {
         let Some(record) = self.flows.embryos.get(index) else { return };
         let mut plan = record.embryo.syn_ack(self.engine.now);
         plan.options.fast_open = reply;
-        let (key, parent) = (record.key, record.parent);
+        let (key, parent) = (record.key, record.parent());
         let (ttl, tos) = self.ttl_tos_of(parent.owner());
         self.send_control(&key, &plan, ttl, tos);
     }
+}
+
+/// Whom the timer of a queue calls.
+fn owner_of(queue: usize) -> Owner {
+    Owner { kind: Kind::Embryo, index: u32::try_from(queue).unwrap_or(0) }
 }

@@ -24,6 +24,8 @@ pub enum Event {
     ConnectFailed(SocketId, SocketError),
     /// There is text or a datagram to read, or the end of it.
     Readable(SocketId),
+    /// The peer has urgent text, which may still be on its way: see [`crate::Stack::urgent_remaining`].
+    Urgent(SocketId),
     /// There is room to write again.
     Writable(SocketId),
     /// A listener has a connection to accept.
@@ -165,7 +167,7 @@ pub enum UnreachableCode {
 bitflags! {
     /// What a socket's owner has not been told yet.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-    pub(crate) struct Pending: u8 {
+    pub(crate) struct Pending: u16 {
         const CONNECTED = 1;
         const CONNECT_FAILED = 1 << 1;
         const READABLE = 1 << 2;
@@ -175,6 +177,7 @@ bitflags! {
         const FAILED = 1 << 6;
         /// The socket has its place in the queue.
         const QUEUED = 1 << 7;
+        const URGENT = 1 << 8;
     }
 }
 

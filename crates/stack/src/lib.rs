@@ -35,6 +35,7 @@ mod ip;
 mod link;
 mod list;
 mod port;
+mod queue;
 mod random;
 mod shard;
 mod slab;

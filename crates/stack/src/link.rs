@@ -152,16 +152,16 @@ impl Interface {
     /// Puts a connection at the end of one of the lists, if it is in none.
     pub(crate) fn enlist(&mut self, connections: &mut Slab<Connection>, index: u32, list: List) {
         match list {
-            List::Active => self.active.push_back(connections, index, list),
-            List::Parked => self.parked.push_back(connections, index, list),
+            List::Active => self.active.enlist(connections, index, list),
+            List::Parked => self.parked.enlist(connections, index, list),
         }
     }
 
     /// Lets all that waited for a neighbour try again.
     pub(crate) fn unpark(&mut self, connections: &mut Slab<Connection>) {
         while let Some(index) = self.parked.front() {
-            self.parked.remove(connections, index);
-            self.active.push_back(connections, index, List::Active);
+            self.parked.delist(connections, index);
+            self.active.enlist(connections, index, List::Active);
         }
     }
 
@@ -239,7 +239,7 @@ impl Stack {
         }
         for ends in [&mut active, &mut parked] {
             while let Some(index) = ends.front() {
-                ends.remove(&mut self.flows.connections, index);
+                ends.delist(&mut self.flows.connections, index);
             }
         }
         if let Some(place) = self.links.get_mut(usize::from(link.0)) {

@@ -20,8 +20,30 @@ pub(crate) struct Slab<T> {
 #[derive(Debug)]
 struct Place<T> {
     generation: u32,
-    next_free: u32,
-    record: Option<T>,
+    entry: Entry<T>,
+}
+
+/// A record, or what a place without one is good for: the chain of free places needs no memory of its own.
+#[derive(Debug)]
+enum Entry<T> {
+    Record(T),
+    Vacant { next_free: u32 },
+}
+
+impl<T> Place<T> {
+    fn record(&self) -> Option<&T> {
+        match &self.entry {
+            Entry::Record(record) => Some(record),
+            Entry::Vacant { .. } => None,
+        }
+    }
+
+    fn record_mut(&mut self) -> Option<&mut T> {
+        match &mut self.entry {
+            Entry::Record(record) => Some(record),
+            Entry::Vacant { .. } => None,
+        }
+    }
 }
 
 impl<T> Slab<T> {
@@ -46,9 +68,9 @@ impl<T> Slab<T> {
         }
         let index = self.free;
         self.len += 1;
-        if let Some(place) = self.place_mut(index) {
-            let next_free = place.next_free;
-            place.record = Some(record);
+        if let Some(place) = self.place_mut(index)
+            && let Entry::Vacant { next_free } = core::mem::replace(&mut place.entry, Entry::Record(record))
+        {
             self.free = next_free;
         }
         index
@@ -56,21 +78,21 @@ impl<T> Slab<T> {
 
     pub(crate) fn remove(&mut self, index: u32) -> Option<T> {
         let free = self.free;
-        let place = self.place_mut(index)?;
-        let record = place.record.take()?;
+        let place = self.place_mut(index).filter(|place| place.record().is_some())?;
+        let vacant = Entry::Vacant { next_free: free };
+        let Entry::Record(record) = core::mem::replace(&mut place.entry, vacant) else { return None };
         place.generation = place.generation.wrapping_add(1);
-        place.next_free = free;
         self.free = index;
         self.len -= 1;
         Some(record)
     }
 
     pub(crate) fn get(&self, index: u32) -> Option<&T> {
-        self.place(index)?.record.as_ref()
+        self.place(index)?.record()
     }
 
     pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
-        self.place_mut(index)?.record.as_mut()
+        self.place_mut(index)?.record_mut()
     }
 
     /// The generation of a place, used or not.
@@ -80,9 +102,7 @@ impl<T> Slab<T> {
 
     /// The records in the order of their numbers.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        (0..)
-            .zip(self.pages.iter().flatten())
-            .filter_map(|(index, place)| Some((index, place.record.as_ref()?)))
+        (0..).zip(self.pages.iter().flatten()).filter_map(|(index, place)| Some((index, place.record()?)))
     }
 
     /// One more than the largest number ever given, for loops that change the table as they go.
@@ -95,8 +115,7 @@ impl<T> Slab<T> {
         let last = first + (PAGE - 1);
         let page = (first..=last).map(|index| Place {
             generation: 0,
-            next_free: if index == last { NONE } else { index + 1 },
-            record: None,
+            entry: Entry::Vacant { next_free: if index == last { NONE } else { index + 1 } },
         });
         self.pages.push(page.collect());
         self.free = first;

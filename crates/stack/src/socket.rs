@@ -109,6 +109,8 @@ pub struct Ready {
     pub hangup: bool,
     /// The peer has sent FIN (POLLRDHUP).
     pub peer_closed: bool,
+    /// Urgent text has arrived and is not read to its end (POLLPRI).
+    pub priority: bool,
     /// An error waits (POLLERR).
     pub error: bool,
 }
@@ -415,6 +417,7 @@ impl Stack {
                 Pending::WRITABLE => Event::Writable(id),
                 Pending::ACCEPTABLE => Event::Acceptable(id),
                 Pending::PEER_CLOSED => Event::PeerClosed(id),
+                Pending::URGENT => Event::Urgent(id),
                 _ => Event::Failed(id, error),
             });
         }

@@ -159,7 +159,7 @@ impl Stack {
             match owner.kind {
                 Kind::Connection => self.on_connection_timeout(owner.index),
                 Kind::Embryo => self.on_embryo_timeout(owner.index),
-                Kind::TimeWait => self.on_time_wait_timeout(owner.index),
+                Kind::TimeWait => self.on_time_wait_timeout(),
                 Kind::Request => self.on_request_timeout(owner.index),
                 Kind::Neighbour => self.on_neighbour_timeout(owner.index),
                 Kind::Reassembly => self.on_reassembly_timeout(owner.index),
@@ -333,7 +333,7 @@ impl Stack {
     /// # Errors
     /// The broken invariant, in words.
     pub fn check(&self) -> Result<(), String> {
-        self.flows.check()?;
+        self.flows.check(&self.timers)?;
         for (index, connection) in self.flows.connections.iter() {
             connection.tcb.check(&self.engine.slabs)?;
             if connection.socket != NONE {

@@ -9,7 +9,7 @@ use std::alloc::System;
 use common::*;
 use portolan_link::{LinkCaps, Medium};
 use portolan_stack::*;
-use portolan_wire::{Endpoint, Family};
+use portolan_wire::{Endpoint, Family, SeqNumber, ipv4, protocol, tcp};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -25,6 +25,8 @@ fn memory() {
     }
     datagrams_allocate_nothing();
     idle_connections_are_small();
+    connections_in_time_wait_are_small();
+    half_open_connections_are_small();
 }
 
 fn caps(gso_max: u32) -> LinkCaps {
@@ -131,4 +133,110 @@ fn idle_connections_are_small() {
     let (each, slack_each) = ((octets - slack) / endpoints, slack / endpoints);
     println!("{each} octets per idle endpoint, and {slack_each} of slack in the flow table");
     assert!(each < 512, "{each} octets per idle endpoint, and {slack_each} of slack in the flow table");
+}
+
+/// What a record, its flow entry and its timer take, in octets, from what was allocated for `count` of them.
+fn each(what: &str, change: &stats_alloc::Stats, slack: usize, count: usize) -> usize {
+    let octets = change.bytes_allocated - change.bytes_deallocated;
+    let each = (octets - slack) / count;
+    println!("{each} octets per connection in {what}, and {} of slack in the flow table", slack / count);
+    each
+}
+
+fn slack(counts: &Counts) -> usize {
+    counts.flow_table_octets - counts.flows * 9
+}
+
+/// TIME-WAIT: connections that the host closed first, a few at a time.
+fn connections_in_time_wait_are_small() {
+    const CLOSED: usize = 60_000;
+    let mut pair = Pair::new();
+    pair.record = false;
+    let listeners: Vec<SocketId> = (1..=5).map(|port| pair.listen(B, Family::V4, port, 128)).collect();
+    let round = |pair: &mut Pair| {
+        for (n, listener) in listeners.iter().enumerate() {
+            let clients: Vec<SocketId> =
+                (0..50).map(|_| pair.connect(A, Endpoint::new(v4(B), n as u16 + 1))).collect();
+            while pair.carry(A) | pair.carry(B) {}
+            clients.into_iter().for_each(|client| pair.hosts[A].close(pair.now, client).unwrap());
+            while pair.carry(A) | pair.carry(B) {}
+            while let Ok((id, ..)) = pair.hosts[B].accept(pair.now, *listener) {
+                pair.hosts[B].close(pair.now, id).unwrap();
+            }
+            while pair.carry(A) | pair.carry(B) {}
+        }
+        pair.hosts.iter_mut().for_each(|host| while host.poll_event().is_some() {});
+    };
+    // What the first connections leave behind for those after them is not counted.
+    round(&mut pair);
+    let before = pair.hosts[A].counts();
+    let region = Region::new(ALLOCATOR);
+    while pair.hosts[A].counts().time_waits < CLOSED {
+        round(&mut pair);
+    }
+    let change = region.change();
+    let counts = pair.hosts[A].counts();
+    assert_eq!((counts.connections, pair.hosts[B].counts().flows), (0, 0));
+    let ports = counts.port_table_octets - before.port_table_octets;
+    let slack = slack(&counts) - slack(&before) + ports;
+    let each = each("TIME-WAIT", &change, slack, counts.time_waits - before.time_waits);
+    assert!(each <= 96, "{each} octets");
+}
+
+/// SYN-RECEIVED: SYNs of a peer that never answers.
+fn half_open_connections_are_small() {
+    const HALF_OPEN: usize = 30_000;
+    let config = Config { somaxconn: HALF_OPEN as u32, ..Config::default() };
+    let mut pair = Pair::with(config, caps(0), 1);
+    pair.record = false;
+    pair.listen(B, Family::V4, 80, HALF_OPEN as u32);
+    // The neighbour is known before.
+    let known = pair.connect(A, Endpoint::new(v4(B), 80));
+    pair.settle();
+    pair.hosts[A].abort(pair.now, known).unwrap();
+    pair.settle();
+    let mut frames = portolan_link::RxBatch::new(1);
+    let mut out = portolan_link::TxBatch::new(64);
+    let before = pair.hosts[B].counts();
+    let region = Region::new(ALLOCATOR);
+    for n in 0..HALF_OPEN as u32 {
+        let frame = syn_frame(Endpoint::new(v4(A), 1024 + n as u16), Endpoint::new(v4(B), 80), n);
+        let mut packet = portolan_link::PacketBuf::copy(pair.hosts[B].pool(), &frame);
+        packet.offload.checksum = portolan_link::Checksum::Valid;
+        assert!(frames.push(packet).is_ok());
+        let (now, link) = (pair.now, pair.links[B]);
+        pair.hosts[B].receive(now, link, &mut frames);
+        pair.hosts[B].poll_transmit(now, link, &mut out);
+        out.clear();
+    }
+    let change = region.change();
+    let counts = pair.hosts[B].counts();
+    assert_eq!(counts.embryos, HALF_OPEN);
+    let each = each("SYN-RECEIVED", &change, slack(&counts) - slack(&before), HALF_OPEN);
+    assert!(each <= 128, "{each} octets");
+}
+
+/// An Ethernet frame with a SYN from A to B.
+fn syn_frame(from: Endpoint, to: Endpoint, seq: u32) -> Vec<u8> {
+    let header = tcp::Emit {
+        src_port: from.port,
+        dst_port: to.port,
+        seq: SeqNumber(seq),
+        flags: tcp::Flags::SYN,
+        window: u16::MAX,
+        ..tcp::Emit::default()
+    };
+    let ip = ipv4::Emit {
+        src: from.address,
+        dst: to.address,
+        protocol: protocol::TCP,
+        ttl: 64,
+        payload_len: header.len() as u16,
+        ..ipv4::Emit::default()
+    };
+    let mut frame = [&station(B).0[..], &station(A).0, &[8, 0], &[0; 64]].concat();
+    let len = 14 + ip.emit(&mut frame[14..]).unwrap();
+    let len = len + header.emit(&mut frame[len..]).unwrap();
+    frame.truncate(len);
+    frame
 }

@@ -3,6 +3,7 @@
 mod common;
 
 use common::*;
+use portolan_link::{PacketBuf, RxBatch, TxBatch};
 use portolan_stack::*;
 use portolan_wire::{Address, Endpoint, Family};
 
@@ -299,4 +300,63 @@ fn summaries_tell_how_a_flow_went() {
     let summary = summary.unwrap();
     assert_eq!((summary.octets_sent, summary.octets_received, summary.end), (10_000, 0, FlowEnd::Closed));
     assert_eq!(summary.handshake_us(), Some(0));
+}
+
+// RFC 9293 MUST-30, MUST-32, MUST-33, MUST-62
+#[test]
+fn urgent_text_is_told_at_once_and_read_in_line_up_to_its_mark() {
+    let mut pair = Pair::new();
+    let (client, server) = pair.connected(Family::V4, 80);
+    pair.write(A, client, b"plain ").unwrap();
+    let now = pair.now;
+    let written = pair.hosts[A].write_with(now, client, b"urgent", WriteFlags::URGENT);
+    assert_eq!(written, Ok(6));
+    pair.write(A, client, b" and after").unwrap();
+    pair.settle();
+    assert!(pair.saw(B, |event| matches!(event, Event::Urgent(id) if *id == server)));
+    assert!(pair.hosts[B].readiness(server).unwrap().priority);
+    assert_eq!(pair.hosts[B].urgent_remaining(server), Ok(12));
+    assert_eq!(pair.hosts[B].at_mark(server), Ok(false));
+    let mut out = [0; 64];
+    assert_eq!(pair.hosts[B].read(now, server, &mut out), Ok(11));
+    assert_eq!(out[..11], *b"plain urgen");
+    assert_eq!(pair.hosts[B].at_mark(server), Ok(true));
+    assert_eq!(pair.hosts[B].read(now, server, &mut out), Ok(11));
+    assert_eq!(out[..11], *b"t and after");
+    assert_eq!((pair.hosts[B].at_mark(server), pair.hosts[B].urgent_remaining(server)), (Ok(false), Ok(0)));
+    assert!(!pair.hosts[B].readiness(server).unwrap().priority);
+}
+
+/// A jumbo frame may come in a packet of two parts, and the checksum is over both. RFC 9293 MUST-3
+#[test]
+fn the_checksum_is_over_both_parts_of_a_packet() {
+    let mut pair = Pair::with(Config::default(), ethernet_caps(9000), 1);
+    let (client, server) = pair.connected(Family::V4, 80);
+    let text = pattern(8_000);
+    for damaged in [false, true] {
+        // What came before is acknowledged.
+        pair.pass(100_000);
+        pair.write(A, client, &text).unwrap();
+        let (mut batch, mut received) = (TxBatch::new(64), RxBatch::new(64));
+        pair.hosts[A].poll_transmit(pair.now, pair.links[A], &mut batch);
+        while let Some(entry) = batch.front() {
+            let mut frame = vec![0; entry.len()];
+            entry.copy_to(&mut frame);
+            *frame.last_mut().unwrap() ^= u8::from(damaged);
+            batch.advance(1);
+            let pool = pair.hosts[B].pool();
+            let mut packet = PacketBuf::in_two_parts(pool, 64, frame.len());
+            let [head, tail] = packet.room_mut();
+            let (first, second) = frame.split_at(head.len().min(frame.len()));
+            head[..first.len()].copy_from_slice(first);
+            tail[..second.len()].copy_from_slice(second);
+            packet.set_filled(pool, frame.len());
+            assert!(!packet.tail().is_empty());
+            assert!(received.push(packet).is_ok());
+        }
+        pair.hosts[B].receive(pair.now, pair.links[B], &mut received);
+        let expected = if damaged { Err(SocketError::WouldBlock) } else { Ok(text.clone()) };
+        assert_eq!(pair.read(B, server), expected);
+    }
+    assert_eq!(pair.hosts[B].stats().drops.count(DropReason::TcpChecksum), 1);
 }

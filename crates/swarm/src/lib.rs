@@ -2,7 +2,7 @@
 //!
 //! A [`Plan`] is a story as a plain value: hosts with their knobs, wires, connections with the habits of both applications,
 //! and faults of fourteen kinds. [`Plan::draw`] makes one of a seed, [`play`] plays it and judges every octet, every error
-//! and the time that it took, and [`shrink`] makes the smallest plan that still fails of one that does. A plan is one line
+//! and the time that it took, and [`shrink()`] makes the smallest plan that still fails of one that does. A plan is one line
 //! of text, so that `cargo xtask sim --replay` plays it again.
 //!
 //! Start reading at `plan.rs`, then `story.rs`.

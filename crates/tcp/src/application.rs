@@ -17,6 +17,8 @@ bitflags! {
         const MORE = 1;
         /// A record ends here: no segment holds text of it and of the next (`MSG_EOR`).
         const END_OF_RECORD = 1 << 1;
+        /// It is urgent, and so is all that was written before (`MSG_OOB`; RFC 9293 §3.8.5).
+        const URGENT = 1 << 2;
     }
 }
 
@@ -30,7 +32,8 @@ impl Tcb {
         self.write_with(cx, octets, WriteFlags::empty())
     }
 
-    /// As [`Tcb::write`], and says what follows. The flags count only if all octets were taken.
+    /// As [`Tcb::write`], and says what follows. The flags count only if all octets were taken, but what was taken of
+    /// urgent text is urgent.
     ///
     /// # Errors
     /// As [`Tcb::write`].
@@ -47,7 +50,7 @@ impl Tcb {
         let taken = octets.get(..room.octets as usize).unwrap_or(octets);
         let queues = self.queues_or_new(cx.slabs);
         queues.send.append(cx.pool, taken);
-        let flags = if taken.len() == octets.len() { flags } else { WriteFlags::empty() };
+        let flags = if taken.len() == octets.len() { flags } else { flags & WriteFlags::URGENT };
         self.after_write(cx, taken.len(), room, flags);
         Ok(taken.len())
     }
@@ -113,6 +116,9 @@ impl Tcb {
             self.marks.remove(Marks::OVERRIDE);
             let queues = self.queues_or_new(cx.slabs);
             queues.send.end_unit(cx.pool, room.tail, flags.contains(WriteFlags::END_OF_RECORD));
+            if flags.contains(WriteFlags::URGENT) {
+                self.mark_urgent(cx);
+            }
         }
         cx.slabs.recharge(self.queues);
         self.note_limit_if_blocked(cx);
@@ -129,10 +135,13 @@ impl Tcb {
         if out.is_empty() {
             return Ok(0);
         }
+        let most = self.up_to_mark(cx.slabs, out.len());
+        let out = out.get_mut(..most).unwrap_or_default();
         let len = cx.slabs.queues_mut(self.queues).map_or(0, |queues| queues.receive.read(cx.pool, out));
         if len == 0 {
             return self.nothing_to_read().map(|()| 0);
         }
+        self.pass_mark(cx.slabs);
         self.on_taken(cx, to_u32(len));
         Ok(len)
     }
@@ -143,9 +152,11 @@ impl Tcb {
     /// # Errors
     /// As [`Tcb::read`].
     pub fn read_chunk(&mut self, cx: &mut Context<'_>, max: usize) -> Result<Option<Chunk>, Error> {
+        let most = self.up_to_mark(cx.slabs, max.max(1));
         let queues = cx.slabs.queues_mut(self.queues);
-        let chunk = queues.and_then(|queues| queues.receive.read_chunk(cx.pool, max.max(1)));
+        let chunk = queues.and_then(|queues| queues.receive.read_chunk(cx.pool, most));
         let Some(chunk) = chunk else { return self.nothing_to_read().map(|()| None) };
+        self.pass_mark(cx.slabs);
         self.on_taken(cx, to_u32(chunk.len()));
         Ok(Some(chunk))
     }
@@ -155,6 +166,8 @@ impl Tcb {
     /// # Errors
     /// As [`Tcb::read`]; an error of the connection is left in place.
     pub fn peek(&self, cx: &Context<'_>, out: &mut [u8]) -> Result<usize, Error> {
+        let most = self.up_to_mark(cx.slabs, out.len());
+        let out = out.get_mut(..most).unwrap_or_default();
         let len = cx.slabs.queues(self.queues).map_or(0, |queues| queues.receive.peek(out));
         if len > 0 || out.is_empty() {
             return Ok(len);

@@ -5,7 +5,7 @@ use portolan_wire::SeqNumber;
 use crate::limits::Limit;
 use crate::tcb::{Marks, Tcb};
 use crate::timers::Timers;
-use crate::{Context, Error, Signals, State, Transition};
+use crate::{Context, Error, FinWait2, Signals, State, Transition};
 
 impl Tcb {
     /// No more text will be written: our FIN follows what is queued (RFC 9293 §3.10.4).
@@ -144,7 +144,12 @@ impl Tcb {
 
     /// Nobody waits for the peer's text any more, so its FIN has to come in time.
     pub(crate) fn limit_fin_wait_2(&mut self, cx: &Context<'_>) {
-        self.timers.idle = cx.now.plus_micros(u64::from(cx.config.fin_wait2_us));
+        let wait_us = match self.seldom(cx.slabs).fin_wait2 {
+            FinWait2::Usual => u64::from(cx.config.fin_wait2_us),
+            FinWait2::Never => 0,
+            FinWait2::Seconds(seconds) => u64::from(seconds) * 1_000_000,
+        };
+        self.timers.idle = cx.now.plus_micros(wait_us);
     }
 
     /// Whether the idle timer runs for the end of a state, and not for keepalive or memory.

@@ -15,7 +15,7 @@ use portolan_wire::tcp::Flags;
 use portolan_wire::{FlowKey, Mss, SeqNumber};
 use siphasher::sip::SipHasher24;
 
-use crate::embryo::{Embryo, PassiveOpen};
+use crate::embryo::{Agreed, Embryo, PassiveOpen};
 use crate::numbers::low_u32;
 use crate::{Segment, SegmentPlan};
 
@@ -47,8 +47,8 @@ impl Said {
         let size = SIZES.iter().filter(fits).count().saturating_sub(planted!(46, 0, 1));
         Said {
             size: u8::try_from(size).unwrap_or(0),
-            scale: if embryo.scaling { embryo.snd_scale.get() } else { NO_SCALE },
-            sack: embryo.sack,
+            scale: if embryo.has(Agreed::SCALING) { embryo.scales.snd().get() } else { NO_SCALE },
+            sack: embryo.has(Agreed::SACK),
         }
     }
 
@@ -119,7 +119,7 @@ impl Embryo {
         plan.seq = make(key, flow, self.irs, epoch_of(now), said);
         if let Some(timestamps) = &mut plan.options.timestamps {
             let clock = timestamps.value.wrapping_sub(self.ts.offset);
-            let stamped = clock & !STAMP_BITS | said.stamp() | u32::from(self.ecn) << ECN_BIT;
+            let stamped = clock & !STAMP_BITS | said.stamp() | u32::from(self.has(Agreed::ECN)) << ECN_BIT;
             // Never ahead of the clock.
             let stamped = if stamped > clock { stamped.wrapping_sub(STAMP_BITS + 1) } else { stamped };
             timestamps.value = stamped.wrapping_add(self.ts.offset);
@@ -158,8 +158,8 @@ impl Embryo {
         syn.options.sack_permitted = said.sack;
         let mut embryo = Embryo::on_syn(open, &syn, iss);
         // When the SYN-ACK went, nobody knows.
-        embryo.sent_at = Instant::ZERO;
-        embryo.ecn = ecn;
+        embryo.sent_at = Instant::ZERO.into();
+        embryo.agreed.set(Agreed::ECN, ecn);
         Some(embryo)
     }
 }

@@ -140,7 +140,8 @@ impl Tcb {
         if self.release_deadline(cx) > cx.now {
             return;
         }
-        if self.outstanding() == 0 {
+        // Text that waits for its time to be sent (pacing) needs what says when that is.
+        if self.outstanding() == 0 && self.unsent() == 0 {
             self.release_flight(cx);
             if cx.slabs.congestion(self.cc.slot).is_some_and(Record::is_replaceable) {
                 cx.slabs.give_congestion(&mut self.cc.slot);

@@ -3,13 +3,16 @@
 //! RFC 9293 §3.10.7.2 and §3.10.7.4 for this one state. A flood of SYNs costs these records and no connections;
 //! the host bounds their number.
 
-use portolan_link::Instant;
+use core::num::NonZeroU8;
+
+use bitflags::bitflags;
+use portolan_link::{CompactInstant, Instant};
 use portolan_wire::tcp::{Flags, Options};
 use portolan_wire::{Mss, SeqNumber, WindowScale};
 
 use crate::challenge::AnswerLimit;
 use crate::output::options::{SynOffer, syn_options};
-use crate::paws::Timestamps;
+use crate::paws::BriefTimestamps;
 use crate::window::{BUFFER_MIN, scale_for, syn_window};
 use crate::{Config, Segment, SegmentPlan, SocketOptions};
 
@@ -28,32 +31,59 @@ pub struct PassiveOpen<'a> {
     pub timestamp_offset: u32,
 }
 
+bitflags! {
+    /// What is agreed on, and what has happened.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub(crate) struct Agreed: u8 {
+        const SCALING = 1 << 0;
+        const TIMESTAMPS = 1 << 1;
+        const SACK = 1 << 2;
+        /// ECN as of RFC 3168.
+        const ECN = 1 << 3;
+        /// The handshake is over, but the listener waits for text.
+        const ACKED = 1 << 4;
+    }
+}
+
+/// Two window scales in one octet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Scales(u8);
+
+impl Scales {
+    fn new(snd: WindowScale, rcv: WindowScale) -> Scales {
+        Scales(snd.get() << 4 | rcv.get())
+    }
+
+    pub(crate) fn snd(self) -> WindowScale {
+        WindowScale::new(self.0 >> 4)
+    }
+
+    pub(crate) fn rcv(self) -> WindowScale {
+        WindowScale::new(self.0 & 15)
+    }
+}
+
 /// A half-open connection of a listener (RFC 9293 §3.10.7.2, third check).
+///
+/// There may be very many, so each is 48 octets.
 #[derive(Clone, Copy, Debug)]
 pub struct Embryo {
-    pub(crate) sent_at: Instant,
-    deadline: Instant,
+    pub(crate) sent_at: CompactInstant,
+    deadline: CompactInstant,
     answers: AnswerLimit,
     pub(crate) iss: SeqNumber,
     pub(crate) irs: SeqNumber,
-    pub(crate) ts: Timestamps,
+    pub(crate) ts: BriefTimestamps,
     /// The window field of the SYN, which is not scaled.
     pub(crate) window: u16,
     pub(crate) peer_mss: u16,
     mss: u16,
     /// The window that our SYN-ACK offers.
     pub(crate) syn_ack_window: u16,
-    pub(crate) snd_scale: WindowScale,
-    pub(crate) rcv_scale: WindowScale,
-    pub(crate) scaling: bool,
-    pub(crate) timestamps: bool,
-    pub(crate) sack: bool,
-    /// The handshake is over, but the listener waits for text.
-    pub(crate) acked: bool,
-    /// Whether ECN is agreed on.
-    pub(crate) ecn: bool,
-    /// The codepoint of the SYN, if accurate ECN is agreed on.
-    pub(crate) accurate: Option<u8>,
+    pub(crate) scales: Scales,
+    pub(crate) agreed: Agreed,
+    /// One more than the codepoint of the SYN, if accurate ECN is agreed on.
+    pub(crate) accurate: Option<NonZeroU8>,
     pub(crate) retries: u8,
 }
 
@@ -96,30 +126,30 @@ impl Embryo {
         let offered = &segment.options;
         let accurate = crate::ecn::accepts_accurate(config, segment);
         let scaling = config.window_scaling && offered.window_scale.is_some();
-        let mut ts = Timestamps::new(timestamp_offset);
-        if let Some(timestamps) = offered.timestamps {
-            ts.take_first(timestamps.value, now);
-        }
+        let recent = offered.timestamps.map_or(0, |timestamps| timestamps.value);
+        let snd_scale = WindowScale::new(offered.window_scale.filter(|_| scaling).unwrap_or(0));
+        let rcv_scale = if scaling { scale_for(config, buffer_max) } else { WindowScale::default() };
+        let ecn = accurate.is_none() && crate::ecn::accepts(config, segment);
+        let mut agreed = Agreed::empty();
+        agreed.set(Agreed::SCALING, scaling);
+        agreed.set(Agreed::TIMESTAMPS, config.timestamps && offered.timestamps.is_some());
+        agreed.set(Agreed::SACK, config.sack && offered.sack_permitted);
+        agreed.set(Agreed::ECN, ecn);
         Embryo {
-            sent_at: now,
-            deadline: now.plus_micros(u64::from(config.rto_initial_us)),
+            sent_at: now.into(),
+            deadline: now.plus_micros(u64::from(config.rto_initial_us)).into(),
             answers: AnswerLimit::default(),
             iss,
             irs: segment.seq,
-            ts,
+            ts: BriefTimestamps { offset: timestamp_offset, recent },
             window: segment.window,
             // RFC 9293 MUST-15.
             peer_mss: offered.mss.unwrap_or(Mss::DEFAULT_V4).get(),
             mss,
             syn_ack_window: syn_window(buffer),
-            snd_scale: WindowScale::new(offered.window_scale.filter(|_| scaling).unwrap_or(0)),
-            rcv_scale: if scaling { scale_for(config, buffer_max) } else { WindowScale::default() },
-            scaling,
-            timestamps: config.timestamps && offered.timestamps.is_some(),
-            sack: config.sack && offered.sack_permitted,
-            acked: false,
-            ecn: accurate.is_none() && crate::ecn::accepts(config, segment),
-            accurate,
+            scales: Scales::new(snd_scale, rcv_scale),
+            agreed,
+            accurate: accurate.map(|codepoint| NonZeroU8::MIN.saturating_add(codepoint)),
             retries: 0,
         }
     }
@@ -132,7 +162,7 @@ impl Embryo {
 
     /// Agrees to no timestamps, for which a signature leaves no room. To be called before the SYN-ACK is sent.
     pub fn forgo_timestamps(&mut self) {
-        self.timestamps = false;
+        self.agreed.remove(Agreed::TIMESTAMPS);
     }
 
     /// Whether `seq`, which an ICMP error quotes, is our SYN-ACK's (RFC 5927 §4.1).
@@ -146,24 +176,29 @@ impl Embryo {
     pub fn syn_ack(&self, now: Instant) -> SegmentPlan {
         let offer = SynOffer {
             mss: self.mss,
-            scale: self.scaling.then_some(self.rcv_scale),
-            sack: self.sack,
-            timestamps: self.timestamps.then(|| self.timestamps_at(now)),
+            scale: self.has(Agreed::SCALING).then_some(self.scales.rcv()),
+            sack: self.has(Agreed::SACK),
+            timestamps: self.has(Agreed::TIMESTAMPS).then(|| self.ts.option(now)),
         };
         let mut plan = SegmentPlan::control(self.iss, self.irs + 1, Flags::SYN | Flags::ACK);
         plan.window = self.syn_ack_window;
         plan.options = syn_options(&offer);
         plan.retransmission = self.retries > 0;
-        if let Some(codepoint) = self.accurate {
+        if let Some(codepoint) = self.accurate_codepoint() {
             plan.flags |= crate::ecn::handshake_flags(codepoint);
-        } else if self.ecn {
+        } else if self.has(Agreed::ECN) {
             plan.flags |= Flags::ECE;
         }
         plan
     }
 
-    fn timestamps_at(&self, now: Instant) -> portolan_wire::tcp::Timestamps {
-        portolan_wire::tcp::Timestamps { value: self.ts.value(now), echo: self.ts.recent }
+    pub(crate) fn has(&self, agreed: Agreed) -> bool {
+        self.agreed.contains(agreed)
+    }
+
+    /// The codepoint of the SYN, if accurate ECN is agreed on.
+    pub(crate) fn accurate_codepoint(&self) -> Option<u8> {
+        self.accurate.map(|more| more.get() - 1)
     }
 
     /// Judges a segment of the same flow, in the order of RFC 9293 §3.10.7.4. For as many SYN-ACKs as `defer` says, a
@@ -182,13 +217,13 @@ impl Embryo {
         if segment.has(Flags::SYN) {
             return self.on_another_syn(config, now, segment);
         }
-        if self.timestamps {
+        if self.has(Agreed::TIMESTAMPS) {
             match segment.options.timestamps {
                 // As Linux: something on the way has taken the option out of our SYN-ACK, or does from all segments.
-                None if self.acks_syn_ack(segment) => self.timestamps = false,
+                None if self.acks_syn_ack(segment) => self.agreed.remove(Agreed::TIMESTAMPS),
                 None if config.timestamps_required => return EmbryoVerdict::Ignore,
                 None => {}
-                Some(timestamps) if self.ts.is_old(timestamps.value, now) => {
+                Some(timestamps) if self.ts.is_old(timestamps.value) => {
                     return self.challenge(config, now);
                 }
                 Some(_) => {}
@@ -206,9 +241,9 @@ impl Embryo {
             return EmbryoVerdict::Reset(SegmentPlan::control(segment.ack, SeqNumber(0), Flags::RST));
         }
         if self.retries < defer && segment.sequence_len() == 0 {
-            self.acked = true;
+            self.agreed.insert(Agreed::ACKED);
             // What comes later measures the application, not the path.
-            self.sent_at = Instant::ZERO;
+            self.sent_at = Instant::ZERO.into();
             return EmbryoVerdict::Ignore;
         }
         EmbryoVerdict::Establish
@@ -240,10 +275,10 @@ impl Embryo {
         if segment.seq != self.irs || segment.has(Flags::ACK) {
             return self.challenge(config, now);
         }
-        if now.micros_since(self.sent_at) < u64::from(config.challenge_ack_us) {
+        if now.micros_since(self.sent_at.get()) < u64::from(config.challenge_ack_us) {
             return EmbryoVerdict::Ignore;
         }
-        self.sent_at = now;
+        self.sent_at = now.into();
         self.retries = self.retries.max(1);
         EmbryoVerdict::SynAck
     }
@@ -253,38 +288,45 @@ impl Embryo {
             return EmbryoVerdict::Ignore;
         }
         let mut plan = SegmentPlan::control(self.iss + 1, self.irs + 1, Flags::ACK);
-        plan.window = self.syn_ack_window >> self.rcv_scale.get();
-        plan.options =
-            Options { timestamps: self.timestamps.then(|| self.timestamps_at(now)), ..Options::default() };
+        plan.window = self.syn_ack_window >> self.scales.rcv().get();
+        let timestamps = self.has(Agreed::TIMESTAMPS).then(|| self.ts.option(now));
+        plan.options = Options { timestamps, ..Options::default() };
         EmbryoVerdict::Challenge(plan)
     }
 
     /// Does what is due at `now`; `defer` is as for [`Embryo::on_segment`].
     pub fn on_deadline(&mut self, config: &Config, now: Instant, defer: u8) -> EmbryoDeadline {
-        if now < self.deadline {
+        if now < self.next_deadline() {
             return EmbryoDeadline::Wait;
         }
         // As Linux: a peer that has acknowledged is not asked again while its text is waited for, but once at the
         // end, so that its ACK or text can still complete the handshake.
-        let waits = self.acked && self.retries < defer;
+        let waits = self.has(Agreed::ACKED) && self.retries < defer;
         if self.retries >= config.synack_retries && !waits {
             return EmbryoDeadline::GiveUp;
         }
-        let asks = !self.acked || self.retries.saturating_add(1) >= defer;
+        let asks = !self.has(Agreed::ACKED) || self.retries.saturating_add(1) >= defer;
         self.retries = self.retries.saturating_add(1);
         let rto_us = u64::from(config.rto_initial_us) << self.retries.min(31);
-        self.deadline = now.plus_micros(rto_us.min(u64::from(config.rto_max_us)));
+        self.deadline = now.plus_micros(rto_us.min(u64::from(config.rto_max_us))).into();
         if !asks {
             return EmbryoDeadline::Wait;
         }
-        self.sent_at = now;
+        self.sent_at = now.into();
         EmbryoDeadline::Resend
     }
 
     /// When [`Embryo::on_deadline`] is wanted.
     #[must_use]
     pub fn next_deadline(&self) -> Instant {
-        self.deadline
+        self.deadline.get()
+    }
+
+    /// How often the SYN-ACK was sent again or put off, which decides how long a new wait is: embryos of one number that
+    /// begin to wait later are due later.
+    #[must_use]
+    pub fn timeouts(&self) -> u8 {
+        self.retries
     }
 }
 

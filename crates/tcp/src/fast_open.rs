@@ -224,6 +224,8 @@ impl Tcb {
             FastOpenState { option: reply, child: true, irs: segment.seq, ..FastOpenState::default() };
         tcb.snd.una = tcb.snd.nxt;
         tcb.marks.insert(Marks::UNPROVEN | Marks::SYN_DUE);
+        // The SYN's codepoint is not kept for this SYN-ACK, which therefore agrees on RFC 3168's ECN.
+        tcb.marks.remove(Marks::ACCURATE);
         tcb.set_send_window(cx, segment, u32::from(segment.window));
         tcb.cc = Congestion::new(cx.config, tcb.full_text(cx), false);
         tcb.move_on(cx, Transition::SynAcked);

@@ -68,7 +68,7 @@ impl Tcb {
         self.heard_at = cx.now;
         self.probes = 0;
         self.take_marks(cx, segment);
-        // The sixth check is URG. RFC 6093 §3.2: urgent text stays in line, so there is nothing to do for it here.
+        self.take_urgent(cx, segment, signals);
         self.take_text(cx, segment, text, signals);
         self.check_fin(cx, segment, signals);
         Ok(())
@@ -78,10 +78,11 @@ impl Tcb {
     fn in_time_wait(&mut self, cx: &mut Context<'_>, segment: &Segment) -> Step {
         let mut record = self.time_wait_record(cx);
         match record.on_segment(cx.now, cx.config, segment) {
-            TimeWaitVerdict::Ack(_) | TimeWaitVerdict::Challenge(_) => {
-                self.timers.idle = record.deadline();
+            TimeWaitVerdict::Ack(_) => {
+                self.timers.idle = cx.now.plus_micros(u64::from(cx.config.time_wait_us));
                 Err(Discard::new(DropReason::OutOfWindow, Reply::Ack))
             }
+            TimeWaitVerdict::Challenge(_) => Err(Discard::new(DropReason::OutOfWindow, Reply::Ack)),
             TimeWaitVerdict::Reopen { .. } | TimeWaitVerdict::Ignore | TimeWaitVerdict::Delete => {
                 Err(Discard::new(DropReason::Closed, Reply::Nothing))
             }

@@ -78,6 +78,7 @@ mod time_wait;
 mod timers;
 mod trace;
 mod undo;
+mod urgent;
 mod window;
 
 pub use application::WriteFlags;

@@ -6,7 +6,7 @@ use portolan_wire::{Mss, SeqNumber, WindowScale};
 
 use crate::challenge::AnswerLimit;
 use crate::congestion::Congestion;
-use crate::embryo::Embryo;
+use crate::embryo::{Agreed, Embryo};
 use crate::limits::{Limit, LimitClock};
 use crate::numbers::low_u32;
 use crate::paws::Timestamps;
@@ -50,23 +50,23 @@ impl Tcb {
     #[must_use]
     pub fn from_embryo(cx: &mut Context<'_>, embryo: &Embryo, options: &SocketOptions, flow: u64) -> Tcb {
         let mut tcb = Tcb::closed(cx, options, embryo.iss, flow);
-        tcb.ts = embryo.ts;
+        tcb.ts = embryo.ts.resume(cx.now);
         tcb.marks.insert(Marks::PASSIVE);
-        tcb.marks.set(Marks::TIMESTAMPS, embryo.timestamps);
-        tcb.marks.set(Marks::SACK, embryo.sack);
-        tcb.marks.set(Marks::ECN, embryo.ecn);
-        if let Some(codepoint) = embryo.accurate {
+        tcb.marks.set(Marks::TIMESTAMPS, embryo.has(Agreed::TIMESTAMPS));
+        tcb.marks.set(Marks::SACK, embryo.has(Agreed::SACK));
+        tcb.marks.set(Marks::ECN, embryo.has(Agreed::ECN));
+        if let Some(codepoint) = embryo.accurate_codepoint() {
             tcb.begin_accurate(cx, codepoint);
         }
         tcb.snd.nxt = embryo.iss + 1;
         tcb.snd.mss = embryo.peer_mss;
         tcb.snd.wnd = u32::from(embryo.window);
-        (tcb.snd.scale, tcb.rcv.scale) = (embryo.snd_scale, embryo.rcv_scale);
+        (tcb.snd.scale, tcb.rcv.scale) = (embryo.scales.snd(), embryo.scales.rcv());
         tcb.rcv.nxt = embryo.irs + 1;
         tcb.rcv.last_ack_sent = tcb.rcv.nxt;
         tcb.rcv.adv = tcb.rcv.nxt + u32::from(embryo.syn_ack_window);
-        tcb.retries = if embryo.acked { 0 } else { embryo.retries };
-        tcb.sent_at = embryo.sent_at;
+        tcb.retries = if embryo.has(Agreed::ACKED) { 0 } else { embryo.retries };
+        tcb.sent_at = embryo.sent_at.get();
         cx.stats.passive_opens += 1;
         tcb.move_on(cx, Transition::PassiveOpen);
         tcb.move_on(cx, Transition::ReceiveSyn);

@@ -89,6 +89,11 @@ impl Tcb {
         if let Action::Ack | Action::Nothing(_) = action {
             self.note_limit(cx);
         }
+        if let Action::Nothing(blocked) = action
+            && let Some(record) = cx.slabs.congestion_mut(self.cc.slot)
+        {
+            record.pacing.note(blocked == Blocked::Pacing);
+        }
         self.rearm(cx);
         plan
     }
@@ -150,6 +155,7 @@ impl Tcb {
         plan.options = self.segment_options(cx.slabs, cx.now);
         self.duplicate_is_reported(cx);
         self.mark_segment(cx, &mut plan);
+        self.point_to_urgent(cx.slabs, &mut plan);
         plan.window = self.offer_window(cx.slabs);
         self.rcv.last_ack_sent = self.rcv.nxt;
         self.timers.ack = portolan_link::Instant::MAX;

@@ -16,6 +16,8 @@ use crate::{Context, SeldomOptions};
 
 /// A millisecond's share of a second, as a shift.
 const TRAIN_SHIFT: u32 = 10;
+/// The longest delay of a timer, in nanoseconds, that is made up for: what a process may wait for a busy processor.
+const LATE_MAX: u64 = 10_000_000;
 
 /// When the next train may leave.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,10 +25,17 @@ pub(crate) struct Pacing {
     next_at: Instant,
     /// Octets that the present train may still take.
     train: u32,
+    /// Whether it was the pace alone that held text back at last.
+    waits: bool,
 }
 
 impl Pacing {
-    pub(crate) const IDLE: Pacing = Pacing { next_at: Instant::ZERO, train: 0 };
+    pub(crate) const IDLE: Pacing = Pacing { next_at: Instant::ZERO, train: 0, waits: false };
+
+    /// The connection has sent what it can for now; `waits` says that more is only waiting for its time.
+    pub(crate) fn note(&mut self, waits: bool) {
+        self.waits = waits;
+    }
 
     fn holds(&self, now: Instant) -> bool {
         self.train == 0 && self.next_at > now
@@ -34,15 +43,17 @@ impl Pacing {
 
     /// `len` octets leave, at `rate` octets per second and in trains of `train`.
     fn on_sent(&mut self, now: Instant, len: u32, rate: u64, train: u32) {
-        let mut nanos = u64::from(len).saturating_mul(1_000_000_000) / rate.max(1);
+        let nanos = u64::from(len).saturating_mul(1_000_000_000) / rate.max(1);
         if self.next_at <= now {
-            // A train that leaves late is made up for, by half at most.
-            let late = now.as_nanos() - self.next_at.as_nanos();
-            nanos -= late.min(planted!(39, nanos, nanos / 2));
+            // A train that leaves late is made up for: wholly if it was the timer that was late, so that the rate is
+            // kept on a busy machine; else by half at most, since there was nothing to be sent.
+            let most = if self.waits { LATE_MAX } else { planted!(39, nanos, nanos / 2) };
+            let earliest = Instant::from_nanos(now.as_nanos().saturating_sub(most));
+            self.next_at = self.next_at.max(earliest);
             self.train = train;
         }
         self.train = self.train.saturating_sub(len);
-        self.next_at = Instant::from_nanos(self.next_at.max(now).as_nanos().saturating_add(nanos));
+        self.next_at = Instant::from_nanos(self.next_at.as_nanos().saturating_add(nanos));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Timestamps: our clock, the peer's, and the protection against wrapped sequence numbers (RFC 7323 §4 and §5).
 
 use portolan_link::Instant;
+use portolan_wire::tcp;
 
 use crate::numbers::low_u32;
 
@@ -39,14 +40,13 @@ impl Timestamps {
 
     /// TSval at `now`: our clock, which ticks every millisecond.
     pub(crate) fn value(&self, now: Instant) -> u32 {
-        low_u32(now.as_millis()).wrapping_add(self.offset)
+        clock(now, self.offset)
     }
 
     /// RFC 7323 §5.3, R1: whether `value` is older than the last one.
     pub(crate) fn is_old(&self, value: u32, now: Instant) -> bool {
-        let behind = self.recent.wrapping_sub(value);
-        let is_before = planted!(1, true, behind != 0) && behind < 1 << 31;
-        is_before && planted!(2, true, seconds(now).wrapping_sub(self.recent_at_s) <= RECENT_MAX_S)
+        is_before(value, self.recent)
+            && planted!(2, true, seconds(now).wrapping_sub(self.recent_at_s) <= RECENT_MAX_S)
     }
 
     /// RFC 7323 §4.3: takes `value` for TS.Recent. The caller has checked where the segment lies.
@@ -76,6 +76,45 @@ impl Timestamps {
         let ticks = self.value(now).wrapping_sub(echo);
         (ticks < ECHO_MAX_MS).then(|| u64::from(ticks.max(1)) * 1_000)
     }
+}
+
+/// The same for a record that lasts for minutes: by then TS.Recent does not become too old to judge by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct BriefTimestamps {
+    pub(crate) offset: u32,
+    pub(crate) recent: u32,
+}
+
+impl BriefTimestamps {
+    pub(crate) fn of(timestamps: &Timestamps) -> BriefTimestamps {
+        BriefTimestamps { offset: timestamps.offset, recent: timestamps.recent }
+    }
+
+    /// For a connection that goes on from here at `now`.
+    pub(crate) fn resume(self, now: Instant) -> Timestamps {
+        let mut timestamps = Timestamps::new(self.offset);
+        timestamps.take_first(self.recent, now);
+        timestamps
+    }
+
+    /// The option of a segment that is sent at `now`.
+    pub(crate) fn option(self, now: Instant) -> tcp::Timestamps {
+        tcp::Timestamps { value: clock(now, self.offset), echo: self.recent }
+    }
+
+    /// As [`Timestamps::is_old`].
+    pub(crate) fn is_old(self, value: u32) -> bool {
+        is_before(value, self.recent)
+    }
+}
+
+fn is_before(value: u32, recent: u32) -> bool {
+    let behind = recent.wrapping_sub(value);
+    planted!(1, true, behind != 0) && behind < 1 << 31
+}
+
+fn clock(now: Instant, offset: u32) -> u32 {
+    low_u32(now.as_millis()).wrapping_add(offset)
 }
 
 fn seconds(now: Instant) -> u32 {

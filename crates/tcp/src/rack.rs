@@ -104,6 +104,11 @@ impl Rack {
         now.micros_since(sent_at) >= u64::from(self.rtt_us) + u64::from(planted!(19, 0, wnd_us))
     }
 
+    /// How many microseconds beyond a round trip what was sent at `sent_at` has been on its way.
+    pub(crate) fn late_us(&self, sent_at: Instant, now: Instant) -> u32 {
+        micros_u32(now.micros_since(sent_at)).saturating_sub(self.rtt_us)
+    }
+
     pub(crate) fn heap_octets(&self) -> usize {
         self.resent.capacity() * size_of::<Resent>()
     }

@@ -13,6 +13,7 @@ use crate::auth::Auth;
 use crate::ecn::{AccEcn, Echo};
 use crate::fast_open::FastOpenState;
 use crate::slab::Reuse;
+use crate::urgent::Urgent;
 
 /// What the rarely used features of one connection remember.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub(crate) struct Rare {
     /// Segments that came out of order.
     pub(crate) out_of_order: u32,
     pub(crate) timeouts: Timeouts,
+    pub(crate) urgent: Urgent,
     /// What signs its segments.
     pub(crate) auth: Option<Box<Auth>>,
 }
@@ -78,6 +80,7 @@ impl Default for Rare {
             retransmits: 0,
             out_of_order: 0,
             timeouts: Timeouts::default(),
+            urgent: Urgent::default(),
             auth: None,
         }
     }

@@ -142,6 +142,7 @@ impl Flight {
         self.reordering.end_round(ack.una);
         if let Some(late) = ack.delivery.late_from {
             self.reordering.on_late(ack.config, late, self.highest_sacked, ack.mss);
+            self.reordering.note_lateness(ack.delivery.late_us);
         }
         verdict.probe_loss = self.recovery.probe.on_ack(ack);
         self.leave_if_recovered(ack, &mut verdict);

@@ -2,6 +2,10 @@
 //!
 //! Two things are learned: the degree in segments, from text that arrives after text above it though it was sent
 //! once, and by how much to widen RACK's window, from retransmissions that the peer reports as duplicates.
+//!
+//! RFC 8985 widens the window by a quarter of the least round trip at a time. Where some segments overtake a whole
+//! queue, that least round trip is theirs, and next to nothing; so a widened window is also as wide as text that was
+//! sent once has been late (§3.3.2: the window adapts to the measured duration of reordering).
 
 use portolan_wire::SeqNumber;
 
@@ -23,6 +27,8 @@ pub(crate) struct Reordering {
     extra: u8,
     /// RACK.reo_wnd_persist.
     persist: u8,
+    /// The longest in microseconds that text sent once came after RACK's round trip, since the window was last usual.
+    late_us: u32,
     /// RACK.reordering_seen: how often.
     pub(crate) seen: u32,
     /// Duplicates that the peer has reported, in segments.
@@ -49,6 +55,11 @@ impl Reordering {
             self.degree = to_u16(octets.div_ceil(mss.max(1)).min(DEGREE_MAX));
         }
         self.seen = self.seen.saturating_add(1);
+    }
+
+    /// Text that was sent once arrived `us` microseconds after RACK's round trip.
+    pub(crate) fn note_lateness(&mut self, us: u32) {
+        self.late_us = self.late_us.max(us);
     }
 
     /// A timeout came though much had arrived: the degree is not as large as was thought.
@@ -82,7 +93,7 @@ impl Reordering {
         }
         self.persist = self.persist.saturating_sub(1);
         if self.persist == 0 {
-            self.extra = 0;
+            (self.extra, self.late_us) = (0, 0);
         }
     }
 
@@ -92,7 +103,9 @@ impl Reordering {
         if self.seen == 0 && proved {
             return 0;
         }
-        (min_rtt_us / 4).saturating_mul(u32::from(self.extra) + 1).min(srtt_us)
+        let wnd_us = (min_rtt_us / 4).saturating_mul(u32::from(self.extra) + 1);
+        let measured_us = if self.extra > 0 { self.late_us } else { 0 };
+        wnd_us.max(measured_us).min(srtt_us)
     }
 
     /// Whether nothing was learned.

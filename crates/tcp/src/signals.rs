@@ -31,6 +31,8 @@ bitflags! {
         /// Retransmissions have reached R1 (RFC 9293 §3.8.3): the way to the peer is to be looked at again, and an
         /// application that has asked for it is told.
         const PATH_DOUBTED = 1 << 10;
+        /// Urgent text is on its way, or here: [`crate::Tcb::urgent_remaining`] says how much.
+        const URGENT = 1 << 11;
         /// [`crate::Tcb::fast_open_news`] has something for the host to remember.
         const FAST_OPEN = 1 << 15;
     }

@@ -223,6 +223,9 @@ impl Rig {
         if plan.flags.contains(Flags::ACK) {
             line += &format!(" ack {}", plan.ack.0.wrapping_sub(IRS));
         }
+        if plan.flags.contains(Flags::URG) {
+            line += &format!(" urg {}", plan.urgent);
+        }
         let options = show_options(&plan.options);
         if options.is_empty() { line } else { format!("{line} <{options}>") }
     }
@@ -378,6 +381,7 @@ pub(crate) fn parse(line: &str) -> (Segment, Vec<u8>) {
         let value: i64 = words.next().expect("a value").parse().expect("a number");
         match word {
             "ack" => segment.ack = SeqNumber(ISS.wrapping_add(low(value))),
+            "urg" => segment.urgent = u16::try_from(value).expect("an urgent pointer"),
             "win" => segment.window = u16::try_from(value).expect("a window"),
             other => panic!("unknown word {other}"),
         }

@@ -30,9 +30,13 @@ pub(crate) fn syn_window(buffer: u32) -> u16 {
 impl Tcb {
     /// Octets that fit into the receive buffer. RFC 9293 MAY-8: none, for as long as nobody reads.
     fn receive_room(&self, slabs: &Slabs) -> u32 {
-        let Some(queues) = slabs.queues(self.queues) else { return self.rcv.buffer };
+        let clamp = match self.seldom(slabs).window_clamp {
+            0 => u32::MAX,
+            octets => octets,
+        };
+        let Some(queues) = slabs.queues(self.queues) else { return self.rcv.buffer.min(clamp) };
         let memory = to_u32(queues.receive.ready_charge() / 2);
-        self.rcv.buffer.saturating_sub(queues.receive.len().max(memory))
+        self.rcv.buffer.saturating_sub(queues.receive.len().max(memory)).min(clamp)
     }
 
     /// The right edge to offer next.

@@ -49,7 +49,7 @@ impl Machine {
             SIOCINQ => return Ok(self.siocinq(fd)),
             SIOCOUTQ => self.stack.send_queued(id).unwrap_or(0),
             SIOCOUTQNSD => self.stack.info(id).map_or(0, |info| info.not_sent),
-            SIOCATMARK => 0,
+            SIOCATMARK => self.stack.at_mark(id).unwrap_or(false).into(),
             _ => return Err(Errno::ENOTTY),
         };
         Ok(i32::try_from(octets).unwrap_or(i32::MAX))

@@ -10,6 +10,7 @@ use crate::machine::{Machine, Wait};
 
 /// The bits of poll(2) and epoll(7), which are the same numbers.
 pub(crate) const IN: u32 = 0x001 | 0x040;
+pub(crate) const PRI: u32 = 0x002;
 pub(crate) const OUT: u32 = 0x004 | 0x100;
 pub(crate) const ERR: u32 = 0x008;
 pub(crate) const HUP: u32 = 0x010;
@@ -82,6 +83,9 @@ impl Machine {
         if read_shut {
             bits |= IN | RDHUP;
         }
+        if ready.priority {
+            bits |= PRI;
+        }
         if ready.readable && state != State::Closed {
             bits |= IN;
         }
@@ -97,6 +101,7 @@ impl Machine {
             Event::Connected(id) => (*id, u32::MAX),
             Event::ConnectFailed(id, _) | Event::Failed(id, _) => (*id, u32::MAX),
             Event::Readable(id) | Event::Acceptable(id) => (*id, IN),
+            Event::Urgent(id) => (*id, PRI),
             Event::PeerClosed(id) => (*id, IN | RDHUP | HUP),
             Event::Writable(id) => (*id, OUT),
             _ => return,

@@ -196,5 +196,6 @@ fn write_flags(flags: i32) -> WriteFlags {
     let mut known = WriteFlags::empty();
     known.set(WriteFlags::MORE, flags & libc::MSG_MORE != 0);
     known.set(WriteFlags::END_OF_RECORD, flags & libc::MSG_EOR != 0);
+    known.set(WriteFlags::URGENT, flags & libc::MSG_OOB != 0);
     known
 }

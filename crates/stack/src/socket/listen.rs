@@ -139,6 +139,7 @@ impl Stack {
         let mut pending = Pending::WRITABLE;
         pending.set(Pending::READABLE, ready.readable);
         pending.set(Pending::PEER_CLOSED, ready.peer_closed);
+        pending.set(Pending::URGENT, self.urgent_remaining(id).is_ok_and(|octets| octets > 0));
         pending.set(Pending::FAILED, ready.error);
         self.pend(id.index, pending);
         Ok((id, key.local, key.remote))
@@ -201,7 +202,7 @@ impl Stack {
         }
         for embryo in 0..self.flows.embryos.bound() {
             let record = self.flows.embryos.get(embryo);
-            if record.is_some_and(|record| record.parent == Parent::Listener(index)) {
+            if record.is_some_and(|record| record.parent() == Parent::Listener(index)) {
                 self.reset_embryo(embryo);
             }
         }

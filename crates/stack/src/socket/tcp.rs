@@ -252,7 +252,8 @@ impl Stack {
         self.tcp_call(now, id, |tcb, cx| tcb.write(cx, octets))
     }
 
-    /// As [`Stack::write`], and says what follows: more (MSG_MORE), or another record (MSG_EOR).
+    /// As [`Stack::write`], and says what follows: more (MSG_MORE), or another record (MSG_EOR);
+    /// or that it is urgent (MSG_OOB).
     ///
     /// # Errors
     /// As [`Stack::write`].
@@ -369,6 +370,25 @@ impl Stack {
         self.with_tcb(index, |tcb, cx| tcb.send_queued(cx)).ok_or(SocketError::NotConnected)
     }
 
+    /// Octets from the next one to be read to the end of urgent text, as far as the peer has told; 0 if there is none
+    /// (RFC 9293 MUST-33).
+    ///
+    /// # Errors
+    /// `BadSocket`, `NotConnected`.
+    pub fn urgent_remaining(&mut self, id: SocketId) -> Result<u32, SocketError> {
+        let index = self.connection_of(id)?;
+        self.with_tcb(index, |tcb, cx| tcb.urgent_remaining(cx)).ok_or(SocketError::NotConnected)
+    }
+
+    /// Whether the next octet to be read is the last urgent one (SIOCATMARK). No read goes over this mark.
+    ///
+    /// # Errors
+    /// `BadSocket`, `NotConnected`.
+    pub fn at_mark(&mut self, id: SocketId) -> Result<bool, SocketError> {
+        let index = self.connection_of(id)?;
+        self.with_tcb(index, |tcb, cx| tcb.at_mark(cx)).ok_or(SocketError::NotConnected)
+    }
+
     /// Says that a writer is blocked until the connection is open.
     ///
     /// # Errors
@@ -420,20 +440,25 @@ impl Stack {
     /// What a call on a connection would find now.
     pub(crate) fn connection_readiness(&mut self, index: u32, read_closed: bool) -> Ready {
         let figures = self.with_tcb(index, |tcb, cx| {
-            let open = (tcb.is_open(), tcb.is_deferred());
-            (tcb.receive_queued(cx), tcb.poll_writable(cx), tcb.fin_received(), tcb.state(), open)
+            let open = (tcb.is_open(), tcb.is_deferred(), tcb.urgent_is_here(cx));
+            let options = tcb.options(cx.slabs);
+            // As on Linux, no more is waited for than half of the buffer.
+            let low_water = options.seldom.receive_low_water.min(options.common.recv_buffer_max / 2).max(1);
+            let enough = tcb.receive_queued(cx) >= low_water;
+            (enough, tcb.poll_writable(cx), tcb.fin_received(), tcb.state(), open)
         });
-        let Some((queued, has_room, fin, state, (open, deferred))) = figures else {
+        let Some((enough, has_room, fin, state, (open, deferred, priority))) = figures else {
             return Ready::default();
         };
         let ended = self.flows.connections.get(index).is_none_or(|connection| !connection.in_table);
         let connecting = !open && !ended;
         Ready {
-            readable: !connecting && (queued > 0 || fin || ended || read_closed),
+            readable: !connecting && (enough || fin || ended || read_closed),
             // Linux: what would fail at once does not block.
             writable: deferred || !connecting && (has_room || !state.may_send()),
             hangup: ended || fin && !state.may_send() && state != portolan_tcp::State::Established,
             peer_closed: fin || ended,
+            priority,
             error: false,
         }
     }

@@ -162,10 +162,14 @@ fn h7_text_that_was_reported_and_then_withdrawn_is_sent_again() {
     assert_eq!(arena.victim().state(socket), Ok(State::Established));
 }
 
+/// A range of sequence numbers.
+type Block = (SeqNumber, SeqNumber);
+/// False reports of duplicates, given the first octet that was lost and the first that was not.
+type Lie = dyn Fn(SeqNumber, SeqNumber) -> Vec<Block>;
+
 /// What a host sends to a peer that loses the first two segments of three windows, and says of duplicates what `lie`
-/// says, given the first octet that was lost and the first that was not: segments in all, and the window and threshold
-/// at the end.
-fn goodput_against(lie: impl Fn(SeqNumber, SeqNumber) -> Vec<(SeqNumber, SeqNumber)>) -> (usize, u32, u32) {
+/// says: segments in all, and the window and threshold at the end.
+fn goodput_against(lie: impl Fn(SeqNumber, SeqNumber) -> Vec<Block>) -> (usize, u32, u32) {
     let (mut arena, mut peer, socket) = sending(sack_options());
     let mut segments = 0;
     for _ in 0..3 {
@@ -189,7 +193,7 @@ fn goodput_against(lie: impl Fn(SeqNumber, SeqNumber) -> Vec<(SeqNumber, SeqNumb
     (segments, info.cwnd, info.ssthresh)
 }
 
-fn blocks(pairs: &[(SeqNumber, SeqNumber)]) -> SackBlocks {
+fn blocks(pairs: &[Block]) -> SackBlocks {
     pairs.iter().copied().collect()
 }
 
@@ -198,7 +202,7 @@ fn blocks(pairs: &[(SeqNumber, SeqNumber)]) -> SackBlocks {
 #[test]
 fn h4_forged_duplicates_take_no_reduction_back() {
     let honest = goodput_against(|_, _| Vec::new());
-    let lies: [&dyn Fn(SeqNumber, SeqNumber) -> Vec<(SeqNumber, SeqNumber)>; 4] = [
+    let lies: [&Lie; 4] = [
         &|_, lost| vec![(lost, lost + MSS), (lost + MSS, lost + 3 * MSS)],
         &|first, _| vec![(first.back(1 << 30), first.back((1 << 30) - MSS)), (first.back(MSS), first)],
         &|first, lost| vec![(lost + (1 << 30), lost + (1 << 30) + MSS), (lost, first)],

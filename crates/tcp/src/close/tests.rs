@@ -1,5 +1,5 @@
 use crate::testing::Rig;
-use crate::{Error, Signals, State};
+use crate::{Error, FinWait2, Signals, State};
 
 #[test]
 fn close_sends_what_is_queued_and_then_a_fin() {
@@ -75,6 +75,22 @@ fn an_orphan_waits_in_fin_wait_2_for_a_minute_whatever_the_peer_sends() {
     let (waited, signals) = rig.wait();
     assert_eq!(waited, 30_000);
     assert!(signals.contains(Signals::CLOSED));
+}
+
+#[test]
+fn an_orphan_waits_in_fin_wait_2_as_long_as_its_option_says() {
+    for (fin_wait2, expected_ms) in [(FinWait2::Seconds(5), 5_000), (FinWait2::Never, 0)] {
+        let mut rig = Rig::established();
+        let mut options = rig.tcb.options(rig.host.cx().slabs);
+        options.seldom.fin_wait2 = fin_wait2;
+        rig.tcb.set_options(&mut rig.host.cx(), &options);
+        rig.close();
+        rig.drain();
+        rig.gets(". 1:1(0) ack 2");
+        let (waited, signals) = rig.wait();
+        assert_eq!(waited, expected_ms);
+        assert!(signals.contains(Signals::CLOSED));
+    }
 }
 
 #[test]

@@ -114,9 +114,10 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Whether the controller can be made again from cwnd and ssthresh. A user's cannot.
+    /// Whether the controller can be made again from cwnd and ssthresh. A user's cannot, and BBR's model of the path
+    /// is more than that.
     pub(crate) fn is_replaceable(&self) -> bool {
-        !matches!(self.controller, Controller::Custom(_))
+        !matches!(self.controller, Controller::Custom(_) | Controller::Bbr(_))
     }
 }
 

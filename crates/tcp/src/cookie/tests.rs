@@ -4,7 +4,7 @@ use portolan_link::Instant;
 use portolan_wire::tcp::Flags;
 use portolan_wire::{Address, Endpoint, FlowKey, SeqNumber, protocol};
 
-use crate::embryo::{Embryo, EmbryoVerdict, PassiveOpen};
+use crate::embryo::{Agreed, Embryo, EmbryoVerdict, PassiveOpen};
 use crate::testing::{IRS, ISS, parse};
 use crate::{Config, Segment, SegmentPlan, SocketOptions};
 
@@ -77,10 +77,7 @@ fn the_ack_brings_back_what_the_syn_offered() {
                 let mut hatched = hatch(&ack(&plan), 5_060_000).unwrap();
                 let sizes = (hatched.peer_mss, kept.peer_mss);
                 assert!(sizes.0 <= sizes.1 && sizes.0 * 9 >= sizes.1, "{sizes:?}");
-                assert_eq!(
-                    (hatched.snd_scale, hatched.rcv_scale, hatched.sack, hatched.timestamps, hatched.scaling),
-                    (kept.snd_scale, kept.rcv_scale, kept.sack, kept.timestamps, kept.scaling)
-                );
+                assert_eq!((hatched.scales, hatched.agreed), (kept.scales, kept.agreed));
                 assert_eq!((hatched.iss + 1, hatched.irs), (plan.seq + 1, SeqNumber(IRS)));
                 let verdict = hatched.on_segment(open.config, open.now, &ack(&plan), 0);
                 assert!(matches!(verdict, EmbryoVerdict::Establish));
@@ -96,10 +93,10 @@ fn ecn_is_agreed_on_only_where_a_timestamp_remembers_it() {
         segment.flags = segment.flags | Flags::ECE | Flags::CWR;
         at(5_000_000, |open| {
             let embryo = Embryo::on_syn(open, &segment, SeqNumber(ISS));
-            assert!(embryo.ecn);
+            assert!(embryo.has(Agreed::ECN));
             let plan = embryo.cookie_syn_ack(&KEY, &flow(), open.now);
             assert_eq!(plan.flags.contains(Flags::ECE), remembered);
-            assert_eq!(hatch(&ack(&plan), 5_000_100).unwrap().ecn, remembered);
+            assert_eq!(hatch(&ack(&plan), 5_000_100).unwrap().has(Agreed::ECN), remembered);
         });
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::embryo::Agreed;
 use crate::testing::{Rig, plain};
 use crate::{Embryo, PassiveOpen, SocketOptions};
 use portolan_link::Instant;
@@ -69,8 +70,11 @@ fn a_listener_agrees_as_its_knob_says() {
             timestamp_offset: 0,
         };
         let embryo = Embryo::on_syn(&open, &segment, SeqNumber(1));
-        assert_eq!(embryo.syn_ack(Instant::from_millis(1)).flags.contains(Flags::ECE), embryo.ecn);
-        embryo.ecn
+        assert_eq!(
+            embryo.syn_ack(Instant::from_millis(1)).flags.contains(Flags::ECE),
+            embryo.has(Agreed::ECN)
+        );
+        embryo.has(Agreed::ECN)
     };
     let asks = "SEW 0:0(0) win 60000 <mss 1000>";
     assert!(agreed(Ecn::Passive, asks) && agreed(Ecn::On, asks));

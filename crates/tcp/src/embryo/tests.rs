@@ -2,7 +2,7 @@ use portolan_link::Instant;
 use portolan_wire::SeqNumber;
 use portolan_wire::tcp::Flags;
 
-use super::{Embryo, EmbryoDeadline, EmbryoVerdict, PassiveOpen};
+use super::{Agreed, Embryo, EmbryoDeadline, EmbryoVerdict, PassiveOpen};
 use crate::testing::{IRS, ISS, parse};
 use crate::{Config, SegmentPlan, SocketOptions};
 
@@ -122,9 +122,9 @@ fn timestamps_are_checked_from_the_first_segment_on() {
 fn timestamps_that_are_lost_on_the_way_are_given_up() {
     let mut embryo = embryo("S 0:0(0) <TS val 100 ecr 0>");
     assert!(matches!(judge(&mut embryo, ". 1:1(0) ack 2"), EmbryoVerdict::Ignore));
-    assert!(embryo.timestamps);
+    assert!(embryo.has(Agreed::TIMESTAMPS));
     assert!(matches!(judge(&mut embryo, ". 1:1(0) ack 1"), EmbryoVerdict::Establish));
-    assert!(!embryo.timestamps);
+    assert!(!embryo.has(Agreed::TIMESTAMPS));
 }
 
 #[test]

@@ -37,12 +37,22 @@ pub(crate) struct Delivery {
     pub(crate) ambiguous: bool,
     /// The lowest of what arrived after something above it had, though it was sent once: the path reorders.
     pub(crate) late_from: Option<SeqNumber>,
+    /// By how many microseconds more than its round trip RACK would have had to wait for it, at most.
+    pub(crate) late_us: u32,
     /// Something had been sent once, and not after the recovery point (RFC 5682 §3.1).
     pub(crate) original: bool,
 }
 
 impl Delivery {
-    fn note(&mut self, record: &Record, selectively: bool, highest_sacked: SeqNumber, recover: SeqNumber) {
+    /// `late_us` is how long the record took beyond RACK's round trip.
+    fn note(
+        &mut self,
+        record: &Record,
+        selectively: bool,
+        highest_sacked: SeqNumber,
+        recover: SeqNumber,
+        late_us: u32,
+    ) {
         self.new.add(record);
         if selectively {
             self.sacked.add(record);
@@ -57,6 +67,7 @@ impl Delivery {
         });
         if record.seq.before(highest_sacked) {
             self.late_from = Some(self.late_from.map_or(record.seq, |from| from.min(record.seq)));
+            self.late_us = self.late_us.max(late_us);
         }
         self.original |= record.end().at_or_before(recover);
     }
@@ -66,6 +77,8 @@ impl Flight {
     /// Everything before `una` has arrived.
     pub(crate) fn acknowledge(&mut self, una: SeqNumber, clock: &AckClock, delivery: &mut Delivery) {
         let recover = self.recovery.recover.unwrap_or(self.highest_sacked);
+        // Forgotten in time: 2^31 octets later it would seem to lie ahead.
+        self.small_end = self.small_end.filter(|end| end.after(una));
         while let Some(first) = self.records.front().copied() {
             let cut = una.since(first.seq).unwrap_or(0).min(first.len);
             if cut == 0 {
@@ -82,7 +95,8 @@ impl Flight {
             }
             delivery.ambiguous |= part.has(Fate::AMBIGUOUS);
             if planted!(32, true, !part.has(Fate::SACKED)) {
-                delivery.note(&part, false, self.highest_sacked, recover);
+                let late_us = self.rack.late_us(part.sent_at, clock.now);
+                delivery.note(&part, false, self.highest_sacked, recover, late_us);
                 self.rate.on_delivered(part.delivered());
                 self.rack.on_delivered(&part, clock);
             }
@@ -122,7 +136,8 @@ impl Flight {
             end = record.end();
             if !record.has(Fate::SACKED) {
                 is_new = true;
-                delivery.note(&record, true, highest_before, recover);
+                let late_us = self.rack.late_us(record.sent_at, clock.now);
+                delivery.note(&record, true, highest_before, recover, late_us);
                 self.rate.on_delivered(record.delivered());
                 self.rack.on_delivered(&record, clock);
                 self.uncount(&record);

@@ -174,7 +174,8 @@ impl Tcb {
 
     /// RFC 6298 §3 and §4 (Karn, MUST-18), RFC 7323 §4.1. Returns the latest measurement in microseconds.
     ///
-    /// What was reported selectively measures as well, so that a hole does not leave the path unmeasured.
+    /// What was reported selectively measures as well, so that a hole does not leave the path unmeasured; but not where
+    /// the path is known to reorder: what overtakes others says little of the path that they take.
     fn measure_acked(
         &mut self,
         cx: &mut Context<'_>,
@@ -183,9 +184,12 @@ impl Tcb {
         delivery: &Delivery,
     ) -> Option<u32> {
         let in_order = delivery.acked_sent.filter(|_| !delivery.ambiguous);
-        let (first_us, last_us) = match (in_order.or(delivery.sacked_sent), clock.echo_ms) {
+        let reorders =
+            cx.slabs.flight(self.flight).is_some_and(|flight| flight.reordering.is_unusual(cx.config));
+        let sacked = delivery.sacked_sent.filter(|_| !reorders);
+        let (first_us, last_us) = match (in_order.or(sacked), clock.echo_ms) {
             (Some((first, _)), _) => {
-                let last = delivery.sacked_sent.or(in_order).map_or(first, |(_, last)| last);
+                let last = sacked.or(in_order).map_or(first, |(_, last)| last);
                 (cx.now.micros_since(first), cx.now.micros_since(last))
             }
             (None, Some(echo_ms)) if acked > 0 => {

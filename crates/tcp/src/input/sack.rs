@@ -55,13 +55,10 @@ impl Tcb {
             left.at_or_after(outer_left) && right.at_or_before(outer_right)
         };
         let is_duplicate = left.before(segment.ack) || blocks.next().is_some_and(within);
-        let oldest = self.snd.una.back(self.snd.max_wnd.min(1 << 30));
-        if !is_duplicate
-            || left.at_or_after(right)
-            || right.after(self.snd.nxt)
-            || left.before(oldest)
-            || left.before(self.snd.iss)
-        {
+        // What was never sent has no duplicate; the ISS itself may lie too far back to be compared with.
+        let sent = u32::try_from(self.counters.bytes_acked).unwrap_or(u32::MAX).saturating_add(1);
+        let oldest = self.snd.una.back(self.snd.max_wnd.min(1 << 30).min(sent));
+        if !is_duplicate || left.at_or_after(right) || right.after(self.snd.nxt) || left.before(oldest) {
             return Reported::default();
         }
         let mss = u32::from(self.full_text(cx));

@@ -77,6 +77,7 @@ impl Tcb {
         } else {
             self.owe_ack();
         }
+        self.take_urgent(cx, segment, signals);
         self.take_text(cx, segment, text, signals);
         self.check_fin(cx, segment, signals);
         Ok(())

@@ -41,7 +41,9 @@ impl Tcb {
 
     /// Why a segment that is not full and ends with the last octet written has to wait.
     fn why_tail_waits(&self, cx: &Context<'_>) -> Option<Blocked> {
-        if self.has(Marks::OVERRIDE) || self.fin_is_due() {
+        // As on Linux, urgent text waits for nothing.
+        let urgent = self.urgent_pointer(cx.slabs, self.snd.nxt).is_some();
+        if self.has(Marks::OVERRIDE) || self.fin_is_due() || urgent {
             return None;
         }
         if self.has(Marks::HELD) || planted!(49, false, self.options.has(OptionFlags::CORK)) {

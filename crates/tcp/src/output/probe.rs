@@ -13,7 +13,12 @@ impl Tcb {
     /// RFC 9293 MUST-35, MUST-36; SHLD-12: no text.
     pub(super) fn plan_probe(&mut self, cx: &mut Context<'_>) -> SegmentPlan {
         self.marks.remove(Marks::PROBE_DUE);
-        self.plan(cx, self.snd.una.back(1), Flags::NONE)
+        let plan = self.plan(cx, self.snd.una.back(1), Flags::NONE);
+        if self.sends_urgent(cx.slabs) {
+            // The peer takes no pointer from a segment that is not acceptable. As Linux, an ACK brings it besides.
+            self.owe_ack();
+        }
+        plan
     }
 
     /// The persist timer ran out: a probe, or text if the window has a little room (RFC 9293 §3.8.6.2.1).

@@ -22,7 +22,8 @@ impl Tcb {
     /// sending rate is worth, half of the congestion window and of the peer's largest window take, and the budget
     /// allows.
     pub(super) fn plan_max(&self, cx: &Context<'_>, full: u32, budget: u32) -> u32 {
-        if self.must_not_be_cut(cx) {
+        // A link that cuts would leave the urgent pointer as it is, though it counts from each segment's number.
+        if self.must_not_be_cut(cx) || self.sends_urgent(cx.slabs) {
             return full;
         }
         let link = cx.gso_max.min(u32::from(u16::MAX)).saturating_sub(HEADERS);

@@ -83,6 +83,31 @@ fn a_train_grows_with_the_rate() {
     assert!(!pacing.holds(Instant::from_millis(1_001)));
 }
 
+/// A timer that fires up to 10 ms late costs nothing of the rate; what is later is lost.
+#[test]
+fn a_late_timer_is_made_up_for() {
+    let (rate, train) = (10_240_000, 10_000);
+    let sent_in_a_second = |late_us: u64, waits: bool| {
+        let mut pacing = Pacing::IDLE;
+        let (began, mut now, mut sent) = (Instant::from_millis(1_000), Instant::from_millis(1_000), 0);
+        while now.micros_since(began) < 1_000_000 {
+            while !pacing.holds(now) {
+                pacing.on_sent(now, 1_000, rate, train);
+                sent += 1_000;
+            }
+            pacing.note(waits);
+            now = pacing.next_at.plus_micros(late_us);
+        }
+        sent
+    };
+    for late_us in [0, 500, 2_000, 8_000] {
+        let sent = sent_in_a_second(late_us, true);
+        assert!((10_000_000..10_500_000).contains(&sent), "{late_us} us late: {sent}");
+    }
+    assert!(sent_in_a_second(30_000, true) < 5_000_000);
+    assert!(sent_in_a_second(8_000, false) < 2_000_000, "nothing waited");
+}
+
 /// Nothing else that is due waits for the pace, and an ACK least of all.
 #[test]
 fn acks_are_not_paced() {

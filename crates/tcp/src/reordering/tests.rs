@@ -59,3 +59,22 @@ fn on_a_path_that_never_reordered_duplicates_widen_nothing() {
     reordering.widen(UNA, UNA + 100);
     assert!(reordering.is_blank());
 }
+
+// RFC 8985 §3.3.2
+#[test]
+fn a_widened_window_is_as_wide_as_text_was_late() {
+    let config = Config::default();
+    let mut reordering = Reordering::default();
+    reordering.on_late(&config, UNA, UNA + 9000, 1000);
+    reordering.note_lateness(18_000);
+    reordering.note_lateness(7_000);
+    // Text that overtook a queue has made the least round trip next to nothing.
+    assert_eq!(reordering.wnd_us(true, 100, 30_000), 25, "no retransmission was for nothing yet");
+    reordering.widen(UNA, UNA + 9000);
+    assert_eq!(reordering.wnd_us(true, 100, 30_000), 18_000);
+    assert_eq!(reordering.wnd_us(true, 100, 12_000), 12_000, "srtt");
+    for _ in 0..16 {
+        reordering.on_recovered(false);
+    }
+    assert_eq!(reordering.wnd_us(true, 100, 30_000), 25);
+}

@@ -4,5 +4,5 @@ use crate::{Embryo, Tcb, TimeWait};
 #[test]
 fn records_stay_small() {
     let sizes = (size_of::<Tcb>(), size_of::<Embryo>(), size_of::<TimeWait>());
-    assert!(sizes.0 <= 256 && sizes.1 <= 128 && sizes.2 <= 96, "{sizes:?}");
+    assert!(sizes.0 <= 256 && sizes.1 <= 48 && sizes.2 <= 28, "{sizes:?}");
 }

@@ -1,6 +1,6 @@
 use portolan_link::Instant;
 
-use super::{TimeWait, TimeWaitVerdict};
+use super::{TICK_BITS, TimeWait, TimeWaitVerdict};
 use crate::testing::{ISS, Rig, parse};
 use crate::{Config, State};
 
@@ -13,6 +13,24 @@ fn judge(record: &mut TimeWait, now: Instant, line: &str) -> TimeWaitVerdict {
     record.on_segment(now, &Config::default(), &parse(line).0)
 }
 
+fn deadline(record: &TimeWait, now: Instant) -> Instant {
+    record.deadline(now, &Config::default())
+}
+
+/// The record keeps 32 bits of its deadline.
+#[test]
+fn a_clock_that_jumps_by_anything_ends_it() {
+    let (record, now) = record();
+    for jump_s in [61, 3_600, 25 * 24 * 3_600, 400 * 24 * 3_600, 10 * 365 * 24 * 3_600, 1 << 33] {
+        let later = now.plus_micros(jump_s * 1_000_000);
+        assert!(record.is_over(later, &Config::default()), "{jump_s} s");
+        assert_eq!(deadline(&record, later), later, "{jump_s} s");
+    }
+    // Even where the lower 32 bits say that nothing has happened, it lasts no longer than from then.
+    let turned = Instant::from_nanos(now.as_nanos() + (1 << (32 + TICK_BITS)));
+    assert!(deadline(&record, turned).micros_since(turned) < 60_002_000);
+}
+
 // RFC 9293 MUST-13
 #[test]
 fn the_fin_again_is_acknowledged_and_the_wait_begins_again() {
@@ -20,14 +38,15 @@ fn the_fin_again_is_acknowledged_and_the_wait_begins_again() {
     let later = now.plus_micros(30_000_000);
     let TimeWaitVerdict::Ack(plan) = judge(&mut record, later, "F. 1:1(0) ack 2") else { panic!() };
     assert_eq!((plan.seq, plan.ack), (record.snd_nxt, record.rcv_nxt));
-    assert_eq!(record.deadline(), later.plus_micros(60_000_000));
+    let deadline = deadline(&record, later).micros_since(later);
+    assert!((60_000_000..60_002_000).contains(&deadline), "{deadline}");
 }
 
 // RFC 1337, F13
 #[test]
 fn nothing_old_ends_it() {
     let (mut record, now) = record();
-    let deadline = record.deadline();
+    let end = deadline(&record, now);
     for line in
         ["R 2:2(0)", "R. 2:2(0) ack 2", "P. 1:1(0) ack 2", ". 2:2(0) ack 2", "S 0:0(0)", "S. 0:0(0) ack 1"]
     {
@@ -37,8 +56,10 @@ fn nothing_old_ends_it() {
             "{line} {verdict:?}"
         );
     }
-    assert_eq!(record.deadline(), deadline);
-    assert!(matches!(judge(&mut record, deadline, "R 2:2(0)"), TimeWaitVerdict::Delete));
+    assert_eq!(deadline(&record, now), end);
+    let before = Instant::from_nanos(end.as_nanos() - 1);
+    assert!(matches!(judge(&mut record, before, "R 2:2(0)"), TimeWaitVerdict::Ignore));
+    assert!(matches!(judge(&mut record, end, "R 2:2(0)"), TimeWaitVerdict::Delete));
 }
 
 // RFC 9293 MAY-2; RFC 6191
@@ -55,7 +76,7 @@ fn a_newer_syn_opens_a_new_connection() {
 fn a_newer_timestamp_counts_more_than_the_number() {
     let (mut record, now) = record();
     record.timestamps = true;
-    record.ts.take_first(1000, now);
+    record.ts.recent = 1000;
     assert!(matches!(
         judge(&mut record, now, "S -900:-900(0) <TS val 1001 ecr 0>"),
         TimeWaitVerdict::Reopen { .. }
