@@ -176,6 +176,9 @@ impl Tcb {
         let flight = cx.slabs.flight_or_new(&mut self.flight);
         flight.on_sent(&sending, false);
         flight.begin_again(self.snd.nxt);
+        if let Some(queues) = cx.slabs.queues_mut(self.queues) {
+            queues.send.pushes.mark(self.snd.nxt);
+        }
     }
 
     fn note_answer(&mut self, cx: &mut Context<'_>, segment: &Segment, signals: &mut Signals) {
