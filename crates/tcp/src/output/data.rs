@@ -120,6 +120,8 @@ impl Tcb {
         }
         self.mark_new_text(cx, &mut plan);
         self.snd.nxt += len;
+        // What waited for a window, or to be pushed, is outstanding now and has an alarm of that kind.
+        self.stop_persist();
         self.after_sent(cx, len, outstanding == 0);
         self.sent_at = cx.now;
         self.pace(cx, len);
