@@ -3,10 +3,13 @@
 //! A connection that uses none of them pays four octets for the slot. The record is taken at the first use and
 //! given back with the connection.
 
+use alloc::boxed::Box;
+
 use portolan_link::Instant;
 use portolan_wire::SeqNumber;
 
 use crate::SeldomOptions;
+use crate::auth::Auth;
 use crate::ecn::{AccEcn, Echo};
 use crate::fast_open::FastOpenState;
 use crate::slab::Reuse;
@@ -31,6 +34,8 @@ pub(crate) struct Rare {
     pub(crate) out_of_order: u32,
     pub(crate) timeouts: Timeouts,
     pub(crate) urgent: Urgent,
+    /// What signs its segments.
+    pub(crate) auth: Option<Box<Auth>>,
 }
 
 /// Retransmission timeouts so far, for [`crate::Info`].
@@ -76,6 +81,7 @@ impl Default for Rare {
             out_of_order: 0,
             timeouts: Timeouts::default(),
             urgent: Urgent::default(),
+            auth: None,
         }
     }
 }
@@ -86,6 +92,6 @@ impl Reuse for Rare {
     }
 
     fn heap_octets(&self) -> usize {
-        0
+        self.auth.as_ref().map_or(0, |auth| size_of::<Auth>() + auth.heap_octets())
     }
 }
