@@ -3,11 +3,11 @@
 
 use portolan_link::Instant;
 
-use crate::Context;
 use crate::flight::{Delivery, Flight};
 use crate::recovery::CaState;
 use crate::tcb::{Marks, Tcb};
 use crate::timers::Alarm;
+use crate::{Context, TraceEvent};
 
 /// What timers wait longer than computed, so that an ACK that is only just late is not taken for lost (Linux's
 /// `TCP_TIMEOUT_MIN`).
@@ -156,6 +156,7 @@ impl Tcb {
             recovery.is_some_and(|recovery| recovery.probe.is_free() && recovery.state < CaState::Recovery);
         if free && self.loss_probe(cx).is_some() {
             cx.stats.loss_probes += 1;
+            self.trace(cx, TraceEvent::LossProbe);
             if let Some(flight) = cx.slabs.flight_mut(self.flight) {
                 flight.recovery.probe.due = true;
             }
