@@ -150,6 +150,11 @@ impl Tcb {
         self.text_and_options(cx) - options
     }
 
+    /// The same for new text, which may have the option of accurate ECN, too.
+    fn full_new_text(&self, cx: &Context<'_>) -> u16 {
+        self.full_text_now(cx) - self.option_of_text_len(cx)
+    }
+
     /// What every segment of an open connection has in common; takes care of the ACK. RFC 9293 MUST-58: ACKs
     /// that are due go with text.
     fn plan(&mut self, cx: &mut Context<'_>, seq: SeqNumber, flags: Flags) -> SegmentPlan {

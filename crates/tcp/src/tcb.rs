@@ -331,9 +331,7 @@ impl Tcb {
 
     /// Octets known to have been delivered to the peer so far.
     pub(crate) fn delivered(&self, slabs: &Slabs) -> u64 {
-        let later = slabs
-            .flight(self.flight)
-            .map_or(0, |flight| flight.sacked.octets.saturating_add(flight.recovery.duplicates.octets));
+        let later = slabs.flight(self.flight).map_or(0, Flight::arrived);
         self.counters.bytes_acked + u64::from(later)
     }
 

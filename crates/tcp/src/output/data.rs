@@ -20,7 +20,7 @@ impl Tcb {
         if queued == 0 || !self.state.sends_text() {
             return Err(Blocked::NoText);
         }
-        let full = u32::from(self.full_text_now(cx));
+        let full = u32::from(self.full_new_text(cx));
         let usable = self.window_from(self.snd.nxt);
         let wanted = queued.min(usable);
         let flight = cx.slabs.flight(self.flight);
@@ -73,7 +73,7 @@ impl Tcb {
         run: Run,
         text: &mut Chunks,
     ) -> Option<SegmentPlan> {
-        let full = u32::from(self.full_text_now(cx));
+        let full = u32::from(self.full_new_text(cx));
         let in_flight = self.in_flight(cx.slabs);
         let outstanding = self.outstanding();
         let wanted = run.len.min(self.unsent());
@@ -99,6 +99,7 @@ impl Tcb {
         let end = run.seq + got;
         let last = self.is_pushed(cx, end);
         let mut plan = self.plan(cx, run.seq, text_flags(got, last, fin));
+        self.count_in_text(cx, &mut plan);
         plan.text_len = got;
         set_super_segment(cx, &mut plan, full);
         let sending = self.sending(cx, Run { seq: run.seq, len }, full);
@@ -109,6 +110,8 @@ impl Tcb {
         }
         self.mark_new_text(cx, &mut plan);
         self.snd.nxt += len;
+        // What waited for a window, or to be pushed, is outstanding now and has an alarm of that kind.
+        self.stop_persist();
         self.after_sent(cx, len, outstanding == 0);
         self.sent_at = cx.now;
         self.pace(cx, len);

@@ -39,7 +39,7 @@ impl Tcb {
     }
 
     /// The octets that `segment_options` takes, padding included.
-    pub(super) fn options_len(&self, slabs: &Slabs) -> u16 {
+    pub(crate) fn options_len(&self, slabs: &Slabs) -> u16 {
         let blocks = self.sack_blocks(slabs).len();
         let sack = if blocks > 0 { 4 + 8 * u16::try_from(blocks).unwrap_or(0) } else { 0 };
         self.timestamps_len() + sack + self.signature_len(slabs)
