@@ -73,13 +73,14 @@ impl Tcb {
         record || end == self.snd.end && !self.has(Marks::UNPUSHED)
     }
 
+    /// New text in segments of `full` octets.
     pub(super) fn plan_text(
         &mut self,
         cx: &mut Context<'_>,
         run: Run,
+        full: u32,
         text: &mut Chunks,
     ) -> Option<SegmentPlan> {
-        let full = u32::from(self.full_text_now(cx));
         let in_flight = self.in_flight(cx.slabs);
         let outstanding = self.outstanding();
         let wanted = run.len.min(self.unsent());
