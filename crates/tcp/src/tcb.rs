@@ -210,6 +210,7 @@ impl Tcb {
 
     /// Changes the options. The buffers' limits hold from now on; the window scale is what it was at the SYN.
     pub fn set_options(&mut self, cx: &mut Context<'_>, options: &SocketOptions) {
+        let figures = self.figures(cx);
         self.set_algorithm(cx, options.common.congestion);
         let congestion = self.options.congestion;
         self.options = CommonOptions { congestion, ..options.common };
@@ -220,6 +221,7 @@ impl Tcb {
             self.timers.idle = Instant::MAX;
         }
         self.rearm(cx);
+        self.trace_changes(cx, figures);
     }
 
     /// Why the connection ended, if it did with an error.
@@ -262,6 +264,12 @@ impl Tcb {
 
     pub(crate) fn has(&self, mark: Marks) -> bool {
         self.marks.contains(mark)
+    }
+
+    /// The id that trace events of this connection have.
+    #[must_use]
+    pub fn trace_id(&self) -> u64 {
+        self.flow
     }
 
     pub(crate) fn trace(&self, cx: &mut Context<'_>, event: TraceEvent) {
