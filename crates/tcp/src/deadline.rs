@@ -243,7 +243,8 @@ impl Tcb {
         }
     }
 
-    fn stop_persist(&mut self) {
+    /// The timer runs for probes no more.
+    pub(crate) fn stop_persist(&mut self) {
         if self.has(Marks::PERSIST) {
             self.marks.remove(Marks::PERSIST | Marks::OVERRIDE);
             self.timers.retransmit = Instant::MAX;

@@ -176,6 +176,9 @@ impl Tcb {
         let flight = cx.slabs.flight_or_new(&mut self.flight);
         flight.on_sent(&sending, false);
         flight.begin_again(self.snd.nxt);
+        if let Some(queues) = cx.slabs.queues_mut(self.queues) {
+            queues.send.pushes.mark(self.snd.nxt);
+        }
     }
 
     fn note_answer(&mut self, cx: &mut Context<'_>, segment: &Segment, signals: &mut Signals) {
@@ -204,7 +207,7 @@ impl Tcb {
             State::SynSent => true,
             _ => self.has(Marks::SYN_DATA) && self.counters.delivered <= 1,
         };
-        if !(suspicious && was_sent && begins) || !self.fast_open_state(cx).offered {
+        if !(suspicious && was_sent && begins && self.fast_open_state(cx).offered) {
             return Signals::empty();
         }
         cx.stats.fast_open_black_holes += 1;

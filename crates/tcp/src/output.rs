@@ -80,7 +80,7 @@ impl Tcb {
             Action::Syn => Some(self.plan_syn(cx, text)),
             Action::Resend(run) => self.plan_resend(cx, run, text),
             Action::Send(run) => {
-                let full = u32::from(self.full_text_now(cx));
+                let full = u32::from(self.full_new_text(cx));
                 self.plan_text(cx, run, full, text)
             }
             Action::SizeProbe(run) => self.plan_size_probe(cx, run, text),
@@ -158,6 +158,11 @@ impl Tcb {
     fn full_text_now(&self, cx: &Context<'_>) -> u16 {
         let options = self.options_len(cx.slabs);
         self.text_and_options(cx) - options
+    }
+
+    /// The same for new text, which may have the option of accurate ECN, too.
+    fn full_new_text(&self, cx: &Context<'_>) -> u16 {
+        self.full_text_now(cx) - self.option_of_text_len(cx)
     }
 
     /// What every segment of an open connection has in common; takes care of the ACK. RFC 9293 MUST-58: ACKs

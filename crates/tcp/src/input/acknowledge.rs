@@ -5,7 +5,7 @@ use portolan_wire::SeqNumber;
 
 use super::sack::Reported;
 use crate::congestion::CongestionEvent;
-use crate::flight::{AckClock, Delivery};
+use crate::flight::{AckClock, Delivery, Flight};
 use crate::numbers::micros_u32;
 use crate::recovery::{Ack, Verdict};
 use crate::tcb::{Marks, Tcb};
@@ -17,6 +17,9 @@ pub(crate) struct Before {
     pub(super) una: SeqNumber,
     pub(super) in_flight: u32,
     pub(super) outstanding: u32,
+    /// Of this, octets known to have arrived: reported selectively, or by duplicates.
+    pub(super) arrived: u32,
+    /// Octets held for lost so far, in all.
     pub(super) lost: u32,
 }
 
@@ -109,11 +112,13 @@ impl Tcb {
     }
 
     pub(crate) fn before(&self, cx: &Context<'_>) -> Before {
+        let flight = cx.slabs.flight(self.flight);
         Before {
             una: self.snd.una,
             in_flight: self.in_flight(cx.slabs),
             outstanding: self.outstanding(),
-            lost: cx.slabs.flight(self.flight).map_or(0, |flight| flight.rate.lost()),
+            arrived: flight.map_or(0, Flight::arrived),
+            lost: flight.map_or(0, |flight| flight.rate.lost()),
         }
     }
 

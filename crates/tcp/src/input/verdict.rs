@@ -55,7 +55,8 @@ impl Tcb {
         self.shrink_to_used(cx, before.outstanding);
         self.control(cx, before.in_flight, before.outstanding, |cc, cc_cx| cc.on_congestion(cc_cx, event));
         if let Some(flight) = cx.slabs.flight_mut(self.flight) {
-            flight.recovery.prr = Prr::begin(prior.cwnd);
+            // RFC 9937 §6.1: what this acknowledgement brings counts as delivered during recovery.
+            flight.recovery.prr = Prr::begin(prior.cwnd, before.outstanding.saturating_sub(before.arrived));
         }
         self.announce_reduction();
         prior

@@ -17,8 +17,9 @@ impl Tcb {
     /// found by acknowledgements.
     pub(super) fn decide_size_probe(&self, cx: &Context<'_>, budget: u32) -> Option<Result<Run, Blocked>> {
         let size = self.next_probe_size(cx)?;
-        let (full, options) = (u32::from(self.full_text_now(cx)), self.options_len(cx.slabs));
-        let len = u32::from(size.checked_sub(options)?);
+        let full = self.full_new_text(cx);
+        let len = u32::from(size.checked_sub(self.text_and_options(cx) - full)?);
+        let full = u32::from(full);
         let flight = cx.slabs.flight(self.flight);
         let behind =
             flight.map_or(u32::from(cx.config.reordering), |flight| flight.reordering.degree(cx.config)) + 1;
@@ -30,7 +31,7 @@ impl Tcb {
             open && listens && flight.size_probe.is_none() && !flight.is_full()
         });
         // SACK blocks would have to be sent again with what was lost, and leave less room.
-        let plain = options == self.text_and_options(cx) - self.full_text(cx)
+        let plain = self.full_text_now(cx) == self.full_text(cx)
             && !self.must_not_be_cut(cx)
             && !self.sends_urgent(cx.slabs)
             && self.record_from(cx, self.snd.nxt).is_none_or(|record| record >= len);
@@ -55,10 +56,11 @@ impl Tcb {
         run: Run,
         text: &mut Chunks,
     ) -> Option<SegmentPlan> {
-        let (full, options) = (u32::from(self.full_text_now(cx)), self.options_len(cx.slabs));
+        let full = self.full_new_text(cx);
+        let options = self.text_and_options(cx) - full;
         let plan = self.plan_text(cx, run, run.len, text)?;
         // There may have been too many chunks for so much.
-        if plan.text_len > full {
+        if plan.text_len > u32::from(full) {
             let size = to_u16(plan.text_len).saturating_add(options);
             let probe = SizeProbe { seq: plan.seq, end: plan.seq + plan.text_len, size };
             self.on_size_probe_sent(cx, probe);

@@ -72,7 +72,7 @@ fn a_loss_that_is_repaired_is_told_from_the_hole_to_the_end() {
             "Open -> Disorder until None",
             "Lost { octets: 1000, total: 1000 }",
             "Disorder -> Recovery until Some(10001)",
-            "Congestion { cwnd: 7000, ssthresh: 5000 }",
+            "Congestion { cwnd: 8000, ssthresh: 5000 }",
             "again 1(1000)",
             "Congestion { cwnd: 5000, ssthresh: 5000 }",
             "Recovery -> Open until None",
