@@ -410,6 +410,7 @@ impl Stack {
         let Some(connection) = self.flows.connections.get(index) else { return };
         let summary = FlowSummary {
             id: self.socket_id(connection.socket),
+            trace_id: connection.tcb.trace_id(),
             flow: connection.key,
             end: if self.stopping { FlowEnd::Open } else { end_of(connection) },
             opened_at: connection.opened_at,

@@ -3,11 +3,11 @@
 
 use portolan_link::Instant;
 
-use crate::Context;
 use crate::flight::Delivery;
 use crate::recovery::CaState;
 use crate::tcb::{Marks, Tcb};
 use crate::timers::Alarm;
+use crate::{Context, TraceEvent};
 
 /// What timers wait longer than computed, so that an ACK that is only just late is not taken for lost (Linux's
 /// `TCP_TIMEOUT_MIN`).
@@ -140,6 +140,7 @@ impl Tcb {
         let free = cx.slabs.flight(self.flight).is_some_and(|flight| flight.recovery.probe.is_free());
         if free && self.loss_probe(cx).is_some() {
             cx.stats.loss_probes += 1;
+            self.trace(cx, TraceEvent::LossProbe);
             if let Some(flight) = cx.slabs.flight_mut(self.flight) {
                 flight.recovery.probe.due = true;
             }

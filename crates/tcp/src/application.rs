@@ -48,9 +48,10 @@ impl Tcb {
             return Err(Error::InProgress);
         }
         let taken = octets.get(..room.octets as usize).unwrap_or(octets);
+        let flags = if taken.len() == octets.len() { flags } else { flags & WriteFlags::URGENT };
+        self.push_write(cx, to_u32(taken.len()), flags.contains(WriteFlags::MORE));
         let queues = self.queues_or_new(cx.slabs);
         queues.send.append(cx.pool, taken);
-        let flags = if taken.len() == octets.len() { flags } else { flags & WriteFlags::URGENT };
         self.after_write(cx, taken.len(), room, flags);
         Ok(taken.len())
     }
@@ -67,6 +68,7 @@ impl Tcb {
         }
         let taken = chunk.split_to(room.octets as usize);
         let len = taken.len();
+        self.push_write(cx, to_u32(len), false);
         let queues = self.queues_or_new(cx.slabs);
         queues.send.append_chunk(cx.pool, taken);
         self.after_write(cx, len, room, WriteFlags::empty());
@@ -112,7 +114,7 @@ impl Tcb {
         self.snd.end += to_u32(len);
         if len > 0 {
             let more = flags.contains(WriteFlags::MORE);
-            self.marks.set(Marks::HELD | Marks::UNPUSHED, more);
+            self.marks.set(Marks::HELD, more);
             self.marks.remove(Marks::OVERRIDE);
             let queues = self.queues_or_new(cx.slabs);
             queues.send.end_unit(cx.pool, room.tail, flags.contains(WriteFlags::END_OF_RECORD));

@@ -176,6 +176,9 @@ impl Tcb {
         let flight = cx.slabs.flight_or_new(&mut self.flight);
         flight.on_sent(&sending, false);
         flight.begin_again(self.snd.nxt);
+        if let Some(queues) = cx.slabs.queues_mut(self.queues) {
+            queues.send.pushes.mark(self.snd.nxt);
+        }
     }
 
     fn note_answer(&mut self, cx: &mut Context<'_>, segment: &Segment, signals: &mut Signals) {
@@ -219,6 +222,7 @@ impl Tcb {
         text: &mut Chunks,
     ) -> (Tcb, Signals) {
         let mut tcb = Tcb::from_embryo(cx, embryo, options, flow);
+        let figures = tcb.figures(cx);
         let rare = cx.slabs.rare_or_new(&mut tcb.rare);
         rare.fast_open =
             FastOpenState { option: reply, child: true, irs: segment.seq, ..FastOpenState::default() };
@@ -229,7 +233,6 @@ impl Tcb {
         tcb.set_send_window(cx, segment, u32::from(segment.window));
         tcb.cc = Congestion::new(cx.config, tcb.full_text(cx), false);
         tcb.move_on(cx, Transition::SynAcked);
-        tcb.trace_congestion(cx);
         let mut segment = *segment;
         segment.text_len = to_u32(text.len());
         let mut signals = Signals::WRITABLE;
@@ -241,6 +244,7 @@ impl Tcb {
         tcb.timers.ack = Instant::MAX;
         cx.stats.fast_open_passive += 1;
         let signals = tcb.finish(cx, signals);
+        tcb.trace_changes(cx, figures);
         (tcb, signals)
     }
 
@@ -275,6 +279,7 @@ impl Tcb {
         cx.stats.timeouts += 1;
         self.marks.insert(Marks::SYN_DUE);
         self.timers.retransmit = self.retransmit_deadline(cx);
+        self.trace(cx, crate::TraceEvent::Timeout { backoffs: self.backoffs });
         Signals::empty()
     }
 

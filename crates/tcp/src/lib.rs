@@ -56,6 +56,7 @@ mod output;
 mod pacing;
 mod paws;
 mod prr;
+mod push;
 mod rack;
 mod rare;
 mod rate;

@@ -68,6 +68,7 @@ impl Tcb {
         budget: u32,
         text: &mut Chunks,
     ) -> Option<SegmentPlan> {
+        let figures = self.figures(cx);
         self.end_unsendable();
         self.restart_if_idle(cx);
         let action = self.decide(cx, budget);
@@ -95,6 +96,7 @@ impl Tcb {
             record.pacing.note(blocked == Blocked::Pacing);
         }
         self.rearm(cx);
+        self.trace_changes(cx, figures);
         plan
     }
 

@@ -12,6 +12,7 @@ use portolan_link::{Buffer, Chunk, Chunks, Pool, SLICES_MAX};
 use portolan_wire::SeqNumber;
 
 use crate::numbers::to_u32;
+use crate::push::Pushes;
 
 /// A chunk shorter than this is copied into the open buffer, though its writer would share it: the entry in the
 /// list would cost more than the copy.
@@ -55,8 +56,8 @@ pub(crate) struct SendQueue {
     len: u32,
     /// Where the last unit of text begins; see `send_buffer.rs`.
     unit_at: SeqNumber,
-    /// The end of the last segment with PSH.
-    pub(crate) pushed: SeqNumber,
+    /// Where segments with PSH end.
+    pub(crate) pushes: Pushes,
     /// Pieces that end a record.
     records: u32,
 }
@@ -65,7 +66,8 @@ impl SendQueue {
     /// Says that the next octet to be written has number `seq`. The queue must be empty.
     pub(crate) fn begin(&mut self, seq: SeqNumber) {
         debug_assert!(self.is_empty(), "a send queue begins empty");
-        (self.end, self.unit_at, self.pushed) = (seq, seq, seq);
+        (self.end, self.unit_at) = (seq, seq);
+        self.pushes.begin(seq);
     }
 
     /// Text was appended: the last unit now holds `tail` octets, or begins with what comes next if a record ends here.
@@ -150,6 +152,7 @@ impl SendQueue {
 
     /// Forgets what is before `una`.
     pub(crate) fn acknowledge(&mut self, pool: &mut Pool, una: SeqNumber) {
+        self.pushes.acknowledge(una);
         while let Some(front) = self.pieces.front_mut() {
             let acked = una.since(front.seq).unwrap_or(0).min(to_u32(front.chunk.len()));
             front.seq += acked;
@@ -239,6 +242,7 @@ impl SendQueue {
     /// Forgets all text.
     pub(crate) fn clear(&mut self, pool: &mut Pool) {
         self.pieces.clear();
+        self.pushes.clear();
         self.records = 0;
         if let Some(open) = self.open.take() {
             pool.give(open);
@@ -248,7 +252,7 @@ impl SendQueue {
 
     /// Octets of memory for the list itself.
     pub(crate) fn heap_octets(&self) -> usize {
-        self.pieces.capacity() * size_of::<Piece>()
+        self.pieces.capacity() * size_of::<Piece>() + self.pushes.heap_octets()
     }
 
     /// The invariants: chunks follow each other without a gap, and the lengths add up.
