@@ -153,6 +153,7 @@ impl Stack {
             let is_signed = connection.tcb.auth(&self.engine.slabs).is_some();
             let gso_max = if routed || is_signed { 0 } else { interface.caps.gso_max.min(u16::MAX.into()) };
             let mut cx = self.engine.context(mss, gso_max);
+            cx.advertised_mss = connection.path.advertised_mss;
             let budget = budget.max(gso_max);
             let Some(plan) = connection.tcb.poll_segment(&mut cx, budget, &mut entry.text) else {
                 out.pop_back();
