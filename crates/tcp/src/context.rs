@@ -61,10 +61,9 @@ impl Queues {
         self.send.is_empty() && self.receive.is_empty()
     }
 
-    /// Octets of memory that the text takes. What is to be sent counts by its length: its buffers are nearly full,
-    /// or the application's.
+    /// Octets of memory that the text takes.
     fn charge(&self) -> usize {
-        self.send.len() as usize + self.receive.ready_charge() + self.receive.later.charge()
+        self.send.charge() + self.receive.ready_charge() + self.receive.later.charge()
     }
 }
 

@@ -207,7 +207,7 @@ impl<'a> Frozen<'a> {
         let una = tcb.snd.una.min(tcb.snd.end);
         let queues = cx.slabs.queues_or_new(&mut tcb.queues, una);
         queues.send.append(cx.pool, self.to_send);
-        queues.send.end_unit(cx.pool, 0, false);
+        queues.send.end_unit(0, false);
         for piece in self.to_read.chunks(PIECE) {
             let chunk = cx.pool.copy(piece);
             queues.receive.push(cx.pool, chunk);
