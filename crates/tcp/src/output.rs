@@ -169,9 +169,7 @@ impl Tcb {
         }
         if plan.retransmission {
             cx.stats.retrans_segs += u64::from(segments);
-            let rare = cx.slabs.rare_or_new(&mut self.rare);
-            rare.retransmits = rare.retransmits.saturating_add(segments);
-            rare.bytes_retransmitted += u64::from(plan.text_len);
+            cx.slabs.mishaps_or_new(&mut self.rare).on_resent(segments, plan.text_len);
         } else {
             cx.stats.out_segs += u64::from(segments);
         }

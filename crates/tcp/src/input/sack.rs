@@ -63,14 +63,14 @@ impl Tcb {
         }
         let mss = u32::from(self.full_text(cx));
         let segments = right.since(left).unwrap_or(0).div_ceil(mss);
-        let (una, nxt, resent) =
-            (self.snd.una, self.snd.nxt, cx.slabs.rare(self.rare).map_or(0, |rare| rare.retransmits));
-        let Some(flight) = cx.slabs.flight_mut(self.flight) else { return Reported::default() };
-        flight.reordering.dsacks = flight.reordering.dsacks.saturating_add(segments);
-        if planted!(30, false, flight.reordering.dsacks > resent) {
+        let (una, nxt, mishaps) = (self.snd.una, self.snd.nxt, cx.slabs.mishaps(self.rare));
+        let dsacks = mishaps.dsacks.saturating_add(segments);
+        if self.flight.is_none() || planted!(30, false, dsacks > mishaps.retransmits) {
             // H4: more duplicates than were sent again: the network made them, or a liar.
             return Reported::default();
         }
+        cx.slabs.mishaps_or_new(&mut self.rare).dsacks = dsacks;
+        let Some(flight) = cx.slabs.flight_mut(self.flight) else { return Reported::default() };
         cx.stats.dsacks_received += 1;
         let probe = flight.recovery.probe.is_duplicate(right);
         flight.recovery.undo.on_duplicate(right, segments);

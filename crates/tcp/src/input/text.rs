@@ -144,8 +144,8 @@ impl Tcb {
         match (kept, no_room) {
             (true, _) => {
                 cx.stats.out_of_order += 1;
-                let rare = cx.slabs.rare_or_new(&mut self.rare);
-                rare.out_of_order = rare.out_of_order.saturating_add(1);
+                let mishaps = cx.slabs.mishaps_or_new(&mut self.rare);
+                mishaps.out_of_order = mishaps.out_of_order.saturating_add(1);
                 Ok(())
             }
             (false, true) => {

@@ -113,7 +113,7 @@ impl Tcb {
             queues.send.pushed = end;
         }
         let sending = self.sending(cx, Run { seq: run.seq, len }, full);
-        let flight = cx.slabs.flight_or_new(&mut self.flight);
+        let flight = cx.slabs.flight_or_new(&mut self.flight, self.rare);
         flight.on_sent(&sending, fin);
         if !got.is_multiple_of(full) {
             flight.small_end = Some(end);

@@ -439,7 +439,7 @@ impl Pair {
     /// Segments that this end has sent again.
     pub(crate) fn retransmits(&self, index: usize) -> u32 {
         let tcb = self.tcb(index);
-        self.ends[index].host.slabs.rare(tcb.rare).map_or(0, |rare| rare.retransmits)
+        self.ends[index].host.slabs.mishaps(tcb.rare).retransmits
     }
 
     /// Virtual microseconds since the start.
