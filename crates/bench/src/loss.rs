@@ -21,6 +21,8 @@ const CONGESTION: [&str; 2] = ["cubic", "bbr"];
 const RATE_MBIT: u32 = 100;
 /// Packets beyond the wire's own content that its queue holds, at least.
 const QUEUE_MIN: u32 = 64;
+/// How often a transfer is tried.
+const ATTEMPTS: usize = 3;
 /// Octets of a full frame.
 const FRAME: u32 = 1514;
 
@@ -89,17 +91,28 @@ impl Cell {
         words.parse().map_err(|error| format!("'{words}': {error}"))
     }
 
+    /// One transfer. A connection that does not open is tried again over the same wire with other dice: three ARP
+    /// requests can be lost in a row, and that says nothing about TCP.
     fn measure(&self, near: Near, number: usize, round: usize, duration: Duration) -> Result<f64, String> {
-        Transfer {
-            near,
-            direction: self.direction,
-            congestion: self.congestion,
-            impairment: self.impairment()?,
-            seed: (number * 1000 + round) as u64,
-            duration,
+        let mut failures = String::new();
+        for attempt in 0..ATTEMPTS {
+            let transfer = Transfer {
+                near,
+                direction: self.direction,
+                congestion: self.congestion,
+                impairment: self.impairment()?,
+                seed: (number * 1000 + round * ATTEMPTS + attempt) as u64,
+                duration,
+            };
+            match transfer.run(&format!("{number}-{round}")) {
+                Ok(goodput) => return Ok(goodput),
+                Err(why) if why.starts_with("connect: ") => {
+                    failures += &format!("\n  {near:?}, round {round}: {why}");
+                }
+                Err(why) => return Err(format!("{near:?}, round {round}: {why}")),
+            }
         }
-        .run(&format!("{number}-{round}"))
-        .map_err(|why| format!("{near:?}, round {round}: {why}"))
+        Err(failures)
     }
 }
 

@@ -118,7 +118,10 @@ impl Stack {
     ) -> Option<R> {
         let connection = self.flows.connections.get_mut(index)?;
         let link = self.links.get(usize::from(connection.path.link.0)).and_then(Option::as_ref);
+        let is_signed = connection.tcb.auth(&self.engine.slabs).is_some();
         let gso_max = link.map_or(0, |link| link.caps.gso_max.min(u16::MAX.into()));
+        // A link cannot sign what it cuts.
+        let gso_max = if is_signed { 0 } else { gso_max };
         let mut cx = self.engine.context(connection.path.mss, gso_max);
         Some(call(&mut connection.tcb, &mut cx))
     }
@@ -325,6 +328,7 @@ impl Stack {
     /// Puts a small record in the flow table's place of a connection that is in TIME-WAIT.
     fn enter_time_wait(&mut self, index: u32) {
         let room = self.flows.time_waits.len() < self.engine.config.time_wait_max;
+        let auth = self.connection_auth(index);
         let record = self.with_tcb(index, |tcb, cx| tcb.time_wait_record(cx));
         let Some(connection) = self.flows.connections.get(index) else { return };
         let (key, ttl, tos) = (connection.key, connection.ttl, connection.tos);
@@ -343,7 +347,8 @@ impl Stack {
             .and_then(|connection| connection.holds_port.take());
         self.connection_ended(index);
         if let (Some(record), true) = (record, room) {
-            self.insert_time_wait(key, record, holds_port);
+            let number = self.insert_time_wait(key, record, holds_port);
+            self.auth.keep_time_wait(number, auth);
         }
     }
 

@@ -158,6 +158,8 @@ impl Stack {
         let (incoming, header_len) = self.tcp_parse(frame, arrival).inspect_err(|_| {
             self.engine.stats.tcp_host.in_errs += 1;
         })?;
+        let slot = self.flows.find(&incoming.key);
+        self.authenticate(slot, &incoming, frame)?;
         let Some(route) = self.later_return_route(&incoming, frame) else {
             return self.dispatch(frame, &incoming, header_len);
         };

@@ -87,6 +87,14 @@ reasons! {
     TcpGroup = "tcp.group",
     /// A segment for no connection; answered with a reset unless it was one.
     TcpNoConnection = "tcp.no_connection",
+    /// A segment without the signature that its flow needs.
+    TcpUnsigned = "tcp.unsigned",
+    /// A signed segment where no key is known.
+    TcpNotKeyed = "tcp.not_keyed",
+    /// A segment signed with a key that its flow does not have.
+    TcpKeyUnknown = "tcp.key_unknown",
+    /// A segment whose signature is wrong.
+    TcpForged = "tcp.forged",
     /// A segment that its connection did not accept.
     TcpSegment = "tcp.segment",
     /// A SYN when the listener's SYN queue or the table of embryos is full.

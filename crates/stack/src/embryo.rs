@@ -88,7 +88,7 @@ pub(crate) enum Parent {
 
 impl Parent {
     /// The index of the socket that settings are taken from.
-    fn owner(self) -> u32 {
+    pub(crate) fn owner(self) -> u32 {
         let (Parent::Listener(owner) | Parent::Socket(owner)) = self;
         owner
     }
@@ -113,14 +113,18 @@ impl Stack {
         let full = !self.syn_queue_has_room(listener, least)
             || self.flows.embryos.len() >= self.engine.config.embryos_max;
         // A SYN that follows TIME-WAIT needs a number that no cookie can have (RFC 6191).
-        if min_iss.is_none() && (cookies > 1 || full && cookies > 0) {
+        let keyed = self.auth.has_key(listener, incoming.key.remote.address);
+        if min_iss.is_none() && !keyed && (cookies > 1 || full && cookies > 0) {
             return self.send_syn_cookie(listener, incoming);
         }
-        if full && cookies == 0 {
+        if full && (cookies == 0 || keyed) {
             self.engine.stats.tcp_host.listen_overflows += 1;
             return Err(DropReason::SynQueueFull);
         }
-        match self.fast_open_verdict(listener, incoming) {
+        // A signature leaves no room for a cookie.
+        let verdict =
+            if keyed { FastOpenVerdict::Handshake(None) } else { self.fast_open_verdict(listener, incoming) };
+        match verdict {
             FastOpenVerdict::Open(reply) => self.take_fast_open(listener, incoming, frame, min_iss, reply),
             FastOpenVerdict::Handshake(reply) => {
                 let parent = Parent::Listener(listener);
@@ -168,7 +172,14 @@ impl Stack {
         {
             iss = min_iss;
         }
-        self.with_passive_open(key, parent, |_, open| portolan_tcp::Embryo::on_syn(open, segment, iss))
+        let md5 = self.auth.has_md5_key(parent.owner(), key.remote.address);
+        self.with_passive_open(key, parent, |_, open| {
+            let mut embryo = portolan_tcp::Embryo::on_syn(open, segment, iss);
+            if md5 {
+                embryo.forgo_timestamps();
+            }
+            embryo
+        })
     }
 
     /// Calls `make` with what a passive open of this flow is made with; gives the largest text of its path too.
@@ -278,8 +289,11 @@ impl Stack {
         let EmbryoRecord { key, embryo, mss, .. } = record;
         let options = self.tcp_options_of(parent.owner());
         let flow = self.next_flow_id();
+        let (iss, irs) = embryo.initial_numbers();
+        let auth = self.auth.auth_for(parent.owner(), key.remote.address, iss, Some(irs));
         let mut cx = self.engine.context(mss, 0);
-        let tcb = Tcb::from_embryo(&mut cx, &embryo, &options, flow);
+        let mut tcb = Tcb::from_embryo(&mut cx, &embryo, &options, flow);
+        tcb.set_auth(&mut cx, auth);
         self.enter_child(&key, parent, mss, opened_at, tcb)
     }
 

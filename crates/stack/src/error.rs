@@ -8,7 +8,7 @@ use core::fmt;
 pub enum SocketError {
     /// EPERM: only for the privileged.
     NotPermitted,
-    /// ENOENT: no congestion control of this name.
+    /// ENOENT: no congestion control of this name, or no key for this peer.
     NoSuchName,
     /// EBADF: no such socket; it was closed, or the name is another stack's.
     BadSocket,

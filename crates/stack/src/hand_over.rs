@@ -11,7 +11,7 @@
 use alloc::vec::Vec;
 
 use portolan_link::Instant;
-use portolan_tcp::{Reader, Signals, Tcb};
+use portolan_tcp::{FreezeError, Reader, Signals, Tcb};
 use portolan_wire::{Address, Endpoint, FlowKey, protocol};
 
 use crate::connection::{Connection, Path, PortHold, mss_of};
@@ -97,8 +97,12 @@ impl Stack {
             Envelope { local, remote, zone, linger, flags, ttl: connection.ttl, tos: connection.tos };
         let frozen = self.with_tcb(index, |tcb, cx| tcb.freeze(cx)).ok_or(SocketError::NotConnected)?;
         let mut octets = envelope.write();
-        octets.extend(frozen.map_err(|_| SocketError::NotConnected)?);
+        octets.extend(frozen.map_err(|error| match error {
+            FreezeError::Signed => SocketError::NotSupported,
+            _ => SocketError::NotConnected,
+        })?);
         self.release_port(id.index);
+        self.auth.forget_socket(id.index);
         self.sockets.remove(id.index);
         if let Some(connection) = self.flows.connections.get_mut(index) {
             connection.socket = NONE;

@@ -16,6 +16,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod auth;
 mod config;
 mod connection;
 mod cookie;
@@ -54,6 +55,7 @@ pub use flow::{FlowEnd, FlowInfo, FlowSummary, LimitedBy};
 pub use id::{LinkId, RequestId, SocketId};
 pub use ip::route::{Route, RouteKind};
 pub use ip::source_route::SourceRoute;
+pub use portolan_tcp::{AoAlgorithm, AoKey, Md5Key};
 pub use portolan_tcp::{Info, State, Tracer, WriteFlags};
 pub use random::Seeds;
 pub use shard::owner;

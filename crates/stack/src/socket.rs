@@ -271,6 +271,8 @@ impl Stack {
             Kind::Udp(udp) => self.close_udp(id, &socket.local, *udp),
             Kind::Fresh(_) | Kind::Ended => {}
         }
+        // Only now, because the resets of a listener's embryos are signed with its keys.
+        self.auth.forget_socket(id.index);
         Ok(())
     }
 

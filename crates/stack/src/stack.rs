@@ -11,6 +11,7 @@ use portolan_link::{Instant, LinkCaps, Medium, PacketBuf, Pool, RxBatch, TxBatch
 use portolan_tcp::Tracer;
 use portolan_wire::{Address, Cidr, EthernetAddress, protocol};
 
+use crate::auth::KeyRings;
 use crate::demux::Flows;
 use crate::engine::Engine;
 use crate::event::{Event, Events, Pending};
@@ -58,6 +59,7 @@ pub struct Stack {
     pub(crate) flows: Flows,
     pub(crate) sockets: Slab<Socket>,
     pub(crate) ports: Ports,
+    pub(crate) auth: KeyRings,
     pub(crate) timers: Wheel,
     pub(crate) events: Events,
     pub(crate) reassembly: Reassembly,
@@ -123,6 +125,7 @@ impl Stack {
             flows: Flows::new(tables),
             sockets: Slab::new(),
             ports,
+            auth: KeyRings::default(),
             timers: Wheel::new(),
             events: Events::default(),
             reassembly: Reassembly::new(tables),

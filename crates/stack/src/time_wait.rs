@@ -36,17 +36,18 @@ impl Linked for TimeWaitRecord {
 }
 
 impl Stack {
-    /// Enters a record into the tables, of a flow that is in none.
+    /// Enters a record into the tables, of a flow that is in none; its index comes back.
     pub(crate) fn insert_time_wait(
         &mut self,
         key: FlowKey,
         record: portolan_tcp::TimeWait,
         holds_port: Option<PortHold>,
-    ) {
+    ) -> u32 {
         let record = TimeWaitRecord { key, record, links: Links::NONE, holds_port };
         let index = self.flows.time_waits.insert(record);
         self.flows.insert(Slot::TimeWait(index));
         self.enqueue_time_wait(index);
+        index
     }
 
     /// A segment for a connection in TIME-WAIT.
@@ -129,6 +130,7 @@ impl Stack {
         }
         self.dequeue_time_wait(index);
         self.flows.remove(Slot::TimeWait(index), &key);
+        self.auth.forget_time_wait(index);
         self.flows.time_waits.remove(index);
     }
 }

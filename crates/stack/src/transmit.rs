@@ -4,9 +4,10 @@
 //! super-segment, or a few segments; then the next one is asked. A full batch ends the call and is the back-pressure.
 
 use portolan_link::{Checksum as LinkChecksum, Chunk, Gso, HEAD_MAX, TxBatch, TxEntry};
-use portolan_tcp::{SegmentPlan, Signals};
+use portolan_tcp::{Auth, SegmentPlan, Signals};
 use portolan_wire::ethernet::{self, EtherType};
-use portolan_wire::{Checksum, EthernetAddress, WireError, protocol, tcp};
+use portolan_wire::{Checksum, EthernetAddress, FlowKey, WireError, protocol, tcp};
+use smallvec::SmallVec;
 
 use crate::LinkId;
 use crate::event::Pending;
@@ -147,9 +148,10 @@ impl Stack {
                 return Turn::Done;
             };
             let Some(entry) = out.push() else { return Turn::More };
-            // A link that cuts segments need not know of IP options.
+            // A link that cuts segments need not know of IP options, and none can sign what it cuts.
             let routed = self.source_routes.of(&connection.key).is_some();
-            let gso_max = if routed { 0 } else { interface.caps.gso_max.min(u16::MAX.into()) };
+            let is_signed = connection.tcb.auth(&self.engine.slabs).is_some();
+            let gso_max = if routed || is_signed { 0 } else { interface.caps.gso_max.min(u16::MAX.into()) };
             let mut cx = self.engine.context(mss, gso_max);
             let budget = budget.max(gso_max);
             let Some(plan) = connection.tcb.poll_segment(&mut cx, budget, &mut entry.text) else {
@@ -170,7 +172,8 @@ impl Stack {
                 via: self.source_routes.of(&key).copied(),
             };
             let header = tcp_header(&key, &plan);
-            if write_segment(entry, interface, station, &envelope, &header, &plan).is_err() {
+            let auth = connection.tcb.auth_mut(&mut self.engine.slabs).map(|auth| (auth, &key));
+            if write_segment(entry, interface, station, &envelope, &header, &plan, auth).is_err() {
                 // A plan that fits no packet: the connection will find that it is lost.
                 out.pop_back();
                 return Turn::Done;
@@ -212,6 +215,7 @@ fn write_segment(
     envelope: &Envelope,
     header: &tcp::Emit,
     plan: &SegmentPlan,
+    auth: Option<(&mut Auth, &FlowKey)>,
 ) -> Result<(), WireError> {
     let text_len = entry.text.len();
     let link_len = if interface.is_ethernet() { ethernet::Header::LEN } else { 0 };
@@ -222,6 +226,13 @@ fn write_segment(
     write_link_header(interface, station, ethertype, head);
     envelope.emit(header_len + text_len, head.get_mut(link_len..).ok_or(WireError::Truncated)?)?;
     header.emit(head.get_mut(start..).ok_or(WireError::Truncated)?)?;
+    if let (Some((auth, key)), Some(signature)) = (auth, plan.options.signature) {
+        let mac = {
+            let text: SmallVec<[&[u8]; 4]> = entry.text.iter().map(Chunk::as_slice).collect();
+            auth.sign(key, entry.head().get(start..).unwrap_or(&[]), &text).ok_or(WireError::BadLength)?
+        };
+        signature.put(entry.head_mut().get_mut(start..).ok_or(WireError::Truncated)?, mac.as_bytes())?;
+    }
     let super_segment = plan.gso_size > 0 && text_len > usize::from(plan.gso_size);
     let len = u32::try_from(header_len + text_len).map_err(|_| WireError::BadLength)?;
     let mut sum = Checksum::pseudo(envelope.src, envelope.dst, protocol::TCP, len);

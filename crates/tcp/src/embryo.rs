@@ -154,6 +154,17 @@ impl Embryo {
         }
     }
 
+    /// Its initial sequence number and the peer's.
+    #[must_use]
+    pub fn initial_numbers(&self) -> (SeqNumber, SeqNumber) {
+        (self.iss, self.irs)
+    }
+
+    /// Agrees to no timestamps, for which a signature leaves no room. To be called before the SYN-ACK is sent.
+    pub fn forgo_timestamps(&mut self) {
+        self.agreed.remove(Agreed::TIMESTAMPS);
+    }
+
     /// Whether `seq`, which an ICMP error quotes, is our SYN-ACK's (RFC 5927 §4.1).
     #[must_use]
     pub fn is_own(&self, seq: SeqNumber) -> bool {

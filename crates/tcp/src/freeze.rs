@@ -69,12 +69,15 @@ const USER_ALGORITHM: u8 = 255;
 pub enum FreezeError {
     /// Its handshake is not over, or it has ended, or is in TIME-WAIT.
     NotOpen,
+    /// It signs its segments, and its keys are the application's, to be kept and not to be written down.
+    Signed,
 }
 
 impl fmt::Display for FreezeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FreezeError::NotOpen => f.write_str("the connection is not open"),
+            FreezeError::Signed => f.write_str("the connection signs its segments"),
         }
     }
 }
@@ -85,12 +88,16 @@ impl Tcb {
     /// The connection as octets. It stays as it is; whoever hands it over calls [`Tcb::forget`] afterwards.
     ///
     /// # Errors
-    /// `NotOpen` outside of the states in which both SYNs are acknowledged and the connection has not ended.
+    /// `NotOpen` outside of the states in which both SYNs are acknowledged and the connection has not ended;
+    /// `Signed`.
     pub fn freeze(&self, cx: &Context<'_>) -> Result<Vec<u8>, FreezeError> {
         let state = (0..).zip(STATES).find(|&(_, state)| state == self.state);
         let Some((state, _)) = state.filter(|_| !self.has(Marks::UNPROVEN)) else {
             return Err(FreezeError::NotOpen);
         };
+        if self.auth(cx.slabs).is_some() {
+            return Err(FreezeError::Signed);
+        }
         let mut out = Vec::new();
         out.extend([VERSION, state]);
         put_u32s(&mut out, &[(self.marks & LASTING).bits()]);

@@ -29,6 +29,7 @@ pub mod isn;
 
 mod alarm;
 mod application;
+mod auth;
 mod autotune;
 mod challenge;
 mod check;
@@ -82,6 +83,7 @@ mod urgent;
 mod window;
 
 pub use application::WriteFlags;
+pub use auth::{Ao, AoAlgorithm, AoKey, Auth, AuthError, Mac, Md5Key};
 pub use config::{
     BufferSize, CommonOptions, Config, FastOpenKnob, FinWait2, Keepalive, OptionFlags, SeldomOptions,
     SocketOptions,

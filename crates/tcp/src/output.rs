@@ -81,6 +81,8 @@ impl Tcb {
             Action::Ack => Some(self.plan_ack(cx)),
             Action::Nothing(_) => None,
         };
+        let signature = self.signature(cx.slabs);
+        let plan = plan.map(|plan| SegmentPlan { options: plan.options.signed(signature), ..plan });
         if let Some(plan) = &plan {
             self.count(cx, plan);
         }

@@ -4,9 +4,12 @@
 //! back with the connection or when a connection at rest uses none of them any more. What merely counts is in
 //! [`Mishaps`], which is smaller: losses and reordering are not rare.
 
+use alloc::boxed::Box;
+
 use portolan_wire::SeqNumber;
 
 use crate::SeldomOptions;
+use crate::auth::Auth;
 use crate::ecn::{AccEcn, Echo};
 use crate::fast_open::FastOpenState;
 use crate::mishaps::Mishaps;
@@ -27,6 +30,8 @@ pub(crate) struct Rare {
     pub(crate) delivered_ce: u32,
     pub(crate) urgent: Urgent,
     pub(crate) mishaps: Mishaps,
+    /// What signs its segments.
+    pub(crate) auth: Option<Box<Auth>>,
 }
 
 impl Rare {
@@ -38,6 +43,7 @@ impl Rare {
             && self.echo.is_none()
             && self.accurate.is_none()
             && self.delivered_ce == 0
+            && self.auth.is_none()
     }
 }
 
@@ -52,6 +58,7 @@ impl Default for Rare {
             delivered_ce: 0,
             urgent: Urgent::default(),
             mishaps: Mishaps::default(),
+            auth: None,
         }
     }
 }
@@ -62,6 +69,6 @@ impl Reuse for Rare {
     }
 
     fn heap_octets(&self) -> usize {
-        0
+        self.auth.as_ref().map_or(0, |auth| size_of::<Auth>() + auth.heap_octets())
     }
 }

@@ -286,7 +286,7 @@ impl Tcb {
     /// RFC 9293 MUST-16, SHLD-6; RFC 6691 §3: the MSS is for text and options together.
     pub(crate) fn full_text(&self, cx: &Context<'_>) -> u16 {
         let timestamps = if self.has(Marks::TIMESTAMPS) { 12 } else { 0 };
-        self.text_and_options(cx) - timestamps
+        self.text_and_options(cx) - timestamps - self.signature_len(cx.slabs)
     }
 
     /// The octets of text and options in a full segment; never below 48, so that text always has room.

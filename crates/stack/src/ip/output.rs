@@ -1,7 +1,7 @@
 //! Headers for what this host sends.
 
 use portolan_link::{Checksum, Chunk};
-use portolan_tcp::SegmentPlan;
+use portolan_tcp::{Auth, SegmentPlan};
 use portolan_wire::{Address, FlowKey, SeqNumber, WireError, ipv4, ipv6, protocol, tcp};
 
 use crate::drop::DropReason;
@@ -101,9 +101,16 @@ impl Stack {
             id: 0,
             via: self.source_routes.of(key).copied(),
         };
-        let header = tcp_header(key, plan);
+        let mut auth = self.auth_of(key);
+        let mut header = tcp_header(key, plan);
+        header.options = header.options.signed(auth.as_ref().map(Auth::signature));
         let sent = self.send_built(key.zone, &envelope, Class::Reply, |out| {
             let len = header.emit(out)?;
+            if let (Some(auth), Some(signature)) = (&mut auth, header.options.signature) {
+                let segment = out.get_mut(..len).ok_or(WireError::Truncated)?;
+                let mac = auth.sign(key, segment, &[]).ok_or(WireError::BadLength)?;
+                signature.put(segment, mac.as_bytes())?;
+            }
             tcp::fill_checksum(envelope.src, envelope.dst, out.get_mut(..len).ok_or(WireError::Truncated)?)?;
             Ok(len)
         });

@@ -221,8 +221,8 @@ impl Stack {
             options: portolan_wire::tcp::Options::NONE,
             ..syn_ack
         };
-        self.delete_embryo(index, Some(SocketError::ConnectionAborted));
         self.send_reset(&key, &reset);
+        self.delete_embryo(index, Some(SocketError::ConnectionAborted));
     }
 
     /// The TCP options of a socket before it has a connection, or of a listener's children.

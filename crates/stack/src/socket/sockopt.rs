@@ -17,6 +17,7 @@ use crate::stack::Stack;
 use crate::{LinkId, SocketError, SocketId, SocketOption};
 
 mod congestion;
+mod md5;
 pub(crate) mod number;
 pub(crate) mod remembered;
 mod tcp_info;
@@ -319,6 +320,7 @@ impl Stack {
                 let name = text(value.get(..CONGESTION_NAME_MAX - 1).unwrap_or(value));
                 return self.set_congestion(now, id, name);
             }
+            tcp::MD5SIG | tcp::MD5SIG_EXT => return self.set_md5_signature(now, id, name, value),
             tcp::FASTOPEN_KEY => {
                 let keys = FastOpenKeys::read(value).ok_or(SocketError::InvalidArgument)?;
                 return self.set_option(now, id, SocketOption::FastOpenKey(keys));

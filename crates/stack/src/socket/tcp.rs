@@ -196,7 +196,8 @@ impl Stack {
         }
         let options = self.tcp_options_of(id.index);
         let no_cookie = self.opening_of(id.index).fast_open_no_cookie;
-        let offer = if fast { self.fast_open_offer(key.remote.address, no_cookie) } else { None };
+        let keyed = self.auth.has_key(id.index, key.remote.address);
+        let offer = if fast && !keyed { self.fast_open_offer(key.remote.address, no_cookie) } else { None };
         let now = self.engine.now;
         let iss = isn::initial_sequence(self.engine.random.isn.key(), &key, now);
         let offset = isn::timestamp_offset(self.engine.random.isn.key(), &key);
@@ -204,8 +205,10 @@ impl Stack {
         let device = self.device_of(id.index);
         let hop = self.route(self.first_stop(&key), key.zone.max(device))?;
         let mss = self.path_mss(&key, hop.mtu);
+        let auth = self.auth.auth_for(id.index, key.remote.address, iss, None);
         let mut cx = self.engine.context(mss, 0);
         let mut tcb = Tcb::connect(&mut cx, &options, iss, offset, flow);
+        tcb.set_auth(&mut cx, auth);
         if let Some(offer) = offer {
             tcb.use_fast_open(&mut cx, &offer);
         }

@@ -43,7 +43,7 @@ impl Tcb {
         let timestamps = if self.has(Marks::TIMESTAMPS) { 12 } else { 0 };
         let blocks = self.sack_blocks(slabs).len();
         let sack = if blocks > 0 { 4 + 8 * u16::try_from(blocks).unwrap_or(0) } else { 0 };
-        timestamps + sack
+        timestamps + sack + self.signature_len(slabs)
     }
 
     /// RFC 2018 §4; RFC 2883 §4: a duplicate stands before all else.
@@ -51,8 +51,9 @@ impl Tcb {
         let Some(queues) = slabs.queues(self.queues).filter(|_| self.has(Marks::SACK)) else {
             return SackBlocks::new();
         };
-        // 40 octets hold four blocks, or three beside timestamps.
-        let most = if self.has(Marks::TIMESTAMPS) { 3 } else { 4 };
+        // 40 octets hold four blocks, three beside timestamps, and fewer beside a signature.
+        let timestamps = if self.has(Marks::TIMESTAMPS) { 12 } else { 0 };
+        let most = usize::from((40 - 4 - timestamps - self.signature_len(slabs)) / 8);
         let Some(duplicate) = queues.duplicate else { return queues.receive.later.sack_blocks(most) };
         let others = queues.receive.later.sack_blocks(most - 1);
         core::iter::once(duplicate).chain(others.iter()).collect()

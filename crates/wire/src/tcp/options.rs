@@ -116,6 +116,51 @@ impl FastOpen {
     }
 }
 
+/// Room for the signature of a segment, of zeros until [`Signature::put`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Signature {
+    /// RFC 2385.
+    Md5,
+    /// RFC 5925 §2.2, with a MAC of [`Signature::AO_MAC_LEN`] octets.
+    Ao {
+        /// The sender's name of the key that signs.
+        key_id: u8,
+        /// The receiver's name of the key that it is to sign with.
+        next_key_id: u8,
+    },
+}
+
+impl Signature {
+    /// Octets of an Authentication Option's MAC by the algorithms of RFC 5926.
+    pub const AO_MAC_LEN: usize = 12;
+
+    /// Where the MAC stands in the segment: it is the first option.
+    const MAC_AT: usize = super::Header::LEN + 4;
+
+    /// Octets of the option, with padding.
+    #[must_use]
+    pub const fn option_len(self) -> usize {
+        match self {
+            Self::Md5 => 20,
+            Self::Ao { .. } => 16,
+        }
+    }
+
+    /// Writes the MAC into a segment whose options were written with this signature.
+    ///
+    /// # Errors
+    /// `Truncated` if the segment has no room for it, `BadLength` for a MAC of another length.
+    pub fn put(self, segment: &mut [u8], mac: &[u8]) -> Result<(), WireError> {
+        let end = super::Header::LEN + self.option_len();
+        let room = segment.get_mut(Self::MAC_AT..end).ok_or(WireError::Truncated)?;
+        if room.len() != mac.len() {
+            return Err(WireError::BadLength);
+        }
+        room.copy_from_slice(mac);
+        Ok(())
+    }
+}
+
 /// The counters of an AccECN option (RFC 9768 §3.2.3): octets of text that came with each codepoint, modulo 2^24.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct AccEcnOption {
@@ -163,6 +208,8 @@ pub struct Options {
     pub md5: bool,
     /// An Authentication Option was seen; never written.
     pub ao: bool,
+    /// Room for a signature, which is put in when the segment is complete; never read.
+    pub signature: Option<Signature>,
 }
 
 impl Options {
@@ -178,7 +225,16 @@ impl Options {
         accurate_ecn: None,
         md5: false,
         ao: false,
+        signature: None,
     };
+
+    /// These options with room for a signature. Where there is too little room for all, the counters of accurate ECN
+    /// are left out, which later segments tell again.
+    #[must_use]
+    pub fn signed(self, signature: Option<Signature>) -> Self {
+        let signed = Self { signature, ..self };
+        if signed.len() > MAX_LEN { Self { accurate_ecn: None, ..signed } } else { signed }
+    }
 
     /// Reads the octets between fixed header and text.
     ///
@@ -256,7 +312,7 @@ impl Options {
     /// What [`emit`](Self::emit) writes in octets, a multiple of 4; above 40 it fails.
     #[must_use]
     pub fn len(&self) -> usize {
-        let mut len = 0;
+        let mut len = self.signature.map_or(0, Signature::option_len);
         if self.mss.is_some() {
             len += 4;
         }
@@ -291,7 +347,7 @@ impl Options {
 
     /// Writes the options to the front of `out`, padded to a multiple of 4, and returns their length.
     ///
-    /// The order is Linux's, so that nothing on the way meets a layout that it has not seen: MSS,
+    /// The order is Linux's, so that nothing on the way meets a layout that it has not seen: signature, MSS,
     /// SACK-permitted, timestamps, NOP, window scale, then the others, each aligned by NOPs: Fast Open by NOPs
     /// after it. So nothing is left to pad (RFC 9293 MUST-69).
     ///
@@ -303,6 +359,17 @@ impl Options {
             return Err(WireError::BadLength);
         }
         let mut writer = Writer::new(out);
+        match self.signature {
+            Some(Signature::Md5) => {
+                writer.put(&[NOP, NOP, kind::MD5, 18])?;
+                writer.put(&[0; 16])?;
+            }
+            Some(Signature::Ao { key_id, next_key_id }) => {
+                writer.put(&[kind::AO, 16, key_id, next_key_id])?;
+                writer.put(&[0; Signature::AO_MAC_LEN])?;
+            }
+            None => {}
+        }
         if let Some(mss) = self.mss {
             let [high, low] = mss.get().to_be_bytes();
             writer.put(&[kind::MSS, 4, high, low])?;

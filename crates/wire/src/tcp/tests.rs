@@ -163,6 +163,7 @@ fn any_options() -> impl Strategy<Value = Options> {
                     user_timeout,
                     md5: false,
                     ao: false,
+                    signature: None,
                 }
             },
         )

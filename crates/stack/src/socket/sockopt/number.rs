@@ -79,6 +79,8 @@ pub(super) mod tcp {
     pub(crate) const SAVE_SYN: i32 = 27;
     pub(crate) const FASTOPEN_CONNECT: i32 = 30;
     pub(crate) const FASTOPEN_KEY: i32 = 33;
+    pub(crate) const MD5SIG: i32 = 14;
+    pub(crate) const MD5SIG_EXT: i32 = 32;
     pub(crate) const FASTOPEN_NO_COOKIE: i32 = 34;
     pub(crate) const INQ: i32 = 36;
 }

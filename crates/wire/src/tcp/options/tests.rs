@@ -35,6 +35,22 @@ fn the_options_of_text_are_timestamps_and_sack() {
     assert!(Options::NONE.is_empty() && !options.is_empty());
 }
 
+/// RFC 2385 §3, RFC 5925 §2.2.
+#[test]
+fn a_signature_comes_first_and_is_filled_in_last() {
+    let md5 = emitted(Options { signature: Some(Signature::Md5), mss: Mss::new(1460), ..Options::NONE });
+    assert_eq!(md5, [&[1, 1, 19, 18][..], &[0; 16], &[2, 4, 5, 0xb4]].concat());
+    let ao = Signature::Ao { key_id: 61, next_key_id: 84 };
+    let written = emitted(Options { signature: Some(ao), ..Options::NONE });
+    assert_eq!(written, [&[29, 16, 61, 84][..], &[0; 12]].concat());
+    let mut segment = [std::vec![0; 20], written].concat();
+    ao.put(&mut segment, &[7; 12]).unwrap();
+    assert_eq!(segment[20..], [&[29, 16, 61, 84][..], &[7; 12]].concat());
+    assert!(Options::parse(&segment[20..]).unwrap().ao);
+    assert!(ao.put(&mut segment[..35], &[7; 12]).is_err());
+    assert!(ao.put(&mut segment, &[7; 16]).is_err());
+}
+
 #[test]
 fn cookies_of_every_length_are_aligned() {
     assert_eq!(emitted(Options { fast_open: Some(FastOpen::REQUEST), ..Options::NONE }), [34, 2, 1, 1]);
