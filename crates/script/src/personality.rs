@@ -26,6 +26,7 @@ impl Personality {
                 tcp.answer_unsent_acks = false;
                 tcp.cubic_rules = CubicRules::Linux;
                 tcp.recv_buffer = BufferSize { initial: 131_072, max: 6 << 20 };
+                tcp.window_opens_slowly = true;
                 tcp.send_buffer = BufferSize { initial: 16_384, max: 4 << 20 };
             }
             Personality::Freebsd => {

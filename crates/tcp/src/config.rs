@@ -92,6 +92,9 @@ pub struct Config {
     pub fast_open_black_hole_s: u32,
     /// Octets of received text that wait for the application (`tcp_rmem`).
     pub recv_buffer: BufferSize,
+    /// Whether a window begins at 64 KiB, however large the buffer is, and opens with the text that arrives, as on
+    /// Linux (`rcv_ssthresh`).
+    pub window_opens_slowly: bool,
     /// Octets of text that wait to be sent or acknowledged (`tcp_wmem`).
     pub send_buffer: BufferSize,
     /// Octets written and not sent below which there is room to write (`tcp_notsent_lowat`).
@@ -189,6 +192,7 @@ impl Default for Config {
             fast_open: FastOpenKnob::CLIENT,
             fast_open_black_hole_s: 0,
             recv_buffer: BufferSize { initial: 128 * 1024, max: 6 * 1024 * 1024 },
+            window_opens_slowly: false,
             send_buffer: BufferSize { initial: 128 * 1024, max: 4 * 1024 * 1024 },
             notsent_low_water: u32::MAX,
             memory_max: 32 * 1024 * 1024,
@@ -316,6 +320,13 @@ impl Default for SeldomOptions {
             max_pacing_rate: 0,
             syn_retries: 0,
         }
+    }
+}
+
+impl SeldomOptions {
+    /// The upper limit of the receive window in octets.
+    pub(crate) fn window_limit(&self) -> u32 {
+        if self.window_clamp == 0 { u32::MAX } else { self.window_clamp }
     }
 }
 

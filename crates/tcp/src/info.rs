@@ -224,7 +224,7 @@ impl Tcb {
             path_mss: cx.mss,
             delayed_ack_us: cx.config.delayed_ack_us,
             rcv_rtt_us: cx.slabs.queues(self.queues).map_or(0, |queues| queues.autotune.rtt_us()),
-            rcv_ssthresh: self.rcv.buffer,
+            rcv_ssthresh: self.rcv.buffer.min(self.opened(cx)),
             last_text_sent_ms: millis_since(self.sent_at),
             last_text_received_ms: low_u32(cx.now.as_millis()).wrapping_sub(self.rcv.text_at_ms),
             last_ack_received_ms: millis_since(self.heard_at),

@@ -156,7 +156,7 @@ impl Tcb {
         self.duplicate_is_reported(cx);
         self.mark_segment(cx, &mut plan);
         self.point_to_urgent(cx.slabs, &mut plan);
-        plan.window = self.offer_window(cx.slabs);
+        plan.window = self.offer_window(cx);
         self.rcv.last_ack_sent = self.rcv.nxt;
         self.timers.ack = portolan_link::Instant::MAX;
         self.acks_owed = 0;

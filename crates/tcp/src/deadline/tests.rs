@@ -76,8 +76,6 @@ fn what_was_learned_of_a_path_outlasts_the_flight() {
     rig.write(7000);
     rig.drain();
     assert_eq!((rig.info().reordering, rig.info().reord_seen), (7, 1), "with the next flight");
-    rig.gets(". 1:1(0) ack 7001 <sack 9001:13001>");
-    assert_eq!(rig.info().lost, 0, "it is patient from the start");
 }
 
 #[test]
