@@ -105,6 +105,9 @@ pub struct Config {
     /// Octets of memory in each direction that every connection may take however little there is (the first
     /// number of `tcp_rmem` and `tcp_wmem`).
     pub memory_min: u32,
+    /// How long a peer may keep its window shut before text that waits, in microseconds, until its connection may be
+    /// given up for want of memory (RFC 6429 §3). The one that has waited longest is the first.
+    pub shut_window_patience_us: u32,
     /// Whether to offer window scaling (`tcp_window_scaling`).
     pub window_scaling: bool,
     /// The largest scale to offer, at most 14 (RFC 7323 §2.3).
@@ -197,6 +200,7 @@ impl Default for Config {
             notsent_low_water: u32::MAX,
             memory_max: 32 * 1024 * 1024,
             memory_min: 4096,
+            shut_window_patience_us: 60_000_000,
             window_scaling: true,
             max_window_scale: 14,
             timestamps: true,

@@ -183,7 +183,8 @@ impl Slabs {
     }
 
     /// Octets of memory behind the text of all connections.
-    pub(crate) fn memory(&self) -> usize {
+    #[must_use]
+    pub fn memory(&self) -> usize {
         self.memory
     }
 

@@ -17,7 +17,7 @@ pub(crate) struct Mishaps {
     pub(crate) retransmits: u32,
     /// Segments that came out of order.
     pub(crate) out_of_order: u32,
-    /// Duplicates that the peer has reported and that can be true, in segments.
+    /// Duplicates that the peer has reported, in segments; not before anything went wrong, when none can be true.
     pub(crate) dsacks: u32,
     pub(crate) timeouts: Timeouts,
     /// What was learned of the path, as it was when the connection last came to rest.

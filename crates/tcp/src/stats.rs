@@ -73,4 +73,6 @@ pub struct TcpStats {
     pub out_of_window_icmps: u64,
     /// Connections given up because the peer did not answer.
     pub given_up: u64,
+    /// Connections given up because memory was short and the peer kept its window shut.
+    pub shut_out_given_up: u64,
 }

@@ -157,7 +157,10 @@ impl Tcb {
 
     /// RFC 5681 §4.1: after an RTO without sending, the window says nothing about the path any more.
     pub(super) fn restart_if_idle(&mut self, cx: &mut Context<'_>) {
-        let begins = self.outstanding() == 0 && self.unsent() > 0 && self.state.sends_text();
+        let begins = self.outstanding() == 0
+            && self.unsent() > 0
+            && self.window_from(self.snd.nxt) > 0
+            && self.state.sends_text();
         if begins && cx.config.cwv {
             self.end_unvalidated(cx);
             return;
