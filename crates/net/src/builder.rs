@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portolan_drivers::PollLink;
 use portolan_link::Link;
-use portolan_stack::{Config, Intercept, LinkConfig, LinkId, Route, RouteKind, SettingError, Stack};
+use portolan_stack::{Config, Intercept, LinkConfig, LinkId, Route, RouteKind, SettingError, Stack, Tracer};
 use portolan_wire::{Address, Cidr, EthernetAddress, Family};
 
 use crate::clock::Clock;
@@ -19,6 +19,7 @@ use crate::worker::{Port, Worker};
 pub struct HostBuilder {
     config: Config,
     seed: Option<Seed>,
+    tracer: Option<Box<dyn Tracer + Send>>,
     steps: Vec<Step>,
 }
 
@@ -32,7 +33,7 @@ enum Step {
 
 impl HostBuilder {
     pub(crate) fn new() -> HostBuilder {
-        HostBuilder { config: Config::default(), seed: None, steps: Vec::new() }
+        HostBuilder { config: Config::default(), seed: None, tracer: None, steps: Vec::new() }
     }
 
     /// The settings of the stack; Linux's defaults if this is not called.
@@ -44,6 +45,14 @@ impl HostBuilder {
     /// The seed of the host's randomness; the system's if this is not called.
     pub fn seed(mut self, seed: Seed) -> HostBuilder {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Sends every change within every connection to `tracer`: windows, round-trip times, states, losses and recoveries
+    /// (RFC 4898). It is called under the host's lock, so it must be quick, and must not use this host.
+    /// [`crate::FlowInfo::trace_id`] says which connection an event's `flow` is.
+    pub fn tracer(mut self, tracer: impl Tracer + Send + 'static) -> HostBuilder {
+        self.tracer = Some(Box::new(tracer));
         self
     }
 
@@ -103,6 +112,9 @@ impl HostBuilder {
         let now = clock.now();
         let seed = self.seed.unwrap_or_else(Seed::from_system);
         let mut stack = Stack::new(self.config, seed.into_seeds());
+        if let Some(tracer) = self.tracer {
+            stack.set_tracer(tracer);
+        }
         let mut ports: Vec<Port> = Vec::new();
         for step in self.steps {
             if let Step::Link { name, ethernet, link } = step {

@@ -38,6 +38,7 @@ pub use flow::FlowEvents;
 pub use gateway::{InterceptStream, Intercepted};
 pub use host::Host;
 pub use portolan_link::Chunk;
+pub use portolan_stack::{CaState, FlowInfo, TraceEvent, Tracer};
 pub use seed::Seed;
 pub use tcp::{TcpListener, TcpSocket, TcpStream};
 pub use udp::UdpSocket;

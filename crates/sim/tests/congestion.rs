@@ -104,3 +104,69 @@ fn ecn_is_agreed_on_through_the_whole_host() {
         assert_eq!(info.delivered_ce, 0, "{ecn:?}: nobody marks");
     }
 }
+
+/// Two megabytes each way at the same time over a wire that loses and marks nothing; the figures of both ends.
+fn both_ways(tcp: portolan_tcp::Config) -> [Info; 2] {
+    const EACH: usize = 2_000_000;
+    let config = || Config { tcp: tcp.clone(), ..Config::default() };
+    let mut net = Net::new(6);
+    let hosts = [net.add_host("a", config()), net.add_host("b", config())];
+    let far = Impairment { delay_us: 10_000, limit: 100_000, ..Impairment::default() };
+    let options = WireOptions { forward: far, backward: far, offload: true, ..WireOptions::default() };
+    let (_, near, far) = net.connect(hosts[0], hosts[1], &options);
+    for (host, link, last) in [(hosts[0], near, 1), (hosts[1], far, 2)] {
+        let cidr = Cidr::new(Address::v4(10, 0, 0, last), 24).expect("a prefix");
+        net.with(host, |stack, now| stack.add_address(now, link, cidr)).expect("a net").expect("an address");
+    }
+    let listener = call(&mut net, hosts[1], |stack, now| {
+        let socket = stack.tcp_socket(Family::V4)?;
+        stack.bind(now, socket, Endpoint { address: Address::V4_UNSPECIFIED, port: 80 })?;
+        stack.listen(now, socket, 4).map(|()| socket)
+    });
+    let socket = call(&mut net, hosts[0], |stack, now| {
+        let socket = stack.tcp_socket(Family::V4)?;
+        stack.connect(now, socket, Endpoint { address: Address::v4(10, 0, 0, 2), port: 80 })?;
+        Ok(socket)
+    });
+    let mut sockets = [Some(socket), None];
+    let (mut written, mut read) = ([0; 2], [0; 2]);
+    let mut buffer = vec![7; 64 * 1024];
+    let done = net.run(LIMIT, |net| {
+        if sockets[1].is_none() {
+            let accepted = net.with(hosts[1], |stack, now| stack.accept(now, listener))?;
+            sockets[1] = accepted.ok().map(|(id, ..)| id);
+        }
+        for end in [0, 1] {
+            let Some(socket) = sockets[end] else { continue };
+            while written[end] < EACH {
+                let len = buffer.len().min(EACH - written[end]);
+                match net.with(hosts[end], |stack, now| stack.write(now, socket, &buffer[..len]))? {
+                    Ok(len) => written[end] += len,
+                    Err(_) => break,
+                }
+            }
+            while let Ok(len @ 1..) =
+                net.with(hosts[end], |stack, now| stack.read(now, socket, &mut buffer))?
+            {
+                read[end] += len;
+            }
+        }
+        Ok(read == [EACH; 2])
+    });
+    done.unwrap_or_else(|failure| panic!("{failure}"));
+    [0, 1].map(|end| call(&mut net, hosts[end], |stack, _| stack.info(sockets[end].expect("a socket"))))
+}
+
+// RFC 9768 §3.2.2.5.2: text acknowledges many segments at once, because the receiver merges them; nothing is marked.
+#[test]
+fn without_marks_accurate_ecn_reduces_no_window() {
+    let tcp = portolan_tcp::Config {
+        ecn: Ecn::Accurate,
+        congestion: CongestionAlgorithm::NewReno,
+        ..portolan_tcp::Config::default()
+    };
+    for info in both_ways(tcp) {
+        assert!(info.accurate_ecn);
+        assert_eq!((info.delivered_ce, info.ssthresh), (0, u32::MAX));
+    }
+}

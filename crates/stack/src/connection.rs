@@ -99,6 +99,7 @@ pub(crate) fn socket_error(error: Error) -> SocketError {
         Error::NotConnected => SocketError::NotConnected,
         Error::WouldBlock => SocketError::WouldBlock,
         Error::InProgress => SocketError::InProgress,
+        Error::NothingUrgent => SocketError::InvalidArgument,
         Error::BrokenPipe => SocketError::BrokenPipe,
         Error::Reset => SocketError::ConnectionReset,
         Error::TimedOut => SocketError::TimedOut,
@@ -411,6 +412,7 @@ impl Stack {
         let Some(connection) = self.flows.connections.get(index) else { return };
         let summary = FlowSummary {
             id: self.socket_id(connection.socket),
+            trace_id: connection.tcb.trace_id(),
             flow: connection.key,
             end: if self.stopping { FlowEnd::Open } else { end_of(connection) },
             opened_at: connection.opened_at,

@@ -11,6 +11,8 @@ use crate::SocketId;
 pub struct FlowInfo {
     /// Its socket; none before it is accepted and after it is closed.
     pub id: Option<SocketId>,
+    /// The connection's id in trace events ([`crate::Tracer`]); 0 for UDP.
+    pub trace_id: u64,
     /// The protocol's number.
     pub protocol: u8,
     /// This host's end.
@@ -32,6 +34,8 @@ pub struct FlowInfo {
 pub struct FlowSummary {
     /// Its socket's name, which may be gone by now.
     pub id: Option<SocketId>,
+    /// The connection's id in trace events ([`crate::Tracer`]); 0 for UDP.
+    pub trace_id: u64,
     /// The flow as this host sees it.
     pub flow: FlowKey,
     /// How it ended.

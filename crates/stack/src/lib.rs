@@ -57,7 +57,7 @@ pub use id::{LinkId, RequestId, SocketId};
 pub use ip::route::{Route, RouteKind};
 pub use ip::source_route::SourceRoute;
 pub use portolan_tcp::{AoAlgorithm, AoKey, Md5Key};
-pub use portolan_tcp::{Info, State, Tracer, WriteFlags};
+pub use portolan_tcp::{CaState, Info, State, TraceEvent, Tracer, WriteFlags};
 pub use random::Seeds;
 pub use shard::owner;
 pub use socket::option::SocketOption;

@@ -218,7 +218,8 @@ impl Stack {
         &self.engine.stats
     }
 
-    /// Sends the events of all connections to `tracer` from now on.
+    /// Sends the events of all connections to `tracer` from now on. [`FlowInfo::trace_id`] and
+    /// [`crate::FlowSummary::trace_id`] say which connection an event's `flow` is.
     pub fn set_tracer(&mut self, tracer: Box<dyn Tracer + Send>) {
         self.engine.tracer = tracer;
     }
@@ -303,6 +304,7 @@ impl Stack {
             let Some(connection) = self.flows.connections.get(index) else { continue };
             flows.push(FlowInfo {
                 id: self.socket_id(connection.socket),
+                trace_id: connection.tcb.trace_id(),
                 protocol: protocol::TCP,
                 local: connection.key.local,
                 remote: connection.key.remote,
@@ -318,6 +320,7 @@ impl Stack {
             {
                 flows.push(FlowInfo {
                     id: self.socket_id(index),
+                    trace_id: 0,
                     protocol: protocol::UDP,
                     local: udp.local(&self.flows, socket.local),
                     remote,

@@ -3,11 +3,11 @@
 
 use portolan_link::Instant;
 
-use crate::Context;
-use crate::flight::Delivery;
+use crate::flight::{Delivery, Flight};
 use crate::recovery::CaState;
 use crate::tcb::{Marks, Tcb};
 use crate::timers::Alarm;
+use crate::{Context, TraceEvent};
 
 /// What timers wait longer than computed, so that an ACK that is only just late is not taken for lost (Linux's
 /// `TCP_TIMEOUT_MIN`).
@@ -56,11 +56,24 @@ impl Tcb {
     }
 
     /// New text was sent; `first` if nothing was outstanding before.
+    ///
+    /// It puts a probe off (RFC 8985 §7.2), but not beyond the time at which the first outstanding segment would have
+    /// been sent again: an application that writes little by little would else put it off for ever.
     pub(crate) fn set_alarm_on_sent(&mut self, cx: &mut Context<'_>, first: bool) {
-        if first || self.alarm(cx) == Alarm::Probe {
+        let probes = self.alarm(cx) == Alarm::Probe;
+        if probes && !first && self.head_is_overdue(cx) {
+            return;
+        }
+        if first || probes {
             self.set_retransmit_alarm(cx);
         }
         self.set_probe_alarm(cx, false);
+    }
+
+    /// Whether the first outstanding segment was sent last an RTO ago.
+    fn head_is_overdue(&self, cx: &Context<'_>) -> bool {
+        let head_sent_at = cx.slabs.flight(self.flight).and_then(Flight::head_sent_at);
+        head_sent_at.is_some_and(|at| at.plus_micros(self.rto_us(cx)) <= cx.now)
     }
 
     /// Something was sent again; `head` if it was the first that is outstanding.
@@ -97,12 +110,13 @@ impl Tcb {
         self.set_alarm(cx, Alarm::Retransmit, since.plus_micros(rto_us).max(cx.now));
     }
 
-    /// RFC 8985 §7.2, TLP_calc_PTO. Returns whether a probe is of use now: with SACK, and with no loss known.
+    /// RFC 8985 §7.2, TLP_calc_PTO. Returns whether a probe is of use now: with SACK, with no loss known, and with no
+    /// probe on its way.
     fn set_probe_alarm(&mut self, cx: &mut Context<'_>, restart: bool) -> bool {
         let Some(flight) = cx.slabs.flight(self.flight) else { return false };
         let calm = matches!(flight.recovery.state, CaState::Open | CaState::Cwr);
         let may = cx.config.loss_probes && self.has(Marks::SACK) && self.state().is_synchronized();
-        if !may || !calm || flight.is_empty() {
+        if !may || !calm || flight.is_empty() || !flight.recovery.probe.is_free() {
             return false;
         }
         let pto_us = match self.rtt.srtt_us() {
@@ -135,11 +149,14 @@ impl Tcb {
         }
     }
 
-    /// RFC 8985 §7.3: a probe is to be sent, unless one is on its way.
+    /// RFC 8985 §7.3: a probe is to be sent, unless one is on its way, or a loss was found meanwhile.
     fn on_probe_timeout(&mut self, cx: &mut Context<'_>) {
-        let free = cx.slabs.flight(self.flight).is_some_and(|flight| flight.recovery.probe.is_free());
+        let recovery = cx.slabs.flight(self.flight).map(|flight| flight.recovery);
+        let free =
+            recovery.is_some_and(|recovery| recovery.probe.is_free() && recovery.state < CaState::Recovery);
         if free && self.loss_probe(cx).is_some() {
             cx.stats.loss_probes += 1;
+            self.trace(cx, TraceEvent::LossProbe);
             if let Some(flight) = cx.slabs.flight_mut(self.flight) {
                 flight.recovery.probe.due = true;
             }

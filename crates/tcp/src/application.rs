@@ -48,9 +48,10 @@ impl Tcb {
             return Err(Error::InProgress);
         }
         let taken = octets.get(..room.octets as usize).unwrap_or(octets);
+        let flags = if taken.len() == octets.len() { flags } else { flags & WriteFlags::URGENT };
+        self.push_write(cx, to_u32(taken.len()), flags.contains(WriteFlags::MORE));
         let queues = self.queues_or_new(cx.slabs);
         queues.send.append(cx.pool, taken);
-        let flags = if taken.len() == octets.len() { flags } else { flags & WriteFlags::URGENT };
         self.after_write(cx, taken.len(), room, flags);
         Ok(taken.len())
     }
@@ -67,6 +68,7 @@ impl Tcb {
         }
         let taken = chunk.split_to(room.octets as usize);
         let len = taken.len();
+        self.push_write(cx, to_u32(len), false);
         let queues = self.queues_or_new(cx.slabs);
         queues.send.append_chunk(cx.pool, taken);
         self.after_write(cx, len, room, WriteFlags::empty());
@@ -112,7 +114,7 @@ impl Tcb {
         self.snd.end += to_u32(len);
         if len > 0 {
             let more = flags.contains(WriteFlags::MORE);
-            self.marks.set(Marks::HELD | Marks::UNPUSHED, more);
+            self.marks.set(Marks::HELD, more);
             self.marks.remove(Marks::OVERRIDE);
             let queues = self.queues_or_new(cx.slabs);
             queues.send.end_unit(room.tail, flags.contains(WriteFlags::END_OF_RECORD));
@@ -135,6 +137,7 @@ impl Tcb {
         if out.is_empty() {
             return Ok(0);
         }
+        self.leave_out_urgent(cx);
         let most = self.up_to_mark(cx.slabs, out.len());
         let out = out.get_mut(..most).unwrap_or_default();
         let len = cx.slabs.queues_mut(self.queues).map_or(0, |queues| queues.receive.read(cx.pool, out));
@@ -152,6 +155,7 @@ impl Tcb {
     /// # Errors
     /// As [`Tcb::read`].
     pub fn read_chunk(&mut self, cx: &mut Context<'_>, max: usize) -> Result<Option<Chunk>, Error> {
+        self.leave_out_urgent(cx);
         let most = self.up_to_mark(cx.slabs, max.max(1));
         let queues = cx.slabs.queues_mut(self.queues);
         let chunk = queues.and_then(|queues| queues.receive.read_chunk(cx.pool, most));
@@ -168,7 +172,8 @@ impl Tcb {
     pub fn peek(&self, cx: &Context<'_>, out: &mut [u8]) -> Result<usize, Error> {
         let most = self.up_to_mark(cx.slabs, out.len());
         let out = out.get_mut(..most).unwrap_or_default();
-        let len = cx.slabs.queues(self.queues).map_or(0, |queues| queues.receive.peek(out));
+        let skip = self.left_out(cx.slabs) as usize;
+        let len = cx.slabs.queues(self.queues).map_or(0, |queues| queues.receive.peek_from(skip, out));
         if len > 0 || out.is_empty() {
             return Ok(len);
         }
@@ -195,10 +200,16 @@ impl Tcb {
         }
     }
 
-    /// Octets that can be read.
+    /// Octets in the receive queue, in order.
     #[must_use]
     pub fn receive_queued(&self, cx: &Context<'_>) -> u32 {
         cx.slabs.queues(self.queues).map_or(0, |queues| queues.receive.len())
+    }
+
+    /// Octets that reads give, those beyond the mark too.
+    #[must_use]
+    pub fn readable(&self, cx: &Context<'_>) -> u32 {
+        self.receive_queued(cx) - self.left_out(cx.slabs)
     }
 
     /// Octets written and not yet acknowledged.

@@ -199,6 +199,7 @@ impl Tcb {
         hard: bool,
         error: Error,
     ) -> Signals {
+        let figures = self.figures(cx);
         let under_way = self.is_under_way(seq);
         cx.stats.out_of_window_icmps += u64::from(!under_way);
         let signals = match self.state() {
@@ -213,13 +214,16 @@ impl Tcb {
                 Signals::empty()
             }
         };
-        self.finish(cx, signals)
+        let signals = self.finish(cx, signals);
+        self.trace_changes(cx, figures);
+        signals
     }
 
     /// An ICMP error arrived that quotes `seq` and says that the path takes no more than `mss` octets of text
     /// and options. The caller has taken note, so that [`Context::mss`] is that from now on; what was too large
     /// goes again.
     pub fn on_mtu(&mut self, cx: &mut Context<'_>, seq: SeqNumber, mss: u16) -> Signals {
+        let figures = self.figures(cx);
         let under_way = self.is_under_way(seq);
         let too_large = mss < self.snd.mss.max(cx.config.min_mss);
         if under_way && self.shorten_syn(cx, mss) {
@@ -231,8 +235,12 @@ impl Tcb {
             // RFC 1191 §6.5: no sign of congestion, so the window stays.
             flight.begin_again(self.snd.nxt);
             self.set_retransmit_alarm(cx);
+            let octets = self.full_text(cx);
+            self.trace(cx, crate::TraceEvent::Mss { octets });
         }
-        self.finish(cx, Signals::empty())
+        let signals = self.finish(cx, Signals::empty());
+        self.trace_changes(cx, figures);
+        signals
     }
 }
 

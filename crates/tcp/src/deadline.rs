@@ -7,7 +7,7 @@ use crate::output::Blocked;
 use crate::rare::Rare;
 use crate::tcb::{Marks, Tcb};
 use crate::timers::Timers;
-use crate::{Context, Error, Signals, State, Transition};
+use crate::{Context, Error, Signals, State, TraceEvent, Transition};
 
 impl Tcb {
     /// When [`Tcb::on_deadline`] is wanted. Calling it earlier or later does no harm.
@@ -18,6 +18,7 @@ impl Tcb {
 
     /// Does what is due at `cx.now`.
     pub fn on_deadline(&mut self, cx: &mut Context<'_>) -> Signals {
+        let figures = self.figures(cx);
         let mut signals = Signals::empty();
         if cx.now >= self.timers.ack {
             self.timers.ack = Instant::MAX;
@@ -31,7 +32,9 @@ impl Tcb {
             self.timers.idle = Instant::MAX;
             signals |= self.on_idle_deadline(cx);
         }
-        self.finish(cx, signals)
+        let signals = self.finish(cx, signals);
+        self.trace_changes(cx, figures);
+        signals
     }
 
     /// The ACK found no company in time, so text does not go both ways in turn.
@@ -70,6 +73,7 @@ impl Tcb {
             cx.stats.timeouts += 1;
             self.marks.insert(Marks::SYN_DUE);
             self.timers.retransmit = self.retransmit_deadline(cx);
+            self.trace(cx, TraceEvent::Timeout { backoffs: self.backoffs });
         }
         // RFC 9293 MUST-20: once, when R1 is reached.
         let reached = self.retries > retries && self.retries == cx.config.retries1;
@@ -238,7 +242,8 @@ impl Tcb {
         }
     }
 
-    fn stop_persist(&mut self) {
+    /// The timer runs for probes no more.
+    pub(crate) fn stop_persist(&mut self) {
         if self.has(Marks::PERSIST) {
             self.marks.remove(Marks::PERSIST | Marks::OVERRIDE);
             self.timers.retransmit = Instant::MAX;

@@ -175,6 +175,9 @@ impl Tcb {
         let flight = cx.slabs.flight_or_new(&mut self.flight, self.rare);
         flight.on_sent(&sending, false);
         flight.begin_again(self.snd.nxt);
+        if let Some(queues) = cx.slabs.queues_mut(self.queues) {
+            queues.send.pushes.mark(self.snd.nxt);
+        }
     }
 
     fn note_answer(&mut self, cx: &mut Context<'_>, segment: &Segment, signals: &mut Signals) {
@@ -218,6 +221,7 @@ impl Tcb {
         text: &mut Chunks,
     ) -> (Tcb, Signals) {
         let mut tcb = Tcb::from_embryo(cx, embryo, options, flow);
+        let figures = tcb.figures(cx);
         let rare = cx.slabs.rare_or_new(&mut tcb.rare);
         rare.fast_open =
             FastOpenState { option: reply, child: true, irs: segment.seq, ..FastOpenState::default() };
@@ -228,7 +232,6 @@ impl Tcb {
         tcb.set_send_window(cx, segment, u32::from(segment.window));
         tcb.cc = Congestion::new(cx.config, tcb.full_text(cx), false);
         tcb.move_on(cx, Transition::SynAcked);
-        tcb.trace_congestion(cx);
         let mut segment = *segment;
         segment.text_len = to_u32(text.len());
         let mut signals = Signals::WRITABLE;
@@ -240,6 +243,7 @@ impl Tcb {
         tcb.timers.ack = Instant::MAX;
         cx.stats.fast_open_passive += 1;
         let signals = tcb.finish(cx, signals);
+        tcb.trace_changes(cx, figures);
         (tcb, signals)
     }
 
@@ -274,6 +278,7 @@ impl Tcb {
         cx.stats.timeouts += 1;
         self.marks.insert(Marks::SYN_DUE);
         self.timers.retransmit = self.retransmit_deadline(cx);
+        self.trace(cx, crate::TraceEvent::Timeout { backoffs: self.backoffs });
         Signals::empty()
     }
 

@@ -189,6 +189,11 @@ impl Flight {
         known.saturating_sub(self.recovery.duplicates.octets)
     }
 
+    /// Octets outstanding that are known to have arrived.
+    pub(crate) fn arrived(&self) -> u32 {
+        self.sacked.octets.saturating_add(self.recovery.duplicates.octets)
+    }
+
     /// `sending` went out for the first time, with our FIN at its end if `fin`.
     pub(crate) fn on_sent(&mut self, sending: &Sending, fin: bool) {
         let Sending { seq, len, mss, now, delivered, joins } = *sending;

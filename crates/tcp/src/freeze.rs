@@ -43,7 +43,6 @@ const LASTING: Marks = Marks::PASSIVE
     .union(Marks::READ_SHUT)
     .union(Marks::INTERACTIVE)
     .union(Marks::HELD)
-    .union(Marks::UNPUSHED)
     .union(Marks::ECN)
     .union(Marks::ECE_DUE)
     .union(Marks::CWR_DUE)

@@ -90,9 +90,9 @@ pub struct Info {
     pub text_segs_in: u32,
     /// Segments received out of order.
     pub out_of_order: u32,
-    /// The largest segment that the peer was told of, in octets of text and options.
+    /// The largest segment that the peer was told of, in octets, timestamps deducted.
     pub advertised_mss: u16,
-    /// The same of the path.
+    /// The largest segment that the path takes, in octets of text and options.
     pub path_mss: u16,
     /// How long an ACK may wait for company, in microseconds.
     pub delayed_ack_us: u32,
@@ -220,7 +220,7 @@ impl Tcb {
             text_segs_out: counters.text_segs_out,
             text_segs_in: counters.text_segs_in,
             out_of_order: mishaps.out_of_order,
-            advertised_mss: cx.mss.min(self.options.mss_limit()),
+            advertised_mss: cx.mss.min(self.options.mss_limit()).saturating_sub(self.timestamps_len()),
             path_mss: cx.mss,
             delayed_ack_us: cx.config.delayed_ack_us,
             rcv_rtt_us: cx.slabs.queues(self.queues).map_or(0, |queues| queues.autotune.rtt_us()),

@@ -27,6 +27,7 @@ impl Tcb {
     /// The caller has verified the checksum and parsed the options, which any segment may have (RFC 9293 MUST-5);
     /// everything else is judged here.
     pub fn on_segment(&mut self, cx: &mut Context<'_>, segment: &Segment, text: &mut Chunks) -> Signals {
+        let figures = self.figures(cx);
         cx.stats.in_segs += 1;
         self.counters.segs_in = self.counters.segs_in.saturating_add(1);
         let mut segment = *segment;
@@ -44,7 +45,9 @@ impl Tcb {
             signals |= Signals::DROPPED;
         }
         text.clear();
-        self.finish(cx, signals)
+        let signals = self.finish(cx, signals);
+        self.trace_changes(cx, figures);
+        signals
     }
 
     /// RFC 9293 §3.10.7.4.

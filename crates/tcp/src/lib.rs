@@ -57,6 +57,7 @@ mod output;
 mod pacing;
 mod paws;
 mod prr;
+mod push;
 mod rack;
 mod rare;
 mod rate;

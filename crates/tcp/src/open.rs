@@ -178,7 +178,6 @@ impl Tcb {
             self.cc = Congestion::new(cx.config, self.full_text(cx), syn_lost);
         }
         self.move_on(cx, event);
-        self.trace_congestion(cx);
         *signals |= Signals::ESTABLISHED | Signals::WRITABLE;
         if self.has(Marks::FIN_QUEUED) {
             // RFC 9293 §3.10.4: a CLOSE in SYN-RECEIVED is queued until the connection is open.
@@ -224,7 +223,8 @@ impl Tcb {
         let event = TraceEvent::Rtt {
             sample_us: crate::numbers::micros_u32(sample_us),
             srtt_us: self.rtt.srtt_us(),
-            rto_us: self.rtt.rto_us(cx.config, 0),
+            rttvar_us: self.rtt.rttvar_us(),
+            min_us: self.rtt.min_us(),
         };
         self.trace(cx, event);
     }

@@ -68,6 +68,7 @@ impl Tcb {
         budget: u32,
         text: &mut Chunks,
     ) -> Option<SegmentPlan> {
+        let figures = self.figures(cx);
         self.end_unsendable();
         self.restart_if_idle(cx);
         let action = self.decide(cx, budget);
@@ -95,6 +96,7 @@ impl Tcb {
             record.pacing.note(blocked == Blocked::Pacing);
         }
         self.rearm(cx);
+        self.trace_changes(cx, figures);
         plan
     }
 
@@ -146,6 +148,11 @@ impl Tcb {
     fn full_text_now(&self, cx: &Context<'_>) -> u16 {
         let options = self.options_len(cx.slabs);
         self.text_and_options(cx) - options
+    }
+
+    /// The same for new text, which may have the option of accurate ECN, too.
+    fn full_new_text(&self, cx: &Context<'_>) -> u16 {
+        self.full_text_now(cx) - self.option_of_text_len(cx)
     }
 
     /// What every segment of an open connection has in common; takes care of the ACK. RFC 9293 MUST-58: ACKs

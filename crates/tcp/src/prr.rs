@@ -8,7 +8,7 @@
 /// The state of one reduction. All in octets; what may go is counted in whole segments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Prr {
-    /// RecoverFS: the window when the reduction began.
+    /// RecoverFS: what was in flight when the reduction began, lost or not.
     recover_fs: u32,
     /// prr_delivered.
     delivered: u32,
@@ -32,9 +32,9 @@ pub(crate) struct PrrAck {
 }
 
 impl Prr {
-    /// A reduction begins at window `cwnd`.
-    pub(crate) fn begin(cwnd: u32) -> Prr {
-        Prr { recover_fs: cwnd.max(1), delivered: 0, out: 0, cwnd }
+    /// A reduction begins at window `cwnd`, with `recover_fs` octets outstanding that were not known to have arrived.
+    pub(crate) fn begin(cwnd: u32, recover_fs: u32) -> Prr {
+        Prr { recover_fs: recover_fs.max(1), delivered: 0, out: 0, cwnd }
     }
 
     /// RFC 9937 §6.1.

@@ -66,18 +66,6 @@ impl Rack {
         }
     }
 
-    pub(crate) fn on_resent(&mut self, resent: Resent, records: usize) {
-        if self.resent.len() > 2 * records + 64 {
-            // What has arrived meanwhile in no order makes room.
-            let una = self.fresh_from;
-            self.resent.retain(|old| old.end.after(una) && (old.seq, old.end) != (resent.seq, resent.end));
-            if self.resent.len() > 2 * records + 64 {
-                self.resent.pop_front();
-            }
-        }
-        self.resent.push_back(resent);
-    }
-
     /// RFC 8985 §6.2, step 2: a record arrived.
     pub(crate) fn on_delivered(&mut self, record: &Record, clock: &AckClock) {
         let rtt_us = micros_u32(clock.now.micros_since(record.sent_at));
@@ -127,6 +115,24 @@ impl Rack {
 }
 
 impl Flight {
+    /// A retransmission is to be looked at until it has arrived.
+    pub(crate) fn remember_resent(&mut self, resent: Resent) {
+        let most = 2 * self.records.len() + 64;
+        if self.rack.resent.len() > most {
+            // What has arrived meanwhile in no order makes room.
+            let mut queue = core::mem::take(&mut self.rack.resent);
+            queue.retain(|old| self.is_on_its_way(old));
+            queue.drain(..queue.len().saturating_sub(most));
+            self.rack.resent = queue;
+        }
+        self.rack.resent.push_back(resent);
+    }
+
+    /// Whether some of `resent` is still on its way as far as is known.
+    fn is_on_its_way(&self, resent: &Resent) -> bool {
+        self.records.range(self.indices(resent.seq, resent.end)).any(|record| resent.is_on_its_way(record))
+    }
+
     /// RFC 8985 §6.2, step 5: marks what is lost. Returns until when to wait for what may only be late.
     pub(crate) fn detect_losses(&mut self, now: Instant, wnd_us: u32) -> Option<Instant> {
         self.rack.has_news = false;
@@ -162,17 +168,15 @@ impl Flight {
     /// Of what was sent again. Returns whether something may be late.
     fn detect_among_resent(&mut self, now: Instant, wnd_us: u32) -> bool {
         while let Some(first) = self.rack.resent.front().copied() {
-            let range = self.indices(first.seq, first.end);
-            let is_on_its_way = |record: &Record| first.is_on_its_way(record);
-            if self.records.range(range.clone()).any(is_on_its_way) {
+            if self.is_on_its_way(&first) {
                 if !self.rack.is_after(first.sent_at, first.end) {
                     return false;
                 }
                 if !self.rack.is_overdue(first.sent_at, wnd_us, now) {
                     return true;
                 }
-                for index in range {
-                    if self.records.get(index).is_some_and(is_on_its_way) {
+                for index in self.indices(first.seq, first.end) {
+                    if self.records.get(index).is_some_and(|record| first.is_on_its_way(record)) {
                         self.mark_lost(index);
                     }
                 }

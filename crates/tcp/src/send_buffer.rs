@@ -33,6 +33,46 @@ pub(crate) struct Room {
     pub(crate) tail: u32,
 }
 
+/// A write on its way into units.
+struct Filling {
+    /// Octets in a full unit.
+    unit: u32,
+    /// Octets of what is written here that the windows let go now.
+    sendable: u32,
+    /// Octets written and not sent.
+    unsent: u32,
+    /// Octets in the last unit that are not sent.
+    tail: u32,
+    /// Octets of the write so far.
+    taken: u32,
+}
+
+impl Filling {
+    /// Whether the next octet is the first of a unit.
+    fn begins_unit(&self) -> bool {
+        self.tail == 0 || self.tail >= self.unit
+    }
+
+    /// Fills the last unit, or a new one if that is full, until the write has `len` octets.
+    fn fill(&mut self, len: u32) {
+        if self.begins_unit() {
+            self.tail = 0;
+        }
+        let part = (self.unit - self.tail).min(len - self.taken);
+        self.taken += part;
+        self.tail += part;
+        self.unsent += part;
+    }
+
+    /// A full unit is sent as far as the windows allow; what is left of it can be filled up again.
+    fn send(&mut self) {
+        let sent = self.sendable.min(self.unsent);
+        self.sendable -= sent;
+        self.unsent -= sent;
+        self.tail = self.tail.min(self.unsent);
+    }
+}
+
 impl Tcb {
     /// Octets of text in a full unit: whole segments, and no more than half of the peer's largest window.
     pub(crate) fn unit(&self, cx: &Context<'_>) -> u32 {
@@ -50,30 +90,68 @@ impl Tcb {
             let octets = cx.config.memory_min.max(1).saturating_sub(queued).min(len);
             return Room { octets, tail: octets };
         }
-        let unit = self.unit(cx);
-        let mut sendable = self.sendable(cx).saturating_sub(self.unsent());
-        let mut unsent = self.unsent();
-        let mut tail = cx.slabs.queues(self.queues).map_or(0, |queues| queues.send.tail(self.snd.nxt));
-        let mut taken = 0;
+        let mut filling = self.filling(cx);
         loop {
-            if tail == 0 || tail >= unit {
-                if !self.has_memory(cx, queued + taken, unsent, unit) {
-                    return Room { octets: taken, tail };
+            if filling.begins_unit()
+                && !self.has_memory(cx, queued + filling.taken, filling.unsent, filling.unit)
+            {
+                return Room { octets: filling.taken, tail: filling.tail };
+            }
+            filling.fill(len);
+            if filling.taken == len {
+                return Room { octets: filling.taken, tail: filling.tail };
+            }
+            filling.send();
+        }
+    }
+
+    /// What a write finds.
+    fn filling(&self, cx: &Context<'_>) -> Filling {
+        Filling {
+            unit: self.unit(cx),
+            sendable: self.sendable(cx).saturating_sub(self.unsent()),
+            unsent: self.unsent(),
+            tail: cx.slabs.queues(self.queues).map_or(0, |queues| queues.send.tail(self.snd.nxt)),
+            taken: 0,
+        }
+    }
+
+    /// A write of `len` octets is about to be queued: says which segments will carry PSH (`push.rs`). `more` is to
+    /// come, if the application says so.
+    pub(crate) fn push_write(&mut self, cx: &mut Context<'_>, len: u32, more: bool) {
+        if len == 0 {
+            return;
+        }
+        let mut filling = self.filling(cx);
+        let (start, max_wnd) = (self.snd.end, self.snd.max_wnd);
+        let pushes = &mut self.queues_or_new(cx.slabs).send.pushes;
+        if !filling.begins_unit() {
+            pushes.retract(start);
+        }
+        let mut pushed = false;
+        loop {
+            if filling.begins_unit() {
+                if pushed {
+                    pushes.mark(start + filling.taken);
                 }
-                tail = 0;
+                pushed = false;
             }
-            let part = (unit - tail).min(len - taken);
-            taken += part;
-            tail += part;
-            unsent += part;
-            if taken == len {
-                return Room { octets: taken, tail };
+            filling.fill(len);
+            let end = start + filling.taken;
+            let overdue = pushes.is_overdue(end, max_wnd);
+            if overdue {
+                pushes.ask(end);
+                pushed = true;
             }
-            // A full unit is sent as far as the windows allow; what is left of it can be filled up again.
-            let sent = sendable.min(unsent);
-            sendable -= sent;
-            unsent -= sent;
-            tail = tail.min(unsent);
+            if filling.taken == len {
+                if overdue || !more {
+                    pushes.push(end);
+                } else if pushed {
+                    pushes.mark(end);
+                }
+                return;
+            }
+            filling.send();
         }
     }
 
@@ -101,13 +179,18 @@ impl Tcb {
     /// Whether a writer would find room worth being woken for.
     #[must_use]
     pub fn is_writable(&self, cx: &Context<'_>) -> bool {
+        self.is_writable_with(cx, self.unsent())
+    }
+
+    /// As [`Tcb::is_writable`], with `unsent` octets not sent.
+    fn is_writable_with(&self, cx: &Context<'_>, unsent: u32) -> bool {
         let queued = self.send_queued(cx);
         if cx.is_short_of_memory() {
             return u64::from(queued) * 3 <= u64::from(cx.config.memory_min.max(1)) * 2;
         }
         let charged = self.charged(cx, queued, self.unit(cx));
         charged * 3 <= u64::from(self.send_capacity(cx)) * 2
-            && self.unsent().saturating_mul(2) < self.notsent_low_water(cx)
+            && unsent.saturating_mul(2) < self.notsent_low_water(cx)
     }
 
     /// As [`Tcb::is_writable`]; if there is no room now, [`Signals::WRITABLE`] will say when there is.
@@ -135,7 +218,7 @@ impl Tcb {
                 queues.send_buffer = queues.send_buffer.max(wanted);
             }
         }
-        if self.is_writable(cx) {
+        if self.is_writable_with(cx, self.unsent() - sent_soon) {
             self.marks.remove(Marks::WANTS_WRITE);
             *signals |= Signals::WRITABLE;
         }

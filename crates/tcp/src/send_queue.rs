@@ -12,10 +12,14 @@ use portolan_link::{Buffer, Chunk, Chunks, Pool, SLICES_MAX};
 use portolan_wire::SeqNumber;
 
 use crate::numbers::to_u32;
+use crate::push::Pushes;
 
 /// A chunk shorter than this is copied into the open buffer, though its writer would share it: the entry in the
 /// list would cost more than the copy.
 const SHARE_MIN: usize = 256;
+
+/// Octets of memory behind a record's end: its mark, and that of its push.
+const RECORD_OCTETS: usize = 2 * size_of::<SeqNumber>();
 
 /// Octets of the three buffer sizes that text is written to.
 const SMALL: usize = 2 * 1024;
@@ -53,8 +57,8 @@ pub(crate) struct SendQueue {
     len: u32,
     /// Where the last unit of text begins; see `send_buffer.rs`.
     unit_at: SeqNumber,
-    /// The end of the last segment with PSH.
-    pub(crate) pushed: SeqNumber,
+    /// Where segments with PSH end.
+    pub(crate) pushes: Pushes,
     /// Where the records end that are marked, in order.
     record_ends: VecDeque<SeqNumber>,
 }
@@ -63,7 +67,8 @@ impl SendQueue {
     /// Says that the next octet to be written has number `seq`. The queue must be empty.
     pub(crate) fn begin(&mut self, seq: SeqNumber) {
         debug_assert!(self.is_empty(), "a send queue begins empty");
-        (self.end, self.unit_at, self.pushed) = (seq, seq, seq);
+        (self.end, self.unit_at) = (seq, seq);
+        self.pushes.begin(seq);
     }
 
     /// Text was appended: the last unit now holds `tail` octets, or begins with what comes next if a record ends here.
@@ -105,7 +110,7 @@ impl SendQueue {
     /// Octets of memory that the text takes: its length, since all buffers but the first and the last are at least
     /// half full or the application's; and the marks in it.
     pub(crate) fn charge(&self) -> usize {
-        self.len as usize + self.record_ends.len() * size_of::<SeqNumber>()
+        self.len as usize + self.record_ends.len() * RECORD_OCTETS
     }
 
     /// Octets in the queue.
@@ -153,6 +158,7 @@ impl SendQueue {
 
     /// Forgets what is before `una`.
     pub(crate) fn acknowledge(&mut self, pool: &mut Pool, una: SeqNumber) {
+        self.pushes.acknowledge(una);
         while self.record_ends.front().is_some_and(|end| end.at_or_before(una)) {
             self.record_ends.pop_front();
         }
@@ -244,6 +250,7 @@ impl SendQueue {
     /// Forgets all text.
     pub(crate) fn clear(&mut self, pool: &mut Pool) {
         self.pieces.clear();
+        self.pushes.clear();
         self.record_ends.clear();
         if let Some(open) = self.open.take() {
             pool.give(open);
@@ -253,7 +260,9 @@ impl SendQueue {
 
     /// Octets of memory for the list itself.
     pub(crate) fn heap_octets(&self) -> usize {
-        self.pieces.capacity() * size_of::<Piece>() + self.record_ends.capacity() * size_of::<SeqNumber>()
+        self.pieces.capacity() * size_of::<Piece>()
+            + self.record_ends.capacity() * size_of::<SeqNumber>()
+            + self.pushes.heap_octets()
     }
 
     /// The invariants: chunks follow each other without a gap, and the lengths add up.

@@ -119,8 +119,6 @@ bitflags! {
         /// The end of what was written waits for more (`MSG_MORE`), until the peer says something; in SYN-SENT, the
         /// last ACK of the handshake does.
         const HELD = 1 << 15;
-        /// The end of what was written is not the end of what the application has to say: no PSH.
-        const UNPUSHED = 1 << 17;
         /// Both sides agreed on ECN; until then, our SYN asks for it.
         const ECN = 1 << 24;
         /// Marks were seen: every segment echoes them.
@@ -210,6 +208,7 @@ impl Tcb {
 
     /// Changes the options. The buffers' limits hold from now on; the window scale is what it was at the SYN.
     pub fn set_options(&mut self, cx: &mut Context<'_>, options: &SocketOptions) {
+        let figures = self.figures(cx);
         self.set_algorithm(cx, options.common.congestion);
         let congestion = self.options.congestion;
         self.options = CommonOptions { congestion, ..options.common };
@@ -220,6 +219,7 @@ impl Tcb {
             self.timers.idle = Instant::MAX;
         }
         self.rearm(cx);
+        self.trace_changes(cx, figures);
     }
 
     /// Why the connection ended, if it did with an error.
@@ -264,6 +264,12 @@ impl Tcb {
         self.marks.contains(mark)
     }
 
+    /// The id that trace events of this connection have.
+    #[must_use]
+    pub fn trace_id(&self) -> u64 {
+        self.flow
+    }
+
     pub(crate) fn trace(&self, cx: &mut Context<'_>, event: TraceEvent) {
         cx.tracer.event(cx.now, self.flow, event);
     }
@@ -285,8 +291,12 @@ impl Tcb {
     ///
     /// RFC 9293 MUST-16, SHLD-6; RFC 6691 §3: the MSS is for text and options together.
     pub(crate) fn full_text(&self, cx: &Context<'_>) -> u16 {
-        let timestamps = if self.has(Marks::TIMESTAMPS) { 12 } else { 0 };
-        self.text_and_options(cx) - timestamps - self.signature_len(cx.slabs)
+        self.text_and_options(cx) - self.timestamps_len() - self.signature_len(cx.slabs)
+    }
+
+    /// The octets of the timestamps option in each segment, padding included.
+    pub(crate) fn timestamps_len(&self) -> u16 {
+        if self.has(Marks::TIMESTAMPS) { 12 } else { 0 }
     }
 
     /// The octets of text and options in a full segment; never below 48, so that text always has room.
@@ -321,9 +331,7 @@ impl Tcb {
 
     /// Octets known to have been delivered to the peer so far.
     pub(crate) fn delivered(&self, slabs: &Slabs) -> u64 {
-        let later = slabs
-            .flight(self.flight)
-            .map_or(0, |flight| flight.sacked.octets.saturating_add(flight.recovery.duplicates.octets));
+        let later = slabs.flight(self.flight).map_or(0, Flight::arrived);
         self.counters.bytes_acked + u64::from(later)
     }
 

@@ -350,6 +350,7 @@ impl Stack {
         for peer in udp.peers {
             let summary = FlowSummary {
                 id: Some(id),
+                trace_id: 0,
                 flow: peer.key,
                 end: FlowEnd::Closed,
                 opened_at: peer.began,

@@ -170,11 +170,7 @@ impl Tcb {
         let mut cc_cx = self.cc_context(cx, in_flight, outstanding);
         let controller = self.congestion_record(cx).controller.get_mut();
         call(controller, &mut cc_cx);
-        let figures = (controller.window(), controller.threshold());
-        if figures != (self.cc.cwnd, self.cc.ssthresh) {
-            (self.cc.cwnd, self.cc.ssthresh) = figures;
-            self.trace_congestion(cx);
-        }
+        (self.cc.cwnd, self.cc.ssthresh) = (controller.window(), controller.threshold());
     }
 
     pub(super) fn cc_context<'a>(&self, cx: &Context<'a>, in_flight: u32, outstanding: u32) -> CcContext<'a> {
@@ -194,9 +190,11 @@ impl Tcb {
 
     /// Replaces the congestion controller by one of the caller's own.
     pub fn set_congestion_control(&mut self, cx: &mut Context<'_>, control: Box<dyn CongestionControl>) {
+        let figures = self.figures(cx);
         self.options.congestion = CongestionAlgorithm::Own;
         (self.cc.cwnd, self.cc.ssthresh) = (control.window(), control.threshold());
         self.congestion_record(cx).controller = Controller::Custom(control);
+        self.trace_changes(cx, figures);
     }
 
     /// Replaces the congestion controller by one of the host's; the window stays as it is.

@@ -1,5 +1,5 @@
-use crate::testing::Rig;
-use crate::{Signals, State};
+use crate::testing::{Rig, plain};
+use crate::{Config, OptionFlags, Signals, State};
 
 #[test]
 fn calling_early_or_often_does_no_harm() {
@@ -114,4 +114,24 @@ fn losses_leave_totals_and_no_more() {
     assert_eq!(rest(&mut rig), 1);
     assert!(rig.host.slabs.rare(rig.tcb.rare).is_none());
     assert_eq!(totals(&mut rig), (1, 1000, 1, 1, 1));
+}
+
+// RFC 8985 §7.2: what was held back until its time was up is probed for as anything else.
+#[test]
+fn what_a_cork_held_back_gets_a_probe_in_time() {
+    let mut rig = Rig::connecting(Config { loss_probes: true, ..plain() });
+    rig.drain();
+    rig.pass_ms(400);
+    rig.gets("S. 0:0(0) ack 1 win 60000 <mss 1000,sackOK,wscale 0>");
+    rig.drain();
+    let mut options = rig.tcb.options(&rig.host.slabs);
+    options.common.flags |= OptionFlags::CORK;
+    rig.tcb.set_options(&mut rig.host.cx(), &options);
+    rig.write(100);
+    rig.expect_nothing();
+    rig.wait_until(|rig| rig.tcb.wants_transmit(&rig.host.cx()));
+    rig.expect("P. 1:101(100) ack 1");
+    assert_eq!(rig.wait().0, 1_000, "two round trips and the delay of an ACK; the RTO is 1,200 ms");
+    rig.expect("P. 1:101(100) ack 1");
+    assert_eq!((rig.host.stats.loss_probes, rig.host.stats.timeouts), (1, 0));
 }

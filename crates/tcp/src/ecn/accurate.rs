@@ -17,6 +17,10 @@ const OCTETS_MASK: u32 = 0xff_ffff;
 /// RFC 9768 §3.2.2.5.1: so many marks are told at once.
 const MARKS_UNTOLD_MAX: u8 = 2;
 
+/// Octets of the option, padding included, and of all options that a segment can have.
+const OPTION_LEN: u16 = 12;
+const OPTIONS_MAX: u16 = 40;
+
 /// The field in the flags.
 const ACE: Flags = Flags::AE.with(Flags::CWR).with(Flags::ECE);
 
@@ -36,6 +40,8 @@ pub(crate) struct AccEcn {
     delivered_ce: u32,
     /// s.ceb.
     ceb: u32,
+    /// The last acknowledgement of something told of marks, so that the next may well do, too.
+    marks_prevail: bool,
     /// The codepoint of the peer's SYN-ACK, which our first ACK tells.
     handshake: Option<u8>,
     /// The path or the peer spoils the bits, so that our segments are not to be marked.
@@ -51,6 +57,7 @@ impl AccEcn {
         last_ce: false,
         delivered_ce: 0,
         ceb: 0,
+        marks_prevail: false,
         handshake: None,
         spoilt: false,
     };
@@ -116,15 +123,22 @@ fn with_ace(flags: Flags, ace: u32) -> Flags {
     flags.without(ACE) | bit(Flags::AE, 4) | bit(Flags::CWR, 2) | bit(Flags::ECE, 1)
 }
 
-/// RFC 9768 appendix A.2: how many more segments were marked, if `delivered` were delivered, and the field says `ace` where
-/// `known` were known; what the peer's octets say decides where the field may have wrapped.
-fn newly_marked(known: u32, ace: u32, delivered: u32, marked_octets: Option<u32>, mss: u32) -> u32 {
-    let least = ace.wrapping_sub(ACE_BEGINS).wrapping_sub(known) & 7;
+/// RFC 9768 §3.2.2.5.2 and appendix A.2: how many more segments were marked, if `delivered` were delivered, and the field
+/// has moved on by `least`. Where it may have wrapped, the peer's octets decide, and without them the safest case that is
+/// likely: a field that stands still has not wrapped, unless marks prevail.
+fn newly_marked(
+    least: u32,
+    delivered: u32,
+    marked_octets: Option<u32>,
+    mss: u32,
+    marks_prevail: bool,
+) -> u32 {
     if delivered <= 7 {
         return least;
     }
     match marked_octets {
         Some(octets) if octets <= least * mss => least,
+        None if least == 0 && !marks_prevail => 0,
         // The most that the field allows: a peer that tells little is not believed to have little to tell.
         _ => delivered - (delivered.wrapping_sub(least) & 7),
     }
@@ -217,6 +231,26 @@ impl Tcb {
         }
     }
 
+    /// §3.2.3: what new text says of octets: marks, at least, that no option has told of yet, if there is room.
+    fn option_of_text(&self, cx: &Context<'_>) -> Option<AccEcnOption> {
+        let accurate = cx.slabs.rare(self.rare).filter(|_| self.has(Marks::ACCURATE))?.accurate?;
+        let has_room = self.options_len(cx.slabs) + OPTION_LEN <= OPTIONS_MAX;
+        let is_due = cx.config.ecn_option && accurate.received.ceb != accurate.told.ceb && has_room;
+        is_due.then_some(accurate.received)
+    }
+
+    /// Octets that [`Tcb::count_in_text`] adds to the options of new text.
+    pub(crate) fn option_of_text_len(&self, cx: &Context<'_>) -> u16 {
+        if self.option_of_text(cx).is_some() { OPTION_LEN } else { 0 }
+    }
+
+    /// New text: the option, if it has something to say.
+    pub(crate) fn count_in_text(&mut self, cx: &mut Context<'_>, plan: &mut SegmentPlan) {
+        let Some(option) = self.option_of_text(cx) else { return };
+        plan.options.accurate_ecn = Some(option);
+        self.accurate(cx).told = option;
+    }
+
     /// Counts a segment that is acceptable.
     pub(super) fn count_marks(&mut self, cx: &mut Context<'_>, segment: &Segment) {
         let marked = segment.ecn == CE;
@@ -264,13 +298,10 @@ impl Tcb {
             accurate.ceb = option.ceb;
             octets
         });
-        let segments = newly_marked(
-            accurate.delivered_ce,
-            ace_of(segment.flags),
-            delivered.div_ceil(mss),
-            marked_octets,
-            mss,
-        );
+        let least = ace_of(segment.flags).wrapping_sub(ACE_BEGINS).wrapping_sub(accurate.delivered_ce) & 7;
+        let delivered_segments = delivered.div_ceil(mss);
+        let segments = newly_marked(least, delivered_segments, marked_octets, mss, accurate.marks_prevail);
+        accurate.marks_prevail = least > 0 || marked_octets.is_some_and(|octets| octets > 0);
         accurate.delivered_ce = accurate.delivered_ce.wrapping_add(segments);
         let octets = marked_octets.filter(|octets| *octets > 0).unwrap_or(segments.saturating_mul(mss));
         if segments == 0 { 0 } else { octets.clamp(1, delivered) }

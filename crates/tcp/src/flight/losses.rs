@@ -102,7 +102,7 @@ impl Flight {
         let is = *record;
         self.uncount(&was);
         self.count(&is);
-        self.rack.on_resent(Resent { seq: is.seq, end: is.end(), sent_at: now }, self.records.len());
+        self.remember_resent(Resent { seq: is.seq, end: is.end(), sent_at: now });
     }
 
     /// The indices of the records between `seq` and `end`.

@@ -222,3 +222,28 @@ fn random_blocks_agree_with_a_model() {
         }
     }
 }
+
+// RFC 8985 §6.2, step 5: in a long queue of retransmissions, those stay that are on their way.
+#[test]
+fn a_retransmission_on_its_way_is_not_forgotten_for_those_that_have_arrived() {
+    let mut flight = flight(410);
+    let arrive = |flight: &mut Flight, from: u32, to: u32| {
+        let (left, right, highest) = (UNA + from * MSS, UNA + to * MSS, flight.highest_sacked);
+        flight.sack(left, right, highest, &clock(800), &mut Delivery::default());
+    };
+    arrive(&mut flight, 400, 410);
+    mark(&mut flight, 0, 400 * MSS);
+    for number in 0..400 {
+        let again = Sending { joins: false, ..sending(number * MSS, MSS, 300 + u64::from(number)) };
+        flight.on_resent(&again, false);
+    }
+    // All of them arrive but the first and one in the middle, of which the first is overdue.
+    arrive(&mut flight, 1, 200);
+    arrive(&mut flight, 201, 400);
+    assert!(flight.detect_losses(at(800), 200_000).is_some());
+    assert_eq!(flight.next_to_resend().map(|record| record.seq), Some(UNA));
+    flight.on_resent(&sending(0, MSS, 800), false);
+    flight.detect_losses(at(900), 200_000);
+    assert_eq!(flight.next_to_resend().map(|record| record.seq), Some(UNA + 200 * MSS));
+    check(&flight, 410);
+}

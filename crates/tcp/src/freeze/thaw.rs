@@ -211,6 +211,7 @@ impl<'a> Frozen<'a> {
         let queues = cx.slabs.queues_or_new(&mut tcb.queues, una);
         queues.send.append(cx.pool, self.to_send);
         queues.send.end_unit(0, false);
+        queues.send.pushes.push(tcb.snd.end);
         for piece in self.to_read.chunks(PIECE) {
             let chunk = cx.pool.copy(piece);
             queues.receive.push(cx.pool, chunk);

@@ -5,7 +5,7 @@ use portolan_wire::SeqNumber;
 
 use super::sack::Reported;
 use crate::congestion::CongestionEvent;
-use crate::flight::{AckClock, Delivery};
+use crate::flight::{AckClock, Delivery, Flight};
 use crate::numbers::micros_u32;
 use crate::recovery::{Ack, Verdict};
 use crate::tcb::{Marks, Tcb};
@@ -17,6 +17,9 @@ pub(crate) struct Before {
     pub(super) una: SeqNumber,
     pub(super) in_flight: u32,
     pub(super) outstanding: u32,
+    /// Of this, octets known to have arrived: reported selectively, or by duplicates.
+    pub(super) arrived: u32,
+    /// Octets held for lost so far, in all.
     pub(super) lost: u32,
 }
 
@@ -115,11 +118,13 @@ impl Tcb {
     }
 
     pub(crate) fn before(&self, cx: &Context<'_>) -> Before {
+        let flight = cx.slabs.flight(self.flight);
         Before {
             una: self.snd.una,
             in_flight: self.in_flight(cx.slabs),
             outstanding: self.outstanding(),
-            lost: cx.slabs.flight(self.flight).map_or(0, |flight| flight.rate.lost()),
+            arrived: flight.map_or(0, Flight::arrived),
+            lost: flight.map_or(0, |flight| flight.rate.lost()),
         }
     }
 
@@ -181,7 +186,8 @@ impl Tcb {
     /// RFC 6298 §3 and §4 (Karn, MUST-18), RFC 7323 §4.1. Returns the latest measurement in microseconds.
     ///
     /// What was reported selectively measures as well, so that a hole does not leave the path unmeasured; but not where
-    /// the path is known to reorder: what overtakes others says little of the path that they take.
+    /// the path is known to reorder, nor where it took less than anything before: what overtakes others says little of
+    /// the path that they take, and BBR would hold the window to that for ten seconds.
     fn measure_acked(
         &mut self,
         cx: &mut Context<'_>,
@@ -192,7 +198,8 @@ impl Tcb {
         let in_order = delivery.acked_sent.filter(|_| !delivery.ambiguous);
         let reorders =
             cx.slabs.flight(self.flight).is_some_and(|flight| flight.reordering.is_unusual(cx.config));
-        let sacked = delivery.sacked_sent.filter(|_| !reorders);
+        let overtakes = |last| cx.now.micros_since(last) < u64::from(clock.min_rtt_us);
+        let sacked = delivery.sacked_sent.filter(|(_, last)| !reorders && !overtakes(*last));
         let (first_us, last_us) = match (in_order.or(sacked), clock.echo_ms) {
             (Some((first, _)), _) => {
                 let last = sacked.or(in_order).map_or(first, |(_, last)| last);

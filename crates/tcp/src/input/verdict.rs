@@ -18,6 +18,7 @@ impl Tcb {
         if let Some(prior) = verdict.undo {
             cx.stats.reductions_undone += 1;
             self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_spurious(cc_cx, &prior));
+            self.trace(cx, TraceEvent::Undone { timeout: verdict.spurious_timeout });
         }
         cx.stats.spurious_timeouts += u64::from(verdict.spurious_timeout);
         if verdict.probe_loss {
@@ -27,7 +28,6 @@ impl Tcb {
         }
         if verdict.left {
             self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_recovered(cc_cx));
-            self.trace(cx, TraceEvent::RecoveryEnds);
         }
         if verdict.entered {
             let recoveries = if self.has(Marks::SACK) {
@@ -36,7 +36,6 @@ impl Tcb {
                 &mut cx.stats.reno_recoveries
             };
             *recoveries += 1;
-            self.trace(cx, TraceEvent::RecoveryBegins { recover: self.snd.nxt });
             if verdict.reduce {
                 let prior = self.reduce(cx, before, CongestionEvent::Loss);
                 if let Some(flight) = cx.slabs.flight_mut(self.flight) {
@@ -53,7 +52,8 @@ impl Tcb {
         self.shrink_to_used(cx, before.outstanding);
         self.control(cx, before.in_flight, before.outstanding, |cc, cc_cx| cc.on_congestion(cc_cx, event));
         if let Some(flight) = cx.slabs.flight_mut(self.flight) {
-            flight.recovery.prr = Prr::begin(prior.cwnd);
+            // RFC 9937 §6.1: what this acknowledgement brings counts as delivered during recovery.
+            flight.recovery.prr = Prr::begin(prior.cwnd, before.outstanding.saturating_sub(before.arrived));
         }
         self.announce_reduction();
         prior
@@ -107,9 +107,5 @@ impl Tcb {
         // With nothing lost there is nothing to catch up with.
         let safe = safe && flight.recovery.state == CaState::Recovery;
         flight.recovery.prr.on_ack(&PrrAck { delivered, in_flight, ssthresh, safe, mss });
-    }
-
-    pub(crate) fn trace_congestion(&self, cx: &mut Context<'_>) {
-        self.trace(cx, TraceEvent::Congestion { cwnd: self.cc.window(), ssthresh: self.cc.threshold() });
     }
 }

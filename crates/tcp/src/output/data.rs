@@ -20,7 +20,7 @@ impl Tcb {
         if queued == 0 || !self.state.sends_text() {
             return Err(Blocked::NoText);
         }
-        let full = u32::from(self.full_text_now(cx));
+        let full = u32::from(self.full_new_text(cx));
         let usable = self.window_from(self.snd.nxt);
         let wanted = queued.min(usable);
         let flight = cx.slabs.flight(self.flight);
@@ -31,7 +31,9 @@ impl Tcb {
             let congested = in_flight > 0 && room < full.min(queued);
             return Err(if congested { Blocked::Congestion } else { Blocked::Window });
         }
-        if flight.is_some_and(|flight| flight.is_full()) || in_flight > 0 && room < wanted.min(full) {
+        // A FIN alone is no load: as on Linux, it does not wait for the congestion window.
+        let congested = self.unsent() > 0 && in_flight > 0 && room < wanted.min(full);
+        if flight.is_some_and(|flight| flight.is_full()) || congested {
             return Err(Blocked::Congestion);
         }
         if self.is_paced_out(cx) {
@@ -53,24 +55,16 @@ impl Tcb {
         left.filter(|left| (full..len).contains(left)).map_or(len, |left| left - left % full)
     }
 
-    /// Whether a segment that ends here is pushed although more text follows: the unit ends, and no other was pushed
-    /// for half of the peer's largest window.
-    fn is_push_overdue(&self, cx: &Context<'_>, end: SeqNumber) -> bool {
-        let Some(queues) = cx.slabs.queues(self.queues) else { return false };
-        end.after(queues.send.pushed + self.snd.max_wnd / 2)
-            && queues.send.unit_end(end.back(1), self.unit(cx)) == Some(end)
-    }
-
     /// Octets from `seq` to the end of its record, if the application has marked one.
     pub(super) fn record_from(&self, cx: &Context<'_>, seq: SeqNumber) -> Option<u32> {
         cx.slabs.queues(self.queues)?.send.record_end(seq)?.since(seq)
     }
 
-    /// RFC 9293 §3.9.1.2, MUST-61: PSH on the segment that ends a record or empties the queue; unless the application
-    /// has said that more is to come.
+    /// RFC 9293 §3.9.1.2, MUST-61: PSH on the segment that ends a record or a write; unless the application has said
+    /// that more is to come.
     pub(super) fn is_pushed(&self, cx: &Context<'_>, end: SeqNumber) -> bool {
-        let record = cx.slabs.queues(self.queues).is_some_and(|queues| queues.send.ends_record(end));
-        record || end == self.snd.end && !self.has(Marks::UNPUSHED)
+        let Some(queues) = cx.slabs.queues(self.queues) else { return false };
+        queues.send.pushes.contains(end) || queues.send.ends_record(end)
     }
 
     pub(super) fn plan_text(
@@ -79,7 +73,7 @@ impl Tcb {
         run: Run,
         text: &mut Chunks,
     ) -> Option<SegmentPlan> {
-        let full = u32::from(self.full_text_now(cx));
+        let full = u32::from(self.full_new_text(cx));
         let in_flight = self.in_flight(cx.slabs);
         let outstanding = self.outstanding();
         let wanted = run.len.min(self.unsent());
@@ -103,15 +97,11 @@ impl Tcb {
             self.marks.insert(Marks::INTERACTIVE);
         }
         let end = run.seq + got;
-        let last = self.is_pushed(cx, end) || self.is_push_overdue(cx, end);
+        let last = self.is_pushed(cx, end);
         let mut plan = self.plan(cx, run.seq, text_flags(got, last, fin));
+        self.count_in_text(cx, &mut plan);
         plan.text_len = got;
         set_super_segment(cx, &mut plan, full);
-        if plan.flags.contains(Flags::PSH)
-            && let Some(queues) = cx.slabs.queues_mut(self.queues)
-        {
-            queues.send.pushed = end;
-        }
         let sending = self.sending(cx, Run { seq: run.seq, len }, full);
         let flight = cx.slabs.flight_or_new(&mut self.flight, self.rare);
         flight.on_sent(&sending, fin);
@@ -120,6 +110,8 @@ impl Tcb {
         }
         self.mark_new_text(cx, &mut plan);
         self.snd.nxt += len;
+        // What waited for a window, or to be pushed, is outstanding now and has an alarm of that kind.
+        self.stop_persist();
         self.after_sent(cx, len, outstanding == 0);
         self.sent_at = cx.now;
         self.pace(cx, len);

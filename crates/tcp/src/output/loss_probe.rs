@@ -15,7 +15,7 @@ impl Tcb {
     /// What a probe sent now would be. None goes beyond the peer's window, but for the first octet.
     pub(crate) fn loss_probe(&self, cx: &Context<'_>) -> Option<Action> {
         let flight = cx.slabs.flight(self.flight)?;
-        let full = u32::from(self.full_text_now(cx));
+        let full = u32::from(self.full_new_text(cx));
         let len = (self.unsent() + u32::from(self.fin_is_due())).min(full);
         if len > 0 && len <= self.window_from(self.snd.nxt) && !flight.is_full() {
             return Some(Action::Send(Run { seq: self.snd.nxt, len }));

@@ -39,11 +39,10 @@ impl Tcb {
     }
 
     /// The octets that `segment_options` takes, padding included.
-    pub(super) fn options_len(&self, slabs: &Slabs) -> u16 {
-        let timestamps = if self.has(Marks::TIMESTAMPS) { 12 } else { 0 };
+    pub(crate) fn options_len(&self, slabs: &Slabs) -> u16 {
         let blocks = self.sack_blocks(slabs).len();
         let sack = if blocks > 0 { 4 + 8 * u16::try_from(blocks).unwrap_or(0) } else { 0 };
-        timestamps + sack + self.signature_len(slabs)
+        self.timestamps_len() + sack + self.signature_len(slabs)
     }
 
     /// RFC 2018 §4; RFC 2883 §4: a duplicate stands before all else.
@@ -52,8 +51,7 @@ impl Tcb {
             return SackBlocks::new();
         };
         // 40 octets hold four blocks, three beside timestamps, and fewer beside a signature.
-        let timestamps = if self.has(Marks::TIMESTAMPS) { 12 } else { 0 };
-        let most = usize::from((40 - 4 - timestamps - self.signature_len(slabs)) / 8);
+        let most = usize::from((40 - 4 - self.timestamps_len() - self.signature_len(slabs)) / 8);
         let Some(duplicate) = queues.duplicate else { return queues.receive.later.sack_blocks(most) };
         let others = queues.receive.later.sack_blocks(most - 1);
         core::iter::once(duplicate).chain(others.iter()).collect()

@@ -26,7 +26,11 @@ impl Tcb {
         // SHLD-29, SHLD-30: the first probe after an RTO, then twice as long each time.
         if self.window_from(self.snd.nxt) > 0 {
             self.marks.insert(Marks::OVERRIDE);
-            self.marks.remove(Marks::HELD | Marks::UNPUSHED);
+            self.marks.remove(Marks::HELD);
+            let end = self.snd.end;
+            if let Some(queues) = cx.slabs.queues_mut(self.queues) {
+                queues.send.pushes.push(end);
+            }
             return;
         }
         self.backoffs = self.backoffs.saturating_add(planted!(52, 0, 1));

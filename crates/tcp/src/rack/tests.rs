@@ -26,7 +26,7 @@ fn a_segment_is_late_for_a_quarter_of_a_round_trip_before_it_is_lost() {
     let (waited, _) = rig.wait();
     assert_eq!(waited, 39 / 4 + 1 + 2, "from the arrival, and two for good measure");
     assert_eq!((rig.info().ca_state, rig.info().lost), (CaState::Recovery, 1000));
-    rig.expect(". 1:1001(1000) ack 1");
+    rig.expect("P. 1:1001(1000) ack 1");
 }
 
 // RFC 8985 §6.2, step 4; RFC 5681 §3.2
@@ -58,7 +58,7 @@ fn a_lost_retransmission_is_found_without_a_timeout() {
     let mut rig = spaced();
     rig.write(20_000);
     rig.gets(". 1:1(0) ack 1 <sack 1001:4001>");
-    rig.expect(". 1:1001(1000) ack 1");
+    rig.expect("P. 1:1001(1000) ack 1");
     rig.pass_ms(5);
     rig.gets(". 1:1(0) ack 1 <sack 1001:10001>");
     let sent = rig.drain();
@@ -67,7 +67,7 @@ fn a_lost_retransmission_is_found_without_a_timeout() {
     rig.gets(". 1:1(0) ack 1 <sack 1001:11001>");
     let info = rig.info();
     assert_eq!((info.lost, info.retrans_out), (1000, 0), "lost again");
-    rig.expect(". 1:1001(1000) ack 1");
+    rig.expect("P. 1:1001(1000) ack 1");
     assert_eq!(rig.host.stats.timeouts, 0);
 }
 
@@ -76,7 +76,7 @@ fn a_lost_retransmission_is_found_without_a_timeout() {
 fn an_answer_that_comes_too_soon_moves_nothing() {
     let mut rig = spaced();
     rig.gets(". 1:1(0) ack 1 <sack 1001:4001>");
-    rig.expect(". 1:1001(1000) ack 1");
+    rig.expect("P. 1:1001(1000) ack 1");
     rig.pass_ms(3);
     rig.gets(". 1:1(0) ack 4001");
     assert_eq!(rig.info().lost, 0, "the retransmission says nothing of those that were sent before it");

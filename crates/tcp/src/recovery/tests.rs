@@ -278,3 +278,23 @@ fn a_timeout_in_fast_recovery_sends_again_and_nothing_new() {
     let sent = rig.drain();
     assert!(!sent.is_empty() && sent[0].starts_with(". 4001:"), "{sent:?}");
 }
+
+// RFC 9937 §6.1: what goes out is in proportion to what was in flight, not to a window that was not full.
+#[test]
+fn a_window_that_was_not_full_is_reduced_in_proportion_to_what_was_in_flight() {
+    let config = crate::Config { initial_window: 100, ..crate::testing::plain() };
+    let syn_ack = "S. 0:0(0) ack 1 win 60000 <mss 1000,sackOK,wscale 1>";
+    let mut rig = Rig::established_with(config, |_| {}, syn_ack);
+    rig.gets(". 1:1(0) ack 1 win 60000");
+    rig.write(60_000);
+    assert_eq!(rig.drain().len(), 60);
+    rig.pass_ms(10);
+    rig.gets(". 1:1(0) ack 1 win 60000 <sack 1001:4001>");
+    let mut sent = rig.drain().len();
+    rig.write(60_000);
+    for right in 5..=31 {
+        rig.gets(&std::format!(". 1:1(0) ack 1 win 60000 <sack 1001:{right}001>"));
+        sent += rig.drain().len();
+    }
+    assert_eq!(sent, 15, "half of the 30 that have arrived");
+}

@@ -93,11 +93,11 @@ fn ten_thousand_records_of_an_octet_take_little_memory() {
         config.send_buffer.max = buffer;
     });
     assert_eq!(write_records(&mut rig, 10_000), 10_000);
-    assert_eq!(rig.host.slabs.memory(), 10_000 * 5, "an octet, and where it ends");
+    assert_eq!(rig.host.slabs.memory(), 10_000 * 9, "an octet, and where it ends");
     assert!(rig.host.pool.stats().allocated <= 10_000 / 2_048 + 1, "{:?}", rig.host.pool.stats());
     // Each is a segment of its own all the same.
     let sent = rig.drain();
     assert!(sent.len() >= 10 && sent.iter().all(|segment| segment.contains("(1)")), "{sent:?}");
     rig.gets(". 1:1(0) ack 11 win 32792");
-    assert_eq!(rig.host.slabs.memory(), 9_990 * 5);
+    assert_eq!(rig.host.slabs.memory(), 9_990 * 9);
 }

@@ -100,28 +100,60 @@ fn every_marked_segment_is_counted_and_its_octets_are() {
     assert_eq!((ace, option.unwrap().ceb), (2, 5000), "5 and 5, modulo 8");
 }
 
-// RFC 9768 appendix A.2
+// RFC 9768 §3.2.2.5.2, appendix A.2
 #[test]
-fn a_field_that_may_have_wrapped_is_taken_for_the_most_it_can_mean() {
-    // Known, field, delivered, octets; segments.
-    for (known, ace, delivered, octets, expected) in [
-        (0, 5, 4, None, 0),
-        (0, 7, 4, None, 2),
-        (3, 0, 7, None, 0),
-        (6, 2, 7, None, 7),
-        (0, 5, 8, None, 8),
-        (0, 5, 20, None, 16),
-        (0, 6, 20, None, 17),
-        (0, 5, 20, Some(0), 0),
-        (0, 6, 20, Some(1_000), 1),
-        (0, 6, 20, Some(9_000), 17),
+fn a_field_that_may_have_wrapped_is_taken_for_the_most_that_it_is_likely_to_mean() {
+    // How far the field moved, segments delivered, octets, whether marks prevail; segments marked.
+    for (least, delivered, octets, prevail, expected) in [
+        (0, 4, None, true, 0),
+        (2, 4, None, false, 2),
+        (7, 7, None, false, 7),
+        (0, 8, None, false, 0),
+        (0, 8, None, true, 8),
+        (0, 20, None, true, 16),
+        (1, 20, None, false, 17),
+        (0, 20, Some(0), true, 0),
+        (0, 20, Some(9_000), false, 16),
+        (1, 20, Some(1_000), true, 1),
+        (1, 20, Some(9_000), false, 17),
     ] {
-        let segments = newly_marked(known, ace, delivered, octets, 1_000);
-        assert_eq!(
-            segments, expected,
-            "{known} known, field {ace}, {delivered} delivered, {octets:?} octets"
-        );
+        let segments = newly_marked(least, delivered, octets, 1_000, prevail);
+        assert_eq!(segments, expected, "{least}, {delivered} delivered, {octets:?} octets, {prevail}");
     }
+}
+
+// RFC 9768 §3.2.2.5.2: many segments at once, and no mark.
+#[test]
+fn a_stretch_ack_in_text_is_no_sign_of_marks() {
+    let mut rig = rig();
+    rig.drain();
+    rig.write(10_000);
+    assert_eq!(rig.drain().len(), 10);
+    rig.gets("[ect0] eE. 1:1001(1000) ack 10001 win 60000");
+    assert_eq!((rig.info().delivered_ce, rig.info().ssthresh), (0, u32::MAX));
+    rig.write(16_000);
+    assert_eq!(rig.drain().len(), 16);
+    // The field moves, and then stands still because it has wrapped.
+    rig.gets("[ect0] eW. 1001:2001(1000) ack 10002 win 60000");
+    rig.gets("[ect0] eW. 2001:3001(1000) ack 18002 win 60000");
+    assert_eq!(rig.info().delivered_ce, 1 + 8_000);
+}
+
+// RFC 9768 §3.2.3: text tells of octets that were marked, once, and has room for it.
+#[test]
+fn text_has_the_option_when_there_is_a_mark_to_tell_of() {
+    let mut rig = rig();
+    rig.drain();
+    rig.write(1_000);
+    let (plan, _) = rig.poll(u32::MAX).unwrap();
+    assert_eq!(plan.options.accurate_ecn, None);
+    rig.gets("[ce] eE. 1:1001(1000) ack 1001 win 60000");
+    rig.write(3_000);
+    let (plan, _) = rig.poll(u32::MAX).unwrap();
+    assert_eq!(plan.options.accurate_ecn, Some(AccEcnOption { e0b: 1, ceb: 1000, e1b: 1 }));
+    assert_eq!((plan.text_len, plan.options.len()), (988, 12));
+    let (plan, _) = rig.poll(u32::MAX).unwrap();
+    assert_eq!((plan.options.accurate_ecn, plan.text_len), (None, 1_000));
 }
 
 // RFC 9768 §3.2.2.5.2; RFC 3168 §6.1.2
