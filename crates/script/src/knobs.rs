@@ -7,7 +7,7 @@ use core::fmt;
 use std::collections::BTreeMap;
 
 use portolan_stack::{FastOpenKeys, Stack};
-use portolan_tcp::{BufferSize, CongestionAlgorithm, Ecn, FastOpenKnob};
+use portolan_tcp::{BufferSize, CongestionAlgorithm, Ecn, FastOpenKnob, MtuProbing};
 
 use crate::machine::Machine;
 
@@ -81,15 +81,19 @@ const TABLE: &[Knob] = &[
     flag!("tcp_slow_start_after_idle", slow_start_after_idle),
     flag!("tcp_timestamps", timestamps),
     flag!("tcp_window_scaling", window_scaling),
+    count!("tcp_base_mss", base_mss, 1),
     count!("tcp_fastopen_blackhole_timeout_sec", fast_open_black_hole_s, 1),
     count!("tcp_fin_timeout", fin_wait2_us, 1_000_000),
     count!("tcp_invalid_ratelimit", challenge_ack_us, 1_000),
     count!("tcp_min_snd_mss", min_mss, 1),
     count!("tcp_min_tso_segs", super_segment_min, 1),
+    count!("tcp_mtu_probe_floor", mtu_probe_floor, 1),
     count!("tcp_notsent_lowat", notsent_low_water, 1),
     count!("tcp_orphan_retries", orphan_retries, 1),
     count!("tcp_pacing_ca_ratio", pacing_ca_ratio, 1),
     count!("tcp_pacing_ss_ratio", pacing_ss_ratio, 1),
+    count!("tcp_probe_interval", mtu_probe_interval_s, 1),
+    count!("tcp_probe_threshold", mtu_probe_threshold, 1),
     count!("tcp_reordering", reordering, 1),
     count!("tcp_retries2", retries2, 1),
     count!("tcp_rto_max_ms", rto_max_us, 1_000),
@@ -130,6 +134,23 @@ const TABLE: &[Knob] = &[
         get: |stack| stack.config().tcp.fast_open.bits().to_string(),
         set: |stack, text| {
             stack.tcp_config_mut().fast_open = FastOpenKnob::from_bits_retain(number(text)?);
+            Some(())
+        },
+    },
+    Knob {
+        name: "tcp_mtu_probing",
+        get: |stack| match stack.config().tcp.mtu_probing {
+            MtuProbing::Off => String::from("0"),
+            MtuProbing::AfterBlackHole => String::from("1"),
+            MtuProbing::Always => String::from("2"),
+        },
+        set: |stack, text| {
+            stack.tcp_config_mut().mtu_probing = match number::<u8>(text)? {
+                0 => MtuProbing::Off,
+                1 => MtuProbing::AfterBlackHole,
+                2 => MtuProbing::Always,
+                _ => return None,
+            };
             Some(())
         },
     },
@@ -181,10 +202,8 @@ fn show_key(key: &[u8; 16]) -> String {
 
 /// What scripts set and what has no counterpart here, with Linux's defaults.
 const REMEMBERED: &[(&str, &str)] = &[
-    ("tcp_base_mss", "1024"),
     ("tcp_ecn_option", "2"),
     ("tcp_fack", "0"),
-    ("tcp_mtu_probing", "0"),
     ("tcp_no_metrics_save", "0"),
     ("tcp_recovery", "1"),
     ("tcp_tso_win_divisor", "3"),

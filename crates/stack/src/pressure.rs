@@ -2,7 +2,7 @@
 //!
 //! New text is then refused, each connection but for a little, and windows shut. What is left to do concerns peers that
 //! hold memory by doing next to nothing: one that keeps its window shut and answers every probe may keep its connection
-//! for as long as it likes (RFC 9293 MUST-37), and with it the text that waits. RFC 6429 §3: while memory is short, the
+//! for as long as it likes (RFC 9293 §3.8.6.1), and with it the text that waits. RFC 6429 §3: while memory is short, the
 //! host need not bear that. The connection that has waited longest is given up first, and no more of them than it takes
 //! to have an eighth of the memory free; none before it has waited for
 //! [`portolan_tcp::Config::shut_window_patience_us`], so that an honest peer that is slow is spared.

@@ -13,6 +13,7 @@ use crate::auth::Auth;
 use crate::ecn::{AccEcn, Echo};
 use crate::fast_open::FastOpenState;
 use crate::mishaps::Mishaps;
+use crate::size_search::SizeSearch;
 use crate::slab::Reuse;
 use crate::urgent::Urgent;
 
@@ -30,6 +31,8 @@ pub(crate) struct Rare {
     pub(crate) delivered_ce: u32,
     pub(crate) urgent: Urgent,
     pub(crate) mishaps: Mishaps,
+    /// The search for the size of segments that the path takes.
+    pub(crate) size_search: Option<SizeSearch>,
     /// What signs its segments.
     pub(crate) auth: Option<Box<Auth>>,
 }
@@ -43,6 +46,7 @@ impl Rare {
             && self.echo.is_none()
             && self.accurate.is_none()
             && self.delivered_ce == 0
+            && self.size_search.is_none()
             && self.auth.is_none()
     }
 }
@@ -58,6 +62,7 @@ impl Default for Rare {
             delivered_ce: 0,
             urgent: Urgent::default(),
             mishaps: Mishaps::default(),
+            size_search: None,
             auth: None,
         }
     }
