@@ -13,7 +13,7 @@ use crate::machine::Machine;
 
 /// A sysctl that has a field in the stack's configuration.
 struct Knob {
-    /// Below `net.ipv4.`.
+    /// Below `net.ipv4.`, or below `portolan.`.
     name: &'static str,
     get: fn(&Stack) -> String,
     set: fn(&mut Stack, &str) -> Option<()>,
@@ -185,6 +185,9 @@ const TABLE: &[Knob] = &[
     },
 ];
 
+/// The knobs that Linux does not have; their names begin with `portolan.`.
+const OWN: &[Knob] = &[flag!("tcp_abe", abe), flag!("tcp_cwv", cwv), count!("tcp_abc_limit", abc_limit, 1)];
+
 /// A key of Fast Open in Linux's writing: four words in hexadecimal, each in its octets' little-endian order.
 fn read_key(text: &str) -> Option<[u8; 16]> {
     let mut words = text.split('-').map(|word| u32::from_str_radix(word, 16));
@@ -245,6 +248,15 @@ fn number<T: TryFrom<u64>>(text: &str) -> Option<T> {
     T::try_from(value).ok()
 }
 
+/// The knob with a name, if it is one of the stack's.
+fn find(name: &str) -> Option<&'static Knob> {
+    let (table, name) = match name.trim().strip_prefix("portolan.") {
+        Some(name) => (OWN, String::from(name)),
+        None => (TABLE, short(name)?),
+    };
+    table.iter().find(|knob| knob.name == name)
+}
+
 /// The part of a name that the table has: `net.ipv4.tcp_sack`, `net/ipv4/tcp_sack` and `/proc/sys/net/ipv4/tcp_sack`
 /// are `tcp_sack`.
 fn short(name: &str) -> Option<String> {
@@ -256,10 +268,10 @@ impl Machine {
     /// The value of a sysctl; `None` if there is none of this name.
     #[must_use]
     pub fn sysctl(&self, name: &str) -> Option<String> {
-        let name = short(name)?;
-        if let Some(knob) = TABLE.iter().find(|knob| knob.name == name) {
+        if let Some(knob) = find(name) {
             return Some((knob.get)(&self.stack));
         }
+        let name = short(name)?;
         let (key, default) = REMEMBERED.iter().find(|(known, _)| *known == name)?;
         Some(self.knobs.values.get(key).cloned().unwrap_or_else(|| String::from(*default)))
     }
@@ -270,11 +282,11 @@ impl Machine {
     /// A name that Linux does not have, or a value that it does not take.
     pub fn set_sysctl(&mut self, name: &str, value: &str) -> Result<(), KnobError> {
         let unknown = || KnobError::Unknown(String::from(name));
-        let key = short(name).ok_or_else(unknown)?;
-        if let Some(knob) = TABLE.iter().find(|knob| knob.name == key) {
+        if let Some(knob) = find(name) {
             let set = (knob.set)(&mut self.stack, value);
             return set.ok_or_else(|| KnobError::BadValue(String::from(value)));
         }
+        let key = short(name).ok_or_else(unknown)?;
         let (key, _) = REMEMBERED.iter().find(|(known, _)| *known == key).ok_or_else(unknown)?;
         self.knobs.values.insert(key, String::from(value.trim()));
         Ok(())
