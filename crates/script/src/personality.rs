@@ -19,7 +19,7 @@ impl Personality {
     /// The host's settings.
     #[must_use]
     pub fn config(self) -> Config {
-        let mut tcp = portolan_tcp::Config::default();
+        let mut tcp = portolan_tcp::Config { oob_inline: false, ..portolan_tcp::Config::default() };
         match self {
             Personality::Linux => {
                 tcp.timestamps_required = false;

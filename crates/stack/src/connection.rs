@@ -99,6 +99,7 @@ pub(crate) fn socket_error(error: Error) -> SocketError {
         Error::NotConnected => SocketError::NotConnected,
         Error::WouldBlock => SocketError::WouldBlock,
         Error::InProgress => SocketError::InProgress,
+        Error::NothingUrgent => SocketError::InvalidArgument,
         Error::BrokenPipe => SocketError::BrokenPipe,
         Error::Reset => SocketError::ConnectionReset,
         Error::TimedOut => SocketError::TimedOut,

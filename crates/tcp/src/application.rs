@@ -137,6 +137,7 @@ impl Tcb {
         if out.is_empty() {
             return Ok(0);
         }
+        self.leave_out_urgent(cx);
         let most = self.up_to_mark(cx.slabs, out.len());
         let out = out.get_mut(..most).unwrap_or_default();
         let len = cx.slabs.queues_mut(self.queues).map_or(0, |queues| queues.receive.read(cx.pool, out));
@@ -154,6 +155,7 @@ impl Tcb {
     /// # Errors
     /// As [`Tcb::read`].
     pub fn read_chunk(&mut self, cx: &mut Context<'_>, max: usize) -> Result<Option<Chunk>, Error> {
+        self.leave_out_urgent(cx);
         let most = self.up_to_mark(cx.slabs, max.max(1));
         let queues = cx.slabs.queues_mut(self.queues);
         let chunk = queues.and_then(|queues| queues.receive.read_chunk(cx.pool, most));
@@ -170,7 +172,8 @@ impl Tcb {
     pub fn peek(&self, cx: &Context<'_>, out: &mut [u8]) -> Result<usize, Error> {
         let most = self.up_to_mark(cx.slabs, out.len());
         let out = out.get_mut(..most).unwrap_or_default();
-        let len = cx.slabs.queues(self.queues).map_or(0, |queues| queues.receive.peek(out));
+        let skip = self.left_out(cx.slabs) as usize;
+        let len = cx.slabs.queues(self.queues).map_or(0, |queues| queues.receive.peek_from(skip, out));
         if len > 0 || out.is_empty() {
             return Ok(len);
         }
@@ -197,10 +200,16 @@ impl Tcb {
         }
     }
 
-    /// Octets that can be read.
+    /// Octets in the receive queue, in order.
     #[must_use]
     pub fn receive_queued(&self, cx: &Context<'_>) -> u32 {
         cx.slabs.queues(self.queues).map_or(0, |queues| queues.receive.len())
+    }
+
+    /// Octets that reads give, those beyond the mark too.
+    #[must_use]
+    pub fn readable(&self, cx: &Context<'_>) -> u32 {
+        self.receive_queued(cx) - self.left_out(cx.slabs)
     }
 
     /// Octets written and not yet acknowledged.

@@ -126,6 +126,9 @@ pub struct Config {
     pub reordering: u16,
     /// The smallest MSS that is taken from a peer; a smaller one counts as this (`tcp_min_snd_mss`).
     pub min_mss: u16,
+    /// Whether urgent text of new sockets stays in line, as RFC 6093 §6 wants it; Linux takes the last octet of it out of
+    /// the stream, until the application turns `SO_OOBINLINE` on.
+    pub oob_inline: bool,
     /// How long TIME-WAIT lasts, in microseconds (Linux's `TCP_TIMEWAIT_LEN`).
     pub time_wait_us: u32,
     /// How long a closed socket waits in FIN-WAIT-2 for the peer's FIN, in microseconds (`tcp_fin_timeout`).
@@ -204,6 +207,7 @@ impl Default for Config {
             frto: true,
             reordering: 3,
             min_mss: 64,
+            oob_inline: true,
             time_wait_us: 60_000_000,
             fin_wait2_us: 60_000_000,
             // RFC 9293 MUST-28: two hours or more.
@@ -351,7 +355,7 @@ impl SocketOptions {
     pub fn new(config: &Config) -> SocketOptions {
         SocketOptions {
             common: CommonOptions {
-                flags: OptionFlags::empty(),
+                flags: if config.oob_inline { OptionFlags::OOB_INLINE } else { OptionFlags::empty() },
                 mss_clamp: 0,
                 recv_buffer_max: config.recv_buffer.max,
                 send_buffer_max: config.send_buffer.max,

@@ -11,6 +11,8 @@ pub enum Error {
     WouldBlock,
     /// The SYN is on its way, and nothing could be taken with it (EINPROGRESS).
     InProgress,
+    /// There is no urgent octet to be read out of line (EINVAL).
+    NothingUrgent,
     /// This side has shut down writing (EPIPE).
     BrokenPipe,
     /// The peer reset the connection (ECONNRESET).
@@ -33,6 +35,7 @@ impl fmt::Display for Error {
             Error::NotConnected => "not connected",
             Error::WouldBlock => "not now",
             Error::InProgress => "connecting",
+            Error::NothingUrgent => "nothing urgent to be read",
             Error::BrokenPipe => "writing was shut down",
             Error::Reset => "reset by the peer",
             Error::TimedOut => "the peer does not answer",

@@ -72,9 +72,17 @@ impl ReceiveQueue {
 
     /// Copies text and leaves it in the queue; returns how many octets.
     pub(crate) fn peek(&self, out: &mut [u8]) -> usize {
+        self.peek_from(0, out)
+    }
+
+    /// As [`ReceiveQueue::peek`], without the first `skip` octets.
+    pub(crate) fn peek_from(&self, mut skip: usize, out: &mut [u8]) -> usize {
         let mut done = 0;
         let open = self.open.as_ref().map_or(&[][..], Buffer::as_slice);
         for part in self.ready.iter().map(Chunk::as_slice).chain(core::iter::once(open)) {
+            let cut = skip.min(part.len());
+            skip -= cut;
+            let part = part.get(cut..).unwrap_or_default();
             let Some(rest) = out.get_mut(done..).filter(|rest| !rest.is_empty()) else { break };
             let len = rest.len().min(part.len());
             if let (Some(to), Some(from)) = (rest.get_mut(..len), part.get(..len)) {
@@ -96,7 +104,7 @@ impl ReceiveQueue {
     }
 
     /// Drops the first `len` octets.
-    fn consume(&mut self, pool: &mut Pool, len: usize) {
+    pub(crate) fn consume(&mut self, pool: &mut Pool, len: usize) {
         self.len -= to_u32(len);
         let mut left = len;
         while let Some(front) = self.ready.front_mut() {

@@ -1,9 +1,10 @@
 //! Urgent text: RFC 9293 §3.8.5 with RFC 6093.
 //!
-//! The urgent pointer says where urgent text ends: it names the octet that follows it (RFC 9293 MUST-62). Urgent text is
-//! never taken out of the stream (RFC 6093 §3.2 and §6): it is read where it stands. The application hears of it at
-//! once ([`Signals::URGENT`]), can ask how much of it is still to be read, and, as on Linux, no read goes over the mark,
-//! which lies before the last urgent octet.
+//! The urgent pointer says where urgent text ends: it names the octet that follows it (RFC 9293 MUST-62). Urgent text
+//! is read where it stands (RFC 6093 §3.2 and §6), unless [`OptionFlags::OOB_INLINE`] is off: then, as on Linux, its last
+//! octet is left out of the stream and read by [`Tcb::read_urgent`], once. Either way the application hears of it at
+//! once ([`Signals::URGENT`]), can ask how much of it is still to be read, and no read goes over the mark, which lies
+//! before the last urgent octet.
 //!
 //! Both pointers live in the connection's record of rarely used features. Start with [`Tcb::take_urgent`] for what the
 //! peer says, and with [`Tcb::mark_urgent`] for what the application says.
@@ -12,13 +13,15 @@ use portolan_wire::SeqNumber;
 use portolan_wire::tcp::Flags;
 
 use crate::tcb::{Marks, Tcb};
-use crate::{Context, Segment, SegmentPlan, Signals, Slabs};
+use crate::{Context, Error, OptionFlags, Segment, SegmentPlan, Signals, Slabs, State};
 
 /// Where urgent text ends, both ways; `None` without any that is still to be read, or to be acknowledged.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Urgent {
     /// RCV.UP.
     received: Option<SeqNumber>,
+    /// The last urgent octet was read out of line.
+    is_taken: bool,
     /// SND.UP.
     sent: Option<SeqNumber>,
 }
@@ -35,7 +38,10 @@ impl Tcb {
         if known || pointer.at_or_before(self.rcv.nxt) {
             return;
         }
-        cx.slabs.rare_or_new(&mut self.rare).urgent.received = Some(pointer);
+        // What was left out for its own sake is not read as text because something else has become urgent.
+        self.leave_out_urgent(cx);
+        let urgent = &mut cx.slabs.rare_or_new(&mut self.rare).urgent;
+        (urgent.received, urgent.is_taken) = (Some(pointer), false);
         // RFC 9293 MUST-32: whether the text is there or not.
         *signals |= Signals::URGENT;
     }
@@ -56,10 +62,73 @@ impl Tcb {
         self.urgent_end(cx.slabs) == Some(self.read_position(cx.slabs) + 1)
     }
 
-    /// Whether urgent text has arrived to its end and is not read to its end (POLLPRI).
+    /// Whether urgent text has arrived to its end and is not read to its end, in line or out of line (POLLPRI).
     #[must_use]
     pub fn urgent_is_here(&self, cx: &Context<'_>) -> bool {
-        self.urgent_end(cx.slabs).is_some_and(|end| end.at_or_before(self.text_end()))
+        let taken = cx.slabs.rare(self.rare).is_some_and(|rare| rare.urgent.is_taken);
+        self.arrived_end(cx.slabs).is_some() && !taken
+    }
+
+    /// Reads the last urgent octet out of line (`MSG_OOB`), and leaves it to be read again if `peek`; `Ok(None)` if it
+    /// will not come any more.
+    ///
+    /// # Errors
+    /// `NothingUrgent` if there is none, if it was read already or stays in line; `WouldBlock` if it is yet to come.
+    pub fn read_urgent(&mut self, cx: &mut Context<'_>, peek: bool) -> Result<Option<u8>, Error> {
+        let urgent = cx.slabs.rare(self.rare).map(|rare| rare.urgent).unwrap_or_default();
+        if self.stays_in_line() || urgent.is_taken || self.urgent_end(cx.slabs).is_none() {
+            return Err(Error::NothingUrgent);
+        }
+        let Some(end) = self.arrived_end(cx.slabs) else {
+            let over =
+                self.state == State::Closed || self.marks.intersects(Marks::FIN_RECEIVED | Marks::READ_SHUT);
+            return if over { Ok(None) } else { Err(Error::WouldBlock) };
+        };
+        let ahead = end.back(1).since(self.read_position(cx.slabs)).unwrap_or(0);
+        let mut octet = [0];
+        if let Some(queues) = cx.slabs.queues(self.queues) {
+            queues.receive.peek_from(ahead as usize, &mut octet);
+        }
+        if let Some(rare) = cx.slabs.rare_mut(self.rare).filter(|_| !peek) {
+            rare.urgent.is_taken = true;
+        }
+        Ok(Some(octet[0]))
+    }
+
+    /// Octets that can be read before the mark (`SIOCINQ`): none at the mark, if the urgent octet is out of line.
+    #[must_use]
+    pub fn queued_before_mark(&self, cx: &Context<'_>) -> u32 {
+        let queued = self.receive_queued(cx);
+        let mark = self.urgent_end(cx.slabs).filter(|_| !self.stays_in_line()).map(|end| end.back(1));
+        mark.and_then(|mark| mark.since(self.read_position(cx.slabs)))
+            .map_or(queued, |ahead| queued.min(ahead))
+    }
+
+    /// Octets in the queue that the next read leaves out: 1 if it begins with an urgent octet out of line.
+    pub(crate) fn left_out(&self, slabs: &Slabs) -> u32 {
+        let first = self.read_position(slabs);
+        u32::from(!self.stays_in_line() && self.arrived_end(slabs) == Some(first + 1))
+    }
+
+    /// Takes an urgent octet that is out of line, and that would be read next, out of the queue.
+    pub(crate) fn leave_out_urgent(&mut self, cx: &mut Context<'_>) {
+        let octets = self.left_out(cx.slabs);
+        if octets > 0
+            && let Some(queues) = cx.slabs.queues_mut(self.queues)
+        {
+            queues.receive.consume(cx.pool, octets as usize);
+            self.pass_mark(cx.slabs);
+            self.on_taken(cx, octets);
+        }
+    }
+
+    fn stays_in_line(&self) -> bool {
+        self.options.has(OptionFlags::OOB_INLINE)
+    }
+
+    /// RCV.UP, if text has arrived as far and the application has not read as far.
+    fn arrived_end(&self, slabs: &Slabs) -> Option<SeqNumber> {
+        self.urgent_end(slabs).filter(|end| end.at_or_before(self.text_end()))
     }
 
     /// How many of `max` octets a read may take: none beyond the mark, unless it begins there.
@@ -75,7 +144,7 @@ impl Tcb {
     pub(crate) fn pass_mark(&self, slabs: &mut Slabs) {
         let passed = self.urgent_end(slabs).is_none();
         if let Some(rare) = slabs.rare_mut(self.rare).filter(|_| passed) {
-            rare.urgent.received = None;
+            (rare.urgent.received, rare.urgent.is_taken) = (None, false);
         }
     }
 

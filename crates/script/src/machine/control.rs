@@ -58,6 +58,6 @@ impl Machine {
     /// What SIOCINQ tells: the octets that wait; the peer's FIN counts for nothing.
     fn siocinq(&mut self, fd: Fd) -> i32 {
         let Ok(id) = self.files.socket(fd).map(|socket| socket.id) else { return 0 };
-        i32::try_from(self.stack.receive_queued(id).unwrap_or(0)).unwrap_or(i32::MAX)
+        i32::try_from(self.stack.queued_before_mark(id).unwrap_or(0)).unwrap_or(i32::MAX)
     }
 }

@@ -140,6 +140,12 @@ impl Machine {
     fn socket_to_pipe(&mut self, from: Fd, to: Fd, len: usize) -> Result<usize, Errno> {
         let id = self.files.socket(from)?.id;
         let room = self.pipe_end(to)?.room()?.min(len);
+        // Linux: nothing is moved from the mark of urgent text on, and that is no end of text.
+        if self.stack.at_mark(id).unwrap_or(false)
+            && self.stack.receive_queued(id).is_ok_and(|queued| queued > 0)
+        {
+            return Ok(0);
+        }
         let mut octets = vec![0; room];
         let result = self.stack.read(self.now, id, &mut octets);
         let done = self.finish(result)?;

@@ -2,7 +2,7 @@
 
 use core::task::Poll;
 
-use portolan_stack::SocketError;
+use portolan_stack::{SocketError, SocketId};
 use portolan_wire::{Endpoint, Family};
 
 use crate::Errno;
@@ -84,7 +84,7 @@ impl Machine {
         let (id, inq) = (socket.id, socket.options.inq);
         let may_block = !socket.nonblocking && flags & libc::MSG_DONTWAIT == 0;
         if flags & libc::MSG_OOB != 0 {
-            return Poll::Ready(Err(Errno::EINVAL));
+            return Poll::Ready(self.receive_urgent(id, max, flags));
         }
         if flags & libc::MSG_WAITALL != 0 && may_block && self.waits_for_more(fd, max) {
             return Poll::Pending;
@@ -110,10 +110,22 @@ impl Machine {
         }
     }
 
-    /// Reads until `out` is full or nothing is left; the stack may give one chunk at a time.
-    fn read_all(&mut self, id: portolan_stack::SocketId, out: &mut [u8]) -> Result<usize, SocketError> {
+    /// recv(2) with MSG_OOB: the last urgent octet, out of line.
+    fn receive_urgent(&mut self, id: SocketId, max: usize, flags: i32) -> Result<Message, Errno> {
+        let octet = self.stack.read_urgent(self.now, id, flags & libc::MSG_PEEK != 0)?;
+        let Some(octet) = octet else { return Ok(Message::default()) };
+        let (octets, cut) = if max > 0 { (vec![octet], 0) } else { (Vec::new(), libc::MSG_TRUNC) };
+        Ok(Message { octets, flags: libc::MSG_OOB | cut, ..Message::default() })
+    }
+
+    /// Reads until `out` is full, or nothing is left, or urgent text ends; the stack may give one chunk at a time.
+    fn read_all(&mut self, id: SocketId, out: &mut [u8]) -> Result<usize, SocketError> {
         let mut done = self.stack.read(self.now, id, out)?;
-        while done > 0 && done < out.len() && self.stack.receive_queued(id).is_ok_and(|queued| queued > 0) {
+        while done > 0
+            && done < out.len()
+            && self.stack.receive_queued(id).is_ok_and(|queued| queued > 0)
+            && !self.stack.at_mark(id)?
+        {
             match self.stack.read(self.now, id, out.get_mut(done..).unwrap_or(&mut [])) {
                 Ok(len) if len > 0 => done += len,
                 _ => break,

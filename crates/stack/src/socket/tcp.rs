@@ -309,6 +309,25 @@ impl Stack {
         self.tcp_call(now, id, |tcb, cx| tcb.peek(cx, out))
     }
 
+    /// Reads the last urgent octet out of line (MSG_OOB), and leaves it there if `peek`; `None` if it will not come any
+    /// more.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if there is none, if it was read already, or if it stays in line (SO_OOBINLINE); `WouldBlock` if
+    /// it is yet to come; `NotConnected`.
+    pub fn read_urgent(&mut self, now: Instant, id: SocketId, peek: bool) -> Result<Option<u8>, SocketError> {
+        self.tcp_call(now, id, |tcb, cx| tcb.read_urgent(cx, peek))
+    }
+
+    /// Octets that can be read before the mark of urgent text (SIOCINQ).
+    ///
+    /// # Errors
+    /// `BadSocket`, `NotConnected`.
+    pub fn queued_before_mark(&mut self, id: SocketId) -> Result<u32, SocketError> {
+        let index = self.connection_of(id)?;
+        self.with_tcb(index, |tcb, cx| tcb.queued_before_mark(cx)).ok_or(SocketError::NotConnected)
+    }
+
     /// Ends one direction or both. The peer hears of the writing side only.
     ///
     /// # Errors
@@ -444,7 +463,7 @@ impl Stack {
             let options = tcb.options(cx.slabs);
             // As on Linux, no more is waited for than half of the buffer.
             let low_water = options.seldom.receive_low_water.min(options.common.recv_buffer_max / 2).max(1);
-            let enough = tcb.receive_queued(cx) >= low_water;
+            let enough = tcb.readable(cx) >= low_water;
             (enough, tcb.poll_writable(cx), tcb.fin_received(), tcb.state(), open)
         });
         let Some((enough, has_room, fin, state, (open, deferred, priority))) = figures else {

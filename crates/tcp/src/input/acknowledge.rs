@@ -180,7 +180,8 @@ impl Tcb {
     /// RFC 6298 §3 and §4 (Karn, MUST-18), RFC 7323 §4.1. Returns the latest measurement in microseconds.
     ///
     /// What was reported selectively measures as well, so that a hole does not leave the path unmeasured; but not where
-    /// the path is known to reorder: what overtakes others says little of the path that they take.
+    /// the path is known to reorder, nor where it took less than anything before: what overtakes others says little of
+    /// the path that they take, and BBR would hold the window to that for ten seconds.
     fn measure_acked(
         &mut self,
         cx: &mut Context<'_>,
@@ -191,7 +192,8 @@ impl Tcb {
         let in_order = delivery.acked_sent.filter(|_| !delivery.ambiguous);
         let reorders =
             cx.slabs.flight(self.flight).is_some_and(|flight| flight.reordering.is_unusual(cx.config));
-        let sacked = delivery.sacked_sent.filter(|_| !reorders);
+        let overtakes = |last| cx.now.micros_since(last) < u64::from(clock.min_rtt_us);
+        let sacked = delivery.sacked_sent.filter(|(_, last)| !reorders && !overtakes(*last));
         let (first_us, last_us) = match (in_order.or(sacked), clock.echo_ms) {
             (Some((first, _)), _) => {
                 let last = sacked.or(in_order).map_or(first, |(_, last)| last);

@@ -2,6 +2,7 @@ use portolan_wire::SeqNumber;
 
 use super::Reordering;
 use crate::Config;
+use crate::testing::Rig;
 
 const UNA: SeqNumber = SeqNumber(u32::MAX - 500);
 
@@ -77,4 +78,26 @@ fn a_widened_window_is_as_wide_as_text_was_late() {
         reordering.on_recovered(false);
     }
     assert_eq!(reordering.wnd_us(true, 100, 30_000), 25);
+}
+
+// RFC 6298 §3; BBR holds its window to the least round trip of ten seconds.
+#[test]
+fn a_segment_that_overtakes_others_is_no_measurement_of_the_path() {
+    let mut rig = Rig::established();
+    rig.write(1000);
+    rig.drain();
+    rig.pass_ms(20);
+    rig.gets(". 1:1(0) ack 1001");
+    let before = (rig.info().min_rtt_us, rig.info().rtt_us);
+    assert_eq!(before.0, 10_000, "the handshake took less");
+
+    rig.write(3000);
+    rig.drain();
+    rig.pass_ms(1);
+    rig.gets(". 1:1(0) ack 1001 <sack 3001:4001>");
+    assert_eq!((rig.info().min_rtt_us, rig.info().rtt_us), before);
+    // One that took no less than usual measures, hole or not.
+    rig.pass_ms(29);
+    rig.gets(". 1:1(0) ack 1001 <sack 2001:4001>");
+    assert!(rig.info().rtt_us > before.1);
 }

@@ -1,5 +1,5 @@
 use crate::testing::{IRS, Rig};
-use crate::{Error, Signals, State, WriteFlags};
+use crate::{Error, OptionFlags, Signals, State, WriteFlags};
 
 fn remaining(rig: &mut Rig) -> u32 {
     rig.tcb.urgent_remaining(&rig.host.cx())
@@ -199,4 +199,73 @@ fn a_part_of_urgent_text_is_urgent() {
     assert!(taken < octets.len());
     let (plan, _) = rig.poll(u32::MAX).unwrap();
     assert_eq!(usize::from(plan.urgent), taken);
+}
+
+/// A connection whose application has urgent text out of line.
+fn out_of_line() -> Rig {
+    let change = |options: &mut crate::SocketOptions| options.common.flags.remove(OptionFlags::OOB_INLINE);
+    Rig::established_with(
+        crate::testing::plain(),
+        change,
+        "S. 0:0(0) ack 1 win 60000 <mss 1000,sackOK,wscale 0>",
+    )
+}
+
+fn urgent(rig: &mut Rig, peek: bool) -> Result<Option<u8>, Error> {
+    let octet = rig.tcb.read_urgent(&mut rig.host.cx(), peek);
+    rig.check();
+    octet
+}
+
+// The last urgent octet is left out of the stream, also of what peeks and of what takes chunks.
+#[test]
+fn an_octet_out_of_line_is_read_by_itself() {
+    let mut rig = out_of_line();
+    assert_eq!(urgent(&mut rig, false), Err(Error::NothingUrgent));
+    rig.gets("U. 1:11(10) ack 1 urg 20");
+    assert_eq!(urgent(&mut rig, false), Err(Error::WouldBlock), "it is announced and not there");
+    rig.gets("U. 11:31(20) ack 1 urg 10");
+    let octet = crate::testing::octet(19);
+    assert_eq!((urgent(&mut rig, true), is_here(&mut rig)), (Ok(Some(octet)), true));
+    assert_eq!((urgent(&mut rig, false), is_here(&mut rig)), (Ok(Some(octet)), false));
+    assert_eq!(urgent(&mut rig, false), Err(Error::NothingUrgent), "once");
+    reads(&mut rig, 19);
+    assert!(at_mark(&mut rig));
+    assert_eq!((rig.tcb.readable(&rig.host.cx()), rig.tcb.queued_before_mark(&rig.host.cx())), (10, 0));
+    rig.read = 20;
+    reads(&mut rig, 10);
+    assert_eq!(rig.tcb.receive_queued(&rig.host.cx()), 0);
+    rig.gets("U. 31:41(10) ack 1 urg 1");
+    let chunk = rig.tcb.read_chunk(&mut rig.host.cx(), 100).unwrap().unwrap();
+    assert_eq!(chunk.as_slice(), crate::testing::stream(31, 9));
+}
+
+#[test]
+fn an_octet_that_is_no_longer_the_last_urgent_one() {
+    let mut rig = out_of_line();
+    // Unread and next: left out, as it would have been.
+    rig.gets("U. 1:11(10) ack 1 urg 1");
+    rig.gets("U. 11:21(10) ack 1 urg 5");
+    rig.read = 1;
+    reads(&mut rig, 13);
+    assert!(at_mark(&mut rig));
+    // Unread and with text before it: text.
+    rig.gets("U. 21:31(10) ack 1 urg 5");
+    rig.gets("U. 31:41(10) ack 1 urg 5");
+    assert_eq!(urgent(&mut rig, true), Ok(Some(crate::testing::octet(34))));
+    rig.read = 15;
+    reads(&mut rig, 19);
+}
+
+#[test]
+fn an_urgent_octet_alone_is_not_readable_and_one_that_never_comes_is_not_waited_for() {
+    let mut rig = out_of_line();
+    rig.gets("U. 1:2(1) ack 1 urg 1");
+    assert_eq!(rig.tcb.readable(&rig.host.cx()), 0);
+    assert_eq!(rig.try_read(), Err(Error::WouldBlock));
+    assert_eq!(urgent(&mut rig, false), Err(Error::NothingUrgent), "a read has gone past it");
+    rig.gets("U. 2:2(0) ack 1 urg 9");
+    rig.gets("F. 2:2(0) ack 1");
+    assert_eq!(urgent(&mut rig, false), Ok(None));
+    assert_eq!(rig.try_read(), Ok(0));
 }
