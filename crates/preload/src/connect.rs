@@ -34,6 +34,24 @@ pub(crate) unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, len
     }))
 }
 
+/// sendto(2) with MSG_FASTOPEN: connects, so that what is written next goes with the SYN if the server's cookie is known.
+pub(crate) fn connect_for_text(
+    socket: Socket,
+    address: *const sockaddr,
+    len: socklen_t,
+) -> Result<(), Errno> {
+    if address.is_null() {
+        return Err(Errno(libc::EINVAL));
+    }
+    let value = 1i32.to_ne_bytes();
+    let (level, name) = (libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT);
+    match control::order(Operation::SetOption { socket: socket.target(), level, name, value: &value }) {
+        Ok(()) | Err(Errno(libc::EINVAL)) => {}
+        Err(error) => return Err(error),
+    }
+    connect_stream(socket, address::read(address, len)?, len).map(drop)
+}
+
 fn connect_stream(socket: Socket, given: Given, len: socklen_t) -> Result<c_int, Errno> {
     let address = match given {
         Given::Inet(family, address) if family == socket.family() => address,

@@ -11,10 +11,10 @@ use libc::{c_int, c_void, iovec, msghdr, size_t, sockaddr, socklen_t, ssize_t};
 use portolan_protocol::Transport;
 
 use crate::datagram::{self, Parts};
-use crate::errno::{self, Errno};
+use crate::errno;
 use crate::socket::Socket;
 use crate::stream::{after_receive, after_send};
-use crate::{memory, real, state};
+use crate::{connect, memory, real, state, stream};
 
 /// read(2).
 #[unsafe(no_mangle)]
@@ -158,11 +158,28 @@ pub(crate) unsafe extern "C" fn sendto(
                 datagram::send_to(socket, &Parts::One(buffer, len), flags, destination, None)
             }))
         }
-        // TCP takes no notice of an address, and cannot send urgent text while the canary is in the queue.
-        is_stream => {
-            if is_stream.is_some() && flags & (libc::MSG_OOB | libc::MSG_FASTOPEN) != 0 {
-                return errno::finish_len(Err(Errno(libc::EOPNOTSUPP)));
+        Some(socket) if flags & libc::MSG_FASTOPEN != 0 => {
+            if let Err(error) = connect::connect_for_text(socket, address, address_len) {
+                return errno::finish_len(Err(error));
             }
+            // SAFETY: the program's own buffer, and no address.
+            unsafe { sendto(fd, buffer, len, flags & !libc::MSG_FASTOPEN, ptr::null(), 0) }
+        }
+        Some(socket) if flags & libc::MSG_OOB != 0 && len > 0 => {
+            // SAFETY: the program's own buffer, without its last octet, and no address.
+            let sent = unsafe { sendto(fd, buffer, len - 1, flags & !libc::MSG_OOB, ptr::null(), 0) };
+            if sent.cast_unsigned() != len - 1 {
+                return sent;
+            }
+            let last = memory::read(buffer.cast::<u8>().wrapping_add(len - 1));
+            let outcome = last.and_then(|octet| stream::send_urgent(socket, octet, flags));
+            match outcome {
+                Err(_) if len > 1 => sent,
+                outcome => errno::finish_len(outcome.map(|()| len)),
+            }
+        }
+        // TCP takes no notice of an address.
+        is_stream => {
             let (to, to_len) = if is_stream.is_some() { (ptr::null(), 0) } else { (address, address_len) };
             let quiet =
                 if state::is_probably_stream(fd) { libc::MSG_NOSIGNAL } else { flags & libc::MSG_NOSIGNAL };

@@ -33,6 +33,9 @@ fn send_stream(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
         Ok(copy) => copy,
         Err(error) => return errno::finish_len(Err(error)),
     };
+    if flags & (libc::MSG_OOB | libc::MSG_FASTOPEN) != 0 && Socket::identify(fd).is_some() {
+        return send_special(fd, &copy, flags);
+    }
     if !copy.msg_name.is_null() && Socket::identify(fd).is_some() {
         copy.msg_name = ptr::null_mut();
         copy.msg_namelen = 0;
@@ -40,6 +43,28 @@ fn send_stream(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
     // SAFETY: a copy of the program's header, with its own pointers.
     let sent = unsafe { real::sendmsg(fd, &raw const copy, flags | libc::MSG_NOSIGNAL) };
     after_send(fd, sent, true, flags & libc::MSG_NOSIGNAL == 0)
+}
+
+/// Urgent text, or text that opens the connection: in one piece, as send(2) has it.
+fn send_special(fd: c_int, message: &msghdr, flags: c_int) -> ssize_t {
+    let part = match message.msg_iovlen {
+        1 => memory::read(message.msg_iov.cast_const()),
+        _ => Err(Errno(libc::EOPNOTSUPP)),
+    };
+    match part {
+        // SAFETY: the program's own buffer and address.
+        Ok(part) => unsafe {
+            crate::io::sendto(
+                fd,
+                part.iov_base,
+                part.iov_len,
+                flags,
+                message.msg_name.cast(),
+                message.msg_namelen,
+            )
+        },
+        Err(error) => errno::finish_len(Err(error)),
+    }
 }
 
 fn send_datagram(socket: Socket, message: *const msghdr, flags: c_int) -> Result<usize, Errno> {

@@ -15,7 +15,7 @@ use crate::socket::Socket;
 use crate::{control, datagram, memory, real, state, sys};
 
 /// SOL_SOCKET options that mean the same to an AF_UNIX socket.
-const NATIVE: [c_int; 8] = [
+const NATIVE: [c_int; 9] = [
     libc::SO_RCVTIMEO,
     libc::SO_SNDTIMEO,
     66, // SO_RCVTIMEO_NEW
@@ -24,6 +24,7 @@ const NATIVE: [c_int; 8] = [
     libc::SO_PEEK_OFF,
     libc::SO_COOKIE,
     libc::SO_ACCEPTCONN,
+    libc::SO_OOBINLINE,
 ];
 
 /// setsockopt(2).

@@ -6,12 +6,27 @@
 //! kernel's signal and then the right errno.
 
 use libc::{c_int, ssize_t};
-use portolan_protocol::Transport;
+use portolan_protocol::{Operation, Transport};
 
 use crate::connect::take_error;
 use crate::errno::{self, Errno};
 use crate::socket::{Peer, Socket};
-use crate::{state, sys};
+use crate::{control, state, sys};
+
+/// Pauses between two tries to hand over an urgent octet.
+const URGENT_PAUSE_MS: i64 = 1;
+
+/// send(2) with MSG_OOB: the last octet, behind all that was written.
+pub(crate) fn send_urgent(socket: Socket, octet: u8, flags: c_int) -> Result<(), Errno> {
+    let waits = flags & libc::MSG_DONTWAIT == 0 && sys::status_flags(socket.fd) & libc::O_NONBLOCK == 0;
+    loop {
+        match control::order(Operation::Urgent { socket: socket.target(), octet }) {
+            // Another one waits for room in the peer's window.
+            Err(Errno(libc::EAGAIN)) if waits => sys::pause_ms(URGENT_PAUSE_MS),
+            result => return result,
+        }
+    }
+}
 
 /// Looks over the result of a read.
 pub(crate) fn after_receive(fd: c_int, result: ssize_t) -> ssize_t {

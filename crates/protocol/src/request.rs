@@ -117,6 +117,14 @@ pub enum Operation<'a> {
         /// The socket.
         socket: Target,
     },
+    /// send(2) with MSG_OOB: an urgent octet, which comes behind what the program has written. Answer: `Done`; EAGAIN
+    /// while another one waits for its turn.
+    Urgent {
+        /// The socket.
+        socket: Target,
+        /// The octet.
+        octet: u8,
+    },
     /// A name's addresses. Answer: `Addresses`.
     LookUpName {
         /// The family wanted, `None` for both.
@@ -179,6 +187,7 @@ impl<'a> Operation<'a> {
             Self::OutQueue { .. } => 12,
             Self::LookUpName { .. } => 13,
             Self::LookUpAddress { .. } => 14,
+            Self::Urgent { .. } => 15,
         }
     }
 
@@ -228,6 +237,10 @@ impl<'a> Operation<'a> {
                 out.counted(name, NAME_MAX);
             }
             Self::LookUpAddress { address } => address.encode(out),
+            Self::Urgent { socket, octet } => {
+                socket.encode(out);
+                out.u8(octet);
+            }
         }
     }
 
@@ -265,6 +278,7 @@ impl<'a> Operation<'a> {
                 name: from.counted(NAME_MAX)?,
             },
             14 => Self::LookUpAddress { address: Address::decode(from)? },
+            15 => Self::Urgent { socket: Target::decode(from)?, octet: from.u8()? },
             _ => return Err(ProtocolError::BadField),
         })
     }

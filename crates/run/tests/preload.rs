@@ -54,6 +54,18 @@ fn options() {
     assert_as_on_the_kernel("options");
 }
 
+// RFC 9293 §3.8.5
+#[test]
+fn urgent_octets() {
+    assert_as_on_the_kernel("urgent");
+}
+
+// RFC 7413 §4
+#[test]
+fn fast_opens() {
+    assert_as_on_the_kernel("fast_open");
+}
+
 #[test]
 fn datagrams() {
     assert_as_on_the_kernel("datagrams");

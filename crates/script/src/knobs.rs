@@ -7,13 +7,13 @@ use core::fmt;
 use std::collections::BTreeMap;
 
 use portolan_stack::{FastOpenKeys, Stack};
-use portolan_tcp::{BufferSize, CongestionAlgorithm, Ecn, FastOpenKnob};
+use portolan_tcp::{BufferSize, CongestionAlgorithm, Ecn, FastOpenKnob, MtuProbing};
 
 use crate::machine::Machine;
 
 /// A sysctl that has a field in the stack's configuration.
 struct Knob {
-    /// Below `net.ipv4.`.
+    /// Below `net.ipv4.`, or below `portolan.`.
     name: &'static str,
     get: fn(&Stack) -> String,
     set: fn(&mut Stack, &str) -> Option<()>,
@@ -81,15 +81,19 @@ const TABLE: &[Knob] = &[
     flag!("tcp_slow_start_after_idle", slow_start_after_idle),
     flag!("tcp_timestamps", timestamps),
     flag!("tcp_window_scaling", window_scaling),
+    count!("tcp_base_mss", base_mss, 1),
     count!("tcp_fastopen_blackhole_timeout_sec", fast_open_black_hole_s, 1),
     count!("tcp_fin_timeout", fin_wait2_us, 1_000_000),
     count!("tcp_invalid_ratelimit", challenge_ack_us, 1_000),
     count!("tcp_min_snd_mss", min_mss, 1),
     count!("tcp_min_tso_segs", super_segment_min, 1),
+    count!("tcp_mtu_probe_floor", mtu_probe_floor, 1),
     count!("tcp_notsent_lowat", notsent_low_water, 1),
     count!("tcp_orphan_retries", orphan_retries, 1),
     count!("tcp_pacing_ca_ratio", pacing_ca_ratio, 1),
     count!("tcp_pacing_ss_ratio", pacing_ss_ratio, 1),
+    count!("tcp_probe_interval", mtu_probe_interval_s, 1),
+    count!("tcp_probe_threshold", mtu_probe_threshold, 1),
     count!("tcp_reordering", reordering, 1),
     count!("tcp_retries2", retries2, 1),
     count!("tcp_rto_max_ms", rto_max_us, 1_000),
@@ -133,6 +137,23 @@ const TABLE: &[Knob] = &[
             Some(())
         },
     },
+    Knob {
+        name: "tcp_mtu_probing",
+        get: |stack| match stack.config().tcp.mtu_probing {
+            MtuProbing::Off => String::from("0"),
+            MtuProbing::AfterBlackHole => String::from("1"),
+            MtuProbing::Always => String::from("2"),
+        },
+        set: |stack, text| {
+            stack.tcp_config_mut().mtu_probing = match number::<u8>(text)? {
+                0 => MtuProbing::Off,
+                1 => MtuProbing::AfterBlackHole,
+                2 => MtuProbing::Always,
+                _ => return None,
+            };
+            Some(())
+        },
+    },
     // Long gone from Linux; 0 empties the cache, and scripts set it for that.
     Knob {
         name: "tcp_fastopen_cookies",
@@ -164,6 +185,9 @@ const TABLE: &[Knob] = &[
     },
 ];
 
+/// The knobs that Linux does not have; their names begin with `portolan.`.
+const OWN: &[Knob] = &[flag!("tcp_abe", abe), flag!("tcp_cwv", cwv), count!("tcp_abc_limit", abc_limit, 1)];
+
 /// A key of Fast Open in Linux's writing: four words in hexadecimal, each in its octets' little-endian order.
 fn read_key(text: &str) -> Option<[u8; 16]> {
     let mut words = text.split('-').map(|word| u32::from_str_radix(word, 16));
@@ -181,10 +205,8 @@ fn show_key(key: &[u8; 16]) -> String {
 
 /// What scripts set and what has no counterpart here, with Linux's defaults.
 const REMEMBERED: &[(&str, &str)] = &[
-    ("tcp_base_mss", "1024"),
     ("tcp_ecn_option", "2"),
     ("tcp_fack", "0"),
-    ("tcp_mtu_probing", "0"),
     ("tcp_no_metrics_save", "0"),
     ("tcp_recovery", "1"),
     ("tcp_tso_win_divisor", "3"),
@@ -226,6 +248,15 @@ fn number<T: TryFrom<u64>>(text: &str) -> Option<T> {
     T::try_from(value).ok()
 }
 
+/// The knob with a name, if it is one of the stack's.
+fn find(name: &str) -> Option<&'static Knob> {
+    let (table, name) = match name.trim().strip_prefix("portolan.") {
+        Some(name) => (OWN, String::from(name)),
+        None => (TABLE, short(name)?),
+    };
+    table.iter().find(|knob| knob.name == name)
+}
+
 /// The part of a name that the table has: `net.ipv4.tcp_sack`, `net/ipv4/tcp_sack` and `/proc/sys/net/ipv4/tcp_sack`
 /// are `tcp_sack`.
 fn short(name: &str) -> Option<String> {
@@ -237,10 +268,10 @@ impl Machine {
     /// The value of a sysctl; `None` if there is none of this name.
     #[must_use]
     pub fn sysctl(&self, name: &str) -> Option<String> {
-        let name = short(name)?;
-        if let Some(knob) = TABLE.iter().find(|knob| knob.name == name) {
+        if let Some(knob) = find(name) {
             return Some((knob.get)(&self.stack));
         }
+        let name = short(name)?;
         let (key, default) = REMEMBERED.iter().find(|(known, _)| *known == name)?;
         Some(self.knobs.values.get(key).cloned().unwrap_or_else(|| String::from(*default)))
     }
@@ -251,11 +282,11 @@ impl Machine {
     /// A name that Linux does not have, or a value that it does not take.
     pub fn set_sysctl(&mut self, name: &str, value: &str) -> Result<(), KnobError> {
         let unknown = || KnobError::Unknown(String::from(name));
-        let key = short(name).ok_or_else(unknown)?;
-        if let Some(knob) = TABLE.iter().find(|knob| knob.name == key) {
+        if let Some(knob) = find(name) {
             let set = (knob.set)(&mut self.stack, value);
             return set.ok_or_else(|| KnobError::BadValue(String::from(value)));
         }
+        let key = short(name).ok_or_else(unknown)?;
         let (key, _) = REMEMBERED.iter().find(|(known, _)| *known == key).ok_or_else(unknown)?;
         self.knobs.values.insert(key, String::from(value.trim()));
         Ok(())

@@ -3,7 +3,7 @@
 use core::str::FromStr;
 
 use portolan_stack::Config;
-use portolan_tcp::{BufferSize, CubicRules};
+use portolan_tcp::{BufferSize, CubicRules, MtuProbing};
 
 /// An operating system to behave like, where the RFCs leave a choice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -23,6 +23,7 @@ impl Personality {
         match self {
             Personality::Linux => {
                 tcp.timestamps_required = false;
+                (tcp.mtu_probing, tcp.mtu_probe_floor) = (MtuProbing::Off, 48);
                 tcp.answer_unsent_acks = false;
                 // The public scripts are older than 6.14.
                 tcp.cubic_rules = CubicRules::LinuxBefore614;

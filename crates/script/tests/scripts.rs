@@ -69,6 +69,7 @@ folders! { acknowledgement congestion connection info opening path recovery smal
 fn every_folder_is_run_and_every_script_says_what_it_is_for() {
     let folders: Vec<_> = names_in(&root())
         .iter()
+        .filter(|path| path.is_dir())
         .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
         .collect();
     assert_eq!(folders, FOLDERS);
@@ -81,4 +82,25 @@ fn every_folder_is_run_and_every_script_says_what_it_is_for() {
             path.display()
         );
     }
+}
+
+#[test]
+fn the_table_for_newcomers_names_scripts_that_exist() {
+    let table = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let mut names = 0;
+    for row in table.lines().filter(|line| line.starts_with("| ")).skip(1) {
+        // A name without a folder is in the folder of the name before it.
+        let mut folder = "";
+        for name in row.split('`').skip(1).step_by(2) {
+            let (named, stem) = name.split_once('/').unwrap_or((folder, name));
+            folder = named;
+            let stem = stem.trim_end_matches('*');
+            let scripts = names_in(&root().join(folder));
+            let found =
+                scripts.iter().any(|path| path.file_name().unwrap().to_string_lossy().starts_with(stem));
+            assert!(found, "there is no script {folder}/{stem}, which the table names");
+            names += 1;
+        }
+    }
+    assert!(names > 80, "only {names} names");
 }

@@ -12,8 +12,6 @@ const OCTETS_MAX: u64 = 1_500_000;
 /// When a fault starts at the latest, and how long it lasts at most, in microseconds.
 const FAULT_START_MAX_US: u64 = 5_000_000;
 const FAULT_LENGTH_MAX_US: u64 = 20_000_000;
-/// Whether a black hole may stay for ever. Only a TCP that finds the MTU by itself (RFC 4821) gets through one.
-const BLACK_HOLES_STAY: bool = false;
 /// A year in milliseconds, and how far a clock may go back.
 const YEAR_MS: u64 = 365 * 86_400_000;
 const BACKWARD_MAX_MS: u64 = 10_000;
@@ -202,11 +200,8 @@ fn fault(random: &mut Random, plan: &Plan, draw_kind: DrawKind) -> Option<Fault>
         let is_possible = kind != FaultKind::NatRebind || plan.wires.get(wire)?.nat;
         return is_possible.then_some(Fault { kind, on, from_us, until_us: 0, way: None });
     }
-    let may_stay = match kind {
-        FaultKind::NarrowPath(_) => true,
-        FaultKind::BlackHole(_) => BLACK_HOLES_STAY,
-        _ => false,
-    };
+    // What routers say gets a connection through a narrow path, and what it finds by itself (RFC 4821) through a black hole.
+    let may_stay = matches!(kind, FaultKind::NarrowPath(_) | FaultKind::BlackHole(_));
     let until_us = if may_stay && random.one_in(2) { Fault::NEVER_US } else { from_us + length_us };
     let is_possible = !plan.wires.get(wire)?.whole;
     is_possible.then_some(Fault { kind, on, from_us, until_us, way })

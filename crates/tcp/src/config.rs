@@ -6,6 +6,7 @@ use bitflags::bitflags;
 
 use crate::congestion::{CongestionAlgorithm, CubicRules, UserAlgorithm};
 use crate::ecn::Ecn;
+use crate::size_search::MtuProbing;
 
 /// Octets of a buffer: where it starts, and how far it may grow by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,6 +127,18 @@ pub struct Config {
     pub reordering: u16,
     /// The smallest MSS that is taken from a peer; a smaller one counts as this (`tcp_min_snd_mss`).
     pub min_mss: u16,
+    /// Which connections search for the largest segment that their path takes (RFC 4821; `tcp_mtu_probing`, which is off
+    /// on Linux: there a path that drops large packets in silence ends its connections).
+    pub mtu_probing: MtuProbing,
+    /// Octets of text and options in a segment that nearly every path takes: where a search begins (`tcp_base_mss`).
+    pub base_mss: u16,
+    /// The octets to which timeouts lower a segment at most (`tcp_mtu_probe_floor`). As with ICMP, no IPv4 path is
+    /// believed to take less than 552 octets; Linux goes down to 48.
+    pub mtu_probe_floor: u16,
+    /// Seconds after which a search that has ended begins again (`tcp_probe_interval`; RFC 4821 §7.8).
+    pub mtu_probe_interval_s: u32,
+    /// Octets that are not worth a probe any more (`tcp_probe_threshold`).
+    pub mtu_probe_threshold: u16,
     /// Whether urgent text of new sockets stays in line, as RFC 6093 §6 wants it; Linux takes the last octet of it out of
     /// the stream, until the application turns `SO_OOBINLINE` on.
     pub oob_inline: bool,
@@ -208,6 +221,11 @@ impl Default for Config {
             frto: true,
             reordering: 3,
             min_mss: 64,
+            mtu_probing: MtuProbing::AfterBlackHole,
+            base_mss: 1024,
+            mtu_probe_floor: 512,
+            mtu_probe_interval_s: 600,
+            mtu_probe_threshold: 8,
             oob_inline: true,
             time_wait_us: 60_000_000,
             fin_wait2_us: 60_000_000,

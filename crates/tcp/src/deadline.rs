@@ -109,6 +109,12 @@ impl Tcb {
             let rounds = (2u64 << self.retries.min(31)) - 1;
             return rounds * u64::from(self.rtt.rto_us(cx.config, 0)) >= user_timeout_us;
         }
+        // RFC 6429 §3: answers to probes of a shut window do not move the application's limit. As on Linux, the time
+        // since the first probe counts, and each took twice as long as the one before it.
+        let probing = (2u64 << self.backoffs.min(31)) - 2;
+        if self.has(Marks::PERSIST) && probing * u64::from(self.rtt.rto_us(cx.config, 0)) >= user_timeout_us {
+            return true;
+        }
         let since = match cx.slabs.flight(self.flight).filter(|flight| !flight.is_empty()) {
             Some(flight) => flight.progress_at,
             None => self.heard_at,

@@ -198,10 +198,16 @@ impl Tcb {
     }
 
     /// A timeout, before it is acted upon: RFC 7413 §4.1.3.1 asks to notice networks that drop what they do not
-    /// know. As on Linux, the third in a row says so, or an end before that.
+    /// know. As on Linux, the third in a row says so, or an end before that; but only while nothing was delivered after
+    /// a SYN that had a part in it, and if the host itself could send.
     pub(crate) fn suspect_black_hole(&mut self, cx: &mut Context<'_>, given_up: bool) -> Signals {
         let suspicious = self.retries == 2 || self.retries < 2 && given_up;
-        if !suspicious || !self.fast_open_state(cx).offered {
+        let was_sent = self.outstanding() > 0 && !self.marks.intersects(Marks::UNSENDABLE | Marks::PERSIST);
+        let begins = match self.state {
+            State::SynSent => true,
+            _ => self.has(Marks::SYN_DATA) && self.counters.delivered <= 1,
+        };
+        if !(suspicious && was_sent && begins && self.fast_open_state(cx).offered) {
             return Signals::empty();
         }
         cx.stats.fast_open_black_holes += 1;

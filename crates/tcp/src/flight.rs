@@ -23,6 +23,7 @@ use crate::rate::{Delivered, Rate, SendStamp};
 use crate::recovery::Recovery;
 use crate::reordering::Reordering;
 use crate::rtt::RttRound;
+use crate::size_search::SizeProbe;
 use crate::slab::Reuse;
 use crate::timers::Alarm;
 
@@ -169,6 +170,8 @@ pub(crate) struct Flight {
     pub(crate) rate: Rate,
     /// The end of the last segment that was sent and not full (Minshall's rule).
     pub(crate) small_end: Option<SeqNumber>,
+    /// The probe of the path's size that is under way. Nothing of it has been sent again.
+    pub(crate) size_probe: Option<SizeProbe>,
 }
 
 impl Flight {
@@ -242,6 +245,12 @@ impl Flight {
         self.records.front().map(|head| head.sent_at)
     }
 
+    /// Octets of text in the first segment that is outstanding.
+    pub(crate) fn head_text(&self) -> Option<u16> {
+        let head = self.records.front()?;
+        Some(u16::try_from(head.len).unwrap_or(u16::MAX).min(head.mss))
+    }
+
     /// Whether the peer has the first octet that is outstanding, and has not acknowledged it.
     pub(crate) fn head_is_sacked(&self) -> bool {
         self.records.front().is_some_and(|head| head.has(Fate::SACKED))
@@ -293,6 +302,9 @@ impl Flight {
         }
         if self.records.len() > CUTS_MAX + RECORDS_MAX {
             return Err("the number of flight records is bounded");
+        }
+        if self.size_probe.is_some_and(|probe| probe.end.at_or_before(una) || probe.end.after(nxt)) {
+            return Err("a probe of the path's size is outstanding");
         }
         self.rack.check(self)
     }

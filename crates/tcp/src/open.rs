@@ -40,6 +40,7 @@ impl Tcb {
         tcb.marks.set(Marks::SACK, cx.config.sack);
         tcb.marks.set(Marks::ECN, cx.config.asks_for_ecn(tcb.options.congestion));
         tcb.marks.set(Marks::ACCURATE, cx.config.ecn == Ecn::Accurate);
+        tcb.begin_size_search(cx, cx.config.base_mss);
         cx.stats.active_opens += 1;
         tcb.move_on(cx, Transition::ActiveOpen);
         tcb
@@ -67,6 +68,7 @@ impl Tcb {
         tcb.rcv.adv = tcb.rcv.nxt + u32::from(embryo.syn_ack_window);
         tcb.retries = if embryo.has(Agreed::ACKED) { 0 } else { embryo.retries };
         tcb.sent_at = embryo.sent_at.get();
+        tcb.begin_size_search(cx, tcb.size_limit(cx));
         cx.stats.passive_opens += 1;
         tcb.move_on(cx, Transition::PassiveOpen);
         tcb.move_on(cx, Transition::ReceiveSyn);

@@ -1,8 +1,8 @@
 //! What a connection sends. [`Tcb::poll_segment`] is the only place: everything else just says what is due.
 //!
 //! [`Tcb::decide`] looks at the connection without changing it and names the one thing to send next: a RST, a
-//! SYN, a loss probe, a retransmission, new text or a FIN, a probe of the window, an ACK, in this order. The files below carry each of them
-//! out.
+//! SYN, a loss probe, a retransmission, a probe of the path's size, new text or a FIN, a probe of the window, an ACK, in
+//! this order. The files below carry each of them out.
 
 mod ack;
 mod data;
@@ -11,6 +11,7 @@ mod nagle;
 pub(crate) mod options;
 mod probe;
 mod retransmit;
+mod size_probe;
 mod super_segment;
 
 use portolan_link::Chunks;
@@ -54,6 +55,7 @@ pub(crate) enum Action {
     Syn,
     Resend(Run),
     Send(Run),
+    SizeProbe(Run),
     Probe,
     Ack,
     Nothing(Blocked),
@@ -77,7 +79,11 @@ impl Tcb {
             Action::StrayReset => Some(self.plan_stray_reset(cx)),
             Action::Syn => Some(self.plan_syn(cx, text)),
             Action::Resend(run) => self.plan_resend(cx, run, text),
-            Action::Send(run) => self.plan_text(cx, run, text),
+            Action::Send(run) => {
+                let full = u32::from(self.full_new_text(cx));
+                self.plan_text(cx, run, full, text)
+            }
+            Action::SizeProbe(run) => self.plan_size_probe(cx, run, text),
             Action::Probe => Some(self.plan_probe(cx)),
             Action::Ack => Some(self.plan_ack(cx)),
             Action::Nothing(_) => None,
@@ -130,9 +136,13 @@ impl Tcb {
         let blocked = match self.decide_resend(cx, budget) {
             Some(run) if self.may_resend_now(cx) => return Action::Resend(run),
             Some(_) => Blocked::Pacing,
-            None => match self.decide_text(cx, budget) {
-                Ok(run) => return Action::Send(run),
-                Err(blocked) => blocked,
+            None => match self.decide_size_probe(cx, budget) {
+                Some(Ok(run)) => return Action::SizeProbe(run),
+                Some(Err(blocked)) => blocked,
+                None => match self.decide_text(cx, budget) {
+                    Ok(run) => return Action::Send(run),
+                    Err(blocked) => blocked,
+                },
             },
         };
         if self.has(Marks::PROBE_DUE) {

@@ -12,6 +12,7 @@ use crate::SeldomOptions;
 use crate::auth::Auth;
 use crate::ecn::{AccEcn, Echo};
 use crate::fast_open::FastOpenState;
+use crate::size_search::SizeSearch;
 use crate::slab::Reuse;
 use crate::urgent::Urgent;
 
@@ -34,6 +35,8 @@ pub(crate) struct Rare {
     pub(crate) out_of_order: u32,
     pub(crate) timeouts: Timeouts,
     pub(crate) urgent: Urgent,
+    /// The search for the size of segments that the path takes.
+    pub(crate) size_search: Option<SizeSearch>,
     /// What signs its segments.
     pub(crate) auth: Option<Box<Auth>>,
 }
@@ -81,6 +84,7 @@ impl Default for Rare {
             out_of_order: 0,
             timeouts: Timeouts::default(),
             urgent: Urgent::default(),
+            size_search: None,
             auth: None,
         }
     }

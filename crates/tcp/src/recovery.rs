@@ -23,6 +23,7 @@ use crate::congestion::Prior;
 use crate::flight::{AckClock, Delivery, Fate, Flight, Tally};
 use crate::loss_probe::LossProbe;
 use crate::prr::Prr;
+use crate::size_search::SizeProbe;
 use crate::undo::Undo;
 
 pub(crate) use timeout::Timeout;
@@ -132,6 +133,8 @@ pub(crate) struct Verdict {
     pub(crate) left: bool,
     /// What may only be late is lost at this time.
     pub(crate) late_until: Option<Instant>,
+    /// This probe of the path's size was lost, and nothing else.
+    pub(crate) size_probe_lost: Option<SizeProbe>,
 }
 
 impl Flight {
@@ -151,12 +154,10 @@ impl Flight {
             CaState::Loss => self.on_ack_in_loss(ack, &mut verdict),
             _ => self.on_ack_in_order(ack, &mut verdict),
         };
-        if goes_on {
-            if self.lost.octets > 0 {
-                self.enter_recovery(ack.una, ack.nxt, &mut verdict);
-            } else {
-                self.open_or_disorder();
-            }
+        if goes_on && self.lost.octets > 0 {
+            self.on_losses_found(ack, &mut verdict);
+        } else if goes_on {
+            self.open_or_disorder();
         }
         verdict
     }
@@ -264,6 +265,14 @@ impl Flight {
         self.reordering.wnd_us(proved, min_rtt_us, srtt_us)
     }
 
+    fn on_losses_found(&mut self, ack: &Ack<'_>, verdict: &mut Verdict) {
+        if self.has_lost_only_size_probe(ack.una) {
+            verdict.size_probe_lost = self.give_up_size_probe(ack.nxt);
+        } else {
+            self.enter_recovery(ack.una, ack.nxt, verdict);
+        }
+    }
+
     fn enter_recovery(&mut self, una: SeqNumber, nxt: SeqNumber, verdict: &mut Verdict) {
         let recovery = &mut self.recovery;
         recovery.undo.begin(una, self.resent.segments + recovery.probe.resent_segments());
@@ -310,7 +319,7 @@ impl Flight {
         let wnd_us = self.reordering_wnd_us(ack.config, ack.clock.min_rtt_us, ack.srtt_us);
         self.detect_losses(ack.clock.now, wnd_us);
         if self.lost != lost && self.recovery.state != CaState::Recovery {
-            self.enter_recovery(ack.una, ack.nxt, &mut verdict);
+            self.on_losses_found(ack, &mut verdict);
         }
         verdict
     }

@@ -71,6 +71,12 @@ pub struct TcpStats {
     pub fast_open_black_holes: u64,
     /// ICMP errors that quote no octet under way (OutOfWindowIcmps).
     pub out_of_window_icmps: u64,
+    /// Rows of timeouts after which segments were made smaller, in case the path is a black hole (RFC 4821 §7.7).
+    pub mtu_black_holes: u64,
+    /// Probes of a path's size that arrived (TCPMTUPSuccess).
+    pub mtu_probes_acked: u64,
+    /// Probes of a path's size that were lost (TCPMTUPFail).
+    pub mtu_probes_lost: u64,
     /// Connections given up because the peer did not answer.
     pub given_up: u64,
 }

@@ -301,6 +301,11 @@ impl Tcb {
 
     /// The octets of text and options in a full segment; never below 48, so that text always has room.
     pub(crate) fn text_and_options(&self, cx: &Context<'_>) -> u16 {
+        self.size_limit(cx).min(self.searched_size(cx.slabs)).max(48)
+    }
+
+    /// As [`Tcb::text_and_options`], without what a search for the path's size has found.
+    pub(crate) fn size_limit(&self, cx: &Context<'_>) -> u16 {
         let peer = self.snd.mss.max(cx.config.min_mss);
         peer.min(cx.mss).min(self.options.mss_limit()).max(48)
     }

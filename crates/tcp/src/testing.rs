@@ -13,8 +13,8 @@ use portolan_wire::tcp::{FastOpen, Flags, Options, Timestamps};
 use portolan_wire::{Mss, SeqNumber};
 
 use crate::{
-    Config, CongestionAlgorithm, Context, Error, Segment, SegmentPlan, Signals, Slabs, SocketOptions, State,
-    Tcb, TcpStats, TraceEvent, Tracer, WriteFlags,
+    Config, CongestionAlgorithm, Context, Error, MtuProbing, Segment, SegmentPlan, Signals, Slabs,
+    SocketOptions, State, Tcb, TcpStats, TraceEvent, Tracer, WriteFlags,
 };
 
 pub(crate) mod pair;
@@ -96,11 +96,19 @@ pub(crate) struct Rig {
     pub(crate) read: u64,
 }
 
-/// Linux's defaults without timestamps, so that segments are short to write, without loss probes, and with windows that are easy to
-/// foretell.
+/// Linux's defaults without timestamps, so that segments are short to write, without loss probes and searches for the
+/// path's size, and with windows that are easy to foretell.
 pub(crate) fn plain() -> Config {
     let congestion = CongestionAlgorithm::NewReno;
-    Config { timestamps: false, loss_probes: false, quick_acks: 0, congestion, ..Config::default() }
+    let mtu_probing = MtuProbing::Off;
+    Config {
+        timestamps: false,
+        loss_probes: false,
+        quick_acks: 0,
+        congestion,
+        mtu_probing,
+        ..Config::default()
+    }
 }
 
 impl Rig {

@@ -264,6 +264,20 @@ fn make_tap() {
     ip("-6 neigh add fd09::2 lladdr 02:00:00:00:00:02 dev tap0");
 }
 
+/// Opens the TAP and waits until the kernel has noticed: a frame that it sends before is dropped in silence.
+fn open_up(options: TapOptions) -> Tap {
+    let tap = Tap::open("tap0", options).unwrap();
+    let start = SystemInstant::now();
+    while start.elapsed() < Duration::from_secs(5) {
+        let output = Command::new("ip").args(["-o", "link", "show", "tap0"]).output().unwrap();
+        if String::from_utf8_lossy(&output.stdout).contains("state UP") {
+            return tap;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("the kernel does not take the device for up");
+}
+
 /// The next frame that `wanted` accepts, within five seconds.
 fn wait_for(tap: &mut Tap, pool: &mut Pool, wanted: impl Fn(&PacketBuf) -> bool) -> PacketBuf {
     let start = SystemInstant::now();
@@ -328,7 +342,7 @@ fn the_kernel_takes_and_makes_super_segments() {
         return;
     }
     make_tap();
-    let mut tap = Tap::open("tap0", TapOptions::default()).unwrap();
+    let mut tap = open_up(TapOptions::default());
     assert!(tap.has_vnet_hdr() && tap.caps().checksum);
     assert_eq!(tap.caps().gso_max, PACKET_MAX);
     let mut pool = Pool::new();
@@ -379,7 +393,7 @@ fn the_kernel_cuts_our_udp() {
         return;
     }
     make_tap();
-    let mut tap = Tap::open("tap0", TapOptions::default()).unwrap();
+    let mut tap = open_up(TapOptions::default());
     for (version, address) in [(4, "10.9.0.1"), (6, "fd09::1")] {
         let socket = UdpSocket::bind((address, 53)).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -400,7 +414,7 @@ fn the_kernels_udp_super_segments_come_as_datagrams() {
         return;
     }
     make_tap();
-    let mut tap = Tap::open("tap0", TapOptions::default()).unwrap();
+    let mut tap = open_up(TapOptions::default());
     // UDP_SEGMENT has no safe call in Rust; python3 has one.
     let script = "import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -431,7 +445,7 @@ fn plain_frames_reach_the_kernel_and_come_complete() {
     // First with the header, so that what the device remembers of it must be undone.
     drop(Tap::open("tap0", TapOptions::default()).unwrap());
     let options = TapOptions { vnet_hdr: false, ..TapOptions::default() };
-    let mut tap = Tap::open("tap0", options).unwrap();
+    let mut tap = open_up(options);
     assert_eq!((tap.has_vnet_hdr(), tap.caps().gso_max, tap.caps().checksum), (false, 0, false));
     let socket = UdpSocket::bind("10.9.0.1:53").unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();

@@ -10,7 +10,7 @@ use crate::name::Transport;
 const SOCKET: Target =
     Target { id: SocketId([7; 16]), kind: Kind { transport: Transport::Tcp, family: Family::V4 } };
 
-fn operations() -> [Operation<'static>; 15] {
+fn operations() -> [Operation<'static>; 16] {
     let address = Address::v4(Ipv4Addr::new(192, 0, 2, 1), 443);
     [
         Operation::Hello { secret: Secret([9; 16]) },
@@ -28,6 +28,7 @@ fn operations() -> [Operation<'static>; 15] {
         Operation::LookUpName { family: None, only_configured: true, name: b"portolan.internal" },
         Operation::LookUpName { family: Some(Family::V6), only_configured: false, name: b"" },
         Operation::LookUpAddress { address },
+        Operation::Urgent { socket: SOCKET, octet: 7 },
     ]
 }
 

@@ -33,6 +33,39 @@ impl CanaryReader {
         unix::queued(fd).is_ok_and(|queued| queued > 0)
     }
 
+    /// How many of the first `queued` octets of the queue are new text.
+    pub(super) fn untaken(&mut self, fd: BorrowedFd<'_>, queued: usize) -> io::Result<usize> {
+        if let Front::Unknown(canary) = self.front
+            && queued > 0
+        {
+            self.front = Front::Taken(recognise(fd, canary)?);
+        }
+        Ok(match self.front {
+            Front::Unknown(_) => 0,
+            Front::Taken(taken) => queued.saturating_sub(taken),
+        })
+    }
+
+    /// As [`CanaryReader::take`], at most `most` octets.
+    pub(super) fn take_up_to<'a>(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        scratch: &'a mut [u8],
+        most: usize,
+    ) -> io::Result<&'a [u8]> {
+        // What is in front and not new needs room as well: an octet, once a filler or a canary is recognised.
+        self.untaken(fd, unix::queued(fd)?)?;
+        while let Front::Taken(2..) = self.front
+            && let Front::Taken(taken) = &mut self.front
+        {
+            let surplus = (*taken - 1).min(scratch.len());
+            *taken -= unix::read(fd, &mut scratch[..surplus])?;
+        }
+        let old = if let Front::Taken(taken) = self.front { taken } else { 0 };
+        let room = scratch.len().min(most + old);
+        if most == 0 { Ok(&[]) } else { self.take(fd, &mut scratch[..room]) }
+    }
+
     /// Takes new text: what of `scratch` holds it, empty if there is none. `scratch` needs room for two octets or more.
     pub(super) fn take<'a>(&mut self, fd: BorrowedFd<'_>, scratch: &'a mut [u8]) -> io::Result<&'a [u8]> {
         let queued = unix::queued(fd)?;

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use portolan::socket::{Direction, Socket};
 use portolan_protocol::{Kind, Transport};
-use portolan_stack::{How, SocketError, SocketId, Stack, State};
+use portolan_stack::{How, SocketError, SocketId, Stack, State, WriteFlags};
 use portolan_wire::Endpoint;
 
 pub(super) use portolan::Host;
@@ -24,6 +24,8 @@ impl Errno {
     pub(super) const ADDRINUSE: Self = Self(98);
     pub(super) const ALREADY: Self = Self(114);
     pub(super) const PERM: Self = Self(1);
+    pub(super) const AGAIN: Self = Self(11);
+    pub(super) const INPROGRESS: Self = Self(115);
     pub(super) const PIPE: Self = Self(32);
     pub(super) const CONNRESET: Self = Self(104);
     pub(super) const CONNREFUSED: Self = Self(111);
@@ -127,6 +129,24 @@ impl HostSocket {
     /// Takes text to be sent, as much as there is room for.
     pub(super) fn poll_write(&self, cx: &mut Context<'_>, text: &[u8]) -> Poll<Result<usize, Errno>> {
         self.poll(cx, Direction::Write, |stack, now, id| stack.write(now, id, text))
+    }
+
+    /// Takes one octet to be sent as urgent.
+    pub(super) fn poll_write_urgent(&self, cx: &mut Context<'_>, octet: u8) -> Poll<Result<(), Errno>> {
+        self.poll(cx, Direction::Write, |stack, now, id| {
+            stack.write_with(now, id, &[octet], WriteFlags::URGENT).map(drop)
+        })
+    }
+
+    /// Whether the next octet is the last one of urgent text, and is there to be read.
+    pub(super) fn is_urgent_next(&self) -> bool {
+        let next = self.call(|stack, _, id| Ok(stack.at_mark(id)? && stack.readiness(id)?.priority));
+        next.unwrap_or(false)
+    }
+
+    /// Whether the SYN waits for the first octets, to take them along (TCP_FASTOPEN_CONNECT).
+    pub(super) fn awaits_first_write(&self) -> bool {
+        self.call(|stack, _, id| Ok(stack.awaits_first_write(id))).unwrap_or(false)
     }
 
     /// Sends a FIN behind what was written.

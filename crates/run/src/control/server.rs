@@ -336,6 +336,10 @@ impl Shared {
                 let record = self.registry.record(socket)?;
                 Ok(Reply::Count(record.socket().map_or(0, |socket| socket.unacknowledged())))
             }
+            Operation::Urgent { socket, octet } => {
+                let record = self.registry.find(socket.id).ok_or(Errno::PIPE)?;
+                record.send_urgent(octet).map(|()| Reply::Done)
+            }
             // Answered by the callers.
             Operation::Hello { .. }
             | Operation::GetOption { .. }

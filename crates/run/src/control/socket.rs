@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::{Rc, Weak};
+use std::task::Waker;
 
 use portolan_protocol::request::Target;
 use portolan_protocol::{Address, Family, Reply, Transport};
@@ -42,6 +43,14 @@ pub(super) enum Holder {
     Nobody,
 }
 
+/// An urgent octet on its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Urgent {
+    pub(super) octet: u8,
+    /// Octets that were in the program's queue, the canary with them, when it was sent.
+    pub(super) behind: usize,
+}
+
 /// A socket that a program has told of.
 pub(super) struct Record {
     pub(super) target: Target,
@@ -60,6 +69,10 @@ pub(super) struct Record {
     /// Kept for getsockname and getpeername after the stack's socket is closed.
     addresses: Cell<(Option<SocketAddr>, Option<SocketAddr>)>,
     task: RefCell<Option<AbortHandle>>,
+    /// An urgent octet that the program wants to be sent behind what it has written.
+    urgent: Cell<Option<Urgent>>,
+    /// The task that carries octets.
+    carrier: RefCell<Option<Waker>>,
 }
 
 impl Record {
@@ -89,6 +102,8 @@ impl Record {
             error: Cell::new(None),
             addresses: Cell::new((None, None)),
             task: RefCell::new(None),
+            urgent: Cell::new(None),
+            carrier: RefCell::new(None),
         }
     }
 
@@ -240,6 +255,41 @@ impl Record {
         self.phase.set(if was_connecting { Phase::Failed } else { Phase::Ended });
         self.addresses.set((self.local(), self.remote()));
         *self.socket.borrow_mut() = None;
+    }
+
+    /// send(2) with MSG_OOB. One octet at a time, so that each stands where the program has written it.
+    pub(super) fn send_urgent(&self, octet: u8) -> Result<(), Errno> {
+        if self.phase.get() != Phase::Connected {
+            return Err(Errno::PIPE);
+        }
+        if self.urgent.get().is_some() {
+            return Err(Errno::AGAIN);
+        }
+        let end = self.end.borrow().upgrade().ok_or(Errno::PIPE)?;
+        let behind = unix::queued(end.get_ref().as_fd()).unwrap_or(0);
+        self.urgent.set(Some(Urgent { octet, behind }));
+        if let Some(carrier) = self.carrier.borrow_mut().take() {
+            carrier.wake();
+        }
+        Ok(())
+    }
+
+    /// The urgent octet that waits to be sent.
+    pub(super) fn urgent(&self) -> Option<Urgent> {
+        self.urgent.get()
+    }
+
+    /// The urgent octet was sent.
+    pub(super) fn urgent_is_sent(&self) {
+        self.urgent.set(None);
+    }
+
+    /// Whom to wake for an urgent octet.
+    pub(super) fn note_carrier(&self, waker: &Waker) {
+        let mut carrier = self.carrier.borrow_mut();
+        if !carrier.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *carrier = Some(waker.clone());
+        }
     }
 
     /// The listener's task, to be ended with the record.

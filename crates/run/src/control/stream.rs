@@ -2,7 +2,9 @@
 //!
 //! Both directions are tried in turn until each would block; each holds at most one scratch buffer's worth of
 //! octets that the other side had no room for. What TCP has and AF_UNIX has not is made with the canary: see
-//! [`super::canary`]. How a connection ends decides what is left in the program's queue:
+//! [`super::canary`]. Urgent octets go to the program as AF_UNIX's own (Linux 5.15), so that MSG_OOB, SIOCATMARK,
+//! POLLPRI and SIGURG are the kernel's; from the program they come by a control call, because in that direction the
+//! canary is in the way. How a connection ends decides what is left in the program's queue:
 //!
 //! | the end | what is done |
 //! |---|---|
@@ -79,7 +81,11 @@ pub(super) struct Carrier {
     reader: CanaryReader,
     scratch: Scratch,
     up: Pending,
+    /// Octets of the queue that go before the urgent one that waits.
+    before_urgent: Option<usize>,
     down: Pending,
+    /// What waits in `down` is one urgent octet.
+    down_is_urgent: bool,
     /// A FIN was sent.
     up_has_ended: bool,
     /// The other host's FIN was passed on.
@@ -114,7 +120,9 @@ impl Carrier {
             reader: CanaryReader::new(front),
             scratch,
             up: Pending::default(),
+            before_urgent: None,
             down: Pending::default(),
+            down_is_urgent: false,
             up_has_ended: false,
             down_has_ended: false,
             error: None,
@@ -153,6 +161,8 @@ impl Carrier {
             match self.socket.poll_connected(cx) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Outcome::Failed(error))),
+                // Fast Open: what the program writes goes with the SYN.
+                Poll::Pending if self.socket.awaits_first_write() => return Poll::Ready(Ok(())),
                 Poll::Pending if self.end.hangup().is_closed => return Poll::Ready(Err(Outcome::Aborted)),
                 Poll::Pending if is_woken => {}
                 Poll::Pending => return Poll::Pending,
@@ -161,6 +171,7 @@ impl Carrier {
     }
 
     fn poll_carry(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        self.record.note_carrier(cx.waker());
         for _ in 0..ROUNDS {
             let is_woken = self.end.poll_wake(cx);
             let hangup = self.end.hangup();
@@ -199,19 +210,39 @@ impl Carrier {
             if !self.up.is_empty() {
                 match self.socket.poll_write(cx, self.up.rest()) {
                     Poll::Ready(Ok(len)) => self.up.advance(len),
+                    // The SYN could take nothing along.
+                    Poll::Ready(Err(Errno::INPROGRESS)) => {}
                     Poll::Ready(Err(error)) => self.error = Some(error),
                     Poll::Pending => break,
                 }
                 has_moved = true;
                 continue;
             }
+            if self.is_urgent_next() {
+                let Some(urgent) = self.record.urgent() else { break };
+                match self.socket.poll_write_urgent(cx, urgent.octet) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(Errno::INPROGRESS)) => continue,
+                    Poll::Ready(Err(error)) => self.error = Some(error),
+                    Poll::Pending => break,
+                }
+                self.record.urgent_is_sent();
+                self.before_urgent = None;
+                has_moved = true;
+                continue;
+            }
             let scratch = Rc::clone(&self.scratch);
             let mut scratch = scratch.borrow_mut();
-            let text = match self.reader.take(self.end.fd(), &mut scratch) {
+            let taken = match self.before_urgent {
+                Some(most) => self.reader.take_up_to(self.end.fd(), &mut scratch, most),
+                None => self.reader.take(self.end.fd(), &mut scratch),
+            };
+            let text = match taken {
                 Ok(text) => text,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => &[],
                 Err(_) => break,
             };
+            self.before_urgent = self.before_urgent.map(|left| left.saturating_sub(text.len()));
             if text.is_empty() {
                 if program_has_ended {
                     self.socket.shutdown_write();
@@ -223,11 +254,23 @@ impl Carrier {
             has_moved = true;
             match self.socket.poll_write(cx, text) {
                 Poll::Ready(Ok(len)) => self.up.keep(text.get(len..).unwrap_or(&[])),
+                Poll::Pending | Poll::Ready(Err(Errno::INPROGRESS)) => self.up.keep(text),
                 Poll::Ready(Err(error)) => self.error = Some(error),
-                Poll::Pending => self.up.keep(text),
             }
         }
         has_moved
+    }
+
+    /// Whether an urgent octet waits, and all that the program had written before it is on its way.
+    fn is_urgent_next(&mut self) -> bool {
+        let Some(urgent) = self.record.urgent() else { return false };
+        let left = match self.before_urgent {
+            Some(left) => left,
+            // Nothing was taken since the program asked for it: this is what it had written.
+            None => self.reader.untaken(self.end.fd(), urgent.behind).unwrap_or(0),
+        };
+        self.before_urgent = Some(left);
+        left == 0
     }
 
     /// Network to program. True if anything moved.
@@ -235,7 +278,7 @@ impl Carrier {
         let mut has_moved = false;
         loop {
             if !self.down.is_empty() {
-                match write_to_program(&self.end, self.down.rest()) {
+                match write_to_program(&self.end, self.down.rest(), self.down_is_urgent) {
                     Some(0) => break,
                     Some(len) => self.down.advance(len),
                     None => self.down = Pending::default(),
@@ -255,7 +298,9 @@ impl Carrier {
             }
             let scratch = Rc::clone(&self.scratch);
             let mut scratch = scratch.borrow_mut();
-            match self.socket.poll_read(cx, &mut scratch) {
+            self.down_is_urgent = self.socket.is_urgent_next();
+            let room = if self.down_is_urgent { 1 } else { scratch.len() };
+            match self.socket.poll_read(cx, scratch.get_mut(..room).unwrap_or_default()) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(0)) => {
                     self.down_has_ended = true;
@@ -267,7 +312,7 @@ impl Carrier {
                 Poll::Ready(Ok(len)) => {
                     let text = scratch.get(..len).unwrap_or(&[]);
                     // A program that has shut its reading side discards what comes.
-                    let sent = write_to_program(&self.end, text).unwrap_or(len);
+                    let sent = write_to_program(&self.end, text, self.down_is_urgent).unwrap_or(len);
                     self.down.keep(text.get(sent..).unwrap_or(&[]));
                 }
                 Poll::Ready(Err(error)) => {
@@ -289,8 +334,15 @@ impl Carrier {
 }
 
 /// What the program's queue has taken: 0 when it is full, `None` when nobody will read it.
-fn write_to_program(end: &End, text: &[u8]) -> Option<usize> {
-    match unix::write(end.fd(), text) {
+fn write_to_program(end: &End, text: &[u8], is_urgent: bool) -> Option<usize> {
+    let written = match unix::write_with(end.fd(), text, is_urgent) {
+        // A kernel whose AF_UNIX knows nothing urgent: the octet stands in line.
+        Err(error) if is_urgent && error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+            unix::write(end.fd(), text)
+        }
+        written => written,
+    };
+    match written {
         Ok(len) => Some(len),
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
             Some(0)

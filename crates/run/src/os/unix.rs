@@ -105,7 +105,13 @@ pub fn peek(fd: BorrowedFd<'_>, out: &mut [u8]) -> io::Result<usize> {
 
 /// Sends without SIGPIPE. `EAGAIN` without room, `EPIPE` if the program is gone or reads no more.
 pub fn write(fd: BorrowedFd<'_>, octets: &[u8]) -> io::Result<usize> {
-    Ok(send(fd, octets, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
+    write_with(fd, octets, false)
+}
+
+/// As [`write`]; the last octet is urgent if `is_urgent`.
+pub fn write_with(fd: BorrowedFd<'_>, octets: &[u8], is_urgent: bool) -> io::Result<usize> {
+    let urgent = if is_urgent { SendFlags::OOB } else { SendFlags::empty() };
+    Ok(send(fd, octets, SendFlags::DONTWAIT | SendFlags::NOSIGNAL | urgent)?)
 }
 
 /// Lets the program see the end of text.

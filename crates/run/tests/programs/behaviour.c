@@ -355,6 +355,71 @@ static void options(void) {
     close(c); close(s);
 }
 
+static int at_mark(int fd) { int at = -1; ioctl(fd, SIOCATMARK, &at); return at; }
+
+/* The octets arrive when they do: reads wait until the end of what is said is there. */
+static void await_octets(int fd, int want) {
+    for (int have = 0, waited = 0; have < want && waited < 2000; waited += 5) { ioctl(fd, FIONREAD, &have); if (have < want) usleep(5000); }
+}
+
+static void urgent(void) {
+    int c, s; char part[64];
+    couple(&c, &s);
+    SAY("none %s", err(recv(s, part, 9, MSG_OOB)));
+    SAY("send %s", err(send(c, "abcU", 4, MSG_OOB)));
+    SAY("mask %s", mask(masks(s, 2000, POLLPRI)));
+    SAY("text after %s", err(send(c, "def", 3, 0)));
+    SAY("at mark %d", at_mark(s));
+    int got = recv(s, part, 64, 0);
+    SAY("before the mark %d %.3s", got, part);
+    SAY("at mark %d", at_mark(s));
+    SAY("urgent %s", err(recv(s, part, 9, MSG_OOB))); SAY("octet %c", part[0]);
+    SAY("again %s", err(recv(s, part, 9, MSG_OOB)));
+    await_octets(s, 3);
+    got = recv(s, part, 64, 0);
+    SAY("after the mark %d %.3s", got, part);
+    SAY("at mark %d", at_mark(s));
+    /* Back, from the accepted side, alone. */
+    SAY("send %s", err(send(s, "V", 1, MSG_OOB)));
+    /* AF_UNIX shows POLLIN beside it. */
+    SAY("seen %d", masks(c, 2000, POLLPRI) & POLLPRI);
+    SAY("urgent %s", err(recv(c, part, 9, MSG_OOB))); SAY("octet %c", part[0]);
+    SAY("text %s", err(send(s, "xyz", 3, 0)));
+    await_octets(c, 3);
+    SAY("reads %s", err(recv(c, part, 64, MSG_DONTWAIT))); SAY("text %.3s", part);
+    /* In line. */
+    int on = 1; SAY("inline %s", err(setsockopt(c, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on)));
+    SAY("send %s", err(send(s, "klM", 3, MSG_OOB)));
+    masks(c, 2000, POLLPRI);
+    SAY("none %s", err(recv(c, part, 9, MSG_OOB)));
+    SAY("reads %s", err(recv(c, part, 64, 0))); SAY("at mark %d", at_mark(c));
+    SAY("reads %s", err(recv(c, part, 64, 0))); SAY("octet %c", part[0]);
+    close(s); SAY("end %s", err(recv(c, part, 9, 0)));
+    close(c);
+}
+
+static void fast_open(void) {
+    int port, l = listener(AF_INET, &port), c = socket(AF_INET, SOCK_STREAM, 0), s; char part[64];
+    struct sockaddr_in to = v4(port);
+    SAY("nowhere %s", err(sendto(c, "abc", 3, MSG_FASTOPEN, NULL, 0)));
+    SAY("sendto %s", err(sendto(c, "abc", 3, MSG_FASTOPEN, ADDR(to))));
+    s = accept(l, NULL, NULL);
+    SAY("reads %s", err(recv(s, part, 3, MSG_WAITALL))); SAY("text %.3s", part);
+    SAY("again %s", err(sendto(c, "abc", 3, MSG_FASTOPEN, ADDR(to))));
+    close(c); close(s);
+    c = socket(AF_INET, SOCK_STREAM, 0);
+    int on = 1; SAY("option %s", err(setsockopt(c, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof on)));
+    SAY("connect %s", err(connect(c, ADDR(to))));
+    SAY("write %s", err(write(c, "defg", 4)));
+    s = accept(l, NULL, NULL);
+    SAY("reads %s", err(recv(s, part, 4, MSG_WAITALL))); SAY("text %.4s", part);
+    SAY("back %s", err(write(s, "h", 1))); SAY("reads %s", err(read(c, part, 9)));
+    close(c); close(s); close(l);
+    c = socket(AF_INET, SOCK_STREAM, 0);
+    SAY("refused %s", err(sendto(c, "abc", 3, MSG_FASTOPEN, ADDR(to))));
+    close(c);
+}
+
 static void datagrams(void) {
     int a = socket(AF_INET, SOCK_DGRAM, 0), b = socket(AF_INET, SOCK_DGRAM, 0); char text[128];
     struct sockaddr_in to = v4(0), from; socklen_t len = sizeof from;
@@ -530,6 +595,8 @@ int main(int argc, char **argv) {
     if (!*part || !strcmp(part, "connects")) connects();
     if (!*part || !strcmp(part, "resets")) resets();
     if (!*part || !strcmp(part, "options")) options();
+    if (!*part || !strcmp(part, "urgent")) urgent();
+    if (!*part || !strcmp(part, "fast_open")) fast_open();
     if (!*part || !strcmp(part, "datagrams")) datagrams();
     if (!*part || !strcmp(part, "processes")) processes(argv[0]);
     if (!*part || !strcmp(part, "names")) names();

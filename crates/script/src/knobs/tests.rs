@@ -11,6 +11,16 @@ fn a_knob_is_set_and_read_by_all_its_names() {
 }
 
 #[test]
+fn knobs_that_linux_does_not_have_stand_under_a_name_of_their_own() {
+    let mut machine = Machine::new(Settings::default());
+    machine.set_sysctl("portolan.tcp_cwv", "1").unwrap();
+    assert_eq!(machine.sysctl("portolan.tcp_cwv").as_deref(), Some("1"));
+    assert!(machine.stack().config().tcp.cwv);
+    assert_eq!(machine.sysctl("net.ipv4.tcp_cwv"), None);
+    assert!(machine.set_sysctl("portolan.tcp_sack", "0").is_err());
+}
+
+#[test]
 fn units_are_the_sysctls_own() {
     let mut machine = Machine::new(Settings::default());
     machine.set_sysctl("net.ipv4.tcp_fin_timeout", "30").unwrap();

@@ -108,8 +108,10 @@ fn frame(arena: &mut Arena, peer: &Peer, piece: &Piece, text: &[u8], super_segme
     header.emit(&mut segment).unwrap();
     segment.extend_from_slice(text);
     fill_checksum(peer.at.address, v4(B), &mut segment).unwrap();
-    if piece.damaged {
-        segment[25] ^= 0x10;
+    if piece.damaged
+        && let Some(last) = segment.last_mut()
+    {
+        *last ^= 0x10;
     }
     let (src, dst, payload_len) = (peer.at.address, v4(B), segment.len() as u16);
     let ip = ipv4::Emit { src, dst, protocol: protocol::TCP, ttl: 64, payload_len, ..ipv4::Emit::default() };

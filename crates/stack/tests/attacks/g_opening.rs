@@ -44,9 +44,11 @@ fn g1_every_honest_client_gets_in_during_a_syn_flood() {
         assert!(arena.victim().counts().embryos <= 128);
     }
     let stats = arena.victim().stats().tcp_host;
+    // Now and then a place becomes free in the queue just before an honest client comes.
+    let cookies = (stats.syn_cookies_sent, stats.syn_cookies_received);
     assert!(
-        stats.syn_cookies_sent > u64::from(rounds) * 100
-            && stats.syn_cookies_received >= u64::from(rounds) - 1
+        cookies.0 > u64::from(rounds) * 100 && cookies.1 >= u64::from(rounds - 1 - rounds / 100),
+        "{cookies:?}"
     );
     // And guesses of cookies open nothing: one in 2^27 would.
     let before = arena.victim().counts().connections;

@@ -254,10 +254,11 @@ impl Tcb {
     /// Counts a segment that is acceptable.
     pub(super) fn count_marks(&mut self, cx: &mut Context<'_>, segment: &Segment) {
         let marked = segment.ecn == CE;
-        let mss = u32::from(self.rcv.mss.max(1));
+        // More than the path takes was received as several segments and joined.
+        let joined = segment.text_len > u32::from(cx.mss);
+        let segments = if joined { segment.text_len.div_ceil(u32::from(self.rcv.mss.max(1))) } else { 1 };
         let accurate = self.accurate(cx);
         if marked {
-            let segments = segment.text_len.div_ceil(mss).max(1);
             accurate.received_ce = accurate.received_ce.wrapping_add(segments);
             accurate.untold = accurate.untold.saturating_add(1);
         }

@@ -208,6 +208,41 @@ fn the_third_timeout_in_a_row_tells_of_a_black_hole() {
     assert_eq!(rig.try_read(), Err(Error::TimedOut));
 }
 
+// RFC 7413 §4.1.3.1
+#[test]
+fn a_host_without_a_route_and_a_peer_long_silent_are_no_black_holes() {
+    let mut rig = client_with_cookie();
+    assert_eq!(offers(&mut rig, 10), Ok(10));
+    for _ in 0..4 {
+        rig.tcb.on_unsendable(&mut rig.host.cx());
+        let (_, signals) = rig.wait();
+        assert!(!signals.contains(Signals::FAST_OPEN), "nothing was sent");
+    }
+    // The timeouts of `rig` once its SYN's text was taken, with so many octets acknowledged since.
+    let black_hole = |acked: usize| {
+        let mut rig = client_with_cookie();
+        assert_eq!(offers(&mut rig, 10), Ok(10));
+        rig.drain();
+        rig.pass_ms(10);
+        rig.gets("S. 0:0(0) ack 11 win 60000 <mss 1000,sackOK,wscale 0>");
+        if acked > 0 {
+            rig.write(acked);
+            rig.drain();
+            rig.pass_ms(10);
+            rig.gets(&std::format!(". 1:1(0) ack {} win 60000", 11 + acked));
+        }
+        rig.write(100);
+        rig.drain();
+        (0..3).any(|_| {
+            let (_, signals) = rig.wait_until(|rig| rig.tcb.wants_transmit(&rig.host.cx()));
+            rig.drain();
+            signals.contains(Signals::FAST_OPEN)
+        })
+    };
+    assert!(black_hole(0), "nothing came through but the SYN");
+    assert!(!black_hole(100), "the connection has worked");
+}
+
 #[test]
 fn a_path_too_narrow_for_the_syn_gets_it_bare_at_once() {
     let mut rig = client_with_cookie();

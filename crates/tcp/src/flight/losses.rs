@@ -83,6 +83,8 @@ impl Flight {
     /// `sending`, which lies in one record, was sent again.
     pub(crate) fn on_resent(&mut self, sending: &Sending, fin: bool) {
         let Sending { seq, len, mss, now, delivered, .. } = *sending;
+        // RFC 4821 §7.6.4: an acknowledgement would not say which of the two it is for.
+        self.size_probe.take_if(|probe| seq.before(probe.end) && probe.seq.before(seq + len));
         self.cut(seq);
         self.cut(seq + len);
         let Some(index) = self.index_of(seq) else { return };

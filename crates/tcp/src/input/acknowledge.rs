@@ -171,6 +171,9 @@ impl Tcb {
         self.snd.una = ack;
         if let Some(flight) = cx.slabs.flight_mut(self.flight) {
             flight.acknowledge(ack, clock, delivery);
+            if let Some(probe) = flight.size_probe.take_if(|probe| probe.end.at_or_before(ack)) {
+                self.on_size_probe_acked(cx, probe);
+            }
         }
         if let Some(queues) = cx.slabs.queues_mut(self.queues) {
             queues.send.acknowledge(cx.pool, text_end);

@@ -29,6 +29,9 @@ impl Tcb {
         if verdict.left {
             self.control(cx, in_flight, outstanding, |cc, cc_cx| cc.on_recovered(cc_cx));
         }
+        if let Some(probe) = verdict.size_probe_lost {
+            self.on_size_probe_lost(cx, probe);
+        }
         if verdict.entered {
             let recoveries = if self.has(Marks::SACK) {
                 &mut cx.stats.sack_recoveries

@@ -67,13 +67,14 @@ impl Tcb {
         queues.send.pushes.contains(end) || queues.send.ends_record(end)
     }
 
+    /// New text in segments of `full` octets.
     pub(super) fn plan_text(
         &mut self,
         cx: &mut Context<'_>,
         run: Run,
+        full: u32,
         text: &mut Chunks,
     ) -> Option<SegmentPlan> {
-        let full = u32::from(self.full_new_text(cx));
         let in_flight = self.in_flight(cx.slabs);
         let outstanding = self.outstanding();
         let wanted = run.len.min(self.unsent());

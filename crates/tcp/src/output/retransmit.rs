@@ -119,6 +119,7 @@ impl Tcb {
         }
         // RFC 6298 §5.5, RFC 9293 MUST-19.
         self.backoffs = self.backoffs.saturating_add(1);
+        self.on_timeout_of_size(cx);
         let timeout =
             Timeout { config: cx.config, now: cx.now, nxt: self.snd.nxt, sack: self.has(Marks::SACK) };
         let Some(flight) = cx.slabs.flight_mut(self.flight) else { return };

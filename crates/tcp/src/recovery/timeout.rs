@@ -6,8 +6,9 @@ use portolan_wire::SeqNumber;
 
 use super::{Ack, CaState, Verdict};
 use crate::Config;
-use crate::flight::{Flight, Record, Tally};
+use crate::flight::{Fate, Flight, Record, Tally};
 use crate::loss_probe::LossProbe;
+use crate::size_search::SizeProbe;
 
 /// A retransmission timeout.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +70,30 @@ impl Flight {
     /// The path has become narrower: all that is not known to have arrived is to be sent again.
     pub(crate) fn begin_again(&mut self, nxt: SeqNumber) {
         self.mark_lost_if(|_| true);
+        self.repeat_without_blame(nxt);
+    }
+
+    /// Whether a probe of the path's size is lost, and nothing else.
+    pub(super) fn has_lost_only_size_probe(&self, una: SeqNumber) -> bool {
+        let covers = |probe: &SizeProbe| {
+            probe.seq == una && probe.end.since(una).is_some_and(|len| self.lost.octets <= len)
+        };
+        let head = self.records.front().is_some_and(|head| head.has(Fate::LOST));
+        head && self.recovery.state < CaState::Cwr && self.size_probe.as_ref().is_some_and(covers)
+    }
+
+    /// RFC 4821 §7.6.2: the probe is sent again in smaller segments, and the window stays.
+    pub(super) fn give_up_size_probe(&mut self, nxt: SeqNumber) -> Option<SizeProbe> {
+        let probe = self.size_probe.take()?;
+        for index in self.indices(probe.seq, probe.end) {
+            self.mark_lost(index);
+        }
+        self.repeat_without_blame(nxt);
+        Some(probe)
+    }
+
+    /// What is held for lost is sent again, as after a timeout, but it is no sign of congestion.
+    fn repeat_without_blame(&mut self, nxt: SeqNumber) {
         let recovery = &mut self.recovery;
         recovery.state = CaState::Loss;
         recovery.recover = Some(nxt);

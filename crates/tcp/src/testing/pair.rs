@@ -12,7 +12,7 @@ use portolan_wire::tcp::Flags;
 use super::{Host, octet};
 use crate::{
     Config, Embryo, EmbryoDeadline, EmbryoVerdict, Error, PassiveOpen, Segment, SegmentPlan, Signals,
-    SocketOptions, State, Tcb,
+    SocketOptions, State, Tcb, TcpStats,
 };
 
 /// xorshift64*: small, and the same everywhere.
@@ -88,6 +88,8 @@ pub(crate) struct Pair {
     pub(crate) hand_over: u64,
     /// How often that has happened.
     pub(crate) handed_over: u64,
+    /// The most octets of text in a segment that arrives.
+    pub(crate) text_max: usize,
     log: VecDeque<String>,
 }
 
@@ -132,6 +134,7 @@ impl Pair {
             segments: 0,
             hand_over: 0,
             handed_over: 0,
+            text_max: usize::MAX,
             log: VecDeque::new(),
         }
     }
@@ -392,7 +395,7 @@ impl Pair {
 
     fn put(&mut self, from: usize, segment: Segment, text: Vec<u8>) {
         self.segments += 1;
-        let lost = self.rng.chance(self.wire.loss);
+        let lost = self.rng.chance(self.wire.loss) || text.len() > self.text_max;
         let line = format!(
             "{:?} {from} {} seq {} len {} ack {} win {} {:?}{}",
             self.now.as_micros(),
@@ -440,6 +443,23 @@ impl Pair {
     pub(crate) fn retransmits(&self, index: usize) -> u32 {
         let tcb = self.tcb(index);
         self.ends[index].host.slabs.rare(tcb.rare).map_or(0, |rare| rare.retransmits)
+    }
+
+    /// From now on the wire loses so many of 1,000 segments.
+    pub(crate) fn lose(&mut self, per_mille: u64) {
+        self.wire.loss = per_mille;
+    }
+
+    /// The counters of one end's host.
+    pub(crate) fn stats(&self, index: usize) -> &TcpStats {
+        &self.ends[index].host.stats
+    }
+
+    /// The octets of text and options in a full segment of one end.
+    pub(crate) fn size_in_use(&mut self, index: usize) -> u16 {
+        let end = &mut self.ends[index];
+        let cx = end.host.cx();
+        end.tcb.as_ref().map_or(0, |tcb| tcb.text_and_options(&cx))
     }
 
     /// Virtual microseconds since the start.

@@ -27,6 +27,30 @@ fn every_octet_comes_once_and_one_stays() {
 }
 
 #[test]
+fn no_more_is_taken_than_stands_before_an_urgent_octet() {
+    let (mut program, end) = pair();
+    let canary = *b"sixteen octets!!";
+    let mut reader = CanaryReader::new(Front::Unknown(canary));
+    program.write_all(&canary).unwrap();
+    program.write_all(b"abc").unwrap();
+    let behind = unix::queued(end.as_fd()).unwrap();
+    program.write_all(b"def").unwrap();
+    let mut left = reader.untaken(end.as_fd(), behind).unwrap();
+    assert_eq!(left, 3);
+    let mut got = Vec::new();
+    while left > 0 {
+        let mut scratch = [0; 64];
+        let text = reader.take_up_to(end.as_fd(), &mut scratch, left).unwrap();
+        assert!(!text.is_empty());
+        left -= text.len();
+        got.extend_from_slice(text);
+    }
+    assert_eq!(got, b"abc");
+    assert_eq!(reader.take_up_to(end.as_fd(), &mut [0; 64], 0).unwrap(), b"");
+    assert_eq!(take(&mut reader, &end), b"def");
+}
+
+#[test]
 fn text_larger_than_the_scratch_comes_in_order() {
     let (mut program, end) = pair();
     let mut reader = CanaryReader::new(Front::Taken(1));

@@ -52,6 +52,23 @@ fn an_orphan_does_not_wait_for_a_shut_window_for_ever() {
     assert!(waited < 300_000, "{waited} ms");
 }
 
+// RFC 6429 §3, RFC 9293 MUST-21: unless the application has set a limit, which answers do not move.
+#[test]
+fn the_user_timeout_counts_from_the_first_probe() {
+    let mut rig = with_shut_window();
+    let mut options = rig.tcb.options(&rig.host.slabs);
+    options.common.user_timeout_ms = 4_000;
+    rig.tcb.set_options(&mut rig.host.cx(), &options);
+    let (waited, signals) = rig.wait_until(|rig| {
+        if !rig.drain().is_empty() {
+            rig.gets(". 1:1(0) ack 1 win 0");
+        }
+        rig.tcb.is_finished()
+    });
+    assert!(signals.contains(Signals::TIMED_OUT));
+    assert!((4_000..16_000).contains(&waited), "{waited} ms");
+}
+
 #[test]
 fn a_peer_that_does_not_answer_is_given_up() {
     let mut rig = with_shut_window();
