@@ -21,7 +21,7 @@
 use std::collections::VecDeque;
 
 use portolan_link::{Instant, LinkCaps, Medium, PacketBuf, RxBatch, TxBatch};
-use portolan_stack::{Config, LinkConfig, LinkId, Route, RouteKind, Seeds, Stack};
+use portolan_stack::{Config, LinkConfig, LinkId, Route, RouteKind, RouteLimits, Seeds, Stack};
 use portolan_wire::{Address, Cidr, EthernetAddress};
 
 use crate::knobs::Knobs;
@@ -157,6 +157,15 @@ impl Machine {
     pub fn add_address(&mut self, cidr: Cidr) {
         // A refused address is one that no packet can carry, and the script's packets will say so.
         let _ = self.stack.add_address(self.now, self.link, cidr);
+    }
+
+    /// Says what is known of the paths to a destination, by a route of its own.
+    pub(crate) fn limit_route(&mut self, destination: Cidr, limits: RouteLimits) {
+        let route = Route { destination, via: None, link: self.link, kind: RouteKind::Unicast, metric: 0 };
+        // It may be there already; if there is no room, the limits cannot be set either, and nothing has changed.
+        let _ = self.stack.add_route(self.now, route);
+        let _ = self.stack.set_route_limits(self.now, &route, limits);
+        self.settle();
     }
 
     /// Whether an address is the machine's own.

@@ -5,7 +5,8 @@
 //! machine; the program itself only carries the words there and the answer back.
 
 use portolan_link::LinkCaps;
-use portolan_wire::Family;
+use portolan_stack::RouteLimits;
+use portolan_wire::{Address, Cidr, Family};
 
 use crate::knobs::KnobError;
 use crate::machine::Machine;
@@ -114,10 +115,28 @@ fn nstat(machine: &Machine) -> Output {
     }
 }
 
-/// `ip tcp_metrics flush all`: what was learned of peers is forgotten.
+/// `ip tcp_metrics flush all`: what was learned of peers is forgotten. `ip [-4|-6] route {add|change|replace} ADDRESS[/BITS]
+/// [advmss N] [mtu [lock] N]`: routers and the rest do not matter to a machine with one link.
 fn ip(machine: &mut Machine, arguments: &[&str]) -> Output {
-    if arguments.first() == Some(&"tcp_metrics") {
-        machine.stack.forget_fast_open_servers();
+    let arguments = arguments.strip_prefix(&["-6"]).or(arguments.strip_prefix(&["-4"])).unwrap_or(arguments);
+    match arguments {
+        ["tcp_metrics", ..] => machine.stack.forget_fast_open_servers(),
+        ["route", "add" | "change" | "replace", destination, rest @ ..] => {
+            let address = |text: &str| {
+                let address = text.parse::<Address>().ok()?;
+                Cidr::new(address, if address.is_v4() { 32 } else { 128 })
+            };
+            let number = |name| {
+                let mut words = rest.iter().skip_while(|word| **word != name).skip(1);
+                words.find(|word| **word != "lock")?.parse().ok()
+            };
+            let Some(destination) = destination.parse().ok().or_else(|| address(destination)) else {
+                return Output::failure(format!("ip: '{destination}' is no destination"));
+            };
+            let limits = RouteLimits { mtu: number("mtu"), advertised_mss: number("advmss") };
+            machine.limit_route(destination, limits);
+        }
+        _ => {}
     }
     Output::default()
 }

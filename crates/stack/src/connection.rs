@@ -13,6 +13,7 @@ use portolan_wire::{Family, FlowKey};
 use crate::demux::Slot;
 use crate::event::{Event, Pending, Warning};
 use crate::flow::{FlowEnd, FlowSummary, LimitedBy};
+use crate::ip::route::Hop;
 use crate::list::{List, NONE, Place};
 use crate::socket::{Flags as SocketFlags, Kind as SocketKind};
 use crate::stack::Stack;
@@ -60,6 +61,8 @@ pub(crate) struct Path {
     pub(crate) link: LinkId,
     /// The largest text without options.
     pub(crate) mss: u16,
+    /// The same for the way back, as the peer is told.
+    pub(crate) advertised_mss: u16,
     /// The neighbour's number at its link, and the generation of that place.
     pub(crate) neighbour: u32,
     pub(crate) neighbour_generation: u32,
@@ -78,6 +81,7 @@ impl Path {
         generation: 0,
         link: LinkId::LOOPBACK,
         mss: 536,
+        advertised_mss: 536,
         neighbour: NONE,
         neighbour_generation: 0,
         flow_label: 0,
@@ -124,6 +128,7 @@ impl Stack {
         // A link cannot sign what it cuts.
         let gso_max = if is_signed { 0 } else { gso_max };
         let mut cx = self.engine.context(connection.path.mss, gso_max);
+        cx.advertised_mss = connection.path.advertised_mss;
         Some(call(&mut connection.tcb, &mut cx))
     }
 
@@ -274,6 +279,7 @@ impl Stack {
             generation: self.path_generation,
             link: hop.link,
             mss: self.path_mss(&key, hop.mtu),
+            advertised_mss: self.advertised_mss(&key, &hop),
             flow_label: self.flow_label(&key),
             ..Path::UNKNOWN
         };
@@ -290,6 +296,11 @@ impl Stack {
         let remote = key.remote.address;
         let mss = mss_of(self.path_mtu(remote, link_mtu), remote.family());
         mss.saturating_sub(self.ip_options_len(key)).max(1)
+    }
+
+    /// What a flow's peer is told of the segments that may come: what the route says, or what the path takes the other way.
+    pub(crate) fn advertised_mss(&self, key: &FlowKey, hop: &Hop) -> u16 {
+        hop.advertised_mss.unwrap_or_else(|| self.path_mss(key, hop.mtu))
     }
 
     /// Makes the next look at every connection's path a new look-up, and lets those try again that had none.

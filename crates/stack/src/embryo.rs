@@ -198,7 +198,7 @@ impl Stack {
             now: self.engine.now,
             config: &self.engine.config.tcp,
             options: &options,
-            mss: mss.min(options.common.mss_limit()),
+            mss: self.advertised_mss(key, &hop).min(options.common.mss_limit()),
             timestamp_offset: isn::timestamp_offset(self.engine.random.isn.key(), key),
         };
         Ok((make(self, &open), mss))

@@ -41,8 +41,8 @@ impl Engine {
         }
     }
 
-    /// What a connection may use during one call: `mss` is the largest text of its path without options, `gso_max`
-    /// the largest super-segment with headers.
+    /// What a connection may use during one call: `mss` is the largest text of its path without options, both ways,
+    /// `gso_max` the largest super-segment with headers.
     pub(crate) fn context(&mut self, mss: u16, gso_max: u32) -> Context<'_> {
         Context {
             now: self.now,
@@ -51,6 +51,7 @@ impl Engine {
             config: &self.config.tcp,
             slabs: &mut self.slabs,
             mss,
+            advertised_mss: mss,
             gso_max,
             tracer: &mut *self.tracer,
             stats: &mut self.stats.tcp,

@@ -152,6 +152,8 @@ impl core::error::Error for SocketError {}
 pub enum SettingError {
     /// No such link, or it was removed.
     NoSuchLink,
+    /// No such route.
+    NoSuchRoute,
     /// The address cannot be a host's: unspecified, multicast or broadcast.
     NotAHostAddress,
     /// The next hop is of another family than the destination, or is no host's address.
@@ -168,6 +170,7 @@ impl fmt::Display for SettingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SettingError::NoSuchLink => f.write_str("no such link"),
+            SettingError::NoSuchRoute => f.write_str("no such route"),
             SettingError::NotAHostAddress => {
                 f.write_str("not a host's address: unspecified, multicast or broadcast")
             }

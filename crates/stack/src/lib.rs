@@ -53,7 +53,7 @@ pub use event::{EchoRequest, Event, Intercepted, Quote, Refusal, UnreachableCode
 pub use fast_open::FastOpenKeys;
 pub use flow::{FlowEnd, FlowInfo, FlowSummary, LimitedBy};
 pub use id::{LinkId, RequestId, SocketId};
-pub use ip::route::{Route, RouteKind};
+pub use ip::route::{Route, RouteKind, RouteLimits};
 pub use ip::source_route::SourceRoute;
 pub use portolan_tcp::{AoAlgorithm, AoKey, Md5Key};
 pub use portolan_tcp::{CaState, Info, State, TraceEvent, Tracer, WriteFlags};

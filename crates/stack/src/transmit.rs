@@ -153,6 +153,7 @@ impl Stack {
             let is_signed = connection.tcb.auth(&self.engine.slabs).is_some();
             let gso_max = if routed || is_signed { 0 } else { interface.caps.gso_max.min(u16::MAX.into()) };
             let mut cx = self.engine.context(mss, gso_max);
+            cx.advertised_mss = connection.path.advertised_mss;
             let budget = budget.max(gso_max);
             let Some(plan) = connection.tcb.poll_segment(&mut cx, budget, &mut entry.text) else {
                 out.pop_back();
@@ -171,7 +172,7 @@ impl Stack {
                 id: 0,
                 via: self.source_routes.of(&key).copied(),
             };
-            let header = tcp_header(&key, &plan);
+            let header = tcp_header(&key, &plan, self.engine.config.tcp.option_order);
             let auth = connection.tcb.auth_mut(&mut self.engine.slabs).map(|auth| (auth, &key));
             if write_segment(entry, interface, station, &envelope, &header, &plan, auth).is_err() {
                 // A plan that fits no packet: the connection will find that it is lost.

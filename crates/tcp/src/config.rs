@@ -4,6 +4,8 @@
 
 use bitflags::bitflags;
 
+use portolan_wire::tcp::OptionOrder;
+
 use crate::congestion::{CongestionAlgorithm, CubicRules, UserAlgorithm};
 use crate::ecn::Ecn;
 use crate::size_search::MtuProbing;
@@ -78,6 +80,11 @@ pub struct Config {
     pub quick_acks: u8,
     /// Segments that a super-segment may have however slowly the connection sends (`tcp_min_tso_segs`).
     pub super_segment_min: u8,
+    /// Whether super-segments are as large as about a millisecond's worth of the sending rate and half of the window,
+    /// as on Linux; else as large as the link and the window take, as on FreeBSD.
+    pub super_segments_by_rate: bool,
+    /// The order of a SYN's options.
+    pub option_order: OptionOrder,
     /// Whether super-segments carry PSH, as on Linux.
     pub push_super_segments: bool,
     /// Whether SYNs get cookies instead of records: 0 never, 1 when a listener's queue is full, 2 always
@@ -200,6 +207,8 @@ impl Default for Config {
             delayed_ack_us: 40_000,
             quick_acks: 16,
             super_segment_min: 2,
+            super_segments_by_rate: true,
+            option_order: OptionOrder::Linux,
             push_super_segments: true,
             syn_cookies: 1,
             abort_on_overflow: false,

@@ -25,6 +25,8 @@ pub struct Context<'a> {
     /// The most octets of text and TCP options that the path takes in a segment: its MTU less the fixed IP and TCP
     /// headers (RFC 6691), so 1460 for IPv4 over Ethernet.
     pub mss: u16,
+    /// The same of segments that come, as peers are told of it.
+    pub advertised_mss: u16,
     /// The largest IP packet, in octets, that the link cuts into segments by itself; 0 if it cuts none.
     pub gso_max: u32,
     /// A fresh secret random number.

@@ -25,7 +25,7 @@ pub struct PassiveOpen<'a> {
     pub config: &'a Config,
     /// The listener's options: its buffer decides window and scale.
     pub options: &'a SocketOptions,
-    /// [`crate::Context::mss`], or less if the listener wants.
+    /// [`crate::Context::advertised_mss`], or less if the listener wants.
     pub mss: u16,
     /// As for [`crate::Tcb::connect`].
     pub timestamp_offset: u32,

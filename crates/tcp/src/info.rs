@@ -218,7 +218,10 @@ impl Tcb {
             text_segs_out: counters.text_segs_out,
             text_segs_in: counters.text_segs_in,
             out_of_order: rare.map_or(0, |rare| rare.out_of_order),
-            advertised_mss: cx.mss.min(self.options.mss_limit()).saturating_sub(self.timestamps_len()),
+            advertised_mss: cx
+                .advertised_mss
+                .min(self.options.mss_limit())
+                .saturating_sub(self.timestamps_len()),
             path_mss: cx.mss,
             delayed_ack_us: cx.config.delayed_ack_us,
             rcv_rtt_us: cx.slabs.queues(self.queues).map_or(0, |queues| queues.autotune.rtt_us()),

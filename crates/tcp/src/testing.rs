@@ -77,6 +77,7 @@ impl Host {
             config: &self.config,
             slabs: &mut self.slabs,
             mss: self.mss,
+            advertised_mss: self.mss,
             gso_max: self.gso_max,
             random: 4,
             tracer: &mut self.events,

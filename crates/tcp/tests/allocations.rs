@@ -43,6 +43,7 @@ impl Host {
             config: &self.config,
             slabs: &mut self.slabs,
             mss: 1460,
+            advertised_mss: 1460,
             gso_max: self.gso_max,
             random: 0,
             tracer: &mut self.tracer,

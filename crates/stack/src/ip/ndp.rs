@@ -142,7 +142,7 @@ impl Stack {
         let Some(interface) = self.interface(link).filter(|interface| interface.is_ethernet()) else {
             return;
         };
-        let hop = Hop { link, next_hop: dst, mtu: interface.caps.mtu };
+        let hop = Hop { link, next_hop: dst, mtu: interface.caps.mtu, advertised_mss: None };
         if option.emit(&mut options).is_err() {
             return;
         }

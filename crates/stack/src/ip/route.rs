@@ -5,12 +5,16 @@ use alloc::vec::Vec;
 use portolan_link::Instant;
 use portolan_wire::{Address, Cidr, Family, FlowKey};
 
+use crate::connection::mss_of;
 use crate::link::ADDRESSES_MAX;
 use crate::stack::Stack;
 use crate::{LinkId, SettingError, SocketError};
 
 /// The most routes of a host.
 const ROUTES_MAX: usize = 4096;
+
+/// RFC 791: what every link takes. In IPv6 it is 1280, but as on Linux who sets a route may know better.
+const MTU_MIN: u16 = 68;
 
 /// One route.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,6 +29,16 @@ pub struct Route {
     pub kind: RouteKind,
     /// Of routes with equal prefixes, the least counts.
     pub metric: u32,
+}
+
+/// What is known of the paths of a route.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RouteLimits {
+    /// The MTU of the paths in octets, if it is less than their link's (`mtu` of Linux's ip-route(8)).
+    pub mtu: Option<u16>,
+    /// The largest segment that peers are told of, in octets of text and options; without it, what the path takes
+    /// (`advmss`). `TCP_MAXSEG` lowers it, and so does what the link can receive.
+    pub advertised_mss: Option<u16>,
 }
 
 /// What a route does.
@@ -45,11 +59,13 @@ pub(crate) struct Hop {
     pub(crate) link: LinkId,
     pub(crate) next_hop: Address,
     pub(crate) mtu: u16,
+    /// [`RouteLimits::advertised_mss`].
+    pub(crate) advertised_mss: Option<u16>,
 }
 
 /// All routes, the longest prefixes first, of these the least metrics.
 #[derive(Debug, Default)]
-pub(crate) struct Routes(Vec<Route>);
+pub(crate) struct Routes(Vec<(Route, RouteLimits)>);
 
 impl Routes {
     /// The best route of an accepted kind to this destination, over this link if one is named.
@@ -58,8 +74,8 @@ impl Routes {
         dst: Address,
         link: Option<LinkId>,
         accept: impl Fn(RouteKind) -> bool,
-    ) -> Option<&Route> {
-        let fits = |route: &&Route| {
+    ) -> Option<&(Route, RouteLimits)> {
+        let fits = |(route, _): &&(Route, RouteLimits)| {
             accept(route.kind)
                 && link.is_none_or(|link| route.link == link)
                 && route.destination.contains(dst)
@@ -68,19 +84,19 @@ impl Routes {
     }
 
     pub(crate) fn remove_link(&mut self, link: LinkId) {
-        self.0.retain(|route| route.link != link);
+        self.0.retain(|(route, _)| route.link != link);
     }
 
     fn add(&mut self, route: Route) -> Result<(), SettingError> {
-        if self.0.contains(&route) {
+        if self.0.iter().any(|(known, _)| *known == route) {
             return Err(SettingError::Duplicate);
         }
         if self.0.len() >= ROUTES_MAX {
             return Err(SettingError::Full(ROUTES_MAX));
         }
         let rank = |route: &Route| (u8::MAX - route.destination.prefix_len(), route.metric);
-        let at = self.0.partition_point(|other| rank(other) <= rank(&route));
-        self.0.insert(at, route);
+        let at = self.0.partition_point(|(other, _)| rank(other) <= rank(&route));
+        self.0.insert(at, (route, RouteLimits::default()));
         Ok(())
     }
 }
@@ -144,9 +160,27 @@ impl Stack {
         Ok(())
     }
 
+    /// Says what is known of a route's paths. New packets go by it at once, and connections too.
+    ///
+    /// # Errors
+    /// `NoSuchRoute`.
+    pub fn set_route_limits(
+        &mut self,
+        now: Instant,
+        route: &Route,
+        limits: RouteLimits,
+    ) -> Result<(), SettingError> {
+        self.advance(now);
+        let known = self.routes.0.iter_mut().find(|(known, _)| known == route);
+        let (_, known) = known.ok_or(SettingError::NoSuchRoute)?;
+        *known = limits;
+        self.paths_changed();
+        Ok(())
+    }
+
     /// The routes, in the order in which they are tried.
     pub fn routes(&self) -> impl Iterator<Item = &Route> {
-        self.routes.0.iter()
+        self.routes.0.iter().map(|(route, _)| route)
     }
 
     /// Whether the address is one of the host's, on any link.
@@ -160,26 +194,29 @@ impl Stack {
     /// `NetworkUnreachable`, `HostUnreachable`.
     pub(crate) fn route(&self, dst: Address, zone: u16) -> Result<Hop, SocketError> {
         if self.is_own(dst) {
-            return self.hop(LinkId::LOOPBACK, dst);
+            return self.hop(LinkId::LOOPBACK, dst, RouteLimits::default());
         }
         let bound = (zone != 0).then_some(LinkId(zone));
         let on_link = dst.is_multicast() || dst.is_broadcast() || dst.is_v6() && dst.is_link_local();
         if on_link && let Some(link) = bound.or_else(|| self.usual_link(dst.family())) {
-            return self.hop(link, dst);
+            return self.hop(link, dst, RouteLimits::default());
         }
-        let route = self
+        let (route, limits) = self
             .routes
             .best(dst, bound, |kind| kind != RouteKind::Local)
             .ok_or(SocketError::NetworkUnreachable)?;
         match route.kind {
             RouteKind::Unreachable => Err(SocketError::HostUnreachable),
-            _ => self.hop(route.link, route.via.unwrap_or(dst)),
+            _ => self.hop(route.link, route.via.unwrap_or(dst), *limits),
         }
     }
 
-    fn hop(&self, link: LinkId, next_hop: Address) -> Result<Hop, SocketError> {
+    fn hop(&self, link: LinkId, next_hop: Address, limits: RouteLimits) -> Result<Hop, SocketError> {
         let interface = self.interface(link).ok_or(SocketError::NetworkUnreachable)?;
-        Ok(Hop { link, next_hop, mtu: interface.mtu(next_hop.family()) })
+        let link_mtu = interface.mtu(next_hop.family());
+        let mtu = limits.mtu.map_or(link_mtu, |mtu| mtu.clamp(MTU_MIN, link_mtu));
+        let most = mss_of(link_mtu, next_hop.family());
+        Ok(Hop { link, next_hop, mtu, advertised_mss: limits.advertised_mss.map(|mss| mss.min(most)) })
     }
 
     /// The link for destinations that do not name one: that of the default route, or else the first.
@@ -189,12 +226,12 @@ impl Stack {
             .0
             .iter()
             .rev()
-            .find(|route| {
+            .find(|(route, _)| {
                 route.kind == RouteKind::Unicast
                     && route.destination.prefix_len() == 0
                     && route.destination.address().family() == family
             })
-            .map(|route| route.link);
+            .map(|(route, _)| route.link);
         default.or_else(|| self.links.iter().flatten().map(|link| link.id).find(|&id| id != LinkId::LOOPBACK))
     }
 

@@ -27,6 +27,68 @@ fn every_syn_says_what_the_link_can_receive() {
     }
 }
 
+/// Sets what is known of the paths to the peer of host A.
+fn limit_route(pair: &mut Pair, limits: RouteLimits) {
+    let to_peer = |route: &&Route| route.destination.contains(v4(B));
+    let route = *pair.hosts[A].routes().find(to_peer).unwrap();
+    pair.hosts[A].set_route_limits(pair.now, &route, limits).unwrap();
+}
+
+// RFC 9293 §3.7.1, MAY-3; RFC 6691 §2: what is announced and what is sent are two things.
+#[test]
+fn a_route_limits_what_is_sent_and_what_is_announced() {
+    let longest_and_mss = |limits, clamp: Option<u16>| {
+        let mut pair = Pair::new();
+        limit_route(&mut pair, limits);
+        let listener = pair.listen(B, Family::V4, 80, 4);
+        let client = pair.hosts[A].tcp_socket(Family::V4).unwrap();
+        if let Some(octets) = clamp {
+            pair.hosts[A].set_option(pair.now, client, SocketOption::MaxSegment(octets)).unwrap();
+        }
+        pair.hosts[A].connect(pair.now, client, Endpoint::new(v4(B), 80)).unwrap();
+        pair.settle();
+        let (server, ..) = pair.hosts[B].accept(pair.now, listener).unwrap();
+        let mss = sent(&pair, A, 0)[0].header.options.mss.map(|mss| mss.get());
+        let mut longest = |from, id| {
+            let since = pair.wire.len();
+            pair.write(from, id, &pattern(9000)).unwrap();
+            pair.settle();
+            sent(&pair, from, since).iter().map(|seen| seen.text.len() + 12).max()
+        };
+        (mss, longest(A, client), longest(B, server))
+    };
+    let limits = |mtu, advertised_mss| RouteLimits { mtu, advertised_mss };
+    for ((limits, clamp), expected) in [
+        ((limits(None, None), None), (1460, 1460, 1460)),
+        ((limits(Some(1000), None), None), (960, 960, 960)),
+        ((limits(Some(9000), None), None), (1460, 1460, 1460)),
+        ((limits(None, Some(600)), None), (600, 1460, 600)),
+        ((limits(Some(1000), Some(1200)), None), (1200, 960, 1200)),
+        ((limits(None, Some(8960)), None), (1460, 1460, 1460)),
+        // TCP_MAXSEG, as on Linux: the least counts.
+        ((limits(None, Some(600)), Some(500)), (500, 500, 500)),
+        ((limits(Some(1000), Some(600)), Some(1400)), (600, 960, 600)),
+    ] {
+        let (announced, there, back) = expected;
+        let expected = (Some(announced), Some(there), Some(back));
+        assert_eq!(longest_and_mss(limits, clamp), expected, "{limits:?} {clamp:?}");
+    }
+}
+
+#[test]
+fn a_changed_route_counts_for_connections_that_are_open() {
+    let mut pair = Pair::new();
+    let (client, server) = pair.connected(Family::V4, 80);
+    limit_route(&mut pair, RouteLimits { mtu: Some(700), ..RouteLimits::default() });
+    let since = pair.wire.len();
+    pair.transfer(A, client, server, &pattern(20_000));
+    let longest = sent(&pair, A, since).iter().map(|seen| seen.text.len()).max();
+    assert_eq!(longest, Some(700 - 40 - 12));
+    let gone = Route { metric: 77, ..*pair.hosts[A].routes().next().unwrap() };
+    let refused = pair.hosts[A].set_route_limits(pair.now, &gone, RouteLimits::default());
+    assert_eq!(refused, Err(SettingError::NoSuchRoute));
+}
+
 // RFC 9293 MUST-15
 #[test]
 fn a_peer_without_the_option_gets_the_default_of_its_family() {

@@ -36,7 +36,7 @@ impl Tcb {
             if with_ack { (self.rcv.nxt, Flags::SYN | Flags::ACK) } else { (SeqNumber(0), Flags::SYN) };
         let echo = if with_ack { self.ts.recent } else { 0 };
         let offer = SynOffer {
-            mss: cx.mss.min(self.options.mss_limit()),
+            mss: cx.advertised_mss.min(self.options.mss_limit()),
             scale: self.offers_scale(cx).then_some(self.rcv.scale),
             sack: self.has(Marks::SACK),
             timestamps: self
