@@ -26,8 +26,10 @@ impl Personality {
                 tcp.timestamps_required = false;
                 (tcp.mtu_probing, tcp.mtu_probe_floor) = (MtuProbing::Off, 48);
                 tcp.answer_unsent_acks = false;
-                tcp.cubic_rules = CubicRules::Linux;
+                // The public scripts are older than 6.14.
+                tcp.cubic_rules = CubicRules::LinuxBefore614;
                 tcp.recv_buffer = BufferSize { initial: 131_072, max: 6 << 20 };
+                tcp.window_opens_slowly = true;
                 tcp.send_buffer = BufferSize { initial: 16_384, max: 4 << 20 };
             }
             Personality::Freebsd => {
