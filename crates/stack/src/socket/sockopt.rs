@@ -2,7 +2,7 @@
 //!
 //! Levels are checked as Linux does (an option of TCP on a UDP socket is ENOPROTOOPT, and so is every option that is
 //! not known here), lengths and ranges before anything changes. What changes the stack becomes a typed
-//! [`SocketOption`]; what does not is remembered and given back ([`remembered`]). Privileges are for the caller to
+//! [`crate::SocketOption`]; what does not is remembered and given back ([`remembered`]). Privileges are for the caller to
 //! check: the stack knows no users.
 
 use alloc::vec::Vec;
