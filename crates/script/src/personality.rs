@@ -29,6 +29,7 @@ impl Personality {
                 // The public scripts are older than 6.14.
                 tcp.cubic_rules = CubicRules::LinuxBefore614;
                 tcp.recv_buffer = BufferSize { initial: 131_072, max: 6 << 20 };
+                tcp.window_opens_slowly = true;
                 tcp.send_buffer = BufferSize { initial: 16_384, max: 4 << 20 };
             }
             Personality::Freebsd => {

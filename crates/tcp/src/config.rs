@@ -103,6 +103,9 @@ pub struct Config {
     pub fast_open_black_hole_s: u32,
     /// Octets of received text that wait for the application (`tcp_rmem`).
     pub recv_buffer: BufferSize,
+    /// Whether a window begins at 64 KiB, however large the buffer is, and opens with the text that arrives, as on
+    /// Linux (`rcv_ssthresh`).
+    pub window_opens_slowly: bool,
     /// Octets of text that wait to be sent or acknowledged (`tcp_wmem`).
     pub send_buffer: BufferSize,
     /// Octets written and not sent below which there is room to write (`tcp_notsent_lowat`).
@@ -113,6 +116,9 @@ pub struct Config {
     /// Octets of memory in each direction that every connection may take however little there is (the first
     /// number of `tcp_rmem` and `tcp_wmem`).
     pub memory_min: u32,
+    /// How long a peer may keep its window shut before text that waits, in microseconds, until its connection may be
+    /// given up for want of memory (RFC 6429 §3). The one that has waited longest is the first.
+    pub shut_window_patience_us: u32,
     /// Whether to offer window scaling (`tcp_window_scaling`).
     pub window_scaling: bool,
     /// The largest scale to offer, at most 14 (RFC 7323 §2.3).
@@ -220,10 +226,12 @@ impl Default for Config {
             fast_open: FastOpenKnob::CLIENT,
             fast_open_black_hole_s: 0,
             recv_buffer: BufferSize { initial: 128 * 1024, max: 6 * 1024 * 1024 },
+            window_opens_slowly: false,
             send_buffer: BufferSize { initial: 128 * 1024, max: 4 * 1024 * 1024 },
             notsent_low_water: u32::MAX,
             memory_max: 32 * 1024 * 1024,
             memory_min: 4096,
+            shut_window_patience_us: 60_000_000,
             window_scaling: true,
             max_window_scale: 14,
             timestamps: true,
@@ -353,6 +361,13 @@ impl Default for SeldomOptions {
             max_pacing_rate: 0,
             syn_retries: 0,
         }
+    }
+}
+
+impl SeldomOptions {
+    /// The upper limit of the receive window in octets.
+    pub(crate) fn window_limit(&self) -> u32 {
+        if self.window_clamp == 0 { u32::MAX } else { self.window_clamp }
     }
 }
 

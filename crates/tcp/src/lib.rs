@@ -50,6 +50,7 @@ mod input;
 mod keepalive;
 mod limits;
 mod loss_probe;
+mod mishaps;
 mod numbers;
 mod open;
 mod output;
