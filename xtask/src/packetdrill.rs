@@ -48,6 +48,9 @@ const IPV6: &[&str] = &[
     "-DCMSG_TYPE_RECVERR=IPV6_RECVERR",
 ];
 
+/// The options that are addresses.
+const ADDRESSES: &[&str] = &["--local_ip=", "--gateway_ip=", "--remote_ip="];
+
 /// What the command line asks for.
 #[derive(Debug)]
 struct Options {
@@ -156,10 +159,13 @@ fn judge(binary: &Path, tree: &Tree, script: &str) -> Result<(), String> {
     } else {
         (IPV4, String::from("mtu=1500"))
     };
-    // The command line would overrule the script, and some scripts are about their addresses.
+    // The command line would overrule the script, and some scripts are about their addresses: one that sets an address
+    // has packetdrill's own for the others.
+    let sets = |name: &str| text.lines().any(|line| line.trim().starts_with(name));
+    let sets_address = ADDRESSES.iter().any(|name| sets(name));
     let set_by_script = |option: &str| {
         let name = option.split_inclusive('=').next().unwrap_or(option);
-        name.ends_with('=') && text.lines().any(|line| line.trim().starts_with(name))
+        name.ends_with('=') && sets(name) || sets_address && ADDRESSES.contains(&name)
     };
     let variant = variant.iter().filter(|option| !set_by_script(option));
     // packetdrill tells the library nothing of its options, and the library chooses the source of a connect.
