@@ -15,6 +15,7 @@ use crate::fast_open::FastOpenState;
 use crate::size_search::SizeSearch;
 use crate::slab::Reuse;
 use crate::urgent::Urgent;
+use crate::user_timeout::UserTimeoutState;
 
 /// What the rarely used features of one connection remember.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub(crate) struct Rare {
     pub(crate) urgent: Urgent,
     /// The search for the size of segments that the path takes.
     pub(crate) size_search: Option<SizeSearch>,
+    /// What the peer says of its patience (RFC 5482), and was told of ours.
+    pub(crate) user_timeout: UserTimeoutState,
     /// What signs its segments.
     pub(crate) auth: Option<Box<Auth>>,
 }
@@ -85,6 +88,7 @@ impl Default for Rare {
             timeouts: Timeouts::default(),
             urgent: Urgent::default(),
             size_search: None,
+            user_timeout: UserTimeoutState::default(),
             auth: None,
         }
     }
