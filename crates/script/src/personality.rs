@@ -4,6 +4,7 @@ use core::str::FromStr;
 
 use portolan_stack::Config;
 use portolan_tcp::{BufferSize, CubicRules, MtuProbing};
+use portolan_wire::tcp::OptionOrder;
 
 /// An operating system to behave like, where the RFCs leave a choice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -25,14 +26,21 @@ impl Personality {
                 tcp.timestamps_required = false;
                 (tcp.mtu_probing, tcp.mtu_probe_floor) = (MtuProbing::Off, 48);
                 tcp.answer_unsent_acks = false;
-                tcp.cubic_rules = CubicRules::Linux;
+                // The public scripts are older than 6.14.
+                tcp.cubic_rules = CubicRules::LinuxBefore614;
                 tcp.recv_buffer = BufferSize { initial: 131_072, max: 6 << 20 };
+                tcp.window_opens_slowly = true;
                 tcp.send_buffer = BufferSize { initial: 16_384, max: 4 << 20 };
             }
             Personality::Freebsd => {
                 tcp.recv_buffer = BufferSize { initial: 65_536, max: 2 << 20 };
                 tcp.send_buffer = BufferSize { initial: 32_768, max: 2 << 20 };
+                // MSS, window scale, SACK permitted, timestamps.
+                tcp.option_order = OptionOrder::Freebsd;
+                // Every second full segment is acknowledged from the start on, and nothing else at once.
                 tcp.quick_acks = 0;
+                // As much as the link and the window take, pushed at the end of what was written only.
+                tcp.super_segments_by_rate = false;
                 tcp.push_super_segments = false;
             }
         }
@@ -43,7 +51,11 @@ impl Personality {
     /// The largest super-segment that the link takes, in octets; 0 for none.
     #[must_use]
     pub fn gso_max(self) -> u32 {
-        65_535
+        match self {
+            Personality::Linux => 65_535,
+            // Less an Ethernet header with a VLAN tag (`if_hw_tsomax`).
+            Personality::Freebsd => 65_535 - 18,
+        }
     }
 }
 
@@ -70,3 +82,6 @@ impl core::fmt::Display for UnknownPersonality {
 }
 
 impl core::error::Error for UnknownPersonality {}
+
+#[cfg(test)]
+mod tests;

@@ -63,7 +63,7 @@ macro_rules! folders {
     };
 }
 
-folders! { acknowledgement congestion connection info opening path recovery small timestamps urgent window }
+folders! { acknowledgement congestion connection info opening path personality recovery small timestamps urgent window }
 
 #[test]
 fn every_folder_is_run_and_every_script_says_what_it_is_for() {

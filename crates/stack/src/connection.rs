@@ -335,6 +335,7 @@ impl Stack {
             _ => Some(Signals::empty()),
         };
         self.settle(index, signals.unwrap_or_default());
+        self.relieve_memory();
     }
 
     /// Puts a small record in the flow table's place of a connection that is in TIME-WAIT.

@@ -20,7 +20,7 @@ impl Stack {
         let parent = Parent::Listener(listener);
         let (embryo, _) = self.make_embryo(&incoming.key, &incoming.segment, parent, None)?;
         let now = self.engine.now;
-        let plan = embryo.cookie_syn_ack(self.engine.random.cookies.key(), &incoming.key, now);
+        let plan = embryo.cookie_syn_ack(self.engine.random.fresh_cookie_keys(now), &incoming.key, now);
         let (ttl, tos) = self.ttl_tos_of(listener);
         if let Some(record) = self.listener_mut(listener) {
             record.cookies_until = now.plus_micros(COOKIE_LIFETIME_US);
@@ -50,7 +50,7 @@ impl Stack {
         let (key, segment) = (incoming.key, &incoming.segment);
         let parent = Parent::Listener(listener);
         let made = self.with_passive_open(&key, parent, |stack, open| {
-            Embryo::from_cookie(open, segment, stack.engine.random.cookies.key(), &key)
+            Embryo::from_cookie(open, segment, &stack.engine.random.cookies, &key)
         });
         let (embryo, mss) = match made {
             Ok((Some(embryo), mss)) => (embryo, mss),

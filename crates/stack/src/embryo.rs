@@ -173,8 +173,9 @@ impl Stack {
             iss = min_iss;
         }
         let md5 = self.auth.has_md5_key(parent.owner(), key.remote.address);
-        self.with_passive_open(key, parent, |_, open| {
+        self.with_passive_open(key, parent, |stack, open| {
             let mut embryo = portolan_tcp::Embryo::on_syn(open, segment, iss);
+            embryo.limit_window(stack.engine.slabs.window_max(&stack.engine.config.tcp));
             if md5 {
                 embryo.forgo_timestamps();
             }

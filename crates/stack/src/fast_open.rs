@@ -2,7 +2,8 @@
 //! for their proof.
 //!
 //! A server's cookie is SipHash-2-4 of the two addresses under a key; a new key and the one before it are both good,
-//! so that keys can be changed without a pause (§4.1.2). A client keeps one cookie and one MSS per server, in a table
+//! so that keys can be changed without a pause (§4.1.2). The host's own change once a day, so that a cookie is good for
+//! two days at most; those that were set from outside stay. A client keeps one cookie and one MSS per server, in a table
 //! of bounded size that only its own opens fill (§4.1.3). What the SYN and the connection do with them is in
 //! `portolan-tcp`.
 
@@ -13,7 +14,7 @@ use hashbrown::HashMap;
 use portolan_link::{Chunks, Instant};
 use portolan_tcp::{FastOpenKnob, FastOpenNews, FastOpenOffer, Signals, Tcb};
 use portolan_wire::tcp::FastOpen;
-use portolan_wire::{Address, SeqNumber};
+use portolan_wire::{Address, FlowKey, SeqNumber};
 use siphasher::sip::SipHasher24;
 
 use crate::demux::Incoming;
@@ -27,6 +28,8 @@ use crate::stack::Stack;
 const SERVERS_MAX: usize = 1024;
 /// RFC 7413 §5.1: how long a Fast Open that was reset still counts as pending, so that forged ones gain nothing.
 const RESET_COUNTS_US: u64 = 60_000_000;
+/// RFC 7413 §4.1.2: how long new cookies are made with the same key of the host's own.
+const KEY_LIFETIME_US: u64 = 24 * 3_600 * 1_000_000;
 /// Doublings of the pause after a black hole.
 const PAUSE_DOUBLINGS_MAX: u32 = 6;
 
@@ -91,6 +94,9 @@ fn make_cookie(key: &[u8; 16], client: Address, server: Address) -> Option<FastO
     FastOpen::cookie(&hash.to_le_bytes())
 }
 
+/// Where a server is: its address, and the zone in which that is valid.
+type Place = (Address, u16);
+
 /// What a client remembers of a server.
 #[derive(Clone, Copy, Debug, Default)]
 struct Server {
@@ -105,9 +111,11 @@ struct Server {
 #[derive(Debug)]
 pub(crate) struct FastOpens {
     keys: FastOpenKeys,
-    servers: HashMap<Address, Server, Keyed>,
+    /// Until when new cookies are made with the primary key; `None` before the first, never if it was set from outside.
+    keys_until: Option<Instant>,
+    servers: HashMap<Place, Server, Keyed>,
     /// The servers in the order in which they were first met.
-    met: VecDeque<Address>,
+    met: VecDeque<Place>,
     /// When active Fast Opens were last found to vanish, and how often in a row.
     black_hole: Option<(Instant, u32)>,
     /// The listeners of the connections that wait for their proof, by the connection's index.
@@ -116,11 +124,9 @@ pub(crate) struct FastOpens {
 
 impl FastOpens {
     pub(crate) fn new(tables: Keyed, random: &mut Random) -> FastOpens {
-        let [a, b] = [random.secret_u64().to_be_bytes(), random.secret_u64().to_be_bytes()];
-        let mut primary = [0; 16];
-        primary.iter_mut().zip(a.into_iter().chain(b)).for_each(|(to, from)| *to = from);
         FastOpens {
-            keys: FastOpenKeys { primary, backup: None },
+            keys: FastOpenKeys { primary: random.secret_key(), backup: None },
+            keys_until: None,
             servers: HashMap::with_hasher(tables),
             met: VecDeque::new(),
             black_hole: None,
@@ -128,22 +134,33 @@ impl FastOpens {
         }
     }
 
-    fn server(&mut self, address: Address) -> Option<&mut Server> {
-        if !self.servers.contains_key(&address) {
+    /// The host's own keys are about to be used: a new primary once a day.
+    fn rotate(&mut self, now: Instant, random: &mut Random) {
+        let until = *self.keys_until.get_or_insert(now.plus_micros(KEY_LIFETIME_US));
+        if now < until {
+            return;
+        }
+        let backup = (now < until.plus_micros(KEY_LIFETIME_US)).then_some(self.keys.primary);
+        self.keys = FastOpenKeys { primary: random.secret_key(), backup };
+        self.keys_until = Some(now.plus_micros(KEY_LIFETIME_US));
+    }
+
+    fn server(&mut self, place: Place) -> Option<&mut Server> {
+        if !self.servers.contains_key(&place) {
             if self.met.len() >= SERVERS_MAX
                 && let Some(oldest) = self.met.pop_front()
             {
                 self.servers.remove(&oldest);
             }
-            self.met.push_back(address);
-            self.servers.insert(address, Server::default());
+            self.met.push_back(place);
+            self.servers.insert(place, Server::default());
         }
-        self.servers.get_mut(&address)
+        self.servers.get_mut(&place)
     }
 
     /// Takes in what a SYN-ACK said.
-    fn learn(&mut self, address: Address, mss: u16, cookie: Option<FastOpen>, unanswered: Option<bool>) {
-        let Some(server) = self.server(address) else { return };
+    fn learn(&mut self, place: Place, mss: u16, cookie: Option<FastOpen>, unanswered: Option<bool>) {
+        let Some(server) = self.server(place) else { return };
         server.mss = mss;
         match (cookie, unanswered) {
             (Some(cookie), _) => server.cookie = Some(cookie),
@@ -199,9 +216,10 @@ impl Stack {
     /// Sets the keys of the cookies that listeners without keys of their own give out (`tcp_fastopen_key`).
     pub fn set_fast_open_keys(&mut self, keys: FastOpenKeys) {
         self.fast_opens.keys = keys;
+        self.fast_opens.keys_until = Some(Instant::MAX);
     }
 
-    /// The keys that [`Stack::set_fast_open_keys`] sets; random before that.
+    /// The keys that [`Stack::set_fast_open_keys`] sets; before that random, and others every day.
     #[must_use]
     pub fn fast_open_keys(&self) -> FastOpenKeys {
         self.fast_opens.keys
@@ -218,13 +236,13 @@ impl Stack {
         self.fast_opens.met.clear();
     }
 
-    /// How an active open to `server` uses Fast Open (RFC 7413 §4.2.1); `None` while it is paused.
-    pub(crate) fn fast_open_offer(&self, server: Address, no_cookie: bool) -> Option<FastOpenOffer> {
+    /// How an active open uses Fast Open (RFC 7413 §4.2.1); `None` while it is paused.
+    pub(crate) fn fast_open_offer(&self, key: &FlowKey, no_cookie: bool) -> Option<FastOpenOffer> {
         let config = &self.engine.config.tcp;
         if self.fast_opens.is_paused(self.engine.now, config.fast_open_black_hole_s) {
             return None;
         }
-        let known = self.fast_opens.servers.get(&server).copied().unwrap_or_default();
+        let known = self.fast_opens.servers.get(&(key.remote.address, key.zone)).copied().unwrap_or_default();
         let mss = Some(known.mss).filter(|mss| *mss > 0);
         let no_cookie = no_cookie || config.fast_open.contains(FastOpenKnob::CLIENT_NO_COOKIE);
         Some(match known.cookie {
@@ -241,10 +259,10 @@ impl Stack {
     pub(crate) fn learn_fast_open(&mut self, index: u32) {
         let news = self.with_tcb(index, |tcb, cx| (tcb.fast_open_news(cx), tcb.info(cx).syn_data));
         let Some(connection) = self.flows.connections.get(index) else { return };
-        let address = connection.key.remote.address;
+        let (address, zone) = (connection.key.remote.address, connection.key.zone);
         match news {
             Some((Some(FastOpenNews::Answer { mss, cookie, unanswered }), took_text)) => {
-                self.fast_opens.learn(address, mss, cookie, unanswered);
+                self.fast_opens.learn((address, zone), mss, cookie, unanswered);
                 if took_text && !address.is_loopback() {
                     self.fast_opens.black_hole = None;
                 }
@@ -275,6 +293,7 @@ impl Stack {
         if record.opening.fast_open_no_cookie || knob.contains(FastOpenKnob::SERVER_NO_COOKIE) {
             return FastOpenVerdict::Open(None);
         }
+        self.fast_opens.rotate(now, &mut self.engine.random);
         let keys = self.fast_open_keys_of(listener);
         let Some(option) = option else { return plain };
         let (client, server) = (incoming.key.remote.address, incoming.key.local.address);

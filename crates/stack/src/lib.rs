@@ -35,6 +35,7 @@ mod ip;
 mod link;
 mod list;
 mod port;
+mod pressure;
 mod queue;
 mod random;
 mod shard;

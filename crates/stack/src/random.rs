@@ -6,6 +6,8 @@
 use core::hash::BuildHasher;
 
 use chacha20::ChaCha12Rng;
+use portolan_link::Instant;
+use portolan_tcp::CookieKeys;
 use portolan_wire::FlowKey;
 use rand_core::{Rng, SeedableRng};
 use siphasher::sip::SipHasher13;
@@ -95,8 +97,8 @@ pub(crate) struct Random {
     pub(crate) tables: Keyed,
     /// RFC 6528: the key of initial sequence numbers and timestamp offsets.
     pub(crate) isn: Keyed,
-    /// RFC 4987 §3.6: the key of SYN cookies.
-    pub(crate) cookies: Keyed,
+    /// RFC 4987 §3.6: the keys of SYN cookies.
+    pub(crate) cookies: CookieKeys,
     /// RFC 6056 §3.3.3: the key of ephemeral ports' offsets.
     pub(crate) ports: Keyed,
     /// RFC 6437 §3: the key of flow labels. RFC 7739 §5.3: the key of fragment identifications.
@@ -119,8 +121,24 @@ impl Random {
             isn,
             ports,
             labels,
-            cookies,
+            cookies: CookieKeys::new(*cookies.key()),
         }
+    }
+
+    /// A new secret key.
+    pub(crate) fn secret_key(&mut self) -> [u8; 16] {
+        let mut key = [0; 16];
+        self.secret.fill_bytes(&mut key);
+        key
+    }
+
+    /// The keys for a SYN cookie that is made now.
+    pub(crate) fn fresh_cookie_keys(&mut self, now: Instant) -> &CookieKeys {
+        if self.cookies.is_stale(now) {
+            let key = self.secret_key();
+            self.cookies.rotate(now, key);
+        }
+        &self.cookies
     }
 
     pub(crate) fn secret_u64(&mut self) -> u64 {

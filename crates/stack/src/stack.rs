@@ -68,6 +68,8 @@ pub struct Stack {
     pub(crate) fragment_counter: u16,
     /// Whether [`Stack::shutdown`] was called.
     pub(crate) stopping: bool,
+    /// When memory was last looked for; see `pressure.rs`.
+    pub(crate) relieved_at: Instant,
     last_flow_id: u64,
     loopback: TxBatch,
 }
@@ -133,6 +135,7 @@ impl Stack {
             fast_opens,
             fragment_counter: 0,
             stopping: false,
+            relieved_at: Instant::ZERO,
             last_flow_id: 0,
             loopback: TxBatch::new(LOOPBACK_BATCH),
         }

@@ -172,7 +172,7 @@ impl Stack {
                 id: 0,
                 via: self.source_routes.of(&key).copied(),
             };
-            let header = tcp_header(&key, &plan);
+            let header = tcp_header(&key, &plan, self.engine.config.tcp.option_order);
             let auth = connection.tcb.auth_mut(&mut self.engine.slabs).map(|auth| (auth, &key));
             if write_segment(entry, interface, station, &envelope, &header, &plan, auth).is_err() {
                 // A plan that fits no packet: the connection will find that it is lost.

@@ -5,6 +5,7 @@
 mod common;
 
 use std::alloc::System;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::*;
 use portolan_link::{LinkCaps, Medium};
@@ -25,6 +26,7 @@ fn memory() {
     }
     datagrams_allocate_nothing();
     idle_connections_are_small();
+    idle_connections_with_a_past_are_small();
     connections_in_time_wait_are_small();
     half_open_connections_are_small();
 }
@@ -133,6 +135,83 @@ fn idle_connections_are_small() {
     let (each, slack_each) = ((octets - slack) / endpoints, slack / endpoints);
     println!("{each} octets per idle endpoint, and {slack_each} of slack in the flow table");
     assert!(each < 512, "{each} octets per idle endpoint, and {slack_each} of slack in the flow table");
+}
+
+/// Loss, timeouts, reordering and duplicates leave totals behind, and nothing that only a busy connection needs.
+fn idle_connections_with_a_past_are_small() {
+    const OPENED: usize = 20_000;
+    const BATCH: usize = 50;
+    let mut pair = Pair::new();
+    pair.record = false;
+    pair.lose = |_, frame| is_unlucky(frame, 7);
+    pair.delay = |_, frame| is_unlucky(frame, 5);
+    let listener = pair.listen(B, Family::V4, 80, BATCH as u32);
+    let mut ids = [Vec::with_capacity(OPENED), Vec::with_capacity(OPENED)];
+    let text = pattern(20_000);
+    let mut out = vec![0; 64 * 1024];
+    let region = Region::new(ALLOCATOR);
+    while ids[A].len() < OPENED {
+        let first = ids[A].len();
+        ids[A].extend((0..BATCH).map(|_| pair.connect(A, Endpoint::new(v4(B), 80))));
+        pass_quietly(&mut pair, 5_000_000);
+        while let Ok((id, ..)) = pair.hosts[B].accept(pair.now, listener) {
+            ids[B].push(id);
+        }
+        assert_eq!(ids[B].len(), ids[A].len());
+        for (host, ids) in ids.iter().enumerate() {
+            for &id in &ids[first..] {
+                assert_eq!(pair.write(host, id, &text), Ok(text.len()));
+            }
+        }
+        pass_quietly(&mut pair, 30_000_000);
+        for (host, ids) in ids.iter().enumerate() {
+            for &id in &ids[first..] {
+                assert_eq!(pair.hosts[host].read(pair.now, id, &mut out), Ok(text.len()));
+            }
+        }
+        pass_quietly(&mut pair, 30_000_000);
+    }
+    // What the hosts keep for the next packets is not the connections'.
+    pair.hosts.iter_mut().for_each(|host| host.pool().trim());
+    let change = region.change();
+    let octets = change.bytes_allocated - change.bytes_deallocated;
+    let counts = pair.hosts.each_ref().map(Stack::counts);
+    let slack: usize = counts.iter().map(|counts| slack(counts) + counts.port_table_octets).sum();
+    let each = (octets - slack) / (2 * OPENED);
+    let mut past = [0; 4];
+    for (host, ids) in ids.iter().enumerate() {
+        for &id in ids {
+            let info = pair.hosts[host].info(id).unwrap();
+            assert_eq!((info.bytes_acked, info.bytes_received), (text.len() as u64, text.len() as u64));
+            let figures = [info.total_retransmits, info.out_of_order, info.reord_seen, info.timeouts.into()];
+            past.iter_mut().zip(figures).for_each(|(sum, figure)| *sum += u32::from(figure > 0));
+        }
+    }
+    println!("{each} octets per idle endpoint; of {} had {past:?}", 2 * OPENED);
+    assert!(past.iter().all(|count| *count as usize > OPENED / 10), "the wire was bad to many: {past:?}");
+    assert!(each <= 512, "{each} octets per idle endpoint that had losses");
+}
+
+/// One in `odds` of the frames with text, one after the other.
+fn is_unlucky(frame: &[u8], odds: usize) -> bool {
+    static FRAMES: AtomicUsize = AtomicUsize::new(0);
+    frame.len() > 100 && FRAMES.fetch_add(1, Ordering::Relaxed).is_multiple_of(odds)
+}
+
+/// Lets `us` pass, in steps in which timers fire, without the checks of `Pair::pass`.
+fn pass_quietly(pair: &mut Pair, us: u64) {
+    let end = pair.now.plus_micros(us);
+    loop {
+        while pair.carry(A) | pair.carry(B) {}
+        pair.hosts.iter_mut().for_each(|host| while host.poll_event().is_some() {});
+        let next = pair.hosts.iter().filter_map(|host| host.next_deadline()).min().unwrap_or(end);
+        if next > end || pair.now >= end {
+            pair.now = end;
+            return;
+        }
+        pair.now = next.max(pair.now.plus_micros(5_000));
+        pair.hosts.iter_mut().for_each(|host| host.handle_timeout(pair.now));
+    }
 }
 
 /// What a record, its flow entry and its timer take, in octets, from what was allocated for `count` of them.

@@ -360,3 +360,47 @@ fn the_checksum_is_over_both_parts_of_a_packet() {
     }
     assert_eq!(pair.hosts[B].stats().drops.count(DropReason::TcpChecksum), 1);
 }
+
+// SO_RCVLOWAT: a reader is not woken for less, but a read takes what there is, and the end is always news.
+#[test]
+fn a_reader_waits_for_its_low_water() {
+    let mut pair = Pair::new();
+    let (client, server) = pair.connected(Family::V4, 80);
+    let readable = |pair: &mut Pair| pair.hosts[B].readiness(server).unwrap().readable;
+    pair.hosts[B].set_option(pair.now, server, SocketOption::ReceiveLowWater(1000)).unwrap();
+    pair.write(A, client, &pattern(999)).unwrap();
+    pair.settle();
+    assert!(!readable(&mut pair));
+    pair.write(A, client, &[9]).unwrap();
+    pair.pass(500_000);
+    assert!(readable(&mut pair));
+    assert_eq!(pair.read(B, server).unwrap().len(), 1000);
+    pair.write(A, client, b"short").unwrap();
+    pair.settle();
+    assert!(!readable(&mut pair));
+    assert_eq!(pair.read(B, server).unwrap(), b"short");
+    pair.write(A, client, b"the end").unwrap();
+    pair.hosts[A].close(pair.now, client).unwrap();
+    pair.pass(500_000);
+    assert!(readable(&mut pair));
+}
+
+// SO_RCVLOWAT: no more is waited for than half of the buffer, or the window would shut before.
+#[test]
+fn a_low_water_beyond_the_buffer_is_reached_all_the_same() {
+    let mut pair = Pair::new();
+    let (client, server) = pair.connected(Family::V4, 80);
+    for option in [SocketOption::ReceiveBuffer(20_000), SocketOption::ReceiveLowWater(1 << 30)] {
+        pair.hosts[B].set_option(pair.now, server, option).unwrap();
+    }
+    let text = pattern(40_000);
+    let mut written = 0;
+    for _ in 0..50 {
+        written += pair.write(A, client, &text[written..]).unwrap_or(0);
+        pair.pass(100_000);
+        if pair.hosts[B].readiness(server).unwrap().readable {
+            return;
+        }
+    }
+    panic!("{} octets wait", pair.hosts[B].receive_queued(server).unwrap());
+}

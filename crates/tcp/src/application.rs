@@ -117,7 +117,7 @@ impl Tcb {
             self.marks.set(Marks::HELD, more);
             self.marks.remove(Marks::OVERRIDE);
             let queues = self.queues_or_new(cx.slabs);
-            queues.send.end_unit(cx.pool, room.tail, flags.contains(WriteFlags::END_OF_RECORD));
+            queues.send.end_unit(room.tail, flags.contains(WriteFlags::END_OF_RECORD));
             if flags.contains(WriteFlags::URGENT) {
                 self.mark_urgent(cx);
             }

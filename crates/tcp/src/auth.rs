@@ -199,7 +199,7 @@ impl Tcb {
     /// Makes the connection leave room for signatures by `auth`; `None` makes it stop. To be called before the first
     /// segment, or when an application changes its keys.
     pub fn set_auth(&mut self, cx: &mut Context<'_>, auth: Option<Auth>) {
-        if self.rare.is_none() && auth.is_none() {
+        if cx.slabs.rare(self.rare).is_none() && auth.is_none() {
             return;
         }
         // As Linux: an MD5 signature leaves no room for timestamps with SACK blocks beside them.

@@ -9,6 +9,9 @@ use portolan_link::Instant;
 /// The longest time to measure over, when the round trip is unknown or absurd, in microseconds.
 const ROUND_MAX_US: u32 = 1_000_000;
 
+/// Segments shorter than this do not open the window, in octets of text.
+const TRICKLE: u32 = 128;
+
 /// What was read in this round trip.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Autotune {
@@ -18,6 +21,8 @@ pub(crate) struct Autotune {
     most: u32,
     /// The round trip as the receiver sees it, from echoed timestamps, in microseconds; 0 before the first.
     rtt_us: u32,
+    /// Octets by which a window that opens slowly is larger than at first.
+    opened: u32,
 }
 
 impl Autotune {
@@ -29,6 +34,19 @@ impl Autotune {
             known if rtt_us < known => rtt_us,
             known => known + (rtt_us - known) / 64,
         };
+    }
+
+    /// A segment brought `octets` of text, and full ones bring `mss`: as on Linux, the window opens by twice as much,
+    /// so that it stays ahead of a sender in slow start; but not for a trickle, which takes more memory than it brings.
+    pub(crate) fn on_text(&mut self, octets: u32, mss: u16) {
+        if octets >= TRICKLE {
+            self.opened = self.opened.saturating_add(octets.max(mss.into()).saturating_mul(2));
+        }
+    }
+
+    /// Octets by which a window that opens slowly is larger than at first.
+    pub(crate) fn opened(&self) -> u32 {
+        self.opened
     }
 
     /// The round trip as the receiver sees it, in microseconds; 0 before the first measurement.

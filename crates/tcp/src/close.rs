@@ -1,5 +1,6 @@
 //! How a connection ends: CLOSE, ABORT, resets, giving up, TIME-WAIT (RFC 9293 §3.6, §3.10.4, §3.10.5).
 
+use portolan_link::Instant;
 use portolan_wire::SeqNumber;
 
 use crate::limits::Limit;
@@ -130,6 +131,22 @@ impl Tcb {
     pub(crate) fn give_up(&mut self, cx: &mut Context<'_>, error: Error) -> Signals {
         cx.stats.given_up += 1;
         Signals::TIMED_OUT | self.end(cx, Some(error))
+    }
+
+    /// How long the peer has kept its window shut before text of ours, in microseconds; `None` if it does not.
+    #[must_use]
+    pub fn shut_out_us(&self, now: Instant) -> Option<u64> {
+        let shut = self.has(Marks::PERSIST) && self.unsent() > 0 && self.window_from(self.snd.nxt) == 0;
+        // Text may have waited for longer, but gone in pieces; or there was none to wait.
+        let waited_us = self.limited_us(now, Limit::ReceiveWindow)?.min(now.micros_since(self.sent_at));
+        shut.then_some(waited_us)
+    }
+
+    /// The host needs the memory of the text that the peer does not take (RFC 6429 §3).
+    pub fn give_up_shut_out(&mut self, cx: &mut Context<'_>) -> Signals {
+        cx.stats.shut_out_given_up += 1;
+        let signals = Signals::TIMED_OUT | self.reset_now(cx, Some(Error::TimedOut));
+        self.finish(cx, signals)
     }
 
     /// Both sides have closed, and our ACK of the peer's FIN may be lost: wait for its FIN to come again

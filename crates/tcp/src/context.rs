@@ -6,8 +6,10 @@ use portolan_wire::SeqNumber;
 use crate::autotune::Autotune;
 use crate::congestion::record::Record as CongestionRecord;
 use crate::flight::Flight;
+use crate::mishaps::Mishaps;
 use crate::rare::Rare;
 use crate::receive_queue::ReceiveQueue;
+use crate::reordering::Reordering;
 use crate::send_queue::SendQueue;
 use crate::slab::{Reuse, Slab, Slot};
 use crate::{Config, TcpStats, Tracer};
@@ -63,10 +65,9 @@ impl Queues {
         self.send.is_empty() && self.receive.is_empty()
     }
 
-    /// Octets of memory that the text takes. What is to be sent counts by its length: its buffers are nearly full,
-    /// or the application's.
+    /// Octets of memory that the text takes.
     fn charge(&self) -> usize {
-        self.send.len() as usize + self.receive.ready_charge() + self.receive.later.charge()
+        self.send.charge() + self.receive.ready_charge() + self.receive.later.charge()
     }
 }
 
@@ -87,6 +88,7 @@ pub struct Slabs {
     flights: Slab<Flight>,
     queues: Slab<Queues>,
     rares: Slab<Rare>,
+    mishaps: Slab<Mishaps>,
     congestion: Slab<CongestionRecord>,
     /// Octets of memory behind the text in all queues.
     memory: usize,
@@ -106,6 +108,7 @@ impl Slabs {
             flights: Slab::new(),
             queues: Slab::new(),
             rares: Slab::new(),
+            mishaps: Slab::new(),
             congestion: Slab::new(),
             memory: 0,
         }
@@ -117,13 +120,18 @@ impl Slabs {
         self.flights.footprint()
             + self.queues.footprint()
             + self.rares.footprint()
+            + self.mishaps.footprint()
             + self.congestion.footprint()
     }
 
     /// Records that connections hold now.
     #[must_use]
     pub fn in_use(&self) -> usize {
-        self.flights.in_use() + self.queues.in_use() + self.rares.in_use() + self.congestion.in_use()
+        self.flights.in_use()
+            + self.queues.in_use()
+            + self.rares.in_use()
+            + self.mishaps.in_use()
+            + self.congestion.in_use()
     }
 
     pub(crate) fn flight(&self, slot: Option<Slot>) -> Option<&Flight> {
@@ -135,10 +143,16 @@ impl Slabs {
         slot.map(|slot| self.flights.get_mut(slot))
     }
 
-    /// The flight in `slot`, which is filled if it was not.
-    pub(crate) fn flight_or_new(&mut self, slot: &mut Option<Slot>) -> &mut Flight {
-        let slot = *slot.get_or_insert_with(|| self.flights.take());
-        self.flights.get_mut(slot)
+    /// The flight in `slot`, which is filled if it was not; then it begins with what `rare` remembers of the path.
+    pub(crate) fn flight_or_new(&mut self, slot: &mut Option<Slot>, rare: Option<Slot>) -> &mut Flight {
+        if let Some(slot) = *slot {
+            return self.flights.get_mut(slot);
+        }
+        let new = *slot.insert(self.flights.take());
+        let learned = self.mishaps(rare).learned;
+        let flight = self.flights.get_mut(new);
+        flight.reordering = Reordering::resume(learned);
+        flight
     }
 
     pub(crate) fn queues(&self, slot: Option<Slot>) -> Option<&Queues> {
@@ -171,7 +185,8 @@ impl Slabs {
     }
 
     /// Octets of memory behind the text of all connections.
-    pub(crate) fn memory(&self) -> usize {
+    #[must_use]
+    pub fn memory(&self) -> usize {
         self.memory
     }
 
@@ -180,24 +195,57 @@ impl Slabs {
         self.queues(slot).is_none_or(|queues| queues.charged == queues.charge())
     }
 
-    /// The rarely used features of a connection, if it uses any.
+    /// The rarely used features of a connection, if it uses any. A marked slot is one of mishaps alone.
     pub(crate) fn rare(&self, slot: Option<Slot>) -> Option<&Rare> {
-        slot.map(|slot| self.rares.get(slot))
+        slot.filter(|slot| !slot.is_marked()).map(|slot| self.rares.get(slot))
     }
 
     /// As [`Slabs::rare`], filled if it was not.
     pub(crate) fn rare_or_new(&mut self, slot: &mut Option<Slot>) -> &mut Rare {
-        let slot = *slot.get_or_insert_with(|| self.rares.take());
-        self.rares.get_mut(slot)
+        if let Some(slot) = slot.filter(|slot| !slot.is_marked()) {
+            return self.rares.get_mut(slot);
+        }
+        let mishaps = self.mishaps(*slot);
+        self.give_rare(slot);
+        let new = *slot.insert(self.rares.take());
+        let rare = self.rares.get_mut(new);
+        rare.mishaps = mishaps;
+        rare
     }
 
     pub(crate) fn rare_mut(&mut self, slot: Option<Slot>) -> Option<&mut Rare> {
-        slot.map(|slot| self.rares.get_mut(slot))
+        slot.filter(|slot| !slot.is_marked()).map(|slot| self.rares.get_mut(slot))
+    }
+
+    /// What went wrong on a connection so far.
+    pub(crate) fn mishaps(&self, slot: Option<Slot>) -> Mishaps {
+        match slot {
+            None => Mishaps::default(),
+            Some(slot) if slot.is_marked() => *self.mishaps.get(slot),
+            Some(slot) => self.rares.get(slot).mishaps,
+        }
+    }
+
+    /// As [`Slabs::mishaps`], to be added to: within the record of rare features, or in one of its own.
+    pub(crate) fn mishaps_or_new(&mut self, slot: &mut Option<Slot>) -> &mut Mishaps {
+        let slot = *slot.get_or_insert_with(|| self.mishaps.take().marked());
+        if slot.is_marked() { self.mishaps.get_mut(slot) } else { &mut self.rares.get_mut(slot).mishaps }
+    }
+
+    /// Gives the record of rare features back, and keeps the mishaps if there were any.
+    pub(crate) fn rest_rare(&mut self, slot: &mut Option<Slot>) {
+        let mishaps = self.mishaps(*slot);
+        self.give_rare(slot);
+        if mishaps != Mishaps::default() {
+            *self.mishaps_or_new(slot) = mishaps;
+        }
     }
 
     pub(crate) fn give_rare(&mut self, slot: &mut Option<Slot>) {
-        if let Some(slot) = slot.take() {
-            self.rares.give(slot);
+        match slot.take() {
+            None => {}
+            Some(slot) if slot.is_marked() => self.mishaps.give(slot),
+            Some(slot) => self.rares.give(slot),
         }
     }
 
@@ -220,6 +268,15 @@ impl Slabs {
         if let Some(slot) = slot.take() {
             self.congestion.give(slot);
         }
+    }
+
+    /// Gives the flight back; what was learned of a path that reorders stays in `rare`.
+    pub(crate) fn rest_flight(&mut self, slot: &mut Option<Slot>, rare: &mut Option<Slot>) {
+        let learned = self.flight(*slot).map(|flight| flight.reordering.learned);
+        if let Some(learned) = learned.filter(|learned| *learned != self.mishaps(*rare).learned) {
+            self.mishaps_or_new(rare).learned = learned;
+        }
+        self.give_flight(slot);
     }
 
     pub(crate) fn give_flight(&mut self, slot: &mut Option<Slot>) {

@@ -3,8 +3,8 @@
 use portolan_link::Instant;
 
 use crate::congestion::record::Record;
-use crate::flight::Flight;
 use crate::output::Blocked;
+use crate::rare::Rare;
 use crate::tcb::{Marks, Tcb};
 use crate::timers::Timers;
 use crate::{Context, Error, Signals, State, TraceEvent, Transition};
@@ -153,7 +153,7 @@ impl Tcb {
         }
         // Text that waits for its time to be sent (pacing) needs what says when that is.
         if self.outstanding() == 0 && self.unsent() == 0 {
-            self.release_flight(cx);
+            cx.slabs.rest_flight(&mut self.flight, &mut self.rare);
             if cx.slabs.congestion(self.cc.slot).is_some_and(Record::is_replaceable) {
                 cx.slabs.give_congestion(&mut self.cc.slot);
             }
@@ -161,21 +161,20 @@ impl Tcb {
         if cx.slabs.queues(self.queues).is_some_and(crate::context::Queues::is_empty) {
             cx.slabs.give_queues(&mut self.queues, cx.pool);
         }
+        if self.has_plain_rare(cx) {
+            cx.slabs.rest_rare(&mut self.rare);
+        }
     }
 
-    /// What was learned of a path that reorders stays.
-    fn release_flight(&mut self, cx: &mut Context<'_>) {
-        match cx.slabs.flight_mut(self.flight) {
-            Some(flight) if !flight.reordering.is_blank() => flight.rest(),
-            _ => cx.slabs.give_flight(&mut self.flight),
-        }
+    /// Whether the record of rarely used features holds none.
+    fn has_plain_rare(&self, cx: &Context<'_>) -> bool {
+        !self.has(Marks::STRAY_RESET_DUE) && cx.slabs.rare(self.rare).is_some_and(Rare::is_plain)
     }
 
     /// When the connection will have been idle for long enough to give memory back; never, if it has none.
     fn release_deadline(&self, cx: &Context<'_>) -> Instant {
-        let rests = cx.slabs.flight(self.flight).is_none_or(Flight::is_resting);
         let controller = cx.slabs.congestion(self.cc.slot).is_some_and(Record::is_replaceable);
-        if rests && self.queues.is_none() && !controller {
+        if self.flight.is_none() && self.queues.is_none() && !controller && !self.has_plain_rare(cx) {
             return Instant::MAX;
         }
         self.heard_at.max(self.sent_at).plus_micros(u64::from(cx.config.queues_idle_us))

@@ -146,7 +146,7 @@ impl Embryo {
             // RFC 9293 MUST-15.
             peer_mss: offered.mss.unwrap_or(Mss::DEFAULT_V4).get(),
             mss,
-            syn_ack_window: syn_window(buffer),
+            syn_ack_window: syn_window(buffer.min(options.seldom.window_limit())),
             scales: Scales::new(snd_scale, rcv_scale),
             agreed,
             accurate: accurate.map(|codepoint| NonZeroU8::MIN.saturating_add(codepoint)),
@@ -163,6 +163,11 @@ impl Embryo {
     /// Agrees to no timestamps, for which a signature leaves no room. To be called before the SYN-ACK is sent.
     pub fn forgo_timestamps(&mut self) {
         self.agreed.remove(Agreed::TIMESTAMPS);
+    }
+
+    /// Promises no larger window than `most` ([`crate::Slabs::window_max`]). To be called before the SYN-ACK is sent.
+    pub fn limit_window(&mut self, most: u32) {
+        self.syn_ack_window = self.syn_ack_window.min(syn_window(most));
     }
 
     /// Whether `seq`, which an ICMP error quotes, is our SYN-ACK's (RFC 5927 §4.1).

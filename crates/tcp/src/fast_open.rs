@@ -52,7 +52,7 @@ pub enum FastOpenNews {
 }
 
 /// What a connection remembers of Fast Open.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct FastOpenState {
     /// The option of the first SYN or SYN-ACK.
     option: Option<FastOpen>,
@@ -106,8 +106,7 @@ impl Tcb {
 
     /// What [`Signals::FAST_OPEN`] announced, once.
     pub fn fast_open_news(&mut self, cx: &mut Context<'_>) -> Option<FastOpenNews> {
-        self.rare?;
-        cx.slabs.rare_or_new(&mut self.rare).fast_open.news.take()
+        cx.slabs.rare_mut(self.rare)?.fast_open.news.take()
     }
 
     fn fast_open_state(&self, cx: &Context<'_>) -> FastOpenState {
@@ -173,7 +172,7 @@ impl Tcb {
             delivered: self.delivered(cx.slabs),
             joins: true,
         };
-        let flight = cx.slabs.flight_or_new(&mut self.flight);
+        let flight = cx.slabs.flight_or_new(&mut self.flight, self.rare);
         flight.on_sent(&sending, false);
         flight.begin_again(self.snd.nxt);
         if let Some(queues) = cx.slabs.queues_mut(self.queues) {

@@ -161,6 +161,8 @@ pub(crate) struct Flight {
     resend_from: SeqNumber,
     /// When SND.UNA last moved, or the flight began.
     pub(crate) progress_at: Instant,
+    /// When the first timeout came of the present row.
+    pub(crate) timed_out_at: Option<Instant>,
     /// What the timer for what is outstanding will do.
     pub(crate) alarm: Alarm,
     pub(crate) rtt: RttRound,
@@ -228,16 +230,6 @@ impl Flight {
         if let Some(record) = self.records.back_mut() {
             record.fate |= Fate::AMBIGUOUS;
         }
-    }
-
-    /// Gives all memory back but what was learned of the path.
-    pub(crate) fn rest(&mut self) {
-        *self = Flight { reordering: self.reordering, ..Flight::default() };
-    }
-
-    /// Whether there is no memory to give back.
-    pub(crate) fn is_resting(&self) -> bool {
-        self.records.capacity() == 0 && !self.reordering.is_blank()
     }
 
     /// When the first record was sent last.

@@ -19,6 +19,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::ecn::AccEcn;
+use crate::mishaps::Mishaps;
 use crate::rare::Rare;
 use crate::tcb::{Counters, Marks, ReceiveSpace, SendSpace, Tcb};
 use crate::{
@@ -107,9 +108,9 @@ impl Tcb {
         put_u32s(&mut out, &self.rtt.to_parts());
         put_u32s(&mut out, &[self.cc.window(), self.cc.threshold()]);
         out.push(self.quick_acks);
-        let rare = cx.slabs.rare(self.rare);
         put_counters(&mut out, &self.counters);
-        put_rare(&mut out, rare);
+        put_mishaps(&mut out, &cx.slabs.mishaps(self.rare));
+        put_rare(&mut out, cx.slabs.rare(self.rare));
         let mut limits = self.limits;
         limits.count(cx.now, self.limit);
         put_u32s(&mut out, &limits.to_parts());
@@ -174,12 +175,16 @@ fn put_counters(out: &mut Vec<u8>, counters: &Counters) {
     put_u32s(out, &[delivered, segs_in, segs_out, text_segs_in, text_segs_out]);
 }
 
-/// The counters of rarely used features, and those of accurate ECN.
+fn put_mishaps(out: &mut Vec<u8>, mishaps: &Mishaps) {
+    put_u64s(out, &[mishaps.bytes_retransmitted()]);
+    put_u32s(out, &[mishaps.retransmits, mishaps.out_of_order]);
+}
+
+/// The counters of ECN.
 fn put_rare(out: &mut Vec<u8>, rare: Option<&Rare>) {
     let none = Rare::default();
     let rare = rare.unwrap_or(&none);
-    put_u64s(out, &[rare.bytes_retransmitted]);
-    put_u32s(out, &[rare.retransmits, rare.out_of_order, rare.delivered_ce, rare.user_timeout.remote_s]);
+    put_u32s(out, &[rare.delivered_ce, rare.user_timeout.remote_s]);
     let (counts, spoilt) = rare.accurate.unwrap_or(AccEcn::NEW).to_parts();
     put_u32s(out, &counts);
     out.push(spoilt.into());

@@ -3,8 +3,8 @@
 use crate::flight::Flight;
 use crate::numbers::low_u32;
 use crate::output::Blocked;
-use crate::rare::Timeouts;
 use crate::recovery::CaState;
+use crate::reordering::Reordering;
 use crate::tcb::{Marks, Tcb};
 use crate::{Context, State};
 
@@ -168,12 +168,14 @@ impl Tcb {
         let segments = |octets: u32| if octets == u32::MAX { octets } else { octets / u32::from(snd_mss) };
         let (cwnd, ssthresh) = (self.cwnd(cx.slabs), self.cc.threshold());
         let duplicates = flight.recovery.duplicates;
-        let rare = cx.slabs.rare(self.rare);
-        let timeouts = rare.map_or_else(Timeouts::default, |rare| rare.timeouts);
+        let mishaps = cx.slabs.mishaps(self.rare);
+        let timeouts = mishaps.timeouts;
+        let at_rest = Reordering::resume(mishaps.learned);
+        let reordering = cx.slabs.flight(self.flight).map_or(&at_rest, |flight| &flight.reordering);
         let millis_since = |then| low_u32(cx.now.micros_since(then) / 1_000);
         let (busy_us, rwnd_limited_us, sndbuf_limited_us) = self.limits_us(cx.now);
         let counters = &self.counters;
-        let bytes_retransmitted = cx.slabs.rare(self.rare).map_or(0, |rare| rare.bytes_retransmitted);
+        let bytes_retransmitted = mishaps.bytes_retransmitted();
         let unacked_text = self.snd.nxt.min(self.snd.end).since(self.snd.una).unwrap_or(0);
         Info {
             state: self.state(),
@@ -208,7 +210,7 @@ impl Tcb {
             rcv_wnd: self.rcv.wnd(),
             rcv_space: self.rcv.buffer,
             retransmits: self.retries,
-            total_retransmits: rare.map_or(0, |rare| rare.retransmits),
+            total_retransmits: mishaps.retransmits,
             bytes_sent: counters.bytes_acked + u64::from(unacked_text) + bytes_retransmitted,
             bytes_retransmitted,
             bytes_acked: counters.bytes_acked,
@@ -217,7 +219,7 @@ impl Tcb {
             segs_in: counters.segs_in,
             text_segs_out: counters.text_segs_out,
             text_segs_in: counters.text_segs_in,
-            out_of_order: rare.map_or(0, |rare| rare.out_of_order),
+            out_of_order: mishaps.out_of_order,
             advertised_mss: cx
                 .advertised_mss
                 .min(self.options.mss_limit())
@@ -225,7 +227,7 @@ impl Tcb {
             path_mss: cx.mss,
             delayed_ack_us: cx.config.delayed_ack_us,
             rcv_rtt_us: cx.slabs.queues(self.queues).map_or(0, |queues| queues.autotune.rtt_us()),
-            rcv_ssthresh: self.rcv.buffer,
+            rcv_ssthresh: self.rcv.buffer.min(self.opened(cx)),
             last_text_sent_ms: millis_since(self.sent_at),
             last_text_received_ms: low_u32(cx.now.as_millis()).wrapping_sub(self.rcv.text_at_ms),
             last_ack_received_ms: millis_since(self.heard_at),
@@ -233,9 +235,9 @@ impl Tcb {
             timeout_recoveries: timeouts.recoveries,
             timeout_recovery_ms: timeouts.time_ms,
             ca_state: flight.recovery.state,
-            reordering: flight.reordering.degree(cx.config),
-            reord_seen: flight.reordering.seen,
-            dsack_dups: flight.reordering.dsacks,
+            reordering: reordering.degree(cx.config),
+            reord_seen: reordering.learned.seen,
+            dsack_dups: mishaps.dsacks,
             unacked: self.outstanding(),
             sacked: flight.sacked.octets + duplicates.octets,
             lost: flight.lost.octets,

@@ -50,6 +50,7 @@ mod input;
 mod keepalive;
 mod limits;
 mod loss_probe;
+mod mishaps;
 mod numbers;
 mod open;
 mod output;
@@ -92,6 +93,7 @@ pub use config::{
 };
 pub use congestion::{CcInfo, CongestionAlgorithm, CongestionControl, CubicRules, UserAlgorithm};
 pub use context::{Context, Slabs};
+pub use cookie::CookieKeys;
 pub use ecn::Ecn;
 pub use embryo::{Embryo, EmbryoDeadline, EmbryoVerdict, PassiveOpen};
 pub use error::Error;

@@ -73,6 +73,12 @@ impl Tcb {
         }
     }
 
+    /// How long it has been `limit` now, in microseconds.
+    pub(crate) fn limited_us(&self, now: Instant, limit: Limit) -> Option<u64> {
+        let ms = low_u32(now.as_millis()).wrapping_sub(self.limits.since_ms);
+        (self.limit == limit).then(|| u64::from(ms) * 1_000)
+    }
+
     /// The totals up to `now`; see [`LimitClock::totals_us`].
     pub(crate) fn limits_us(&self, now: Instant) -> (u64, u64, u64) {
         let mut limits = self.limits;

@@ -13,7 +13,7 @@ use crate::paws::Timestamps;
 use crate::rtt::{Rtt, RttRound};
 use crate::tcb::{Counters, Marks, ReceiveSpace, SendSpace, Tcb};
 use crate::timers::Timers;
-use crate::window::{BUFFER_MIN, scale_for, syn_window};
+use crate::window::{BUFFER_MIN, scale_for};
 use crate::{Context, Ecn, Segment, Signals, SocketOptions, State, TraceEvent, Transition};
 
 /// RFC 9293 MUST-15: what a peer without an MSS option takes, in IPv4. For IPv6, which is not known here, the host
@@ -132,9 +132,10 @@ impl Tcb {
 
     /// A SYN arrived, with or without an ACK of ours: takes what it says and agrees to.
     pub(crate) fn take_syn(&mut self, cx: &mut Context<'_>, segment: &Segment) {
+        let promised = self.rcv.wnd();
         self.rcv.nxt = segment.seq + 1;
         self.rcv.last_ack_sent = self.rcv.nxt;
-        self.rcv.adv = self.rcv.nxt + u32::from(syn_window(self.rcv.buffer));
+        self.rcv.adv = self.rcv.nxt + promised;
         self.agree(cx, &segment.options);
         self.agree_ecn(cx, segment);
         self.take_user_timeout(cx, segment);

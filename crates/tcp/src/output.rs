@@ -173,7 +173,7 @@ impl Tcb {
         self.duplicate_is_reported(cx);
         self.mark_segment(cx, &mut plan);
         self.point_to_urgent(cx.slabs, &mut plan);
-        plan.window = self.offer_window(cx.slabs);
+        plan.window = self.offer_window(cx);
         self.rcv.last_ack_sent = self.rcv.nxt;
         self.timers.ack = portolan_link::Instant::MAX;
         self.acks_owed = 0;
@@ -188,9 +188,7 @@ impl Tcb {
         }
         if plan.retransmission {
             cx.stats.retrans_segs += u64::from(segments);
-            let rare = cx.slabs.rare_or_new(&mut self.rare);
-            rare.retransmits = rare.retransmits.saturating_add(segments);
-            rare.bytes_retransmitted += u64::from(plan.text_len);
+            cx.slabs.mishaps_or_new(&mut self.rare).on_resent(segments, plan.text_len);
         } else {
             cx.stats.out_segs += u64::from(segments);
         }

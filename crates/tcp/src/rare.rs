@@ -1,17 +1,18 @@
 //! State of features that few connections use.
 //!
-//! A connection that uses none of them pays four octets for the slot. The record is taken at the first use and
-//! given back with the connection.
+//! A connection that uses none of them pays four octets for the slot. The record is taken at the first use, and given
+//! back with the connection or when a connection at rest uses none of them any more. What merely counts is in
+//! [`Mishaps`], which is smaller: losses and reordering are not rare.
 
 use alloc::boxed::Box;
 
-use portolan_link::Instant;
 use portolan_wire::SeqNumber;
 
 use crate::SeldomOptions;
 use crate::auth::Auth;
 use crate::ecn::{AccEcn, Echo};
 use crate::fast_open::FastOpenState;
+use crate::mishaps::Mishaps;
 use crate::size_search::SizeSearch;
 use crate::slab::Reuse;
 use crate::urgent::Urgent;
@@ -29,13 +30,8 @@ pub(crate) struct Rare {
     pub(crate) accurate: Option<AccEcn>,
     /// Octets that the peer says were marked.
     pub(crate) delivered_ce: u32,
-    /// Octets of text sent again, and the segments, SYNs counted.
-    pub(crate) bytes_retransmitted: u64,
-    pub(crate) retransmits: u32,
-    /// Segments that came out of order.
-    pub(crate) out_of_order: u32,
-    pub(crate) timeouts: Timeouts,
     pub(crate) urgent: Urgent,
+    pub(crate) mishaps: Mishaps,
     /// The search for the size of segments that the path takes.
     pub(crate) size_search: Option<SizeSearch>,
     /// What the peer says of its patience (RFC 5482), and was told of ours.
@@ -44,32 +40,17 @@ pub(crate) struct Rare {
     pub(crate) auth: Option<Box<Auth>>,
 }
 
-/// Retransmission timeouts so far, for [`crate::Info`].
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Timeouts {
-    pub(crate) total: u16,
-    /// Rows of timeouts that an acknowledgement ended.
-    pub(crate) recoveries: u16,
-    /// How long they took, in milliseconds.
-    pub(crate) time_ms: u32,
-    /// When the present row began.
-    began_at: Option<Instant>,
-}
-
-impl Timeouts {
-    /// The retransmission timer ran out.
-    pub(crate) fn begin(&mut self, now: Instant) {
-        self.total = self.total.saturating_add(1);
-        self.began_at.get_or_insert(now);
-    }
-
-    /// An acknowledgement brought something new.
-    pub(crate) fn end(&mut self, now: Instant) {
-        if let Some(began_at) = self.began_at.take() {
-            self.recoveries = self.recoveries.saturating_add(1);
-            let took_ms = now.micros_since(began_at) / 1_000;
-            self.time_ms = self.time_ms.saturating_add(u32::try_from(took_ms).unwrap_or(u32::MAX));
-        }
+impl Rare {
+    /// Whether it holds nothing but what [`Mishaps`] holds as well.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.options == SeldomOptions::default()
+            && self.fast_open == FastOpenState::default()
+            && self.urgent == Urgent::default()
+            && self.echo.is_none()
+            && self.accurate.is_none()
+            && self.delivered_ce == 0
+            && self.size_search.is_none()
+            && self.auth.is_none()
     }
 }
 
@@ -82,11 +63,8 @@ impl Default for Rare {
             echo: None,
             accurate: None,
             delivered_ce: 0,
-            bytes_retransmitted: 0,
-            retransmits: 0,
-            out_of_order: 0,
-            timeouts: Timeouts::default(),
             urgent: Urgent::default(),
+            mishaps: Mishaps::default(),
             size_search: None,
             user_timeout: UserTimeoutState::default(),
             auth: None,

@@ -1,7 +1,8 @@
 //! The send buffer: how much a write may take, when there is room again, and how the buffer grows.
 //!
-//! As on Linux, text is charged with an overhead for each unit of about a super-segment, a unit that was begun may be
-//! filled whatever the buffer says, and a writer that found no room is woken when two thirds of it or less are used.
+//! As on Linux, text is charged with an overhead for each unit of about a super-segment, and for each record that ends
+//! (`MSG_EOR`), since nothing is added to its unit. A unit that was begun may be filled whatever the buffer says, and a
+//! writer that found no room is woken when two thirds of it or less are used.
 //! The buffer grows with the congestion window while it, and not the window, keeps the connection from sending, unless
 //! the application has chosen its size (`SO_SNDBUF`).
 
@@ -156,7 +157,8 @@ impl Tcb {
 
     /// Whether another unit may be begun while so much is queued and so much of it not sent.
     fn has_memory(&self, cx: &Context<'_>, queued: u32, unsent: u32, unit: u32) -> bool {
-        charged(queued, unit) < u64::from(self.send_capacity(cx)) && unsent < self.notsent_low_water(cx)
+        self.charged(cx, queued, unit) < u64::from(self.send_capacity(cx))
+            && unsent < self.notsent_low_water(cx)
     }
 
     /// Octets written and not sent at which there is no room to write (`TCP_NOTSENT_LOWAT`).
@@ -186,7 +188,7 @@ impl Tcb {
         if cx.is_short_of_memory() {
             return u64::from(queued) * 3 <= u64::from(cx.config.memory_min.max(1)) * 2;
         }
-        let charged = charged(queued, self.unit(cx));
+        let charged = self.charged(cx, queued, self.unit(cx));
         charged * 3 <= u64::from(self.send_capacity(cx)) * 2
             && unsent.saturating_mul(2) < self.notsent_low_water(cx)
     }
@@ -242,11 +244,13 @@ impl Tcb {
             (full.saturating_add(SEGMENT_OVERHEAD).next_power_of_two() + RECORD_OVERHEAD) * 2 * SEGMENTS_MIN;
         cx.config.send_buffer.initial.max(first).max(grown).min(most).max(1)
     }
-}
 
-/// Octets of memory that Linux would charge for `queued` octets in units of `unit`.
-fn charged(queued: u32, unit: u32) -> u64 {
-    u64::from(queued) + u64::from(queued.div_ceil(unit.max(1))) * u64::from(UNIT_OVERHEAD)
+    /// Octets of memory that Linux would charge for `queued` octets in units of `unit`, and for the records among them.
+    fn charged(&self, cx: &Context<'_>, queued: u32, unit: u32) -> u64 {
+        let records = cx.slabs.queues(self.queues).map_or(0, |queues| queues.send.records());
+        let units = u64::from(queued.div_ceil(unit.max(1))) + u64::from(records);
+        u64::from(queued) + units * u64::from(UNIT_OVERHEAD)
+    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //!
 //! The queue is a list of chunks, each with the sequence number of its first octet, so that any octet is found
 //! by binary search. Behind the last chunk an open buffer takes small writes, so that they become full segments
-//! and do not pin a buffer each. Sending shares chunks; only text of a buffer that is less than half full is
-//! copied.
+//! and do not pin a buffer each, not even if each is a record of its own (`MSG_EOR`). Sending shares chunks; only
+//! text of a buffer that is less than half full is copied.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -17,6 +17,9 @@ use crate::push::Pushes;
 /// A chunk shorter than this is copied into the open buffer, though its writer would share it: the entry in the
 /// list would cost more than the copy.
 const SHARE_MIN: usize = 256;
+
+/// Octets of memory behind a record's end: its mark, and that of its push.
+const RECORD_OCTETS: usize = 2 * size_of::<SeqNumber>();
 
 /// Octets of the three buffer sizes that text is written to.
 const SMALL: usize = 2 * 1024;
@@ -36,8 +39,6 @@ pub(crate) fn buffer_room(len: usize) -> usize {
 struct Piece {
     seq: SeqNumber,
     chunk: Chunk,
-    /// A record ends with it.
-    ends_record: bool,
 }
 
 impl Piece {
@@ -58,8 +59,8 @@ pub(crate) struct SendQueue {
     unit_at: SeqNumber,
     /// Where segments with PSH end.
     pub(crate) pushes: Pushes,
-    /// Pieces that end a record.
-    records: u32,
+    /// Where the records end that are marked, in order.
+    record_ends: VecDeque<SeqNumber>,
 }
 
 impl SendQueue {
@@ -71,15 +72,11 @@ impl SendQueue {
     }
 
     /// Text was appended: the last unit now holds `tail` octets, or begins with what comes next if a record ends here.
-    pub(crate) fn end_unit(&mut self, pool: &mut Pool, tail: u32, ends_record: bool) {
+    pub(crate) fn end_unit(&mut self, tail: u32, ends_record: bool) {
         self.unit_at = self.end.back(tail);
-        if ends_record {
-            self.seal(pool);
+        if ends_record && !self.is_empty() && self.record_ends.back() != Some(&self.end) {
             self.unit_at = self.end;
-            if let Some(last) = self.pieces.back_mut().filter(|last| !last.ends_record) {
-                last.ends_record = true;
-                self.records += 1;
-            }
+            self.record_ends.push_back(self.end);
         }
     }
 
@@ -96,16 +93,24 @@ impl SendQueue {
 
     /// Where the record that `seq` is in ends, if its end is marked.
     pub(crate) fn record_end(&self, seq: SeqNumber) -> Option<SeqNumber> {
-        if self.records == 0 {
-            return None;
-        }
-        let from = self.pieces.partition_point(|piece| piece.end().at_or_before(seq));
-        self.pieces.range(from..).find(|piece| piece.ends_record).map(Piece::end)
+        let next = self.record_ends.partition_point(|end| end.at_or_before(seq));
+        self.record_ends.get(next).copied()
     }
 
     /// Whether a record ends before `end`.
     pub(crate) fn ends_record(&self, end: SeqNumber) -> bool {
-        self.records > 0 && self.record_end(end.back(1)) == Some(end)
+        self.record_end(end.back(1)) == Some(end)
+    }
+
+    /// Ends of records that are marked.
+    pub(crate) fn records(&self) -> u32 {
+        to_u32(self.record_ends.len())
+    }
+
+    /// Octets of memory that the text takes: its length, since all buffers but the first and the last are at least
+    /// half full or the application's; and the marks in it.
+    pub(crate) fn charge(&self) -> usize {
+        self.len as usize + self.record_ends.len() * RECORD_OCTETS
     }
 
     /// Octets in the queue.
@@ -137,15 +142,16 @@ impl SendQueue {
         }
     }
 
-    /// Puts a chunk at the end.
+    /// Puts a chunk at the end, without copying unless that would pin more memory than it spares.
     pub(crate) fn append_chunk(&mut self, pool: &mut Pool, chunk: Chunk) {
-        if chunk.len() < SHARE_MIN {
+        let pinned = self.open.as_ref().map_or(0, |open| open.footprint() - open.len());
+        if chunk.len() < SHARE_MIN.max(pinned) {
             self.append(pool, chunk.as_slice());
             return;
         }
         self.seal(pool);
         let (seq, len) = (self.end, to_u32(chunk.len()));
-        self.pieces.push_back(Piece { seq, chunk, ends_record: false });
+        self.pieces.push_back(Piece { seq, chunk });
         self.end += len;
         self.len += len;
     }
@@ -153,6 +159,9 @@ impl SendQueue {
     /// Forgets what is before `una`.
     pub(crate) fn acknowledge(&mut self, pool: &mut Pool, una: SeqNumber) {
         self.pushes.acknowledge(una);
+        while self.record_ends.front().is_some_and(|end| end.at_or_before(una)) {
+            self.record_ends.pop_front();
+        }
         while let Some(front) = self.pieces.front_mut() {
             let acked = una.since(front.seq).unwrap_or(0).min(to_u32(front.chunk.len()));
             front.seq += acked;
@@ -161,7 +170,6 @@ impl SendQueue {
             if !front.chunk.is_empty() {
                 return;
             }
-            self.records -= u32::from(front.ends_record);
             self.pieces.pop_front();
         }
         let Some(open) = &mut self.open else { return };
@@ -236,14 +244,14 @@ impl SendQueue {
             return;
         }
         let seq = self.end.back(to_u32(open.len()));
-        self.pieces.push_back(Piece { seq, chunk: pool.freeze(open), ends_record: false });
+        self.pieces.push_back(Piece { seq, chunk: pool.freeze(open) });
     }
 
     /// Forgets all text.
     pub(crate) fn clear(&mut self, pool: &mut Pool) {
         self.pieces.clear();
         self.pushes.clear();
-        self.records = 0;
+        self.record_ends.clear();
         if let Some(open) = self.open.take() {
             pool.give(open);
         }
@@ -252,7 +260,9 @@ impl SendQueue {
 
     /// Octets of memory for the list itself.
     pub(crate) fn heap_octets(&self) -> usize {
-        self.pieces.capacity() * size_of::<Piece>() + self.pushes.heap_octets()
+        self.pieces.capacity() * size_of::<Piece>()
+            + self.record_ends.capacity() * size_of::<SeqNumber>()
+            + self.pushes.heap_octets()
     }
 
     /// The invariants: chunks follow each other without a gap, and the lengths add up.
@@ -267,6 +277,10 @@ impl SendQueue {
         }
         if seq + open != self.end {
             return Err("the send queue's length is the sum of its chunks");
+        }
+        let inside = |end: &SeqNumber| end.after(self.end.back(self.len)) && end.at_or_before(self.end);
+        if !self.record_ends.iter().all(inside) {
+            return Err("records end within the text that is queued");
         }
         Ok(())
     }

@@ -7,9 +7,21 @@ use core::num::NonZeroU32;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Slot(NonZeroU32);
 
+/// The bit of a slot that a slab does not look at.
+const MARK: u32 = 1 << 31;
+
 impl Slot {
     fn index(self) -> usize {
-        self.0.get() as usize - 1
+        (self.0.get() & !MARK) as usize - 1
+    }
+
+    /// The same slot with a mark, so that one field can hold slots of two slabs.
+    pub(crate) fn marked(self) -> Slot {
+        Slot(self.0 | MARK)
+    }
+
+    pub(crate) fn is_marked(self) -> bool {
+        self.0.get() & MARK != 0
     }
 }
 
@@ -38,9 +50,13 @@ impl<T: Reuse> Slab<T> {
         if let Some(slot) = self.free.pop() {
             return slot;
         }
+        if self.records.len() == self.records.capacity() {
+            // By an eighth, not to twice as much: for a million connections the slack would be a large part.
+            self.records.reserve_exact(self.records.len() / 8 + 8);
+        }
         self.records.push(T::default());
-        let count = u32::try_from(self.records.len()).ok().and_then(NonZeroU32::new);
-        Slot(count.expect("a slab holds fewer than 2^32 records"))
+        let count = u32::try_from(self.records.len()).ok().filter(|count| *count < MARK);
+        Slot(count.and_then(NonZeroU32::new).expect("a slab holds fewer than 2^31 records"))
     }
 
     /// Takes a slot back and empties its record.

@@ -79,4 +79,6 @@ pub struct TcpStats {
     pub mtu_probes_lost: u64,
     /// Connections given up because the peer did not answer.
     pub given_up: u64,
+    /// Connections given up because memory was short and the peer kept its window shut.
+    pub shut_out_given_up: u64,
 }

@@ -201,7 +201,7 @@ impl Tcb {
 
     /// Takes memory for options that few applications set, if one of them is not as usual.
     pub(crate) fn keep_seldom(&mut self, slabs: &mut Slabs, options: &SeldomOptions) {
-        if self.rare.is_some() || *options != SeldomOptions::default() {
+        if slabs.rare(self.rare).is_some() || *options != SeldomOptions::default() {
             slabs.rare_or_new(&mut self.rare).options = *options;
         }
     }

@@ -150,6 +150,16 @@ impl Rig {
         rig
     }
 
+    /// As if 3 Gi octets of text had gone before what the test sends: the ISS lies more than half of the number space
+    /// back, where comparing with it says the opposite.
+    pub(crate) fn far_along(mut self) -> Rig {
+        const BEFORE: u32 = 3 << 30;
+        self.tcb.snd.iss = SeqNumber(ISS).back(BEFORE);
+        self.tcb.counters.bytes_acked = BEFORE.into();
+        self.tcb.counters.bytes_received = BEFORE.into();
+        self
+    }
+
     /// Lets time pass, without calling anybody.
     pub(crate) fn pass_ms(&mut self, ms: u64) {
         self.host.now = self.host.now.plus_micros(ms * 1000);

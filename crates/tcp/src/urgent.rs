@@ -16,7 +16,7 @@ use crate::tcb::{Marks, Tcb};
 use crate::{Context, Error, OptionFlags, Segment, SegmentPlan, Signals, Slabs, State};
 
 /// Where urgent text ends, both ways; `None` without any that is still to be read, or to be acknowledged.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Urgent {
     /// RCV.UP.
     received: Option<SeqNumber>,

@@ -15,7 +15,9 @@ mod sack;
 mod tests;
 
 pub use flags::Flags;
-pub use options::{AccEcnOption, FastOpen, Options, RawOption, RawOptions, Signature, Timestamps, kind};
+pub use options::{
+    AccEcnOption, FastOpen, OptionOrder, Options, RawOption, RawOptions, Signature, Timestamps, kind,
+};
 pub use sack::SackBlocks;
 
 /// Where the checksum stands in the header: what `Offload` calls its offset.

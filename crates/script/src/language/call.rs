@@ -20,7 +20,9 @@ pub(super) fn call(cursor: &mut Cursor) -> Result<Call, SyntaxError> {
     let arguments = if cursor.is_symbol(")") { Vec::new() } else { list(cursor)? };
     cursor.expect_all(&[")", "="])?;
     let result = expr(cursor)?;
-    let errno = cursor.is(Kind::Word).then(|| cursor.next().text);
+    // Another word is the call of an event that lacks its time.
+    let names_error = cursor.is(Kind::Word) && cursor.peek().text.starts_with('E');
+    let errno = names_error.then(|| cursor.next().text);
     if cursor.skip_symbol("(") {
         note(cursor)?;
     }

@@ -13,7 +13,7 @@ pub(super) struct Cursor {
 impl Cursor {
     /// `tokens` end with [`Kind::End`].
     pub(super) fn new(mut tokens: Vec<Token>) -> Self {
-        let nothing = Token { kind: Kind::End, text: "end of file".to_owned(), line: 1 };
+        let nothing = Token { kind: Kind::End, text: "end of file".to_owned(), line: 1, column: 1 };
         let end = tokens.pop().unwrap_or(nothing);
         Self { tokens, at: 0, end }
     }
@@ -28,6 +28,10 @@ impl Cursor {
 
     pub(super) fn line(&self) -> u32 {
         self.peek().line
+    }
+
+    pub(super) fn column(&self) -> u32 {
+        self.peek().column
     }
 
     pub(super) fn next(&mut self) -> Token {
@@ -135,7 +139,7 @@ impl Cursor {
             Kind::End => token.text.clone(),
             _ => format!("'{}'", token.text.lines().next().unwrap_or_default()),
         };
-        SyntaxError { line: token.line, found, expected: expected.to_owned() }
+        SyntaxError { line: token.line, column: token.column, found, expected: expected.to_owned() }
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) struct Token {
     pub(super) kind: Kind,
     pub(super) text: String,
     pub(super) line: u32,
+    pub(super) column: u32,
 }
 
 /// The tokens of `source`, the last of which is `End`.
@@ -46,16 +47,18 @@ pub(super) struct Token {
 /// # Errors
 /// A comment, a quotation or a piece of code that never ends.
 pub(super) fn tokens(source: &str, definitions: &Definitions) -> Result<Vec<Token>, SyntaxError> {
-    let mut lexer = Lexer { rest: source, line: 1 };
+    let mut lexer = Lexer { source, rest: source, line: 1 };
     let mut tokens = Vec::new();
     while let Some(token) = lexer.next(definitions)? {
         tokens.push(token);
     }
-    tokens.push(Token { kind: Kind::End, text: "end of file".to_owned(), line: lexer.line });
+    let (line, column) = lexer.place();
+    tokens.push(Token { kind: Kind::End, text: "end of file".to_owned(), line, column });
     Ok(tokens)
 }
 
 struct Lexer<'a> {
+    source: &'a str,
     rest: &'a str,
     line: u32,
 }
@@ -63,7 +66,7 @@ struct Lexer<'a> {
 impl<'a> Lexer<'a> {
     fn next(&mut self, definitions: &Definitions) -> Result<Option<Token>, SyntaxError> {
         self.skip_blanks_and_comments()?;
-        let line = self.line;
+        let (line, column) = self.place();
         let Some(first) = self.rest.chars().next() else { return Ok(None) };
         let (kind, text) = match first {
             '"' => (Kind::Text, self.quoted('"')?),
@@ -72,8 +75,21 @@ impl<'a> Lexer<'a> {
             _ if self.rest.starts_with("...") => (Kind::Ellipsis, self.take(3)),
             _ => self.plain(first),
         };
-        let token = Token { kind, text: text.to_owned(), line };
+        let token = Token { kind, text: text.to_owned(), line, column };
         Ok(Some(if kind == Kind::Word { substitute(token, definitions) } else { token }))
+    }
+
+    /// The line and the character in it that come next.
+    fn place(&self) -> (u32, u32) {
+        let read = self.source.get(..self.source.len() - self.rest.len()).unwrap_or_default();
+        let begun = read.rfind('\n').map_or(read, |at| read.get(at + 1..).unwrap_or_default());
+        (self.line, u32::try_from(begun.chars().count() + 1).unwrap_or(u32::MAX))
+    }
+
+    /// The error that the file ends before what was begun here does.
+    fn unfinished(&self, expected: String) -> SyntaxError {
+        let (line, column) = self.place();
+        SyntaxError { line, column, found: "end of file".to_owned(), expected }
     }
 
     fn take(&mut self, len: usize) -> &'a str {
@@ -99,11 +115,8 @@ impl<'a> Lexer<'a> {
 
     /// Everything up to `end`, which is searched from `from`, and including it.
     fn until(&mut self, end: &str, from: usize, expected: &str) -> Result<&'a str, SyntaxError> {
-        let at = self.rest.get(from..).and_then(|rest| rest.find(end)).ok_or_else(|| SyntaxError {
-            line: self.line,
-            found: "end of file".to_owned(),
-            expected: expected.to_owned(),
-        })?;
+        let at = self.rest.get(from..).and_then(|rest| rest.find(end));
+        let at = at.ok_or_else(|| self.unfinished(expected.to_owned()))?;
         Ok(self.take(from + at + end.len()))
     }
 
@@ -125,8 +138,7 @@ impl<'a> Lexer<'a> {
                 _ => {}
             }
         }
-        let (line, found) = (self.line, "end of file".to_owned());
-        Err(SyntaxError { line, found, expected: format!("a closing {quote}") })
+        Err(self.unfinished(format!("a closing {quote}")))
     }
 
     fn plain(&mut self, first: char) -> (Kind, &'a str) {
@@ -164,7 +176,7 @@ fn substitute(token: Token, definitions: &Definitions) -> Token {
     } else {
         (Kind::Word, value.as_str())
     };
-    Token { kind, text: text.to_owned(), line: token.line }
+    Token { kind, text: text.to_owned(), ..token }
 }
 
 fn is_word(char: char) -> bool {

@@ -15,6 +15,9 @@ pub(super) fn script(cursor: &mut Cursor) -> Result<Script, SyntaxError> {
     }
     script.init = command(cursor);
     while !cursor.is(Kind::End) && !cursor.is(Kind::Command) {
+        if cursor.is(Kind::Setting) {
+            return Err(cursor.unexpected("an event: settings such as --name=value stand before all else"));
+        }
         script.events.push(event(cursor)?);
     }
     script.cleanup = command(cursor);
@@ -60,7 +63,7 @@ fn setting_value(cursor: &mut Cursor) -> Result<String, SyntaxError> {
 }
 
 fn event(cursor: &mut Cursor) -> Result<Event, SyntaxError> {
-    let line = cursor.line();
+    let (line, column) = (cursor.line(), cursor.column());
     let when = when(cursor)?;
     let action = match cursor.peek().kind {
         Kind::Command => Action::Command(cursor.next().text),
@@ -74,6 +77,7 @@ fn event(cursor: &mut Cursor) -> Result<Event, SyntaxError> {
         let found = "a range of times".to_owned();
         return Err(SyntaxError {
             line,
+            column,
             found,
             expected: "one time, except for a packet that comes out".into(),
         });

@@ -88,7 +88,7 @@ fn the_count_of_accurate_ecn_is_a_digit_among_the_flags() {
         let flags = segment(&format!("> {text} 0:0(0)")).flags;
         assert_eq!((flags.bits, flags.ace), (bits, ace), "{text}");
     }
-    assert!(error("0 > SE5 0:0(0)").starts_with("1: found 'SE5', expected flags"));
+    assert!(error("0 > SE5 0:0(0)").starts_with("1:5: found 'SE5', expected flags"));
 }
 
 #[test]
@@ -179,28 +179,44 @@ fn defined_words_stand_for_other_text() {
 
 #[test]
 fn an_error_says_where_and_what() {
-    assert_eq!(
-        error("0 < S 0:0(0) win 10 <mss 1000>\n+1 < S 0:0(0)"),
-        "2: found end of file, expected win and a window, \
-                which a segment that is injected must have"
-    );
-    assert_eq!(error("0 close(3)\n"), "2: found end of file, expected '='");
-    assert!(
-        error("0 > . 1:3(1) ack 1")
-            .starts_with("1: found '1', expected sequence numbers that differ by the length")
-    );
-    assert!(error("0 > . 1:1(0) <mss 1000,nop>").contains("whole words of 4 octets"));
-    assert!(error("0 > . 1:1(0) <mss 70000>").contains("a segment size from 0 to 65535"));
-    assert_eq!(error("\n\n0 `never closed"), "3: found end of file, expected a closing `");
-    assert_eq!(error("0 %{ assert"), "1: found end of file, expected the end of the code, }%");
-    assert_eq!(
-        error("* close(3) = 0"),
-        "1: found a range of times, expected one time, except for a packet that comes out"
-    );
-    assert_eq!(error("`only a command`"), "1: found end of file, expected the time of an event");
-    assert_eq!(
-        error("0 > ipv4 1.2.3.4 > 5.6.7.8: . 1:1(0)"),
-        "1: found 'ipv4', expected a packet that is not encapsulated"
-    );
-    assert!(error("2~1 > . 1:1(0)").contains("not before the first"));
+    // What is wrong, where in it, and what is said of it.
+    let broken = [
+        ("0 < S 0:0(0) <mss 1000>", "1:14: found '<', expected win and a window, which"),
+        (
+            "0 < S 0:0(0) win 10 <mss 1000>\n+1 < S 0:0(0)",
+            "2:14: found end of file, expected win and a window",
+        ),
+        ("0 < S 0:0(0) win 100000", "1:18: found '100000', expected a window from 0 to 65535"),
+        ("0 > . 1:3(1) ack 1", "1:7: found '1', expected sequence numbers that differ by the length"),
+        ("0 > Q 0:0(0)", "1:5: found 'Q', expected flags: - or some of F S R P . U"),
+        ("0 > . 1:1(0) <msss 1000>", "1:15: found 'msss', expected an option: nop, eol, mss"),
+        ("0 > . 1:1(0) <mss 1000,nop>", "1:15: found 'mss', expected options that fill whole words of 4"),
+        ("0 > . 1:1(0) <mss 70000>", "1:19: found '70000', expected a segment size from 0 to 65535"),
+        (
+            "0 > ipv4 1.2.3.4 > 5.6.7.8: . 1:1(0)",
+            "1:5: found 'ipv4', expected a packet that is not encapsulated",
+        ),
+        ("0 close(3)\n", "2:1: found end of file, expected '='"),
+        ("0 bind(3, ..., ...) = 0\nlisten(3, 1) = 0", "2:1: found 'listen', expected a time in seconds"),
+        ("+x close(3) = 0", "1:2: found 'x', expected a time in seconds"),
+        ("2~1 > . 1:1(0)", "1:3: found '1', expected a time that is not before the first"),
+        (
+            "* close(3) = 0",
+            "1:1: found a range of times, expected one time, except for a packet that comes out",
+        ),
+        ("0 S 0:0(0) win 5", "1:5: found '0', expected '('"),
+        (
+            "0 close(3) = 0\n--mss=5",
+            "2:1: found 'mss', expected an event: settings such as --name=value stand",
+        ),
+        ("\n\n0 `never closed", "3:3: found end of file, expected a closing `"),
+        ("0 %{ assert", "1:3: found end of file, expected the end of the code, }%"),
+        ("0 close(3) = 0\n  /* never closed", "2:3: found end of file, expected the end of the comment, */"),
+        ("`only a command`", "1:17: found end of file, expected the time of an event"),
+        ("", "1:1: found end of file, expected the time of an event"),
+    ];
+    for (script, expected) in broken {
+        let error = error(script);
+        assert!(error.starts_with(expected), "{script:?}: {error}");
+    }
 }

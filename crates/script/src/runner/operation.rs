@@ -84,6 +84,48 @@ pub(super) struct Scope<'a> {
     pub(super) domain: i32,
 }
 
+/// How each call is written.
+const FORMS: &[(&str, &str)] = &[
+    ("accept", "(fd, ..., ...)"),
+    ("bind", "(fd, ..., ...)"),
+    ("close", "(fd)"),
+    ("connect", "(fd, ... or address, ...)"),
+    ("epoll_create", "(size)"),
+    ("epoll_ctl", "(epoll, operation, fd, {events=, fd=})"),
+    ("epoll_wait", "(epoll, {events=, fd=}, most, milliseconds)"),
+    ("fcntl", "(fd, command) or (fd, command, number)"),
+    ("getsockopt", "(fd, level, name, value, [length])"),
+    ("ioctl", "(fd, request) or (fd, request, [value])"),
+    ("listen", "(fd, backlog)"),
+    ("open", "(\"path\", flags)"),
+    ("pipe", "([fd, fd])"),
+    ("poll", "([{fd=, events=, revents=}], count, milliseconds)"),
+    ("read", "(fd, ..., length)"),
+    ("readv", "(fd, [{..., length}], count)"),
+    ("recv", "(fd, ..., length, flags)"),
+    ("recvfrom", "(fd, ..., length, flags, ..., ...)"),
+    ("recvmsg", "(fd, {msg_name(...)=..., msg_iov(1)=[{..., length}], msg_flags=}, flags)"),
+    ("send", "(fd, ..., length, flags)"),
+    ("sendfile", "(fd, fd, [offset], length)"),
+    ("sendmsg", "(fd, {msg_name(...)=..., msg_iov(1)=[{..., length}], msg_flags=}, flags)"),
+    ("sendto", "(fd, ..., length, flags, ... or address, ...)"),
+    ("setsockopt", "(fd, level, name, value, length)"),
+    ("shutdown", "(fd, how)"),
+    ("socket", "(..., type, protocol)"),
+    ("splice", "(fd, NULL, fd, NULL, length, flags)"),
+    ("write", "(fd, ..., length)"),
+    ("writev", "(fd, [{..., length}], count)"),
+];
+
+fn form(name: &str) -> Option<&'static str> {
+    FORMS.iter().find(|(known, _)| *known == name).map(|(_, form)| *form)
+}
+
+/// The complaint about arguments that a call does not take.
+fn wrong_arguments(name: &str) -> String {
+    format!("these are not its arguments: {name}{}", form(name).unwrap_or_default())
+}
+
 /// The number that an expression stands for.
 ///
 /// # Errors
@@ -126,7 +168,7 @@ impl Scope<'_> {
     /// A call that does not exist, or arguments that it does not take.
     pub(super) fn operation(&self, call: &Call) -> Result<Operation, String> {
         let args = &call.arguments;
-        let wrong = || format!("{} does not take these arguments", call.name);
+        let wrong = || wrong_arguments(&call.name);
         Ok(match (call.name.as_str(), args.as_slice()) {
             ("socket", [domain, kind, protocol]) => Operation::Socket {
                 domain: if *domain == Expr::Ellipsis { self.domain } else { int(domain)? },
@@ -201,12 +243,7 @@ impl Scope<'_> {
             ("open", [Expr::Text(path), _]) => {
                 Operation::Open { path: String::from_utf8_lossy(path).into_owned() }
             }
-            (
-                "socket" | "bind" | "listen" | "accept" | "connect" | "close" | "shutdown" | "fcntl"
-                | "ioctl" | "getsockopt" | "setsockopt" | "poll" | "epoll_create" | "epoll_ctl"
-                | "epoll_wait" | "pipe" | "splice" | "sendfile" | "open",
-                _,
-            ) => return Err(wrong()),
+            (name, _) if form(name).is_some() => return Err(wrong()),
             (name, _) => return Err(format!("there is no system call {name} here")),
         })
     }
@@ -242,7 +279,7 @@ impl Scope<'_> {
             [fd, buffer, len, flags] | [fd, buffer, len, flags, _, _] => {
                 (fd, parts(buffer, len)?, int(flags)?, None)
             }
-            _ => return Err(format!("{} does not take these arguments", call.name)),
+            _ => return Err(wrong_arguments(&call.name)),
         };
         Ok(Operation::Receive { fd: self.fd(fd)?, room, flags, message })
     }
@@ -258,7 +295,7 @@ impl Scope<'_> {
             [fd, buffer, len, flags, to, _] => {
                 (fd, parts(buffer, len)?, int(flags)?, Some(self.address(to)?))
             }
-            _ => return Err(format!("{} does not take these arguments", call.name)),
+            _ => return Err(wrong_arguments(&call.name)),
         };
         Ok(Operation::Send { fd: self.fd(fd)?, parts, flags, to })
     }

@@ -175,6 +175,24 @@ fn commands_set_knobs_and_unknown_ones_fail() {
 }
 
 #[test]
+fn a_wrong_call_says_how_it_is_written() {
+    let after_socket = |call: &str| failure(&format!("0 socket(..., SOCK_STREAM, 0) = 3\n+0 {call}")).message;
+    let cases = [
+        ("listen(3) = 0", "listen: these are not its arguments: listen(fd, backlog)"),
+        ("read(3) = 0", "read: these are not its arguments: read(fd, ..., length)"),
+        ("frobnicate(3) = 0", "frobnicate: there is no system call frobnicate here"),
+        ("close(9) = 0", "close: the script has no descriptor 9"),
+        ("close(3) = -1 EWHAT (What)", "close: there is no error EWHAT"),
+        ("setsockopt(3, SOL_TCP, TCP_NODELAYY, [1], 4) = 0", "setsockopt: unknown symbol TCP_NODELAYY"),
+        ("setsockopt(3, SOL_TCP, TCP_NODELAY, 1, 4) = 0", "setsockopt: the value of an option is [number], "),
+    ];
+    for (call, expected) in cases {
+        let message = after_socket(call);
+        assert!(message.starts_with(expected), "{call}: {message}");
+    }
+}
+
+#[test]
 fn time_and_settings_must_make_sense() {
     assert_eq!(failure("1 socket(..., SOCK_STREAM, 0) = 3").message, "the first event must be at time 0");
     let source = "0 socket(..., SOCK_STREAM, 0) = 3\n1 close(3) = 0\n0.5 socket(..., SOCK_STREAM, 0) = 3";

@@ -46,10 +46,40 @@ fn a_cookie_of_the_key_before_is_good_and_is_renewed() {
     assert_eq!(std::format!("{old:?}"), "FastOpenKeys(secret)");
 }
 
+// RFC 7413 §4.1.2: cookies expire.
+#[test]
+fn the_host_s_own_key_changes_every_day_and_is_good_for_one_more() {
+    let mut random = Random::new(&Seeds::fixed(2));
+    let mut host = fast_opens();
+    let days = |days: u64| Instant::from_millis(5_000 + days * 24 * 3_600 * 1_000);
+    let mut key_at = |host: &mut FastOpens, now| {
+        host.rotate(now, &mut random);
+        host.keys
+    };
+    let first = key_at(&mut host, days(0));
+    assert_eq!(key_at(&mut host, Instant::from_nanos(days(1).as_nanos() - 1)), first);
+    let second = key_at(&mut host, days(1));
+    assert_ne!(second.primary, first.primary);
+    assert_eq!(second.backup, Some(first.primary));
+    assert_eq!(key_at(&mut host, days(9)).backup, None, "nobody asked for a cookie in a week");
+    host.keys_until = Some(Instant::MAX);
+    let set = host.keys;
+    assert_eq!(key_at(&mut host, days(1_000)), set, "set from outside");
+}
+
+// RFC 7413 §4.1.3: a link-local address is a server only together with its link.
+#[test]
+fn servers_of_one_address_on_two_links_are_two() {
+    let mut host = fast_opens();
+    let address: Address = "fe80::1".parse().unwrap();
+    host.learn((address, 1), 1400, FastOpen::cookie(&[7; 8]), None);
+    assert!(host.servers.contains_key(&(address, 1)) && !host.servers.contains_key(&(address, 2)));
+}
+
 #[test]
 fn the_table_of_servers_is_bounded_and_forgets_the_oldest() {
     let mut host = fast_opens();
-    let address = |n: usize| Address::v4(10, 1, (n >> 8) as u8, n as u8);
+    let address = |n: usize| (Address::v4(10, 1, (n >> 8) as u8, n as u8), 0);
     let cookie = FastOpen::cookie(&[7; 8]);
     for n in 0..SERVERS_MAX + 10 {
         host.learn(address(n), 1460, cookie, None);
@@ -64,7 +94,7 @@ fn the_table_of_servers_is_bounded_and_forgets_the_oldest() {
 #[test]
 fn an_option_without_an_answer_is_tried_in_the_other_form_once() {
     let mut host = fast_opens();
-    let server = Address::v4(10, 0, 0, 2);
+    let server = (Address::v4(10, 0, 0, 2), 0);
     let mut forms = std::vec::Vec::new();
     for _ in 0..4 {
         let experimental = host.servers.get(&server).is_some_and(|known| known.tried == 1);

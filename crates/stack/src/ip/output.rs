@@ -72,8 +72,8 @@ impl Envelope {
     }
 }
 
-/// The TCP header of a planned segment.
-pub(crate) fn tcp_header(key: &FlowKey, plan: &SegmentPlan) -> tcp::Emit {
+/// The TCP header of a planned segment, with its options in this order.
+pub(crate) fn tcp_header(key: &FlowKey, plan: &SegmentPlan, order: tcp::OptionOrder) -> tcp::Emit {
     tcp::Emit {
         src_port: key.local.port,
         dst_port: key.remote.port,
@@ -82,7 +82,7 @@ pub(crate) fn tcp_header(key: &FlowKey, plan: &SegmentPlan) -> tcp::Emit {
         flags: plan.flags,
         window: plan.window,
         urgent: plan.urgent,
-        options: plan.options,
+        options: tcp::Options { order, ..plan.options },
     }
 }
 
@@ -102,7 +102,7 @@ impl Stack {
             via: self.source_routes.of(key).copied(),
         };
         let mut auth = self.auth_of(key);
-        let mut header = tcp_header(key, plan);
+        let mut header = tcp_header(key, plan, self.engine.config.tcp.option_order);
         header.options = header.options.signed(auth.as_ref().map(Auth::signature));
         let sent = self.send_built(key.zone, &envelope, Class::Reply, |out| {
             let len = header.emit(out)?;

@@ -197,7 +197,7 @@ impl Stack {
         let options = self.tcp_options_of(id.index);
         let no_cookie = self.opening_of(id.index).fast_open_no_cookie;
         let keyed = self.auth.has_key(id.index, key.remote.address);
-        let offer = if fast && !keyed { self.fast_open_offer(key.remote.address, no_cookie) } else { None };
+        let offer = if fast && !keyed { self.fast_open_offer(&key, no_cookie) } else { None };
         let now = self.engine.now;
         let iss = isn::initial_sequence(self.engine.random.isn.key(), &key, now);
         let offset = isn::timestamp_offset(self.engine.random.isn.key(), &key);

@@ -3,6 +3,8 @@
 //! Host B of a [`Pair`] is the victim and host A the honest client. All other addresses lie behind a router at A's
 //! station: what the victim sends there is read by the test, and the test sends from there what it likes.
 
+use std::time::Duration;
+
 use portolan_link::{PacketBuf, RxBatch, TxBatch};
 use portolan_stack::*;
 use portolan_wire::tcp::{self, Flags, Options, fill_checksum};
@@ -21,6 +23,21 @@ pub(crate) fn full() -> bool {
 /// `count` in a full run, a part of it otherwise.
 pub(crate) fn count(full_count: u32, short_count: u32) -> u32 {
     if full() { full_count } else { short_count }
+}
+
+/// Asserts that the work of `bad` takes less than `times` as long as that of `good`.
+///
+/// Each is the least of several rounds, measured in turns: another program's work makes a round slow and never fast. So
+/// there are more rounds until it is so, up to twenty.
+pub(crate) fn assert_cost(times: u32, mut bad: impl FnMut() -> Duration, mut good: impl FnMut() -> Duration) {
+    let (mut least_bad, mut least_good) = (Duration::MAX, Duration::MAX);
+    for round in 0..20 {
+        (least_bad, least_good) = (bad().min(least_bad), good().min(least_good));
+        if round >= 2 && least_bad < least_good * times {
+            return;
+        }
+    }
+    panic!("{least_bad:?} is {times} times {least_good:?} or more");
 }
 
 /// The same numbers in every run (xorshift64*).

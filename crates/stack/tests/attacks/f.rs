@@ -271,6 +271,6 @@ fn f16_chosen_tuples_do_not_make_lookups_slow() {
         let mixed = n.wrapping_mul(0x9e37_79b1);
         Endpoint::new(Arena::stranger(mixed >> 8), (n % 60_000) as u16 + 1)
     };
-    let (bad, good) = (cost(colliding), cost(spread));
-    assert!(bad < good * 5, "{bad:?} for chosen tuples and {good:?} for others");
+    // In a table without a secret, one look-up would pass thousands of entries.
+    assert_cost(10, || cost(colliding), || cost(spread));
 }

@@ -16,6 +16,7 @@ mod f_handshake;
 mod f_secrets;
 mod g;
 mod g_opening;
+mod g_sack;
 mod g_slow;
 mod h;
 mod o;

@@ -24,6 +24,9 @@ pub struct Pair {
     pub record: bool,
     /// Frames that are lost instead of delivered.
     pub lose: fn(usize, &[u8]) -> bool,
+    /// Frames that arrive when the other host has answered those that are sent with them.
+    pub delay: fn(usize, &[u8]) -> bool,
+    late: [Vec<PacketBuf>; 2],
     batch: TxBatch,
     received: RxBatch,
     pub events: [Vec<Event>; 2],
@@ -80,6 +83,8 @@ impl Pair {
             wire: Vec::new(),
             record: true,
             lose: |_, _| false,
+            delay: |_, _| false,
+            late: Default::default(),
             batch: TxBatch::new(64),
             received: RxBatch::new(64),
             events: [Vec::new(), Vec::new()],
@@ -102,6 +107,7 @@ impl Pair {
         let (now, to) = (self.now, 1 - from);
         self.hosts[from].poll_transmit(now, self.links[from], &mut self.batch);
         let mut any = false;
+        let late = core::mem::take(&mut self.late[from]);
         while let Some(entry) = self.batch.front() {
             any = true;
             let mut packet = PacketBuf::with_room(self.hosts[to].pool(), entry.len());
@@ -117,9 +123,15 @@ impl Pair {
             }
             if (self.lose)(from, packet.bytes()) {
                 packet.recycle(self.hosts[to].pool());
+            } else if (self.delay)(from, packet.bytes()) {
+                self.late[from].push(packet);
             } else {
                 assert!(self.received.push(packet).is_ok());
             }
+        }
+        for packet in late {
+            any = true;
+            assert!(self.received.push(packet).is_ok());
         }
         self.hosts[to].receive(now, self.links[to], &mut self.received);
         any

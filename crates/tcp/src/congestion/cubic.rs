@@ -27,6 +27,8 @@ pub enum CubicRules {
     /// Linux's: HyStart by ACK trains and delay; whole segments, the least RTT and not the smoothed one; at least 5 %
     /// in a round trip while nothing was ever lost.
     Linux,
+    /// As `Linux`; but HyStart tells rounds apart only while the window is 16 segments or more.
+    LinuxBefore614,
 }
 
 /// RFC 9438's controller.
@@ -77,7 +79,7 @@ impl Cubic {
                 self.note_delay(rtt_us);
                 self.hystart.measure(rtt_us);
             }
-            CubicRules::Linux => {
+            CubicRules::Linux | CubicRules::LinuxBefore614 => {
                 // What comes right after a recovery was queued behind retransmissions.
                 let young = self.epoch.is_some_and(|epoch| epoch.age_us(cx.now) < 1_000_000);
                 if young {
@@ -101,7 +103,7 @@ impl Cubic {
 
     /// Slow start; returns the octets that are left for congestion avoidance.
     fn slow_start(&mut self, cx: &CcContext<'_>, acked: u32) -> u32 {
-        if cx.config.cubic_rules == CubicRules::Linux {
+        if cx.config.cubic_rules != CubicRules::Rfc9438 {
             return self.window.slow_start(acked);
         }
         let left = self.window.slow_start(self.hystart.growth(acked, cx));
@@ -178,6 +180,7 @@ impl CongestionControl for Cubic {
         self.window.lower_threshold(curve::share(self.window.cwnd, beta, 100), cx.mss);
         self.window.cwnd = self.window.ssthresh;
         self.hystart.stop();
+        self.train.forget_round();
     }
 
     fn on_timeout(&mut self, cx: &mut CcContext<'_>, first: bool) {
@@ -204,6 +207,7 @@ impl CongestionControl for Cubic {
 
     fn on_idle(&mut self, cx: &mut CcContext<'_>, idle_us: u64) {
         self.window.restart(cx, idle_us);
+        self.train.forget_round();
     }
 
     fn window(&self) -> u32 {

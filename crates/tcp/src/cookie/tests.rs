@@ -4,11 +4,21 @@ use portolan_link::Instant;
 use portolan_wire::tcp::Flags;
 use portolan_wire::{Address, Endpoint, FlowKey, SeqNumber, protocol};
 
+use super::{CookieKeys, EPOCH_MS, make};
 use crate::embryo::{Agreed, Embryo, EmbryoVerdict, PassiveOpen};
 use crate::testing::{IRS, ISS, parse};
 use crate::{Config, Segment, SegmentPlan, SocketOptions};
 
-const KEY: [u8; 16] = [7; 16];
+/// The keys at this millisecond, if cookies were made in every epoch since `FIRST_MS`.
+fn keys(ms: u64) -> CookieKeys {
+    let mut keys = CookieKeys::new([7; 16]);
+    for epoch in FIRST_MS / EPOCH_MS..=ms / EPOCH_MS {
+        keys.rotate(Instant::from_millis(epoch * EPOCH_MS), [epoch as u8; 16]);
+    }
+    keys
+}
+
+const FIRST_MS: u64 = 600_000;
 const OFFSET: u32 = 0xdead_beef;
 
 fn flow() -> FlowKey {
@@ -28,7 +38,7 @@ fn syn_ack(line: &str, ms: u64) -> SegmentPlan {
     let mut plan = None;
     at(ms, |open| {
         let embryo = Embryo::on_syn(open, &parse(line).0, SeqNumber(ISS));
-        plan = Some(embryo.cookie_syn_ack(&KEY, &flow(), open.now));
+        plan = Some(embryo.cookie_syn_ack(&keys(ms), &flow(), open.now));
     });
     plan.unwrap()
 }
@@ -46,7 +56,7 @@ fn ack(plan: &SegmentPlan) -> Segment {
 
 fn hatch(segment: &Segment, ms: u64) -> Option<Embryo> {
     let mut embryo = None;
-    at(ms, |open| embryo = Embryo::from_cookie(open, segment, &KEY, &flow()));
+    at(ms, |open| embryo = Embryo::from_cookie(open, segment, &keys(ms), &flow()));
     embryo
 }
 
@@ -68,16 +78,27 @@ fn the_ack_brings_back_what_the_syn_offered() {
             at(5_000_123, |open| {
                 let kept = Embryo::on_syn(open, &parse(line.trim_end()).0, SeqNumber(ISS));
                 let normal = kept.syn_ack(open.now);
+                let stamped = normal.options.timestamps.is_some();
                 let shape = |plan: &SegmentPlan| {
                     let options = plan.options;
-                    (options.mss, options.window_scale, options.sack_permitted, options.timestamps.is_some())
+                    let scale = options.window_scale.filter(|_| stamped);
+                    (options.mss, scale, options.sack_permitted, options.timestamps.is_some())
                 };
+                assert!(stamped || plan.options.window_scale.is_none());
                 assert_eq!(shape(&plan), shape(&normal));
                 assert_eq!((plan.ack, plan.flags, plan.window), (normal.ack, normal.flags, normal.window));
                 let mut hatched = hatch(&ack(&plan), 5_060_000).unwrap();
                 let sizes = (hatched.peer_mss, kept.peer_mss);
                 assert!(sizes.0 <= sizes.1 && sizes.0 * 9 >= sizes.1, "{sizes:?}");
-                assert_eq!((hatched.scales, hatched.agreed), (kept.scales, kept.agreed));
+                let (scales, mut agreed) = (kept.scales, kept.agreed);
+                if stamped {
+                    assert_eq!(hatched.scales, scales);
+                } else {
+                    // Only a timestamp remembers the scale.
+                    agreed.remove(Agreed::SCALING);
+                    assert_eq!((hatched.scales.snd().get(), hatched.scales.rcv().get()), (0, 0));
+                }
+                assert_eq!(hatched.agreed, agreed);
                 assert_eq!((hatched.iss + 1, hatched.irs), (plan.seq + 1, SeqNumber(IRS)));
                 let verdict = hatched.on_segment(open.config, open.now, &ack(&plan), 0);
                 assert!(matches!(verdict, EmbryoVerdict::Establish));
@@ -94,7 +115,7 @@ fn ecn_is_agreed_on_only_where_a_timestamp_remembers_it() {
         at(5_000_000, |open| {
             let embryo = Embryo::on_syn(open, &segment, SeqNumber(ISS));
             assert!(embryo.has(Agreed::ECN));
-            let plan = embryo.cookie_syn_ack(&KEY, &flow(), open.now);
+            let plan = embryo.cookie_syn_ack(&keys(5_000_000), &flow(), open.now);
             assert_eq!(plan.flags.contains(Flags::ECE), remembered);
             assert_eq!(hatch(&ack(&plan), 5_000_100).unwrap().has(Agreed::ECN), remembered);
         });
@@ -137,25 +158,70 @@ fn another_flow_number_key_or_echo_makes_no_connection() {
     at(5_000_100, |open| {
         let mut other = flow();
         other.remote.port += 1;
-        assert!(Embryo::from_cookie(open, &good, &KEY, &other).is_none());
-        assert!(Embryo::from_cookie(open, &good, &[8; 16], &flow()).is_none());
+        assert!(Embryo::from_cookie(open, &good, &keys(5_000_100), &other).is_none());
+        assert!(Embryo::from_cookie(open, &good, &CookieKeys::new([8; 16]), &flow()).is_none());
         for line in ["S. 1:1(0) ack 1", "R. 1:1(0) ack 1", "S 1:1(0)"] {
             let mut segment = parse(line).0;
             segment.ack = good.ack;
-            assert!(Embryo::from_cookie(open, &segment, &KEY, &flow()).is_none(), "{line}");
+            assert!(Embryo::from_cookie(open, &segment, &keys(5_000_100), &flow()).is_none(), "{line}");
         }
     });
 }
 
-/// A blind guess is right once in 2^23: 24 bits of the hash, in two epochs.
+/// A blind guess is right once in 2^27, see [`there_are_32_good_numbers_and_16_with_timestamps`].
 #[test]
 fn guesses_of_a_cookie_fail() {
     let mut segment = parse(". 1:1(0) ack 1").0;
     let mut number = 1_u32;
-    let hits = (0..20_000).filter(|_| {
-        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        segment.ack = SeqNumber(number);
-        hatch(&segment, 5_000_000).is_some()
+    let keys = keys(5_000_000);
+    at(5_000_000, |open| {
+        let hits = (0..100_000).filter(|_| {
+            number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            segment.ack = SeqNumber(number);
+            Embryo::from_cookie(open, &segment, &keys, &flow()).is_some()
+        });
+        assert_eq!(hits.count(), 0);
     });
-    assert_eq!(hits.count(), 0);
+}
+
+/// How many numbers are good is what a guess depends on: all that a cookie can say, in two epochs.
+#[test]
+fn there_are_32_good_numbers_and_16_with_timestamps() {
+    let keys = keys(5_000_000);
+    let epoch = 5_000_000 / EPOCH_MS;
+    for (stamped, expected) in [(false, 32), (true, 16)] {
+        let options = if stamped { "<TS val 9 ecr 0>" } else { "" };
+        let mut segment = parse(std::format!(". 1:1(0) ack 1 {options}").trim_end()).0;
+        if let Some(timestamps) = &mut segment.options.timestamps {
+            timestamps.echo = OFFSET.wrapping_add(4_999_000);
+        }
+        let mut good = std::collections::BTreeSet::new();
+        at(5_000_000, |open| {
+            for (epoch, code) in [epoch - 1, epoch].into_iter().flat_map(|e| (0..256).map(move |c| (e, c))) {
+                let cookie = make(keys.of(epoch).unwrap(), &flow(), SeqNumber(IRS), epoch, code);
+                segment.ack = cookie + 1;
+                if Embryo::from_cookie(open, &segment, &keys, &flow()).is_some() {
+                    good.insert(cookie.0);
+                }
+            }
+        });
+        assert_eq!(good.len(), expected);
+    }
+}
+
+/// Each epoch has a key of its own, and no key outlives its cookies.
+#[test]
+fn keys_change_with_the_epoch() {
+    let plan = syn_ack("S 0:0(0) <mss 1460>", 5_000_000);
+    let good = ack(&plan);
+    let made = keys(5_000_000);
+    assert!(made.is_stale(Instant::from_millis(5_000_000 + EPOCH_MS)));
+    let next = keys(5_000_000 + EPOCH_MS);
+    let other = keys(5_000_000 + 2 * EPOCH_MS);
+    at(5_000_000 + EPOCH_MS, |open| {
+        for (keys, expected) in [(&made, true), (&next, true), (&other, false)] {
+            assert_eq!(Embryo::from_cookie(open, &good, keys, &flow()).is_some(), expected);
+        }
+    });
+    assert_eq!(std::format!("{made:?}"), "CookieKeys(secret)");
 }

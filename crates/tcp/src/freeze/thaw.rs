@@ -77,7 +77,7 @@ struct Frozen<'a> {
     to_read: &'a [u8],
 }
 
-/// What the record of rarely used features inherits.
+/// What the records of mishaps and of rarely used features inherit.
 struct Inherited {
     bytes_retransmitted: u64,
     retransmits: u32,
@@ -191,13 +191,15 @@ impl<'a> Frozen<'a> {
         let Inherited { bytes_retransmitted, retransmits, out_of_order, delivered_ce, .. } = self.rare;
         let Inherited { remote_timeout_s, accurate, .. } = self.rare;
         let is_accurate = tcb.has(Marks::ACCURATE);
-        let counts = [retransmits, out_of_order, delivered_ce, remote_timeout_s];
-        if is_accurate || bytes_retransmitted > 0 || counts.iter().any(|count| *count > 0) {
+        if is_accurate || delivered_ce > 0 || remote_timeout_s > 0 {
             let rare = cx.slabs.rare_or_new(&mut tcb.rare);
-            (rare.bytes_retransmitted, rare.retransmits) = (bytes_retransmitted, retransmits);
-            (rare.out_of_order, rare.delivered_ce) = (out_of_order, delivered_ce);
-            rare.accurate = is_accurate.then_some(accurate);
+            (rare.delivered_ce, rare.accurate) = (delivered_ce, is_accurate.then_some(accurate));
             rare.user_timeout.remote_s = remote_timeout_s;
+        }
+        if retransmits > 0 || out_of_order > 0 || bytes_retransmitted > 0 {
+            let mishaps = cx.slabs.mishaps_or_new(&mut tcb.rare);
+            (mishaps.retransmits, mishaps.out_of_order) = (retransmits, out_of_order);
+            mishaps.set_bytes_retransmitted(bytes_retransmitted);
         }
         self.fill_queues(cx, &mut tcb);
         self.fill_flight(cx, &mut tcb);
@@ -212,7 +214,7 @@ impl<'a> Frozen<'a> {
         let una = tcb.snd.una.min(tcb.snd.end);
         let queues = cx.slabs.queues_or_new(&mut tcb.queues, una);
         queues.send.append(cx.pool, self.to_send);
-        queues.send.end_unit(cx.pool, 0, false);
+        queues.send.end_unit(0, false);
         queues.send.pushes.push(tcb.snd.end);
         for piece in self.to_read.chunks(PIECE) {
             let chunk = cx.pool.copy(piece);
@@ -236,7 +238,7 @@ impl<'a> Frozen<'a> {
             joins: false,
         };
         let fin = tcb.fin_is_sent();
-        cx.slabs.flight_or_new(&mut tcb.flight).on_inherited(&sending, fin);
+        cx.slabs.flight_or_new(&mut tcb.flight, tcb.rare).on_inherited(&sending, fin);
         tcb.set_alarm_on_sent(cx, true);
     }
 }

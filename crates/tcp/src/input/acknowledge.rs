@@ -82,11 +82,17 @@ impl Tcb {
         }
         if acked > 0 {
             self.retries = 0;
-            if let Some(rare) = cx.slabs.rare_mut(self.rare) {
-                rare.timeouts.end(cx.now);
-            }
+            self.end_timeouts(cx);
         }
         self.set_alarm_on_ack(cx, &delivery, acked > 0, verdict.late_until);
+    }
+
+    /// Something new was acknowledged: a row of timeouts is over, if there was one.
+    fn end_timeouts(&mut self, cx: &mut Context<'_>) {
+        let Some(flight) = cx.slabs.flight_mut(self.flight) else { return };
+        if let Some(began_at) = flight.timed_out_at.take() {
+            cx.slabs.mishaps_or_new(&mut self.rare).on_recovered(cx.now.micros_since(began_at));
+        }
     }
 
     /// What recovery makes of it, and the octets newly known to have arrived: with SACK those reported, without as

@@ -63,14 +63,18 @@ impl Tcb {
         }
         let mss = u32::from(self.full_text(cx));
         let segments = right.since(left).unwrap_or(0).div_ceil(mss);
-        let (una, nxt, resent) =
-            (self.snd.una, self.snd.nxt, cx.slabs.rare(self.rare).map_or(0, |rare| rare.retransmits));
-        let Some(flight) = cx.slabs.flight_mut(self.flight) else { return Reported::default() };
-        flight.reordering.dsacks = flight.reordering.dsacks.saturating_add(segments);
-        if planted!(30, false, flight.reordering.dsacks > resent) {
+        if self.flight.is_none() || self.rare.is_none() {
+            // Nothing was ever sent again: a lie, which is worth no memory.
+            return Reported::default();
+        }
+        let (una, nxt) = (self.snd.una, self.snd.nxt);
+        let mishaps = cx.slabs.mishaps_or_new(&mut self.rare);
+        mishaps.dsacks = mishaps.dsacks.saturating_add(segments);
+        if planted!(30, false, mishaps.dsacks > mishaps.retransmits) {
             // H4: more duplicates than were sent again: the network made them, or a liar.
             return Reported::default();
         }
+        let Some(flight) = cx.slabs.flight_mut(self.flight) else { return Reported::default() };
         cx.stats.dsacks_received += 1;
         let probe = flight.recovery.probe.is_duplicate(right);
         flight.recovery.undo.on_duplicate(right, segments);
@@ -80,3 +84,6 @@ impl Tcb {
         Reported { segments, probe }
     }
 }
+
+#[cfg(test)]
+mod tests;

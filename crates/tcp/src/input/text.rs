@@ -64,7 +64,11 @@ impl Tcb {
         self.note_segment_size(cx, to_u32(text.len()));
         self.rcv.text_at_ms = low_u32(cx.now.as_millis());
         self.counters.text_segs_in = self.counters.text_segs_in.saturating_add(1);
-        self.queues_or_new(cx.slabs);
+        let (octets, mss) = (to_u32(text.len()), self.rcv.mss);
+        let queues = self.queues_or_new(cx.slabs);
+        if !segment.has(Flags::SYN) {
+            queues.autotune.on_text(octets, mss);
+        }
         if seq == self.rcv.nxt {
             self.take_in_order(cx, text, signals);
             return Ok(());
@@ -144,8 +148,8 @@ impl Tcb {
         match (kept, no_room) {
             (true, _) => {
                 cx.stats.out_of_order += 1;
-                let rare = cx.slabs.rare_or_new(&mut self.rare);
-                rare.out_of_order = rare.out_of_order.saturating_add(1);
+                let mishaps = cx.slabs.mishaps_or_new(&mut self.rare);
+                mishaps.out_of_order = mishaps.out_of_order.saturating_add(1);
                 Ok(())
             }
             (false, true) => {

@@ -45,7 +45,12 @@ impl Tcb {
                 .then(|| Timestamps { value: self.ts.value(cx.now), echo }),
         };
         let mut plan = SegmentPlan::control(self.snd.iss, ack, flags);
-        plan.window = syn_window(if unproven { self.rcv.wnd() } else { self.rcv.buffer });
+        if !unproven {
+            // The right edge is kept from here on, though the peer's numbers may not be known yet.
+            let first = u32::from(syn_window(self.first_window(cx)));
+            self.rcv.adv = self.rcv.nxt + first.max(self.rcv.wnd());
+        }
+        plan.window = syn_window(self.rcv.wnd());
         plan.options = syn_options(&offer);
         plan.options.fast_open = self.syn_option(cx).filter(|_| first);
         plan.text_len = text_len;

@@ -104,7 +104,7 @@ impl Tcb {
         plan.text_len = got;
         set_super_segment(cx, &mut plan, full);
         let sending = self.sending(cx, Run { seq: run.seq, len }, full);
-        let flight = cx.slabs.flight_or_new(&mut self.flight);
+        let flight = cx.slabs.flight_or_new(&mut self.flight, self.rare);
         flight.on_sent(&sending, fin);
         if !got.is_multiple_of(full) {
             flight.small_end = Some(end);
@@ -150,7 +150,10 @@ impl Tcb {
 
     /// RFC 5681 §4.1: after an RTO without sending, the window says nothing about the path any more.
     pub(super) fn restart_if_idle(&mut self, cx: &mut Context<'_>) {
-        let begins = self.outstanding() == 0 && self.unsent() > 0 && self.state.sends_text();
+        let begins = self.outstanding() == 0
+            && self.unsent() > 0
+            && self.window_from(self.snd.nxt) > 0
+            && self.state.sends_text();
         if begins && cx.config.cwv {
             self.end_unvalidated(cx);
             return;

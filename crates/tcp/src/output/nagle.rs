@@ -66,3 +66,6 @@ impl Tcb {
         self.rearm(cx);
     }
 }
+
+#[cfg(test)]
+mod tests;

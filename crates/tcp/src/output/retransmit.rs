@@ -108,7 +108,8 @@ impl Tcb {
         let outstanding = self.outstanding();
         let first = self.retries == 0;
         cx.stats.timeouts += 1;
-        cx.slabs.rare_or_new(&mut self.rare).timeouts.begin(cx.now);
+        let timeouts = &mut cx.slabs.mishaps_or_new(&mut self.rare).timeouts;
+        timeouts.total = timeouts.total.saturating_add(1);
         // MUST-37, SHLD-17: a peer that holds its window shut but answers is not dead, though text may have been in
         // flight when it shut.
         let answers = self.snd.wnd == 0
@@ -123,6 +124,7 @@ impl Tcb {
         let timeout =
             Timeout { config: cx.config, now: cx.now, nxt: self.snd.nxt, sack: self.has(Marks::SACK) };
         let Some(flight) = cx.slabs.flight_mut(self.flight) else { return };
+        flight.timed_out_at.get_or_insert(cx.now);
         let verdict = flight.on_timeout(&timeout, first);
         cx.stats.sack_reneges += u64::from(verdict.reneged);
         if verdict.reduce {

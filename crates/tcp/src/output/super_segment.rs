@@ -1,5 +1,6 @@
 //! How much text goes into one super-segment: as Linux does, about a millisecond's worth at the rate at which the
-//! connection sends, so that a slow one stays interactive and a fast one costs little.
+//! connection sends, so that a slow one stays interactive and a fast one costs little. Or as FreeBSD does, as much as
+//! the link takes.
 
 use portolan_wire::tcp::Flags;
 
@@ -27,9 +28,14 @@ impl Tcb {
             return full;
         }
         let link = cx.gso_max.min(u32::from(u16::MAX)).saturating_sub(HEADERS);
-        let worth = self.worth(cx, link).max(u32::from(cx.config.super_segment_min) * full);
         let window = self.cc.window().min(self.snd.max_wnd);
-        let most = link.min(budget).min(worth).min(window / 2);
+        let most = link.min(budget);
+        let most = if cx.config.super_segments_by_rate {
+            let worth = self.worth(cx, link).max(u32::from(cx.config.super_segment_min) * full);
+            most.min(worth).min(window / 2)
+        } else {
+            most.min(window)
+        };
         (most - most % full).max(full)
     }
 

@@ -258,6 +258,10 @@ fn after_25_days_of_silence_any_timestamp_is_taken() {
     rig.pass_ms(25 * 24 * 3_600_000);
     rig.gets("P. 1:11(10) ack 1 <TS val 1000 ecr 0>");
     rig.read(10);
+    assert_eq!(rig.host.stats.paws_rejected, 0);
+    rig.wait();
+    let sent = rig.drain();
+    assert!(sent.len() == 1 && sent[0].contains(" ack 11 ") && sent[0].ends_with("ecr 1000>"), "{sent:?}");
 }
 
 // RFC 5682 §2.1, step 1: the timeout of a retransmission in fast recovery is for a loss, and is not doubted.

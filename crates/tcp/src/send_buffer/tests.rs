@@ -1,7 +1,7 @@
 use std::format;
 
-use crate::testing::{Rig, plain};
-use crate::{Config, OptionFlags, Signals};
+use crate::testing::{Rig, plain, stream};
+use crate::{Config, Error, OptionFlags, Signals, WriteFlags};
 
 /// A connection with segments of 1,000 octets and a peer's window of 32,792, so with units of 16,000.
 fn rig(change: impl Fn(&mut Config)) -> Rig {
@@ -62,4 +62,42 @@ fn the_buffer_grows_with_the_congestion_window() {
         rig.gets(&format!(". 1:1(0) ack {ack} win 32792"));
     }
     assert!(buffer(&mut rig) > 100_000, "{}", buffer(&mut rig));
+}
+
+/// Writes records of one octet until there is no room; returns how many.
+fn write_records(rig: &mut Rig, most: u32) -> u32 {
+    for count in 0..most {
+        let octet = stream(rig.written, 1);
+        match rig.tcb.write_with(&mut rig.host.cx(), &octet, WriteFlags::END_OF_RECORD) {
+            Ok(1) => rig.written += 1,
+            other => {
+                assert_eq!(other, Err(Error::WouldBlock));
+                return count;
+            }
+        }
+    }
+    most
+}
+
+#[test]
+fn each_record_is_charged_as_a_unit() {
+    let mut rig = rig(|config| config.send_buffer.initial = 50_000);
+    assert_eq!(write_records(&mut rig, 10_000), (50_000 - 1_280) / 1_281 + 1);
+}
+
+#[test]
+fn ten_thousand_records_of_an_octet_take_little_memory() {
+    let buffer = 10_000 * 1_300;
+    let mut rig = rig(|config| {
+        config.send_buffer.initial = buffer;
+        config.send_buffer.max = buffer;
+    });
+    assert_eq!(write_records(&mut rig, 10_000), 10_000);
+    assert_eq!(rig.host.slabs.memory(), 10_000 * 9, "an octet, and where it ends");
+    assert!(rig.host.pool.stats().allocated <= 10_000 / 2_048 + 1, "{:?}", rig.host.pool.stats());
+    // Each is a segment of its own all the same.
+    let sent = rig.drain();
+    assert!(sent.len() >= 10 && sent.iter().all(|segment| segment.contains("(1)")), "{sent:?}");
+    rig.gets(". 1:1(0) ack 11 win 32792");
+    assert_eq!(rig.host.slabs.memory(), 9_990 * 9);
 }

@@ -442,7 +442,7 @@ impl Pair {
     /// Segments that this end has sent again.
     pub(crate) fn retransmits(&self, index: usize) -> u32 {
         let tcb = self.tcb(index);
-        self.ends[index].host.slabs.rare(tcb.rare).map_or(0, |rare| rare.retransmits)
+        self.ends[index].host.slabs.mishaps(tcb.rare).retransmits
     }
 
     /// From now on the wire loses so many of 1,000 segments.

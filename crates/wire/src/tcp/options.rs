@@ -1,4 +1,4 @@
-//! TCP options (RFC 9293 §3.2): walking the octets, what they say, and writing them in Linux's order.
+//! TCP options (RFC 9293 §3.2): walking the octets, what they say, and writing them in Linux's order or in FreeBSD's.
 //!
 //! Start at [`Options::parse`]; [`RawOptions`] is the walk below it.
 
@@ -210,6 +210,18 @@ pub struct Options {
     pub ao: bool,
     /// Room for a signature, which is put in when the segment is complete; never read.
     pub signature: Option<Signature>,
+    /// The order in which they are written; never read.
+    pub order: OptionOrder,
+}
+
+/// The order of a SYN's options, by which hosts are told apart. The octets are as many in either.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum OptionOrder {
+    /// MSS, SACK permitted, timestamps, window scale.
+    #[default]
+    Linux,
+    /// MSS, window scale, SACK permitted, timestamps.
+    Freebsd,
 }
 
 impl Options {
@@ -226,6 +238,7 @@ impl Options {
         md5: false,
         ao: false,
         signature: None,
+        order: OptionOrder::Linux,
     };
 
     /// These options with room for a signature. Where there is too little room for all, the counters of accurate ECN
@@ -374,18 +387,24 @@ impl Options {
             let [high, low] = mss.get().to_be_bytes();
             writer.put(&[kind::MSS, 4, high, low])?;
         }
-        match (self.sack_permitted, self.timestamps) {
-            (true, Some(_)) => writer.put(&[kind::SACK_PERMITTED, 2, kind::TIMESTAMPS, 10])?,
-            (true, None) => writer.put(&[NOP, NOP, kind::SACK_PERMITTED, 2])?,
-            (false, Some(_)) => writer.put(&TIMESTAMPS_ALIGNED)?,
-            (false, None) => {}
+        let scale = self.window_scale.map(|shift| [NOP, kind::WINDOW_SCALE, 3, shift]);
+        if let Some(scale) = scale.filter(|_| self.order == OptionOrder::Freebsd) {
+            writer.put(&scale)?;
+        }
+        match (self.sack_permitted, self.timestamps, self.order) {
+            (true, Some(_), _) => writer.put(&[kind::SACK_PERMITTED, 2, kind::TIMESTAMPS, 10])?,
+            (true, None, OptionOrder::Linux) => writer.put(&[NOP, NOP, kind::SACK_PERMITTED, 2])?,
+            // FreeBSD ends the list there and pads it; more may follow here, so that the padding is NOPs.
+            (true, None, OptionOrder::Freebsd) => writer.put(&[kind::SACK_PERMITTED, 2, NOP, NOP])?,
+            (false, Some(_), _) => writer.put(&TIMESTAMPS_ALIGNED)?,
+            (false, None, _) => {}
         }
         if let Some(Timestamps { value, echo }) = self.timestamps {
             writer.put(&value.to_be_bytes())?;
             writer.put(&echo.to_be_bytes())?;
         }
-        if let Some(shift) = self.window_scale {
-            writer.put(&[NOP, kind::WINDOW_SCALE, 3, shift])?;
+        if let Some(scale) = scale.filter(|_| self.order == OptionOrder::Linux) {
+            writer.put(&scale)?;
         }
         if let Some(fast_open) = &self.fast_open {
             let len = fast_open.option_len();

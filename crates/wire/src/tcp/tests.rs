@@ -164,6 +164,7 @@ fn any_options() -> impl Strategy<Value = Options> {
                     md5: false,
                     ao: false,
                     signature: None,
+                    order: OptionOrder::Linux,
                 }
             },
         )

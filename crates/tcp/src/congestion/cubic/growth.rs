@@ -53,7 +53,7 @@ impl Cubic {
         let mut epoch = self.epoch.unwrap_or_else(|| self.new_epoch(cx));
         match cx.config.cubic_rules {
             CubicRules::Rfc9438 => self.follow(&mut epoch, cx, acked),
-            CubicRules::Linux => self.follow_as_linux(&mut epoch, cx, acked),
+            CubicRules::Linux | CubicRules::LinuxBefore614 => self.follow_as_linux(&mut epoch, cx, acked),
         }
         self.epoch = Some(epoch);
     }

@@ -241,3 +241,43 @@ fn linux_rules_give_the_windows_of_linux() {
     let expected = LINUX.iter().flat_map(|(window, acks)| std::iter::repeat_n(*window, *acks as usize));
     assert_eq!(windows, expected.collect::<std::vec::Vec<_>>());
 }
+
+/// HyStart in Linux before 6.14: rounds are told apart from a window of 16 segments on; the second one is long enough to
+/// see that the round trip has grown.
+#[test]
+fn with_linux_s_older_rules_a_growing_delay_ends_slow_start_at_48_segments() {
+    let mut path = path(CubicRules::LinuxBefore614);
+    let mut cubic = Cubic::new(10_000, u32::MAX);
+    path.nxt = 10_000;
+    for ack in 1..=20 {
+        assert_eq!(cubic.threshold(), u32::MAX, "ACK {ack}");
+        path.pass(100_000);
+        path.ack(&mut cubic, 2_000, Some(100_000 * ack.min(5)));
+    }
+    assert_eq!((cubic.threshold(), cubic.window()), (48_000, 48_000));
+}
+
+/// 2^31 octets after a slow start that a loss ended, its last round does not seem to lie ahead.
+#[test]
+fn a_later_slow_start_has_rounds_of_its_own() {
+    for ends_by_loss in [true, false] {
+        let mut path = path(CubicRules::Linux);
+        let mut cubic = Cubic::new(100_000, u32::MAX);
+        path.nxt = 100_000;
+        path.ack(&mut cubic, 2_000, Some(100_000));
+        if ends_by_loss {
+            cubic.on_congestion(&mut path.cx(), CongestionEvent::Loss);
+        }
+        (path.una, path.nxt) = (1 << 31 | 1 << 20, 1 << 31 | 1 << 20);
+        path.pass(10_000_000);
+        cubic.on_idle(&mut path.cx(), u64::from(path.rto_us));
+        path.nxt += cubic.window();
+        let before = (cubic.window(), cubic.threshold());
+        assert!(before.0 < before.1);
+        for _ in 0..9 {
+            path.pass(100_000);
+            path.ack(&mut cubic, 1_000, Some(500_000));
+        }
+        assert_eq!(cubic.threshold(), before.0 + 8_000, "as soon as there are nine samples");
+    }
+}

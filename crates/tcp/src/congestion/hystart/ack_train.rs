@@ -3,7 +3,7 @@
 use portolan_link::Instant;
 use portolan_wire::SeqNumber;
 
-use crate::congestion::CcContext;
+use crate::congestion::{CcContext, CubicRules};
 
 /// Below this window, in segments, there is nothing to find out.
 const LOW_WINDOW: u32 = 16;
@@ -37,6 +37,11 @@ impl AckTrain {
         found: false,
     };
 
+    /// Slow start is over, or will begin again: its present round has no end, which 2^31 octets later would lie ahead.
+    pub(in crate::congestion) fn forget_round(&mut self) {
+        self.round_ends = None;
+    }
+
     /// An ACK came with a measurement; whether slow start is to end at the present window.
     pub(in crate::congestion) fn finds_exit(
         &mut self,
@@ -48,11 +53,15 @@ impl AckTrain {
         if self.found {
             return false;
         }
+        let is_low = cwnd / u32::from(cx.mss.max(1)) < LOW_WINDOW;
+        if is_low && cx.config.cubic_rules == CubicRules::LinuxBefore614 {
+            return false;
+        }
         if self.round_ends.is_none_or(|end| cx.una.after(end)) {
             *self =
                 AckTrain { began_at: cx.now, last_ack_at: cx.now, round_ends: Some(cx.nxt), ..AckTrain::NEW };
         }
-        if cwnd / u32::from(cx.mss.max(1)) < LOW_WINDOW {
+        if is_low {
             return false;
         }
         self.found = self.is_long(cx, cwnd, delay_min_us) | self.is_delayed(rtt_us, delay_min_us);

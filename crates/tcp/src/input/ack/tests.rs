@@ -157,3 +157,23 @@ fn syn_received_wants_exactly_the_ack_of_its_syn() {
     rig.gets(". 1:1(0) ack 1");
     rig.expect_state(State::Established);
 }
+
+// RFC 5961 §5.2: SND.UNA - MAX.SND.WND is reckoned from where the connection is, not from its ISS.
+#[test]
+fn far_from_the_initial_number_old_acks_within_the_largest_window_are_harmless() {
+    let mut rig = Rig::established().far_along();
+    rig.gets("P. 1:11(10) ack -50000");
+    rig.read(10);
+    rig.gets("P. 11:21(10) ack -60001");
+    assert_eq!(rig.tcb.last_drop(), Some(DropReason::BadAck));
+    assert_eq!(rig.tcb.receive_queued(&rig.host.cx()), 0);
+    // The window that the old ACK told does not count (RFC 9293 §3.10.7.4).
+    rig.gets("P. 11:21(10) ack -50000 win 100");
+    rig.read(10);
+    assert_eq!(rig.info().snd_wnd, 60_000);
+    rig.write(20_000);
+    assert_eq!(rig.drain().len(), 10, "an initial window");
+    rig.gets(". 21:21(0) ack 10001 win 15000");
+    assert_eq!(rig.drain().len(), 10);
+    assert_eq!((rig.info().unacked, rig.info().snd_wnd), (10_000, 15_000));
+}

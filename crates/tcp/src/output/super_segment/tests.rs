@@ -44,3 +44,12 @@ fn a_host_may_push_super_segments_as_it_does_single_ones() {
     rig.write(20_000);
     rig.expect(". 1001:6001(5000) ack 1");
 }
+
+#[test]
+fn a_host_may_send_all_that_the_window_takes_at_once() {
+    let mut rig = rig(100);
+    rig.host.config.super_segments_by_rate = false;
+    rig.write(20_000);
+    rig.expect("P. 1001:11001(10000) ack 1");
+    rig.expect_nothing();
+}

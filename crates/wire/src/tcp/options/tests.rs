@@ -27,6 +27,22 @@ fn the_options_of_a_syn_are_in_linuxs_order() {
 }
 
 #[test]
+fn the_options_of_a_syn_are_in_freebsds_order_where_that_is_wanted() {
+    let options = Options {
+        mss: Mss::new(1460),
+        window_scale: Some(6),
+        sack_permitted: true,
+        timestamps: Some(TIMESTAMPS),
+        order: OptionOrder::Freebsd,
+        ..Options::NONE
+    };
+    assert_eq!(emitted(options), [2, 4, 0x05, 0xb4, 1, 3, 3, 6, 4, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8]);
+    let plain = Options { timestamps: None, ..options };
+    assert_eq!(emitted(plain), [2, 4, 0x05, 0xb4, 1, 3, 3, 6, 4, 2, 1, 1]);
+    assert_eq!(Options::parse(&emitted(options)), Ok(Options { order: OptionOrder::Linux, ..options }));
+}
+
+#[test]
 fn the_options_of_text_are_timestamps_and_sack() {
     let sack = [(SeqNumber(1), SeqNumber(2))].into_iter().collect();
     let options = Options { timestamps: Some(TIMESTAMPS), sack, ..Options::NONE };
