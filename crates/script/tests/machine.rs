@@ -286,3 +286,31 @@ fn shell_commands_reach_the_machine() {
     rig.inject(SYN, b"");
     rig.expect_nothing();
 }
+
+/// RFC 2385, RFC 5925 §3.1: keys are socket options; who has none for a peer that should be signed is not answered.
+#[test]
+fn keys_of_signed_connections_are_socket_options() {
+    const MD5SIG: i32 = 14;
+    const AO_ADD_KEY: i32 = 38;
+    const AO_INFO: i32 = 40;
+    let mut rig = Rig::listening();
+    let mut md5 = vec![0; 216];
+    md5[..2].copy_from_slice(&2u16.to_ne_bytes());
+    md5[4..8].copy_from_slice(&[192, 0, 2, 1]);
+    (md5[130], md5[136]) = (1, b'k');
+    let (machine, listener) = (&mut rig.machine, rig.listener);
+    assert_eq!(machine.setsockopt(listener, libc::IPPROTO_TCP, MD5SIG, &md5), Ok(()));
+    let none = machine.getsockopt(listener, libc::IPPROTO_TCP, AO_INFO, 48);
+    assert_eq!(none, Err(Errno::from(portolan_stack::SocketError::NoSuchName)));
+    let mut ao = vec![0; 288];
+    ao[..8].copy_from_slice(&md5[..8]);
+    (ao[202], ao[207], ao[208]) = (32, 1, b'k');
+    let rejected = machine.setsockopt(listener, libc::IPPROTO_TCP, AO_ADD_KEY, &ao);
+    assert_eq!(rejected, Err(Errno::from(portolan_stack::SocketError::KeyRejected)));
+    ao[7] = 9;
+    assert_eq!(machine.setsockopt(listener, libc::IPPROTO_TCP, AO_ADD_KEY, &ao), Ok(()), "another peer");
+    assert_eq!(machine.getsockopt(listener, libc::IPPROTO_TCP, AO_INFO, 48).map(|info| info.len()), Ok(48));
+    rig.inject(SYN, b"");
+    // It is not signed.
+    rig.expect_nothing();
+}

@@ -29,6 +29,8 @@ const KEYS_MAX: usize = 1024;
 struct KeyRing {
     md5: Vec<(Cidr, Md5Key)>,
     ao: Vec<(Cidr, AoKey)>,
+    /// The name of the key that peers are asked to sign with; else it is the one that signs.
+    asked_for: Option<u8>,
 }
 
 impl KeyRing {
@@ -45,6 +47,17 @@ impl KeyRing {
     fn is_empty(&self) -> bool {
         self.md5.is_empty() && self.ao.is_empty()
     }
+}
+
+/// A key of the Authentication Option that a socket holds.
+#[derive(Clone, Debug)]
+pub(crate) struct HeldKey {
+    pub(crate) peers: Cidr,
+    pub(crate) key: AoKey,
+    /// It signs (Current_key).
+    pub(crate) signs: bool,
+    /// The peer is asked to sign with it (RNext_key).
+    pub(crate) asked_for: bool,
 }
 
 /// The keys of all sockets, by the socket's index.
@@ -86,7 +99,11 @@ impl KeyRings {
         }
         let fitting = ring.ao.iter().filter(|(peers, _)| peers.contains(peer));
         let keys = fitting.map(|(_, key)| key.clone()).collect();
-        Ao::new(keys, iss, irs).map(|ao| Auth::Ao(ao.into()))
+        let mut ao = Ao::new(keys, iss, irs)?;
+        if let Some(recv_id) = ring.asked_for {
+            ao.ask_for(recv_id);
+        }
+        Some(Auth::Ao(ao.into()))
     }
 
     /// A socket is closed.
@@ -117,7 +134,7 @@ impl Stack {
     /// it at once; a listener's key is for those that it accepts from then on.
     ///
     /// # Errors
-    /// `BadSocket`, `NoSuchOption` for UDP, `NoSuchName` if there is no key to remove, `InvalidArgument` where peers
+    /// `BadSocket`, `NoSuchOption` for UDP, `NoSuchName` if there is no key to remove, `KeyRejected` where peers
     /// have keys of the other kind, `NoBuffers` for too many keys.
     pub fn set_md5_key(
         &mut self,
@@ -134,7 +151,7 @@ impl Stack {
             (None, None) => return Err(SocketError::NoSuchName),
             (None, Some(at)) => drop(ring.md5.remove(at)),
             (Some(_), _) if ring.ao.iter().any(|(own, _)| overlap(*own, peers)) => {
-                return Err(SocketError::InvalidArgument);
+                return Err(SocketError::KeyRejected);
             }
             (Some(key), Some(at)) => ring.md5.iter_mut().skip(at).take(1).for_each(|entry| entry.1 = key),
             (Some(_), None) if ring.md5.len() >= KEYS_MAX => return Err(SocketError::NoBuffers),
@@ -156,8 +173,8 @@ impl Stack {
     /// the first one added signs. On a connection that has such keys it is one more, for the peer to change to.
     ///
     /// # Errors
-    /// `BadSocket`, `NoSuchOption` for UDP, `InvalidArgument` for an empty key, where peers have keys of the other
-    /// kind, and for a connection without such keys, `NoBuffers` for too many.
+    /// `BadSocket`, `NoSuchOption` for UDP, `InvalidArgument` for an empty key and for a connection without such keys,
+    /// `KeyRejected` where peers have keys of the other kind, `NoBuffers` for too many.
     pub fn add_ao_key(
         &mut self,
         now: Instant,
@@ -176,7 +193,7 @@ impl Stack {
         }
         let ring = self.auth.ring_mut(id.index);
         if ring.md5.iter().any(|(own, _)| overlap(*own, peers)) {
-            return Err(SocketError::InvalidArgument);
+            return Err(SocketError::KeyRejected);
         }
         let named = |(own, other): &&mut (Cidr, AoKey)| {
             *own == peers && (other.send_id, other.recv_id) == (key.send_id, key.recv_id)
@@ -214,18 +231,24 @@ impl Stack {
         if ring.ao.len() == before { Err(SocketError::NoSuchName) } else { Ok(()) }
     }
 
-    /// Asks the peer of a connection to sign with the key that we call `recv_id` from now on (RNextKeyID): the first
+    /// Asks the peer of a connection, or of those that a socket will have, to sign with the key that we call `recv_id` from now on (RNextKeyID): the first
     /// step of a change of keys. It answers by signing with it, and wants the same of us.
     ///
     /// # Errors
-    /// `NotConnected`, `NoSuchName` without such a key.
+    /// `BadSocket`, `NoSuchOption` for UDP, `NoSuchName` without such a key.
     pub fn ask_for_ao_key(&mut self, now: Instant, id: SocketId, recv_id: u8) -> Result<(), SocketError> {
         self.advance(now);
-        let index = self.connection_of(id)?;
-        match self.connection_ao(index, |ao| ao.ask_for(recv_id)) {
-            Some(true) => Ok(()),
-            _ => Err(SocketError::NoSuchName),
-        }
+        self.check_tcp(id)?;
+        let found = match self.socket(id)?.kind {
+            Kind::Connection(index) => self.connection_ao(index, |ao| ao.ask_for(recv_id)).unwrap_or(false),
+            _ => {
+                let ring = self.auth.ring_mut(id.index);
+                let found = ring.ao.iter().any(|(_, key)| key.recv_id == recv_id);
+                ring.asked_for = if found { Some(recv_id) } else { ring.asked_for };
+                found
+            }
+        };
+        if found { Ok(()) } else { Err(SocketError::NoSuchName) }
     }
 
     /// The names of the key that a connection signs with and of the one that it asks its peer for: KeyID and
@@ -236,6 +259,48 @@ impl Stack {
     pub fn ao_keys_in_use(&mut self, id: SocketId) -> Result<(u8, u8), SocketError> {
         let index = self.connection_of(id)?;
         self.connection_ao(index, |ao| ao.names()).ok_or(SocketError::NoSuchName)
+    }
+
+    /// Signs with the key that we call `send_id` from now on; of a socket that is not connected, what connects by it.
+    ///
+    /// # Errors
+    /// `BadSocket`, `NoSuchOption` for UDP, `NoSuchName` without such a key.
+    pub fn sign_with_ao_key(&mut self, now: Instant, id: SocketId, send_id: u8) -> Result<(), SocketError> {
+        self.advance(now);
+        self.check_tcp(id)?;
+        let found = match self.socket(id)?.kind {
+            Kind::Connection(index) => self.connection_ao(index, |ao| ao.sign_with(send_id)).unwrap_or(false),
+            _ => {
+                let ring = self.auth.ring_mut(id.index);
+                let at = ring.ao.iter().position(|(_, key)| key.send_id == send_id);
+                // The first one signs.
+                at.and_then(|at| ring.ao.get_mut(..=at)).map(|keys| keys.rotate_right(1)).is_some()
+            }
+        };
+        if found { Ok(()) } else { Err(SocketError::NoSuchName) }
+    }
+
+    /// The keys of the Authentication Option of a socket; none for other sockets.
+    pub(crate) fn ao_keys(&mut self, id: SocketId) -> Result<Vec<HeldKey>, SocketError> {
+        self.check_tcp(id)?;
+        let held =
+            |peers, key: &AoKey, signs, asked_for| HeldKey { peers, key: key.clone(), signs, asked_for };
+        if let Kind::Connection(index) = self.socket(id)?.kind {
+            let peer = self.flows.connections.get(index).map(|connection| connection.key.remote.address);
+            let peers = peer.and_then(|peer| Cidr::new(peer, peer.family().bits()));
+            let Some(peers) = peers else { return Ok(Vec::new()) };
+            let keys = self.connection_ao(index, |ao| {
+                ao.keys().map(|(key, signs, asked_for)| held(peers, key, signs, asked_for)).collect()
+            });
+            return Ok(keys.unwrap_or_default());
+        }
+        let Some(ring) = self.auth.rings.get(&id.index) else { return Ok(Vec::new()) };
+        let first = ring.ao.first().map(|(_, key)| key.recv_id);
+        let asked_for = ring.asked_for.or(first);
+        let keys = ring.ao.iter().enumerate();
+        Ok(keys
+            .map(|(at, (peers, key))| held(*peers, key, at == 0, Some(key.recv_id) == asked_for))
+            .collect())
     }
 
     fn check_tcp(&self, id: SocketId) -> Result<(), SocketError> {

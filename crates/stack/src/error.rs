@@ -66,6 +66,12 @@ pub enum SocketError {
     AlreadyConnecting,
     /// EINPROGRESS: a connect has begun, and nothing of what was to be written could go with it.
     InProgress,
+    /// EBUSY: the key is in use.
+    Busy,
+    /// EEXIST: there is a key of these names for these peers.
+    AlreadyExists,
+    /// EKEYREJECTED: the peers have keys of the other kind.
+    KeyRejected,
 }
 
 impl SocketError {
@@ -79,6 +85,8 @@ impl SocketError {
             SocketError::WouldBlock => 11,
             SocketError::AccessDenied => 13,
             SocketError::NoSuchLink => 19,
+            SocketError::Busy => 16,
+            SocketError::AlreadyExists => 17,
             SocketError::InvalidArgument => 22,
             SocketError::TooManySockets => 23,
             SocketError::BrokenPipe => 32,
@@ -103,6 +111,7 @@ impl SocketError {
             SocketError::HostUnreachable => 113,
             SocketError::AlreadyConnecting => 114,
             SocketError::InProgress => 115,
+            SocketError::KeyRejected => 129,
         }
     }
 }
@@ -117,6 +126,9 @@ impl fmt::Display for SocketError {
             SocketError::AccessDenied => "access denied",
             SocketError::NoSuchLink => "no such link",
             SocketError::InvalidArgument => "invalid argument",
+            SocketError::Busy => "in use",
+            SocketError::AlreadyExists => "exists already",
+            SocketError::KeyRejected => "the peers have keys of the other kind",
             SocketError::TooManySockets => "too many sockets",
             SocketError::OutOfDomain => "not a time",
             SocketError::BrokenPipe => "the sending side is closed",

@@ -262,3 +262,151 @@ fn the_socket_option_is_linuxs() {
     assert_eq!(pair.hosts[A].freeze(now, client), Err(SocketError::NotSupported));
     assert_eq!(pair.transfer(A, client, server, b"still here"), b"still here");
 }
+
+/// TCP_AO_ADD_KEY, TCP_AO_DEL_KEY, TCP_AO_INFO and TCP_AO_GET_KEYS.
+const AO_ADD_KEY: i32 = 38;
+const AO_DEL_KEY: i32 = 39;
+const AO_INFO: i32 = 40;
+const AO_GET_KEYS: i32 = 41;
+
+/// `struct tcp_ao_add` for an IPv4 peer.
+fn ao_add(peer: [u8; 4], (send_id, recv_id): (u8, u8), algorithm: &[u8], key: &[u8]) -> Vec<u8> {
+    let mut value = vec![0; 288];
+    value[..2].copy_from_slice(&2_u16.to_ne_bytes());
+    value[4..8].copy_from_slice(&peer);
+    value[128..128 + algorithm.len()].copy_from_slice(algorithm);
+    (value[202], value[203], value[204], value[207]) = (32, send_id, recv_id, key.len() as u8);
+    value[208..208 + key.len()].copy_from_slice(key);
+    value
+}
+
+/// `struct tcp_ao_del` for an IPv4 peer.
+fn ao_del(peer: [u8; 4], (send_id, recv_id): (u8, u8)) -> Vec<u8> {
+    let mut value = vec![0; 144];
+    value[..2].copy_from_slice(&2_u16.to_ne_bytes());
+    value[4..8].copy_from_slice(&peer);
+    (value[138], value[139], value[140]) = (32, send_id, recv_id);
+    value
+}
+
+/// `struct tcp_ao_info_opt`: which key is to sign, and which the peer is asked for.
+fn ao_info(current: Option<u8>, next: Option<u8>) -> Vec<u8> {
+    let mut value = vec![0; 48];
+    let bits = u32::from(current.is_some()) | u32::from(next.is_some()) << 1;
+    value[..4].copy_from_slice(&bits.to_ne_bytes());
+    (value[6], value[7]) = (current.unwrap_or(0), next.unwrap_or(0));
+    value
+}
+
+/// RFC 5925 §3.1, §3.3: keys by socket options in Linux's layouts, a change of keys, and what is read back.
+#[test]
+fn authentication_keys_are_linuxs_socket_options() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    let peer_of = |n: usize| [10, 0, 0, 2 - n as u8];
+    let (listener, client) = prepared(&mut pair, Family::V4, |host, n, id| {
+        // What one calls send_id, the other calls recv_id.
+        let names = [(100, 200), (200, 100)][n];
+        host.setsockopt(now, id, IPPROTO_TCP, AO_ADD_KEY, &ao_add(peer_of(n), names, b"hmac(sha1)", b"one"))
+            .unwrap();
+        let names = [(101, 201), (201, 101)][n];
+        host.setsockopt(
+            now,
+            id,
+            IPPROTO_TCP,
+            AO_ADD_KEY,
+            &ao_add(peer_of(n), names, b"cmac(aes128)", b"two"),
+        )
+        .unwrap();
+    });
+    let (server, ..) = pair.hosts[B].accept(pair.now, listener).unwrap();
+    assert_eq!(pair.transfer(A, client, server, b"signed"), b"signed");
+    assert!(all_signed(&pair, Family::V4, (kind::AO, 14)));
+    let info = |pair: &mut Pair, host: usize, id| {
+        let value = pair.hosts[host].getsockopt(now, id, IPPROTO_TCP, AO_INFO).unwrap();
+        assert_eq!((value.len(), value[0]), (48, 3));
+        (value[6], value[7])
+    };
+    assert_eq!((info(&mut pair, A, client), info(&mut pair, B, server)), ((100, 200), (200, 100)));
+    // Each asks the other for the second key, and signs with what it is asked for.
+    pair.hosts[A].setsockopt(now, client, IPPROTO_TCP, AO_INFO, &ao_info(Some(101), Some(201))).unwrap();
+    pair.hosts[B].setsockopt(now, server, IPPROTO_TCP, AO_INFO, &ao_info(None, Some(101))).unwrap();
+    assert_eq!(pair.transfer(A, client, server, b"with another key"), b"with another key");
+    assert_eq!(pair.transfer(B, server, client, b"and back"), b"and back");
+    assert_eq!((info(&mut pair, A, client), info(&mut pair, B, server)), ((101, 201), (201, 101)));
+    // The first one is in use no more, the second one is.
+    let delete = |pair: &mut Pair, names| {
+        pair.hosts[A].setsockopt(now, client, IPPROTO_TCP, AO_DEL_KEY, &ao_del([10, 0, 0, 2], names))
+    };
+    assert_eq!(delete(&mut pair, (101, 201)), Err(SocketError::Busy));
+    assert_eq!(delete(&mut pair, (100, 200)), Ok(()));
+    assert_eq!(delete(&mut pair, (100, 200)), Err(SocketError::NoSuchName));
+    let keys = pair.hosts[A].getsockopt(now, client, IPPROTO_TCP, AO_GET_KEYS).unwrap();
+    assert_eq!(keys.len(), 304);
+    assert_eq!(
+        (&keys[..8], &keys[128..138], &keys[192..196]),
+        (&[2, 0, 0, 0, 10, 0, 0, 2][..], &b"cmac(aes)\0"[..], &b"two\0"[..])
+    );
+    assert_eq!((keys[272], keys[276], &keys[278..284]), (1, 3, &[101, 201, 32, 12, 0, 3][..]));
+    assert_eq!(pair.transfer(A, client, server, b"still signed"), b"still signed");
+}
+
+/// The errno that Linux gives for what makes no sense.
+#[test]
+fn wrong_authentication_options_are_refused() {
+    let mut pair = Pair::new();
+    let now = pair.now;
+    let listener = pair.listen(B, Family::V4, 179, 16);
+    let host = &mut pair.hosts[B];
+    let peer = [10, 0, 0, 1];
+    let good = ao_add(peer, (1, 2), b"hmac(sha1)", b"key");
+    let mut set = |name, value: &[u8]| {
+        host.setsockopt(now, listener, IPPROTO_TCP, name, value).map_err(SocketError::errno)
+    };
+    let changed = |at: usize, to: u8| {
+        let mut value = good.clone();
+        value[at] = to;
+        value
+    };
+    // Too short, another family, a port, a link, reserved bits, a prefix of 33, a MAC of 16, an empty key and one that
+    // is too long, and a listener that chooses.
+    assert_eq!(set(AO_ADD_KEY, &good[..287]), Err(22));
+    for (at, to) in [
+        (0, 10),
+        (3, 80),
+        (192, 1),
+        (196, 4),
+        (196, 1),
+        (196, 2),
+        (200, 1),
+        (202, 33),
+        (205, 16),
+        (206, 4),
+        (207, 0),
+        (207, 81),
+    ] {
+        assert_eq!(set(AO_ADD_KEY, &changed(at, to)), Err(22), "octet {at}");
+    }
+    assert_eq!(set(AO_ADD_KEY, &changed(133, b'x')), Err(2), "no such algorithm");
+    assert_eq!(set(AO_ADD_KEY, &good), Ok(()));
+    for names in [(1, 2), (1, 3), (3, 2)] {
+        assert_eq!(set(AO_ADD_KEY, &ao_add(peer, names, b"", b"key")), Err(17), "{names:?}");
+    }
+    assert_eq!(set(AO_ADD_KEY, &ao_add([10, 0, 0, 9], (1, 2), b"", b"key")), Ok(()), "other peers");
+    assert_eq!(set(AO_INFO, &ao_info(Some(1), None)), Err(22), "nothing is signed by who listens");
+    assert_eq!(set(AO_DEL_KEY, &ao_del(peer, (1, 9))), Err(2));
+    let mut md5 = vec![0; 216];
+    (md5[0], md5[130], md5[136]) = (2, 1, b'k');
+    md5[4..8].copy_from_slice(&peer);
+    assert_eq!(set(MD5SIG, &md5), Err(129), "keys of the other kind");
+    assert_eq!(set(AO_DEL_KEY, &ao_del(peer, (1, 2))), Ok(()));
+    assert_eq!(set(MD5SIG, &md5), Ok(()));
+    assert_eq!(set(AO_ADD_KEY, &good), Err(129));
+    let (client, _server) = pair.connected(Family::V4, 80);
+    let host = &mut pair.hosts[A];
+    let late =
+        host.setsockopt(now, client, IPPROTO_TCP, AO_ADD_KEY, &ao_add([10, 0, 0, 2], (1, 2), b"", b"key"));
+    assert_eq!(late.map_err(SocketError::errno), Err(106));
+    let none = host.getsockopt(now, client, IPPROTO_TCP, AO_GET_KEYS);
+    assert_eq!(none.map_err(SocketError::errno), Err(2));
+}

@@ -16,6 +16,7 @@ use crate::socket::{Flags, Kind};
 use crate::stack::Stack;
 use crate::{LinkId, SocketError, SocketId, SocketOption};
 
+mod authentication;
 mod congestion;
 mod md5;
 pub(crate) mod number;
@@ -321,6 +322,9 @@ impl Stack {
                 return self.set_congestion(now, id, name);
             }
             tcp::MD5SIG | tcp::MD5SIG_EXT => return self.set_md5_signature(now, id, name, value),
+            tcp::AO_ADD_KEY | tcp::AO_DEL_KEY | tcp::AO_INFO => {
+                return self.set_authentication(now, id, name, value);
+            }
             tcp::FASTOPEN_KEY => {
                 let keys = FastOpenKeys::read(value).ok_or(SocketError::InvalidArgument)?;
                 return self.set_option(now, id, SocketOption::FastOpenKey(keys));
@@ -394,6 +398,8 @@ impl Stack {
             },
             tcp::CONGESTION => return self.congestion_name(id),
             tcp::CC_INFO => return self.cc_info(id),
+            tcp::AO_INFO => return self.authentication_info(id),
+            tcp::AO_GET_KEYS => return self.authentication_keys(id),
             tcp::INFO => return self.tcp_info(id),
             tcp::DEFER_ACCEPT => seconds_of(self.opening_of(id.index).defer_accept),
             tcp::FASTOPEN => to_int(self.opening_of(id.index).fast_open_backlog),

@@ -121,6 +121,18 @@ impl Ao {
         found.is_some()
     }
 
+    /// Signs with the key of this name from now on. False if there is none.
+    pub fn sign_with(&mut self, send_id: u8) -> bool {
+        let found = self.keys.iter().position(|own| own.send_id == send_id);
+        self.current = found.unwrap_or(self.current);
+        found.is_some()
+    }
+
+    /// The keys: each with whether it signs, and whether the peer is asked for it.
+    pub fn keys(&self) -> impl Iterator<Item = (&AoKey, bool, bool)> {
+        self.keys.iter().enumerate().map(|(at, key)| (key, at == self.current, at == self.next))
+    }
+
     /// The names of the key that signs and of the one that the peer is asked for: KeyID and RNextKeyID.
     #[must_use]
     pub fn names(&self) -> (u8, u8) {

@@ -52,7 +52,7 @@ fn read(name: i32, family: Family, value: &[u8]) -> Option<(Cidr, &[u8])> {
 }
 
 /// The address of a `sockaddr_in` or `sockaddr_in6`, as the socket's family asks for.
-fn peer(family: Family, value: &[u8]) -> Option<Address> {
+pub(super) fn peer(family: Family, value: &[u8]) -> Option<Address> {
     let named = i32::from(u16::from_ne_bytes(*value.first_chunk()?));
     match family {
         Family::V4 if named == AF_INET => {

@@ -83,6 +83,10 @@ pub(super) mod tcp {
     pub(crate) const MD5SIG_EXT: i32 = 32;
     pub(crate) const FASTOPEN_NO_COOKIE: i32 = 34;
     pub(crate) const INQ: i32 = 36;
+    pub(crate) const AO_ADD_KEY: i32 = 38;
+    pub(crate) const AO_DEL_KEY: i32 = 39;
+    pub(crate) const AO_INFO: i32 = 40;
+    pub(crate) const AO_GET_KEYS: i32 = 41;
 }
 
 /// Options of IPPROTO_IP.
