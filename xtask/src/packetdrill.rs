@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::step;
@@ -47,6 +47,9 @@ const IPV6: &[&str] = &[
     "-DCMSG_LEVEL_IP=SOL_IPV6",
     "-DCMSG_TYPE_RECVERR=IPV6_RECVERR",
 ];
+
+/// The options that are addresses.
+const ADDRESSES: &[&str] = &["--local_ip=", "--gateway_ip=", "--remote_ip="];
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -156,10 +159,13 @@ fn judge(binary: &Path, tree: &Tree, script: &str) -> Result<(), String> {
     } else {
         (IPV4, String::from("mtu=1500"))
     };
-    // The command line would overrule the script, and some scripts are about their addresses.
+    // The command line would overrule the script, and some scripts are about their addresses: one that sets an address
+    // has packetdrill's own for the others.
+    let sets = |name: &str| text.lines().any(|line| line.trim().starts_with(name));
+    let sets_address = ADDRESSES.iter().any(|name| sets(name));
     let set_by_script = |option: &str| {
         let name = option.split_inclusive('=').next().unwrap_or(option);
-        name.ends_with('=') && text.lines().any(|line| line.trim().starts_with(name))
+        name.ends_with('=') && sets(name) || sets_address && ADDRESSES.contains(&name)
     };
     let variant = variant.iter().filter(|option| !set_by_script(option));
     // packetdrill tells the library nothing of its options, and the library chooses the source of a connect.
@@ -168,7 +174,7 @@ fn judge(binary: &Path, tree: &Tree, script: &str) -> Result<(), String> {
     }
     let output = tempfile(&tree.path(&format!("{script}.out"))).map_err(|error| error.to_string())?;
     let errors = output.try_clone().map_err(|error| error.to_string())?;
-    let mut child = Command::new(binary)
+    let mut child = shelled(binary)
         .arg("--send_omit_free")
         .args(variant)
         .arg(format!("--so_filename={}", tree.library().display()))
@@ -204,6 +210,24 @@ fn judge(binary: &Path, tree: &Tree, script: &str) -> Result<(), String> {
         }
         None => Err(format!("not done after {} s", TIMEOUT.as_secs())),
     }
+}
+
+/// The command that runs `binary` with a /bin/sh that is bash, as on the systems that the scripts are written for: where
+/// `&>` begins a background job instead, what follows races with the script. If it cannot be had, /bin/sh is what it is.
+fn shelled(binary: &Path) -> Command {
+    static CAN_BIND: OnceLock<bool> = OnceLock::new();
+    let wrapped = |inner: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "/bin/bash", "-c", &format!("mount --bind /bin/bash /bin/sh && {inner}")]);
+        command
+    };
+    let tries = || wrapped("true").stdin(Stdio::null()).output().is_ok_and(|output| output.status.success());
+    if !*CAN_BIND.get_or_init(tries) {
+        return Command::new(binary);
+    }
+    let mut command = wrapped("exec \"$0\" \"$@\"");
+    command.arg(binary);
+    command
 }
 
 fn tempfile(path: &Path) -> std::io::Result<fs::File> {

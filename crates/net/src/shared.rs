@@ -199,6 +199,7 @@ impl Shared {
             Event::AddressConflict(link, address, ethernet) => {
                 warn!(%link, %address, %ethernet, "somebody else claims this host's address");
             }
+            Event::PortsExhausted(exhausted) => warn!("{exhausted}"),
             Event::FlowClosed(summary) => self.flows.push(*summary, wakes),
             other => self.intercepts.on_event(&mut self.stack, now, other, wakes),
         }

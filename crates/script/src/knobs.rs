@@ -6,6 +6,7 @@
 use core::fmt;
 use std::collections::BTreeMap;
 
+use portolan_link::LinkCaps;
 use portolan_stack::{FastOpenKeys, Stack};
 use portolan_tcp::{BufferSize, CongestionAlgorithm, Ecn, FastOpenKnob, MtuProbing};
 
@@ -185,6 +186,9 @@ const TABLE: &[Knob] = &[
     },
 ];
 
+/// The largest super-segment that the link takes, in octets; with 0, TCP sends single segments.
+const GSO_MAX: &str = "portolan.gso_max";
+
 /// The knobs that Linux does not have; their names begin with `portolan.`.
 const OWN: &[Knob] = &[
     flag!("tcp_abe", abe),
@@ -277,6 +281,9 @@ impl Machine {
         if let Some(knob) = find(name) {
             return Some((knob.get)(&self.stack));
         }
+        if name.trim() == GSO_MAX {
+            return Some(self.caps.gso_max.to_string());
+        }
         let name = short(name)?;
         let (key, default) = REMEMBERED.iter().find(|(known, _)| *known == name)?;
         Some(self.knobs.values.get(key).cloned().unwrap_or_else(|| String::from(*default)))
@@ -288,6 +295,11 @@ impl Machine {
     /// A name that Linux does not have, or a value that it does not take.
     pub fn set_sysctl(&mut self, name: &str, value: &str) -> Result<(), KnobError> {
         let unknown = || KnobError::Unknown(String::from(name));
+        if name.trim() == GSO_MAX {
+            let gso_max = number(value).ok_or_else(|| KnobError::BadValue(String::from(value)))?;
+            self.set_caps(LinkCaps { gso_max, ..self.caps });
+            return Ok(());
+        }
         if let Some(knob) = find(name) {
             let set = (knob.set)(&mut self.stack, value);
             return set.ok_or_else(|| KnobError::BadValue(String::from(value)));

@@ -20,7 +20,8 @@
 
 use std::collections::VecDeque;
 
-use portolan_link::{Instant, LinkCaps, Medium, PacketBuf, RxBatch, TxBatch};
+use portolan_drivers::segmentation::Segmenter;
+use portolan_link::{Gso, Instant, LinkCaps, Medium, Offload, PacketBuf, RxBatch, TxBatch};
 use portolan_stack::{Config, LinkConfig, LinkId, Route, RouteKind, RouteLimits, Seeds, Stack};
 use portolan_wire::{Address, Cidr, EthernetAddress};
 
@@ -104,9 +105,11 @@ pub struct Machine {
     pub(crate) knobs: Knobs,
     pub(crate) now: Instant,
     pub(crate) files: Files,
-    pub(crate) personality: Personality,
     /// Whether the link's queue has no room, so that nothing is sent.
     pub(crate) is_full: bool,
+    /// Whether super-segments are cut before they leave, as Linux does for a device without TSO.
+    pub(crate) cuts: bool,
+    segmenter: Segmenter,
     sent: VecDeque<SentPacket>,
     receive_batch: RxBatch,
     transmit_batch: TxBatch,
@@ -133,8 +136,9 @@ impl Machine {
             knobs: Knobs::default(),
             now: START,
             files: Files::new(settings.first_fd),
-            personality: settings.personality,
             is_full: false,
+            cuts: false,
+            segmenter: Segmenter::new(Medium::Ip),
             sent: VecDeque::new(),
             receive_batch: RxBatch::new(BATCH),
             transmit_batch: TxBatch::new(BATCH),
@@ -235,8 +239,12 @@ impl Machine {
             for entry in self.transmit_batch.iter() {
                 let mut octets = vec![0; entry.len()];
                 entry.copy_to(&mut octets);
-                finish_checksum(&mut octets, entry.offload.checksum);
-                self.sent.push_back(SentPacket { at: self.now, octets });
+                let gso = if self.cuts { entry.offload.gso } else { Gso::None };
+                let offload = Offload { gso, ..entry.offload };
+                let (at, sent) = (self.now, &mut self.sent);
+                let emit = |packet: &[u8]| sent.push_back(SentPacket { at, octets: packet.to_vec() });
+                let cut = self.segmenter.cut(&offload, [octets.as_slice()], emit);
+                debug_assert!(cut.is_ok(), "the stack's own packets can be cut: {cut:?}");
             }
             self.transmit_batch.clear();
         }
@@ -264,15 +272,4 @@ impl Machine {
 /// Nanoseconds since 1970 on the clock on the wall.
 pub(crate) fn wall_clock_ns(at: Instant) -> u64 {
     WALL_START_S * 1_000_000_000 + at.as_nanos().saturating_sub(START.as_nanos())
-}
-
-/// Completes a checksum that was left to the link, as a link without such an offload has to.
-fn finish_checksum(octets: &mut [u8], checksum: portolan_link::Checksum) {
-    let portolan_link::Checksum::Partial { start, offset } = checksum else { return };
-    let (start, field) = (usize::from(start), usize::from(start) + usize::from(offset));
-    let mut sum = portolan_wire::Checksum::new();
-    sum.add(octets.get(start..).unwrap_or(&[]));
-    if let Some(field) = octets.get_mut(field..field + 2) {
-        field.copy_from_slice(&sum.finish().to_be_bytes());
-    }
 }

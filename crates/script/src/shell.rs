@@ -4,7 +4,6 @@
 //! Each is a small program of ours with the name of the real one, put first in PATH. [`run`] is what it does to the
 //! machine; the program itself only carries the words there and the answer back.
 
-use portolan_link::LinkCaps;
 use portolan_stack::RouteLimits;
 use portolan_wire::{Address, Cidr, Family};
 
@@ -81,12 +80,13 @@ fn assign(machine: &mut Machine, arguments: &[&str]) -> Output {
     output
 }
 
-/// `ethtool -K DEVICE {gso|tso|gro} {on|off}...`
+/// `ethtool -K DEVICE {gso|tso|gro} {on|off}...`: as on Linux, TCP makes super-segments in any case, and the host cuts
+/// them if the device does not.
 fn ethtool(machine: &mut Machine, arguments: &[&str]) -> Output {
     for pair in arguments.windows(2) {
-        let (["gso" | "tso", "on" | "off"], [_, value]) = (pair, pair) else { continue };
-        let gso_max = if *value == "on" { machine.personality.gso_max() } else { 0 };
-        machine.set_caps(LinkCaps { gso_max, ..machine.caps });
+        if let ["gso" | "tso", value @ ("on" | "off")] = pair {
+            machine.cuts = *value == "off";
+        }
     }
     Output::default()
 }

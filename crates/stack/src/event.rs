@@ -9,7 +9,7 @@ use alloc::collections::VecDeque;
 
 use bitflags::bitflags;
 use portolan_link::Chunk;
-use portolan_wire::{Address, EthernetAddress, FlowKey};
+use portolan_wire::{Address, Endpoint, EthernetAddress, FlowKey};
 
 use crate::flow::FlowSummary;
 use crate::{Config, LinkId, RequestId, SocketError, SocketId};
@@ -46,10 +46,35 @@ pub enum Event {
     Echo(EchoRequest),
     /// Another station claims our address (RFC 5227 §2.4).
     AddressConflict(LinkId, Address, EthernetAddress),
+    /// A connect has failed because every ephemeral port is in use for its destination; told once a second at most.
+    PortsExhausted(PortsExhausted),
     /// A link's capabilities or presence changed.
     LinkChanged(LinkId),
     /// A flow has ended; only with [`crate::Config::flow_summaries`].
     FlowClosed(Box<FlowSummary>),
+}
+
+/// No ephemeral port is left for a destination. Shown, it is one line that says what to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PortsExhausted {
+    /// This host's address.
+    pub local: Address,
+    /// Where to.
+    pub remote: Endpoint,
+    /// The first and the last port that could have been taken.
+    pub range: (u16, u16),
+}
+
+impl core::fmt::Display for PortsExhausted {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let PortsExhausted { local, remote, range: (first, last) } = self;
+        write!(
+            f,
+            "cannot connect from {local} to {remote}: all ports from {first} to {last} are in use for this \
+             destination, by connections that are open or were closed within a minute; keep connections open, connect \
+             from another address, or widen the range"
+        )
+    }
 }
 
 impl Event {

@@ -50,7 +50,7 @@ mod transmit;
 pub use config::{Config, Intercept, LinkConfig};
 pub use drop::{DropReason, Drops};
 pub use error::{SettingError, SocketError};
-pub use event::{EchoRequest, Event, Intercepted, Quote, Refusal, UnreachableCode, Warning};
+pub use event::{EchoRequest, Event, Intercepted, PortsExhausted, Quote, Refusal, UnreachableCode, Warning};
 pub use fast_open::FastOpenKeys;
 pub use flow::{FlowEnd, FlowInfo, FlowSummary, LimitedBy};
 pub use id::{LinkId, RequestId, SocketId};

@@ -110,6 +110,11 @@ impl Ports {
         Ports { ports: HashMap::with_hasher(keyed), counters: vec![0; COUNTERS], range }
     }
 
+    /// The first and the last ephemeral port.
+    pub(crate) fn range(&self) -> (u16, u16) {
+        self.range
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ports.len()
     }

@@ -89,6 +89,9 @@ pub(crate) fn flow_octets(key: &FlowKey) -> [u8; 39] {
     octets
 }
 
+/// How long one key serves for ephemeral ports, in microseconds: an hour.
+const PORT_KEY_US: u64 = 3_600_000_000;
+
 /// The streams and keys of a host.
 pub(crate) struct Random {
     secret: ChaCha12Rng,
@@ -100,7 +103,9 @@ pub(crate) struct Random {
     /// RFC 4987 §3.6: the keys of SYN cookies.
     pub(crate) cookies: CookieKeys,
     /// RFC 6056 §3.3.3: the key of ephemeral ports' offsets.
-    pub(crate) ports: Keyed,
+    ports: Keyed,
+    /// When that key was made.
+    ports_at: Instant,
     /// RFC 6437 §3: the key of flow labels. RFC 7739 §5.3: the key of fragment identifications.
     pub(crate) labels: Keyed,
 }
@@ -120,9 +125,19 @@ impl Random {
             tables,
             isn,
             ports,
+            ports_at: Instant::ZERO,
             labels,
             cookies: CookieKeys::new(*cookies.key()),
         }
+    }
+
+    /// The key of ephemeral ports' offsets. RFC 6056 §3.4: a secret that lasts is found out some day, so that there is a
+    /// new one now and then; a port that is in use stays so, whatever the key.
+    pub(crate) fn port_key(&mut self, now: Instant) -> Keyed {
+        if now.micros_since(self.ports_at) >= PORT_KEY_US {
+            (self.ports, self.ports_at) = (Keyed(self.secret_key()), now);
+        }
+        self.ports
     }
 
     /// A new secret key.

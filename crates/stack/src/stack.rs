@@ -71,6 +71,8 @@ pub struct Stack {
     /// When memory was last looked for; see `pressure.rs`.
     pub(crate) relieved_at: Instant,
     last_flow_id: u64,
+    /// When it was last told that there are no ports.
+    pub(crate) ports_told_at: Option<Instant>,
     loopback: TxBatch,
 }
 
@@ -137,6 +139,7 @@ impl Stack {
             stopping: false,
             relieved_at: Instant::ZERO,
             last_flow_id: 0,
+            ports_told_at: None,
             loopback: TxBatch::new(LOOPBACK_BATCH),
         }
     }

@@ -88,6 +88,9 @@ pub struct Config {
     pub quick_acks: u8,
     /// Segments that a super-segment may have however slowly the connection sends (`tcp_min_tso_segs`).
     pub super_segment_min: u8,
+    /// Whether a SYN that crosses ours opens the connection, as RFC 9293 MUST-10 wants it. Without, only a SYN-ACK does: who
+    /// watches the flow from between then never sees one that both ends have opened (attacks that split a handshake).
+    pub simultaneous_open: bool,
     /// Whether super-segments are as large as about a millisecond's worth of the sending rate and half of the window,
     /// as on Linux; else as large as the link and the window take, as on FreeBSD.
     pub super_segments_by_rate: bool,
@@ -224,6 +227,7 @@ impl Default for Config {
             delayed_ack_us: 40_000,
             quick_acks: 16,
             super_segment_min: 2,
+            simultaneous_open: true,
             super_segments_by_rate: true,
             option_order: OptionOrder::Linux,
             push_super_segments: true,

@@ -14,7 +14,7 @@ pub const FAULTS: &[(u16, &str)] = &[
     (6, "the RTO has no upper limit"),
     (7, "a RST anywhere in the window ends the connection"),
     (8, "a RST outside the window is challenged"),
-    (9, "a segment without text at the window's right edge is acceptable"),
+    (9, "a segment without length at the window's right edge is not acceptable"),
     (10, "a segment that only touches RCV.NXT from below is acceptable"),
     (11, "a SYN on an open connection is let through"),
     (12, "in SYN-SENT any acknowledgement number will do"),

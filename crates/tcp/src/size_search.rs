@@ -154,7 +154,9 @@ impl Tcb {
             self.on_size_probe_lost(cx, probe);
         }
         let off = cx.config.mtu_probing == MtuProbing::Off;
-        if off || self.retries < cx.config.retries1 || self.snd.wnd == 0 {
+        // A shut window loses text as well, and what would say that it has opened may have been lost.
+        let timeouts = if self.snd.wnd == 0 { self.backoffs / 2 } else { self.retries };
+        if off || timeouts < cx.config.retries1 {
             return;
         }
         let Some(head) = cx.slabs.flight(self.flight).and_then(Flight::head_text) else { return };

@@ -32,7 +32,7 @@ fn failure(source: &str) -> Failure {
 }
 
 /// Every segment in a packet of its own.
-const SINGLE: &str = "`ethtool -K tun0 tso off gso off`\n";
+const SINGLE: &str = "`sysctl -q portolan.gso_max=0`\n";
 
 /// What a script that goes on after [`ACCEPTED`] fails with.
 fn fails_after_accept(rest: &str) -> String {

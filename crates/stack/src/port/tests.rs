@@ -1,5 +1,7 @@
 use std::vec::Vec;
 
+use portolan_link::Instant;
+
 use super::*;
 use crate::{LinkId, Seeds};
 
@@ -134,11 +136,11 @@ fn ephemeral_ports_run_out_and_come_back() {
 
 #[test]
 fn connections_choose_ports_by_destination_and_skip_those_in_use() {
-    let (mut ports, random) = ports();
+    let (mut ports, mut random) = ports();
+    let key = random.port_key(Instant::ZERO);
     let local: Address = "10.0.0.1".parse().unwrap();
     let mut choose = |remote: &str, used: &[u16]| {
-        ports
-            .choose(protocol::TCP, local, remote.parse().unwrap(), random.ports, |port| !used.contains(&port))
+        ports.choose(protocol::TCP, local, remote.parse().unwrap(), key, |port| !used.contains(&port))
     };
     let mut used = Vec::new();
     for _ in 0..32 {
@@ -149,4 +151,24 @@ fn connections_choose_ports_by_destination_and_skip_those_in_use() {
     assert!(used.windows(2).all(|two| two[1] == two[0] + 1 || two[1] == 32_768));
     let starts: Vec<_> = (0..8).map(|n| choose(&std::format!("10.0.1.{n}:80"), &[]).unwrap()).collect();
     assert!(starts.iter().any(|start| *start != starts[0]));
+}
+
+/// RFC 6056 §3.4: the secret does not last for ever.
+#[test]
+fn where_the_ports_of_a_destination_begin_changes_with_the_key() {
+    let (_, mut random) = ports();
+    let mut starts = Vec::new();
+    for hour in 0..8 {
+        let mut ports = Ports::new(random.tables, (1, 60_000));
+        let key = random.port_key(Instant::from_millis(hour * 3_600_000));
+        let same = random.port_key(Instant::from_millis(hour * 3_600_000 + 3_599_999));
+        let local: Address = "10.0.0.1".parse().unwrap();
+        let remote = "10.0.0.2:80".parse().unwrap();
+        let first = ports.choose(protocol::TCP, local, remote, key, |_| true).unwrap();
+        assert_eq!(ports.choose(protocol::TCP, local, remote, same, |_| true), Some(first % 60_000 + 1));
+        starts.push(first);
+    }
+    starts.sort_unstable();
+    starts.dedup();
+    assert!(starts.len() > 4, "{starts:?}");
 }

@@ -6,13 +6,13 @@ use portolan_wire::{Address, Endpoint, Family, FlowKey, protocol};
 
 use crate::connection::{Connection, Path, PortHold, socket_error};
 use crate::demux::Slot;
-use crate::event::Pending;
+use crate::event::{Pending, PortsExhausted};
 use crate::ip::input::zone_of;
 use crate::ip::source_route::SourceRoute;
 use crate::list::{NONE, Place};
 use crate::socket::{Flags, How, Kind, Ready};
 use crate::stack::Stack;
-use crate::{SocketError, SocketId};
+use crate::{Event, SocketError, SocketId};
 
 impl Stack {
     /// Connects and writes in one call, `sendto` with MSG_FASTOPEN (RFC 7413 §4.2.1): with a cookie of the server, octets
@@ -181,12 +181,26 @@ impl Stack {
             };
         }
         let flows = &self.flows;
-        let keyed = self.engine.random.ports;
-        let port = self
-            .ports
-            .choose(protocol::TCP, address, remote, keyed, |port| flows.find(&key(port)).is_none())
-            .ok_or(SocketError::AddressNotAvailable)?;
-        Ok(key(port))
+        let keyed = self.engine.random.port_key(self.engine.now);
+        let chosen =
+            self.ports.choose(protocol::TCP, address, remote, keyed, |port| flows.find(&key(port)).is_none());
+        match chosen {
+            Some(port) => Ok(key(port)),
+            None => {
+                self.tell_of_exhausted_ports(address, remote);
+                Err(SocketError::AddressNotAvailable)
+            }
+        }
+    }
+
+    /// Once a second at most.
+    fn tell_of_exhausted_ports(&mut self, local: Address, remote: Endpoint) {
+        let now = self.engine.now;
+        if self.ports_told_at.is_none_or(|told| now.micros_since(told) >= 1_000_000) {
+            self.ports_told_at = Some(now);
+            let range = self.ports.range();
+            self.event(Event::PortsExhausted(PortsExhausted { local, remote, range }));
+        }
     }
 
     /// Sends the SYN; with Fast Open, if `fast`, and then it may wait for the first write.

@@ -140,6 +140,16 @@ fn f14_split_handshakes_end_in_the_right_state() {
     peer.seq += 1;
     arena.ack(&peer);
     assert_eq!(state(&mut arena, id), Ok(State::Established));
+    // A host that wants none of that lets only a SYN-ACK open what it has begun.
+    let mut config = Config::default();
+    config.tcp.simultaneous_open = false;
+    let mut arena = Arena::with(config);
+    let (id, mut peer) = connecting(&mut arena);
+    arena.say(&peer, Flags::SYN, plain_options(), &[]);
+    assert_eq!((state(&mut arena, id), arena.hear().len()), (Ok(State::SynSent), 0));
+    arena.say(&peer, Flags::SYN | Flags::ACK, plain_options(), &[]);
+    peer.seq += 1;
+    assert_eq!(state(&mut arena, id), Ok(State::Established));
     // ACK first, then SYN: the ACK opens nothing, whatever it says.
     let mut arena = Arena::new();
     let (id, mut peer) = connecting(&mut arena);

@@ -123,6 +123,25 @@ fn g10_time_wait_is_bounded_and_ports_last_as_long_as_there_are_any() {
     }
     assert_eq!(pair.hosts[A].counts().time_waits, usize::from(ports));
     assert_eq!(connect_and_close(&mut pair), Err(SocketError::AddressNotAvailable), "all are truly in use");
+    assert_eq!(connect_and_close(&mut pair), Err(SocketError::AddressNotAvailable));
+    pair.settle();
+    let told: Vec<String> = pair.events[A]
+        .iter()
+        .filter_map(|event| match event {
+            Event::PortsExhausted(exhausted) => Some(exhausted.to_string()),
+            _ => None,
+        })
+        .collect();
+    let (what, next) = told[0].split_once("; ").unwrap();
+    assert_eq!(
+        what,
+        "cannot connect from 10.0.0.1 to 10.0.0.2:80: all ports from 40000 to 40199 are in use for this destination, by \
+         connections that are open or were closed within a minute"
+    );
+    assert!(
+        told.len() == 1 && next.contains("another address") && !told[0].contains('\n'),
+        "once, and what to do"
+    );
     let elsewhere = pair.hosts[A].tcp_socket(Family::V4).unwrap();
     let other = Endpoint::new(Address::v4(10, 0, 0, 77), 80);
     assert_eq!(

@@ -49,6 +49,10 @@ impl Tcb {
     }
 
     /// RFC 9293 §3.4, table 6: whether any part of the segment lies in the window.
+    ///
+    /// A segment without length may also lie at the window's right edge, one further than the table has it and as on
+    /// Linux and FreeBSD: the ACKs of a peer that has filled the window with text that was lost lie there, and to drop
+    /// them is to drop every answer to a keepalive, too.
     fn is_acceptable(&self, segment: &Segment) -> bool {
         let (nxt, wnd) = (self.rcv.nxt, self.rcv.wnd());
         // Also when the window is zero and the segment has text: RFC 9293 §3.10.7.4 wants its ACK, URG and RST
@@ -56,7 +60,8 @@ impl Tcb {
         if segment.seq == nxt {
             return true;
         }
-        let starts_inside = segment.seq.in_window(nxt, planted!(9, wnd + 1, wnd));
+        let edge = u32::from(segment.sequence_len() == planted!(9, u32::MAX, 0));
+        let starts_inside = segment.seq.in_window(nxt, wnd + edge);
         let reaches_inside = wnd > 0
             && segment.sequence_len() > 0
             && segment.seq.before(nxt)

@@ -60,6 +60,9 @@ impl Tcb {
         if !segment.has(Flags::SYN) {
             return Err(Discard::new(DropReason::NoSyn, Reply::Nothing));
         }
+        if !acks_our_syn && !cx.config.simultaneous_open {
+            return Err(Discard::new(DropReason::UnexpectedSyn, Reply::Nothing));
+        }
         self.heard_at = cx.now;
         self.take_syn(cx, segment);
         if !acks_our_syn {

@@ -36,8 +36,10 @@ impl Tcb {
         let (ack, flags) =
             if with_ack { (self.rcv.nxt, Flags::SYN | Flags::ACK) } else { (SeqNumber(0), Flags::SYN) };
         let echo = if with_ack { self.ts.recent } else { 0 };
+        // As on Linux, a SYN that is sent again offers no more than what ICMP has said of the path meanwhile.
+        let path = if again { cx.mss } else { u16::MAX };
         let offer = SynOffer {
-            mss: cx.advertised_mss.min(self.options.mss_limit()),
+            mss: cx.advertised_mss.min(path).min(self.options.mss_limit()),
             scale: self.offers_scale(cx).then_some(self.rcv.scale),
             sack: self.has(Marks::SACK),
             timestamps: self

@@ -103,3 +103,36 @@ fn steady_traffic_allocates_nothing() {
     }
     assert_eq!(pool.stats().allocated, allocated);
 }
+
+#[test]
+fn short_chunks_between_short_writes_pin_no_buffer_each() {
+    let (mut queue, mut pool) = queue();
+    let mut written = 0;
+    for _ in 0..500 {
+        queue.append(&mut pool, &stream(written, 1));
+        queue.append_chunk(&mut pool, Chunk::from(stream(written + 1, 300)));
+        written += 301;
+    }
+    queue.check().unwrap();
+    assert!(pool.stats().allocated * 2048 <= written + 2048, "{:?}", pool.stats());
+    assert_eq!(collect(&mut queue, &mut pool, 0, 10_000), stream(0, 10_000));
+}
+
+#[test]
+fn records_end_where_they_were_marked() {
+    let (mut queue, mut pool) = queue();
+    for len in [10, 1, 3000] {
+        queue.append(&mut pool, &stream(u64::from(queue.len()), len));
+        queue.end_unit(0, true);
+        queue.end_unit(0, true);
+    }
+    queue.append(&mut pool, &stream(3011, 100));
+    assert_eq!(queue.records(), 3, "each once");
+    let ends = [0, 9, 10, 11, 3010, 3011].map(|at| queue.record_end(START + at));
+    let [a, b, c] = [10, 11, 3011].map(|at| Some(START + at));
+    assert_eq!(ends, [a, a, b, c, c, None]);
+    assert!(queue.ends_record(START + 11) && !queue.ends_record(START + 12));
+    queue.acknowledge(&mut pool, START + 11);
+    queue.check().unwrap();
+    assert_eq!((queue.records(), queue.record_end(START + 11)), (1, c));
+}

@@ -103,6 +103,16 @@ fn a_row_of_timeouts_makes_segments_smaller() {
     assert_eq!(rig.poll(u32::MAX).map(|(plan, _)| plan.text_len), Some(512), "it stays small");
 }
 
+// A window that was shut while text was on its way, and whose opening was lost.
+#[test]
+fn behind_a_shut_window_too_segments_become_smaller_in_the_end() {
+    let mut rig = careless(plain());
+    rig.write(4380);
+    rig.drain();
+    rig.gets(". 1:1(0) ack 1 win 0");
+    assert_eq!(sent_again(&mut rig, 8), [1460, 1460, 1460, 1460, 1460, 1024, 512, 512]);
+}
+
 #[test]
 fn small_segments_and_hosts_that_do_not_search_blame_no_black_hole() {
     let mut rig = careless(plain());

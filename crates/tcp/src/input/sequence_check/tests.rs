@@ -120,16 +120,18 @@ fn a_host_may_take_segments_that_lack_the_timestamp() {
     assert_eq!(rig.info().bytes_received, 10);
 }
 
-// RFC 9293 §3.4, table 6: RCV.NXT =< SEG.SEQ < RCV.NXT + RCV.WND.
+// RFC 9293 §3.4, table 6: RCV.NXT =< SEG.SEQ < RCV.NXT + RCV.WND; without length also at the edge.
 #[test]
-fn an_ack_just_beyond_the_window_acknowledges_nothing() {
+fn an_ack_at_the_windows_edge_counts_and_one_beyond_does_not() {
     let mut rig = Rig::established();
     rig.write(1_000);
     rig.drain();
     let edge = 1 + rig.tcb.rcv.wnd();
-    rig.gets(&std::format!(". {edge}:{edge}(0) ack 1001"));
+    rig.gets(&std::format!(". {}:{}(0) ack 1001", edge + 1, edge + 1));
     assert_eq!((rig.tcb.last_drop(), rig.info().unacked), (Some(DropReason::OutOfWindow), 1_000));
-    rig.gets(&std::format!(". {}:{}(0) ack 1001", edge - 1, edge - 1));
+    rig.gets(&std::format!("P. {edge}:{}(1) ack 1001", edge + 1));
+    assert_eq!((rig.tcb.last_drop(), rig.info().unacked), (Some(DropReason::OutOfWindow), 1_000));
+    rig.gets(&std::format!(". {edge}:{edge}(0) ack 1001"));
     assert_eq!(rig.info().unacked, 0);
 }
 
