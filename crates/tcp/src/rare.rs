@@ -50,6 +50,7 @@ impl Rare {
             && self.accurate.is_none()
             && self.delivered_ce == 0
             && self.size_search.is_none()
+            && self.user_timeout == UserTimeoutState::default()
             && self.auth.is_none()
     }
 }

@@ -29,7 +29,7 @@ pub struct UserTimeoutOption {
 }
 
 /// What a connection remembers of it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct UserTimeoutState {
     /// REMOTE_UTO in seconds; 0 before the first.
     pub(crate) remote_s: u32,
