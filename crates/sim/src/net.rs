@@ -327,8 +327,8 @@ impl Net {
         Failure { is_stuck: true, ..self.failure(what) }
     }
 
-    /// Plays until `application` says that it is done, calling it whenever something may have changed. Events that it does
-    /// not take are dropped. Fails if nothing is left to happen before that, or if it takes until `limit`.
+    /// Plays until `application` says that it is done, calling it whenever something may have changed. Events that it
+    /// does not take are dropped. Fails if nothing is left to happen before that, or if it takes until `limit`.
     pub fn run(
         &mut self,
         limit: Instant,

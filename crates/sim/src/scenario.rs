@@ -35,8 +35,8 @@ pub struct Report {
     pub finished_at: Instant,
 }
 
-/// Two hosts, one connection, [`TRANSFER_OCTETS`] in each direction at the same time, over a wire with random faults, which
-/// in some stories carries nothing at all for a while and then demands that the connection goes on.
+/// Two hosts, one connection, [`TRANSFER_OCTETS`] in each direction at the same time, over a wire with random faults,
+/// which in some stories carries nothing at all for a while and then demands that the connection goes on.
 ///
 /// Fails unless every octet arrives as it was sent, both sides see the end, and at last every table of both hosts is
 /// empty: connections, SYN queue, TIME-WAIT, flows, ports.
@@ -58,8 +58,8 @@ pub fn transfer(seed: u64) -> Result<Report, Failure> {
     Ok(Report { trace: net.trace_hash(), frames: net.frames(), finished_at: net.now() })
 }
 
-/// Connects, exchanges and closes, until both applications have closed their sockets. `draw_outage` is asked once the server
-/// has accepted: a host that cannot be found during the handshake is unreachable, and rightly so.
+/// Connects, exchanges and closes, until both applications have closed their sockets. `draw_outage` is asked once the
+/// server has accepted: a host that cannot be found during the handshake is unreachable, and rightly so.
 fn play(
     net: &mut Net,
     [client, server]: [HostId; 2],

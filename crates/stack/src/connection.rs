@@ -293,7 +293,8 @@ impl Stack {
         mss.saturating_sub(self.ip_options_len(key)).max(1)
     }
 
-    /// What a flow's peer is told of the segments that may come: what the route says, or what the path takes the other way.
+    /// What a flow's peer is told of the segments that may come: what the route says, or what the path takes the other
+    /// way.
     pub(crate) fn advertised_mss(&self, key: &FlowKey, hop: &Hop) -> u16 {
         hop.advertised_mss.unwrap_or_else(|| self.path_mss(key, hop.mtu))
     }

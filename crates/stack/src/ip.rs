@@ -1,5 +1,6 @@
 //! The internet layer: packets in (`input`, `v4`, `v6`), packets out (`output`), where to (`route`, `pmtu`), in parts
-//! (`reassembly`, `fragment`), by a way of their own (`source_route`), and what is said about them (`icmpv4`, `icmpv6`, `icmp_error`, `ndp`).
+//! (`reassembly`, `fragment`), by a way of their own (`source_route`), and what is said about them (`icmpv4`, `icmpv6`,
+//! `icmp_error`, `ndp`).
 
 pub(crate) mod fragment;
 pub(crate) mod icmp_error;

@@ -26,8 +26,9 @@ impl Tcb {
     /// Copies octets into the send queue; returns how many, at least one unless `octets` is empty.
     ///
     /// # Errors
-    /// `WouldBlock` if there is no room or no connection yet, `InProgress` if only the SYN goes, `BrokenPipe` after [`Tcb::shutdown_write`] and after the end,
-    /// `NotConnected` before the beginning, or the error that ended the connection, once.
+    /// `WouldBlock` if there is no room or no connection yet, `InProgress` if only the SYN goes, `BrokenPipe` after
+    /// [`Tcb::shutdown_write`] and after the end, `NotConnected` before the beginning, or the error that ended the
+    /// connection, once.
     pub fn write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Result<usize, Error> {
         self.write_with(cx, octets, WriteFlags::empty())
     }

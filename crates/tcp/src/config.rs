@@ -57,6 +57,9 @@ pub struct Config {
     pub initial_window: u8,
     /// RTO before there is a measurement, in microseconds (RFC 6298 §2.1; `tcp_rto_initial_ms`).
     pub rto_initial_us: u32,
+    /// Whether a measurement counts for the less, the more of them a window of text makes (RFC 7323 appendix G). Linux
+    /// has another answer to the same question, which holds in any case: see `rtt.rs`.
+    pub rtt_averaging: bool,
     /// The least margin of the RTO above the smoothed RTT, in microseconds (`tcp_rto_min_us`). RFC 6298 §2.4
     /// asks for an RTO of 1 s at least; like Linux we bound the margin, so that a delayed ACK on a steady path
     /// causes no timeout.
@@ -184,8 +187,9 @@ pub struct Config {
     /// Whose rules CUBIC follows.
     pub cubic_rules: CubicRules,
     /// The most segments by which one ACK opens the window in slow start: RFC 3465's L, which it wants to be 2, and
-    /// RFC 9406's, which it wants to be 8 without pacing; 0 is no limit, as on Linux. A receiver that merges segments sends
-    /// one ACK for dozens: with 8, a path of 100 ms that reorders 5 % gave a seventh of what it gives without a limit.
+    /// RFC 9406's, which it wants to be 8 without pacing; 0 is no limit, as on Linux. A receiver that merges segments
+    /// sends one ACK for dozens: with 8, a path of 100 ms that reorders 5 % gave a seventh of what it gives without a
+    /// limit.
     pub abc_limit: u8,
     /// Whether a window that is not used is held for unproved (RFC 7661), instead of shrinking when nothing is sent.
     /// Linux has RFC 2861 instead.
@@ -214,6 +218,7 @@ impl Default for Config {
         Config {
             initial_window: 10,
             rto_initial_us: 1_000_000,
+            rtt_averaging: false,
             rto_min_us: 200_000,
             rto_max_us: 120_000_000,
             syn_retries: 7,

@@ -81,8 +81,8 @@ impl Reuse for Queues {
     }
 }
 
-/// Records that only busy connections have: flight records, queues and congestion controllers. An idle connection gives them back after
-/// [`Config::queues_idle_us`], and then consists of its [`crate::Tcb`] alone.
+/// Records that only busy connections have: flight records, queues and congestion controllers. An idle connection gives
+/// them back after [`Config::queues_idle_us`], and then consists of its [`crate::Tcb`] alone.
 #[derive(Debug)]
 pub struct Slabs {
     flights: Slab<Flight>,

@@ -218,9 +218,14 @@ impl Tcb {
 
     /// Takes in the round trip of the first, and of the last segment that an acknowledgement answers.
     pub(crate) fn measure(&mut self, cx: &mut Context<'_>, sample_us: u64, last_us: u64) {
+        // RFC 7323 appendix G: ExpectedSamples.
+        let expected = match cx.config.rtt_averaging {
+            true => self.outstanding().div_ceil(2 * u32::from(self.full_text(cx).max(1))),
+            false => 1,
+        };
         let mut none = RttRound::default();
         let round = cx.slabs.flight_mut(self.flight).map_or(&mut none, |flight| &mut flight.rtt);
-        self.rtt.sample(cx.config, round, sample_us, (self.snd.una, self.snd.nxt));
+        self.rtt.sample(cx.config, round, sample_us, expected, (self.snd.una, self.snd.nxt));
         self.rtt.sample_min(round, last_us, cx.now);
         // RFC 9293 MUST-18: the backoff holds until there is a valid measurement.
         self.backoffs = 0;

@@ -32,11 +32,8 @@ impl Resent {
 /// RFC 8985 §5.3: of all segments that have arrived, the one that was sent last.
 #[derive(Debug, Default)]
 pub(crate) struct Rack {
-    /// RACK.xmit_ts.
-    sent_at: Instant,
-    /// RACK.end_seq.
-    end: SeqNumber,
-    /// RACK.rtt in microseconds.
+    xmit_ts: Instant,
+    end_seq: SeqNumber,
     rtt_us: u32,
     /// Something has arrived since the last look for losses.
     pub(crate) has_news: bool,
@@ -77,19 +74,20 @@ impl Rack {
         }
         self.has_news = true;
         self.rtt_us = rtt_us;
-        if record.sent_at > self.sent_at || record.sent_at == self.sent_at && record.end().after(self.end) {
-            (self.sent_at, self.end) = (record.sent_at, record.end());
+        if record.sent_at > self.xmit_ts || record.sent_at == self.xmit_ts && record.end().after(self.end_seq)
+        {
+            (self.xmit_ts, self.end_seq) = (record.sent_at, record.end());
         }
     }
 
     /// RFC 8985 §6.2: RACK_sent_after(RACK.segment, segment).
     fn is_after(&self, sent_at: Instant, end: SeqNumber) -> bool {
-        self.sent_at > sent_at || self.sent_at == sent_at && planted!(20, true, self.end.after(end))
+        self.xmit_ts > sent_at || self.xmit_ts == sent_at && planted!(20, true, self.end_seq.after(end))
     }
 
-    /// Whether what was sent at `sent_at` has been on its way for longer than a round trip and `wnd_us`.
-    pub(crate) fn is_overdue(&self, sent_at: Instant, wnd_us: u32, now: Instant) -> bool {
-        now.micros_since(sent_at) >= u64::from(self.rtt_us) + u64::from(planted!(19, 0, wnd_us))
+    /// Whether what was sent at `sent_at` has been on its way for longer than a round trip and `reo_wnd_us`.
+    pub(crate) fn is_overdue(&self, sent_at: Instant, reo_wnd_us: u32, now: Instant) -> bool {
+        now.micros_since(sent_at) >= u64::from(self.rtt_us) + u64::from(planted!(19, 0, reo_wnd_us))
     }
 
     /// How many microseconds beyond a round trip what was sent at `sent_at` has been on its way.
@@ -134,17 +132,17 @@ impl Flight {
     }
 
     /// RFC 8985 §6.2, step 5: marks what is lost. Returns until when to wait for what may only be late.
-    pub(crate) fn detect_losses(&mut self, now: Instant, wnd_us: u32) -> Option<Instant> {
+    pub(crate) fn detect_losses(&mut self, now: Instant, reo_wnd_us: u32) -> Option<Instant> {
         self.rack.has_news = false;
-        let waits_for_fresh = self.detect_among_fresh(now, wnd_us);
-        let waits_for_resent = self.detect_among_resent(now, wnd_us);
+        let waits_for_fresh = self.detect_among_fresh(now, reo_wnd_us);
+        let waits_for_resent = self.detect_among_resent(now, reo_wnd_us);
         // What was sent just before RACK's segment is overdue last.
-        let until = self.rack.sent_at.plus_micros(u64::from(self.rack.rtt_us) + u64::from(wnd_us));
+        let until = self.rack.xmit_ts.plus_micros(u64::from(self.rack.rtt_us) + u64::from(reo_wnd_us));
         (waits_for_fresh || waits_for_resent).then_some(until.max(now))
     }
 
     /// Of what was sent once. Returns whether something may be late.
-    fn detect_among_fresh(&mut self, now: Instant, wnd_us: u32) -> bool {
+    fn detect_among_fresh(&mut self, now: Instant, reo_wnd_us: u32) -> bool {
         let from = self.records.partition_point(|record| record.end().at_or_before(self.rack.fresh_from));
         for index in from..self.records.len() {
             let Some(record) = self.records.get(index) else { break };
@@ -152,7 +150,7 @@ impl Flight {
                 if !self.rack.is_after(record.sent_at, record.end()) {
                     return false;
                 }
-                if !self.rack.is_overdue(record.sent_at, wnd_us, now) {
+                if !self.rack.is_overdue(record.sent_at, reo_wnd_us, now) {
                     return true;
                 }
             }
@@ -166,13 +164,13 @@ impl Flight {
     }
 
     /// Of what was sent again. Returns whether something may be late.
-    fn detect_among_resent(&mut self, now: Instant, wnd_us: u32) -> bool {
+    fn detect_among_resent(&mut self, now: Instant, reo_wnd_us: u32) -> bool {
         while let Some(first) = self.rack.resent.front().copied() {
             if self.is_on_its_way(&first) {
                 if !self.rack.is_after(first.sent_at, first.end) {
                     return false;
                 }
-                if !self.rack.is_overdue(first.sent_at, wnd_us, now) {
+                if !self.rack.is_overdue(first.sent_at, reo_wnd_us, now) {
                     return true;
                 }
                 for index in self.indices(first.seq, first.end) {

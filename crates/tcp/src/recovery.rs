@@ -238,8 +238,8 @@ impl Flight {
     fn find_losses(&mut self, ack: &Ack<'_>, verdict: &mut Verdict) {
         if ack.sack {
             if self.rack.has_news {
-                let wnd_us = self.reordering_wnd_us(ack.config, ack.clock.min_rtt_us, ack.srtt_us);
-                verdict.late_until = self.detect_losses(ack.clock.now, wnd_us);
+                let reo_wnd_us = self.reo_wnd_us(ack.config, ack.clock.min_rtt_us, ack.srtt_us);
+                verdict.late_until = self.detect_losses(ack.clock.now, reo_wnd_us);
             }
             return;
         }
@@ -259,10 +259,10 @@ impl Flight {
     }
 
     /// RACK.reo_wnd in microseconds.
-    fn reordering_wnd_us(&self, config: &Config, min_rtt_us: u32, srtt_us: u32) -> u32 {
+    fn reo_wnd_us(&self, config: &Config, min_rtt_us: u32, srtt_us: u32) -> u32 {
         let proved = self.recovery.state >= CaState::Recovery
             || self.sacked.segments >= self.reordering.degree(config);
-        self.reordering.wnd_us(proved, min_rtt_us, srtt_us)
+        self.reordering.reo_wnd_us(proved, min_rtt_us, srtt_us)
     }
 
     fn on_losses_found(&mut self, ack: &Ack<'_>, verdict: &mut Verdict) {
@@ -316,8 +316,8 @@ impl Flight {
     pub(crate) fn on_reordering_timeout(&mut self, ack: &Ack<'_>) -> Verdict {
         let mut verdict = Verdict::default();
         let lost = self.lost;
-        let wnd_us = self.reordering_wnd_us(ack.config, ack.clock.min_rtt_us, ack.srtt_us);
-        self.detect_losses(ack.clock.now, wnd_us);
+        let reo_wnd_us = self.reo_wnd_us(ack.config, ack.clock.min_rtt_us, ack.srtt_us);
+        self.detect_losses(ack.clock.now, reo_wnd_us);
         if self.lost != lost && self.recovery.state != CaState::Recovery {
             self.on_losses_found(ack, &mut verdict);
         }

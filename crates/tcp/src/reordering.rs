@@ -109,7 +109,7 @@ impl Reordering {
 
     /// RFC 8985 §6.2, step 4: RACK.reo_wnd in microseconds. `proved` says that enough segments have arrived
     /// above a hole, or that recovery is under way, so that without reordering there is nothing to wait for.
-    pub(crate) fn wnd_us(&self, proved: bool, min_rtt_us: u32, srtt_us: u32) -> u32 {
+    pub(crate) fn reo_wnd_us(&self, proved: bool, min_rtt_us: u32, srtt_us: u32) -> u32 {
         if self.learned.seen == 0 && proved {
             return 0;
         }

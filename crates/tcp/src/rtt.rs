@@ -2,7 +2,8 @@
 //!
 //! With timestamps or SACK nearly every ACK measures, many times in a round trip. RFC 6298's weights would then
 //! forget the variation of a path within one window of text. So the margin above the smoothed time follows the
-//! largest mean deviation of each round trip, and shrinks once per round trip only, as on Linux.
+//! largest mean deviation of each round trip, and shrinks once per round trip only, as on Linux. With the knob
+//! [`Config::rtt_averaging`] the weights are divided by the number of measurements besides.
 
 use portolan_link::Instant;
 use portolan_wire::SeqNumber;
@@ -22,8 +23,8 @@ const MIN_HALF_US: u64 = 150_000_000;
 pub(crate) struct Rtt {
     /// Eighths of a microsecond; 0 before the first measurement.
     srtt: u32,
-    /// The mean deviation, in quarters of a microsecond.
-    mdev: u32,
+    /// RTTVAR, in quarters of a microsecond.
+    rttvar: u32,
     /// RFC 6298's 4 * RTTVAR in microseconds, and not less than the least margin. Before the first measurement,
     /// the RTO.
     margin_us: u32,
@@ -45,27 +46,28 @@ pub(crate) struct RttRound {
 
 impl Rtt {
     pub(crate) fn new(config: &Config) -> Rtt {
-        Rtt { srtt: 0, mdev: 0, margin_us: config.rto_initial_us, min_us: u32::MAX }
+        Rtt { srtt: 0, rttvar: 0, margin_us: config.rto_initial_us, min_us: u32::MAX }
     }
 
-    /// Takes in a measurement; SND.UNA and SND.NXT are `una` and `nxt`.
+    /// Takes in a measurement, one of `expected` in a round trip; SND.UNA and SND.NXT are `una` and `nxt`.
     pub(crate) fn sample(
         &mut self,
         config: &Config,
         round: &mut RttRound,
         sample_us: u64,
+        expected: u32,
         (una, nxt): (SeqNumber, SeqNumber),
     ) {
         let sample_us = micros_u32(sample_us.clamp(1, SAMPLE_MAX_US));
         if self.srtt == 0 {
             // RFC 6298 §2.2.
             self.srtt = sample_us << 3;
-            self.mdev = sample_us << 1;
-            self.margin_us = self.mdev.max(config.rto_min_us);
+            self.rttvar = sample_us << 1;
+            self.margin_us = self.rttvar.max(config.rto_min_us);
             return;
         }
-        self.deviate(sample_us);
-        round.most_us = round.most_us.max(self.mdev).max(config.rto_min_us);
+        self.deviate(sample_us, expected.max(1));
+        round.most_us = round.most_us.max(self.rttvar).max(config.rto_min_us);
         self.margin_us = self.margin_us.max(round.most_us);
         if round.end.is_none_or(|end| una.after(end)) {
             if round.end.is_some() {
@@ -75,20 +77,21 @@ impl Rtt {
         }
     }
 
-    /// RFC 6298 §2.3, alpha = 1/8 and beta = 1/4.
-    fn deviate(&mut self, sample_us: u32) {
+    /// RFC 6298 §2.3, alpha = 1/8 and beta = 1/4; RFC 7323 appendix G: both divided by `expected`.
+    fn deviate(&mut self, sample_us: u32, expected: u32) {
         let srtt_us = self.srtt >> 3;
         let error_us = sample_us.abs_diff(srtt_us);
-        let mean_us = self.mdev >> 2;
+        let mean_us = self.rttvar >> 2;
         if error_us <= mean_us {
-            self.mdev -= mean_us - error_us;
+            self.rttvar -= (mean_us - error_us) / expected;
         } else if sample_us < srtt_us {
             // A sudden drop is not a reason to wait for longer.
-            self.mdev += (error_us - mean_us) >> 3;
+            self.rttvar += ((error_us - mean_us) >> 3) / expected;
         } else {
-            self.mdev += error_us - mean_us;
+            self.rttvar += (error_us - mean_us) / expected;
         }
-        self.srtt = if sample_us > srtt_us { self.srtt + error_us } else { (self.srtt - error_us).max(8) };
+        let step = error_us / expected;
+        self.srtt = if sample_us > srtt_us { self.srtt + step } else { (self.srtt - step).max(8) };
     }
 
     /// Takes in the latest measurement for the least one, which is what the path takes without queues.
@@ -122,14 +125,14 @@ impl Rtt {
 
     /// The estimate as four numbers, for a hand-over.
     pub(crate) fn to_parts(self) -> [u32; 4] {
-        [self.srtt, self.mdev, self.margin_us, self.min_us]
+        [self.srtt, self.rttvar, self.margin_us, self.min_us]
     }
 
     /// The estimate that [`Rtt::to_parts`] gave; `None` for numbers that no measurements make.
-    pub(crate) fn from_parts([srtt, mdev, margin_us, min_us]: [u32; 4]) -> Option<Rtt> {
+    pub(crate) fn from_parts([srtt, rttvar, margin_us, min_us]: [u32; 4]) -> Option<Rtt> {
         let most = micros_u32(SAMPLE_MAX_US);
-        let sound = srtt <= most << 3 && mdev <= most << 2 && margin_us <= most << 3;
-        sound.then_some(Rtt { srtt, mdev, margin_us, min_us })
+        let sound = srtt <= most << 3 && rttvar <= most << 2 && margin_us <= most << 3;
+        sound.then_some(Rtt { srtt, rttvar, margin_us, min_us })
     }
 
     pub(crate) fn srtt_us(&self) -> u32 {
@@ -138,7 +141,7 @@ impl Rtt {
 
     /// RFC 6298's RTTVAR.
     pub(crate) fn rttvar_us(&self) -> u32 {
-        self.mdev >> 2
+        self.rttvar >> 2
     }
 
     /// 0 before the first measurement.

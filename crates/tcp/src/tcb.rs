@@ -114,11 +114,11 @@ bitflags! {
         const PERSIST = 1 << 13;
         /// The window has been small for long: send what fits (RFC 9293 §3.8.6.2.1).
         const OVERRIDE = 1 << 14;
-        /// The host has no way to send what is to be sent; the retransmission timer says for how long.
-        const UNSENDABLE = 1 << 16;
         /// The end of what was written waits for more (`MSG_MORE`), until the peer says something; in SYN-SENT, the
         /// last ACK of the handshake does.
         const HELD = 1 << 15;
+        /// The host has no way to send what is to be sent; the retransmission timer says for how long.
+        const UNSENDABLE = 1 << 16;
         /// Both sides agreed on ECN; until then, our SYN asks for it.
         const ECN = 1 << 24;
         /// Marks were seen: every segment echoes them.

@@ -1,9 +1,9 @@
 //! Events of a connection, in the style of RFC 4898: they feed captures, plots and tests.
 //!
-//! A [`Tracer`] hears of every change of what RFC 4898 calls the performance, the path and the stack of a connection. Within one
-//! call of a connection it hears first what happened, in the order in which it did, and then which figures are other
-//! than before the call (`figures.rs`); so a figure that changes twice within a call is reported once, with the
-//! value that counts. When a connection is established, all its figures are reported.
+//! A [`Tracer`] hears of every change of what RFC 4898 calls the performance, the path and the stack of a connection.
+//! Within one call of a connection it hears first what happened, in the order in which it did, and then which figures
+//! are other than before the call (`figures.rs`); so a figure that changes twice within a call is reported once, with
+//! the value that counts. When a connection is established, all its figures are reported.
 //!
 //! Equal calls give equal events. With [`NoTrace`] a call costs one comparison more.
 

@@ -3,11 +3,13 @@
 use std::io::ErrorKind;
 use std::net::Shutdown;
 
-use portolan::{Chunk, Host, TcpListener, TcpStream};
+use portolan::{Chunk, Host, TcpListener, TcpStream, TraceEvent, Tracer};
 use portolan_link::LinkCaps;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::common::{A, A6, B, B6, OFFLOADED, PLAIN, at, check, on_runtime, on_threads, pattern, soon};
+use crate::common::{
+    A, A6, B, B6, OFFLOADED, PLAIN, at, check, describe, on_runtime, on_threads, pattern, soon,
+};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -256,4 +258,26 @@ async fn figures_of_a_connection_can_be_read() {
     near.set_nodelay(true).unwrap();
     assert_eq!(far.info().unwrap().bytes_received, 5000);
     assert!(near.take_error().unwrap().is_none());
+}
+
+/// RFC 4898: who builds a host can listen to its connections.
+#[tokio::test]
+async fn the_changes_within_connections_are_told_to_a_tracer() {
+    struct Rtts(std::sync::mpsc::Sender<(u64, u32)>);
+    impl Tracer for Rtts {
+        fn event(&mut self, _now: portolan_link::Instant, flow: u64, event: TraceEvent) {
+            if let TraceEvent::Rtt { srtt_us, .. } = event {
+                let _ = self.0.send((flow, srtt_us));
+            }
+        }
+    }
+    let (told, heard) = std::sync::mpsc::channel();
+    let (a, b) = describe(PLAIN);
+    let ((a, worker_a), (b, worker_b)) = (a.tracer(Rtts(told)).build().unwrap(), b.build().unwrap());
+    tokio::spawn(worker_a.run());
+    tokio::spawn(worker_b.run());
+    let (_near, _far) = soon(connect(&a, &b)).await;
+    let (flow, srtt_us) = heard.try_recv().expect("the handshake is measured");
+    let known = a.with_stack(|stack, _| stack.flows()[0].trace_id);
+    assert!(flow == known && srtt_us > 0);
 }

@@ -1,8 +1,8 @@
 //! Congestion window validation (RFC 7661): a window that is not used is not believed for ever.
 //!
-//! What is acknowledged in a round trip (pipeACK) says how much of the window was used. While that is less than half of it,
-//! the window does not grow; congestion then finds only what was used, and after five minutes half is given up. In return
-//! the window survives a pause: nothing restarts after idle (RFC 5681 §4.1 is for those who do not validate).
+//! What is acknowledged in a round trip (pipeACK) says how much of the window was used. While that is less than half of
+//! it, the window does not grow; congestion then finds only what was used, and after five minutes half is given up. In
+//! return the window survives a pause: nothing restarts after idle (RFC 5681 §4.1 is for those who do not validate).
 
 use portolan_link::Instant;
 use portolan_wire::SeqNumber;

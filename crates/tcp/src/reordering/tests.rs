@@ -26,17 +26,17 @@ fn the_degree_is_the_farthest_that_something_was_late() {
 #[test]
 fn without_reordering_proof_of_loss_leaves_nothing_to_wait_for() {
     let mut reordering = Reordering::default();
-    assert_eq!(reordering.wnd_us(true, 20_000, 30_000), 0);
-    assert_eq!(reordering.wnd_us(false, 20_000, 30_000), 5_000);
+    assert_eq!(reordering.reo_wnd_us(true, 20_000, 30_000), 0);
+    assert_eq!(reordering.reo_wnd_us(false, 20_000, 30_000), 5_000);
     reordering.learned.seen = 1;
-    assert_eq!(reordering.wnd_us(true, 20_000, 30_000), 5_000);
+    assert_eq!(reordering.reo_wnd_us(true, 20_000, 30_000), 5_000);
 }
 
 // RFC 8985 §6.2, step 4: once in a round trip, no more than a round trip, and for sixteen recoveries.
 #[test]
 fn duplicates_widen_the_window() {
     let mut reordering = Reordering::resume(Learned { seen: 1, ..Learned::default() });
-    let wnd_us = |reordering: &Reordering| reordering.wnd_us(true, 20_000, 30_000);
+    let wnd_us = |reordering: &Reordering| reordering.reo_wnd_us(true, 20_000, 30_000);
     reordering.widen(UNA, UNA + 100);
     reordering.widen(UNA + 99, UNA + 200);
     assert_eq!(wnd_us(&reordering), 10_000);
@@ -70,14 +70,14 @@ fn a_widened_window_is_as_wide_as_text_was_late() {
     reordering.note_lateness(18_000);
     reordering.note_lateness(7_000);
     // Text that overtook a queue has made the least round trip next to nothing.
-    assert_eq!(reordering.wnd_us(true, 100, 30_000), 25, "no retransmission was for nothing yet");
+    assert_eq!(reordering.reo_wnd_us(true, 100, 30_000), 25, "no retransmission was for nothing yet");
     reordering.widen(UNA, UNA + 9000);
-    assert_eq!(reordering.wnd_us(true, 100, 30_000), 18_000);
-    assert_eq!(reordering.wnd_us(true, 100, 12_000), 12_000, "srtt");
+    assert_eq!(reordering.reo_wnd_us(true, 100, 30_000), 18_000);
+    assert_eq!(reordering.reo_wnd_us(true, 100, 12_000), 12_000, "srtt");
     for _ in 0..16 {
         reordering.on_recovered(false);
     }
-    assert_eq!(reordering.wnd_us(true, 100, 30_000), 25);
+    assert_eq!(reordering.reo_wnd_us(true, 100, 30_000), 25);
 }
 
 // RFC 6298 §3; BBR holds its window to the least round trip of ten seconds.

@@ -19,8 +19,14 @@ impl Path {
     }
 
     fn sample(&mut self, us: u64, flight: u32) {
+        self.sample_of(us, 1, flight);
+    }
+
+    /// As `sample`, one of `expected` in a round trip.
+    fn sample_of(&mut self, us: u64, expected: u32, flight: u32) {
         self.una += 1;
-        self.rtt.sample(&self.config, &mut self.round, us, (self.una, self.una + flight));
+        let numbers = (self.una, self.una + flight);
+        self.rtt.sample(&self.config, &mut self.round, us, expected, numbers);
     }
 
     fn rto_us(&self) -> u32 {
@@ -129,4 +135,32 @@ fn the_least_round_trip_is_forgotten_after_minutes() {
         path.rtt.sample_min(&mut path.round, sample_us, at(ms));
         assert_eq!(path.rtt.min_us(), least_us, "after {ms} ms");
     }
+}
+
+// RFC 7323 appendix G: ten measurements of a round trip have the weight of one.
+#[test]
+fn many_measurements_of_a_round_trip_weigh_as_much_as_one() {
+    let mut averaged = Path::new();
+    averaged.sample(100_000, 10);
+    for _ in 0..10 {
+        averaged.sample_of(180_000, 10, 10);
+    }
+    // One would give 110,000 and 57,500; ten, each of full weight, nearly 160,000.
+    assert_eq!((averaged.rtt.srtt_us() / 1_000, averaged.rtt.rttvar_us() / 1_000), (109, 55));
+}
+
+// RFC 7323 appendix G
+#[test]
+fn with_the_knob_the_flight_decides_how_much_a_measurement_weighs() {
+    let srtt_us = [false, true].map(|rtt_averaging| {
+        let config = Config { rtt_averaging, ..crate::testing::plain() };
+        let syn_ack = "S. 0:0(0) ack 1 win 60000 <mss 1000,sackOK,wscale 0>";
+        let mut rig = crate::testing::Rig::established_with(config, |_| {}, syn_ack);
+        rig.write(10_000);
+        rig.drain();
+        rig.pass_ms(90);
+        rig.gets(". 1:1(0) ack 2001");
+        rig.info().rtt_us
+    });
+    assert_eq!(srtt_us, [20_000, 12_500], "80 ms more: an eighth, or that by four");
 }
