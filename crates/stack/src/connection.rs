@@ -61,8 +61,6 @@ pub(crate) struct Path {
     pub(crate) link: LinkId,
     /// The largest text without options.
     pub(crate) mss: u16,
-    /// The same for the way back, as the peer is told.
-    pub(crate) advertised_mss: u16,
     /// The neighbour's number at its link, and the generation of that place.
     pub(crate) neighbour: u32,
     pub(crate) neighbour_generation: u32,
@@ -81,7 +79,6 @@ impl Path {
         generation: 0,
         link: LinkId::LOOPBACK,
         mss: 536,
-        advertised_mss: 536,
         neighbour: NONE,
         neighbour_generation: 0,
         flow_label: 0,
@@ -128,7 +125,6 @@ impl Stack {
         // A link cannot sign what it cuts.
         let gso_max = if is_signed { 0 } else { gso_max };
         let mut cx = self.engine.context(connection.path.mss, gso_max);
-        cx.advertised_mss = connection.path.advertised_mss;
         Some(call(&mut connection.tcb, &mut cx))
     }
 
@@ -279,7 +275,6 @@ impl Stack {
             generation: self.path_generation,
             link: hop.link,
             mss: self.path_mss(&key, hop.mtu),
-            advertised_mss: self.advertised_mss(&key, &hop),
             flow_label: self.flow_label(&key),
             ..Path::UNKNOWN
         };
@@ -302,6 +297,13 @@ impl Stack {
     /// way.
     pub(crate) fn advertised_mss(&self, key: &FlowKey, hop: &Hop) -> u16 {
         hop.advertised_mss.unwrap_or_else(|| self.path_mss(key, hop.mtu))
+    }
+
+    /// What the peer of a connection is told of the segments that may come, or would be told now.
+    pub(crate) fn advertised_mss_of(&self, index: u32) -> Option<u16> {
+        let connection = self.flows.connections.get(index)?;
+        let hop = self.route(self.first_stop(&connection.key), connection.zone()).ok()?;
+        Some(self.advertised_mss(&connection.key, &hop))
     }
 
     /// Makes the next look at every connection's path a new look-up, and lets those try again that had none.
@@ -412,7 +414,11 @@ impl Stack {
 
     /// The figures of a connection.
     pub(crate) fn connection_info(&mut self, index: u32) -> Option<Info> {
-        self.with_tcb(index, |tcb, cx| tcb.info(cx))
+        let advertised_mss = self.advertised_mss_of(index);
+        self.with_tcb(index, |tcb, cx| {
+            cx.advertised_mss = advertised_mss.unwrap_or(cx.advertised_mss);
+            tcb.info(cx)
+        })
     }
 
     /// Reports how a flow went, if reports are wanted.

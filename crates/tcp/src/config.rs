@@ -9,6 +9,7 @@ use portolan_wire::tcp::OptionOrder;
 use crate::congestion::{CongestionAlgorithm, CubicRules, UserAlgorithm};
 use crate::ecn::Ecn;
 use crate::size_search::MtuProbing;
+use crate::user_timeout::UserTimeoutOption;
 
 /// Octets of a buffer: where it starts, and how far it may grow by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,6 +78,13 @@ pub struct Config {
     pub retries2: u8,
     /// As `retries2`, once the application has closed (`tcp_orphan_retries`).
     pub orphan_retries: u8,
+    /// Whether connections tell each other how long they wait for acknowledgements (RFC 5482 §3, ENABLED). Linux has no
+    /// such option.
+    pub user_timeout_option: bool,
+    /// Seconds that they say, if the application does not (RFC 5482 §3, ADV_UTO; RFC 9293 §3.9.1.1: five minutes).
+    pub advertised_timeout_s: u32,
+    /// The least and the most seconds that a peer's word can make of a user timeout (RFC 5482 §3.1, L_LIMIT and U_LIMIT).
+    pub adopted_timeout_s: (u32, u32),
     /// How long an ACK may wait for company, in microseconds (`tcp_delack_min`); RFC 9293 MUST-40: below 0.5 s.
     pub delayed_ack_us: u32,
     /// Segments at the start that are acknowledged without delay (Linux's `TCP_MAX_QUICKACKS`).
@@ -218,6 +226,9 @@ impl Default for Config {
             retries1: 3,
             retries2: 15,
             orphan_retries: 8,
+            user_timeout_option: false,
+            advertised_timeout_s: 300,
+            adopted_timeout_s: (100, 3_600),
             delayed_ack_us: 40_000,
             quick_acks: 16,
             super_segment_min: 2,
@@ -340,6 +351,8 @@ pub struct SeldomOptions {
     pub max_pacing_rate: u64,
     /// Retransmissions of a SYN; 0 leaves that to [`Config::syn_retries`] (`TCP_SYNCNT`).
     pub syn_retries: u8,
+    /// Whether the peer has a say in the user timeout, and what it is told (RFC 5482).
+    pub user_timeout_option: UserTimeoutOption,
 }
 
 /// How long a connection without an application waits in FIN-WAIT-2 for the peer's FIN (`TCP_LINGER2`).
@@ -364,6 +377,7 @@ impl Default for SeldomOptions {
             fin_wait2: FinWait2::Usual,
             max_pacing_rate: 0,
             syn_retries: 0,
+            user_timeout_option: UserTimeoutOption { enabled: None, advertised_s: None, changeable: None },
         }
     }
 }
