@@ -190,7 +190,13 @@ const TABLE: &[Knob] = &[
 const GSO_MAX: &str = "portolan.gso_max";
 
 /// The knobs that Linux does not have; their names begin with `portolan.`.
-const OWN: &[Knob] = &[flag!("tcp_abe", abe), flag!("tcp_cwv", cwv), count!("tcp_abc_limit", abc_limit, 1)];
+const OWN: &[Knob] = &[
+    flag!("tcp_abe", abe),
+    flag!("tcp_cwv", cwv),
+    count!("tcp_abc_limit", abc_limit, 1),
+    flag!("tcp_user_timeout_option", user_timeout_option),
+    count!("tcp_advertised_user_timeout", advertised_timeout_s, 1),
+];
 
 /// A key of Fast Open in Linux's writing: four words in hexadecimal, each in its octets' little-endian order.
 fn read_key(text: &str) -> Option<[u8; 16]> {

@@ -88,7 +88,6 @@ impl Stack {
         // A link cannot sign what it cuts.
         let gso_max = if is_signed { 0 } else { gso_max };
         let mut cx = self.engine.context(connection.path.mss, gso_max);
-        cx.advertised_mss = connection.path.advertised_mss;
         Some(call(&mut connection.tcb, &mut cx))
     }
 
@@ -240,7 +239,11 @@ impl Stack {
 
     /// The figures of a connection.
     pub(crate) fn connection_info(&mut self, index: u32) -> Option<Info> {
-        self.with_tcb(index, |tcb, cx| tcb.info(cx))
+        let advertised_mss = self.advertised_mss_of(index);
+        self.with_tcb(index, |tcb, cx| {
+            cx.advertised_mss = advertised_mss.unwrap_or(cx.advertised_mss);
+            tcb.info(cx)
+        })
     }
 
     /// The name of the socket with this index, if there is one.

@@ -4,7 +4,7 @@
 //! super-segment, or a few segments; then the next one is asked. A full batch ends the call and is the back-pressure.
 
 use portolan_link::{Checksum as LinkChecksum, Chunk, Gso, HEAD_MAX, TxBatch, TxEntry};
-use portolan_tcp::{Auth, SegmentPlan, Signals};
+use portolan_tcp::{Auth, SegmentPlan, Signals, State};
 use portolan_wire::ethernet::{self, EtherType};
 use portolan_wire::{Checksum, EthernetAddress, FlowKey, WireError, protocol, tcp};
 use smallvec::SmallVec;
@@ -141,6 +141,9 @@ impl Stack {
     fn take_turn(&mut self, index: u32, station: EthernetAddress, out: &mut TxBatch) -> Turn {
         let Some(connection) = self.flows.connections.get(index) else { return Turn::Done };
         let (mut segments, mss) = (TURN_SEGMENTS, connection.path.mss);
+        // Only a SYN says it.
+        let opens = matches!(connection.tcb.state(), State::SynSent | State::SynReceived);
+        let advertised_mss = if opens { self.advertised_mss_of(index).unwrap_or(mss) } else { mss };
         let budget = u32::from(mss) * TURN_SEGMENTS;
         while segments > 0 {
             let Some(connection) = self.flows.connections.get_mut(index) else { return Turn::Done };
@@ -153,7 +156,7 @@ impl Stack {
             let is_signed = connection.tcb.auth(&self.engine.slabs).is_some();
             let gso_max = if routed || is_signed { 0 } else { interface.caps.gso_max.min(u16::MAX.into()) };
             let mut cx = self.engine.context(mss, gso_max);
-            cx.advertised_mss = connection.path.advertised_mss;
+            cx.advertised_mss = advertised_mss;
             let budget = budget.max(gso_max);
             let Some(plan) = connection.tcb.poll_segment(&mut cx, budget, &mut entry.text) else {
                 out.pop_back();

@@ -77,6 +77,13 @@ pub struct Config {
     pub retries2: u8,
     /// As `retries2`, once the application has closed (`tcp_orphan_retries`).
     pub orphan_retries: u8,
+    /// Whether connections tell each other how long they wait for acknowledgements (RFC 5482 §3, ENABLED). Linux has no
+    /// such option.
+    pub user_timeout_option: bool,
+    /// Seconds that they say, if the application does not (RFC 5482 §3, ADV_UTO; RFC 9293 §3.9.1.1: five minutes).
+    pub advertised_timeout_s: u32,
+    /// The least and the most seconds that a peer's word can make of a user timeout (RFC 5482 §3.1, L_LIMIT and U_LIMIT).
+    pub adopted_timeout_s: (u32, u32),
     /// How long an ACK may wait for company, in microseconds (`tcp_delack_min`); RFC 9293 MUST-40: below 0.5 s.
     pub delayed_ack_us: u32,
     /// Segments at the start that are acknowledged without delay (Linux's `TCP_MAX_QUICKACKS`).
@@ -218,6 +225,9 @@ impl Default for Config {
             retries1: 3,
             retries2: 15,
             orphan_retries: 8,
+            user_timeout_option: false,
+            advertised_timeout_s: 300,
+            adopted_timeout_s: (100, 3_600),
             delayed_ack_us: 40_000,
             quick_acks: 16,
             super_segment_min: 2,

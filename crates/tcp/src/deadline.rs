@@ -97,10 +97,11 @@ impl Tcb {
             // (CVE-2009-1926).
             (true, true) => self.backoffs,
         };
-        if tries >= most {
+        // RFC 5482 §3.1: the time that both sides have agreed to wait stands in for a number.
+        if tries >= most && (self.adopted_timeout_s(cx) == 0 || !self.state.is_synchronized()) {
             return true;
         }
-        let user_timeout_us = u64::from(self.options.user_timeout_ms) * 1_000;
+        let user_timeout_us = self.user_timeout_us(cx);
         if user_timeout_us == 0 {
             return false;
         }

@@ -22,7 +22,9 @@ use crate::ecn::AccEcn;
 use crate::mishaps::Mishaps;
 use crate::rare::Rare;
 use crate::tcb::{Counters, Marks, ReceiveSpace, SendSpace, Tcb};
-use crate::{CommonOptions, CongestionAlgorithm, Context, FinWait2, Keepalive, SeldomOptions, State};
+use crate::{
+    CommonOptions, CongestionAlgorithm, Context, FinWait2, Keepalive, SeldomOptions, State, UserTimeoutOption,
+};
 
 pub use reader::Reader;
 pub use thaw::ThawError;
@@ -182,7 +184,7 @@ fn put_mishaps(out: &mut Vec<u8>, mishaps: &Mishaps) {
 fn put_rare(out: &mut Vec<u8>, rare: Option<&Rare>) {
     let none = Rare::default();
     let rare = rare.unwrap_or(&none);
-    put_u32s(out, &[rare.delivered_ce]);
+    put_u32s(out, &[rare.delivered_ce, rare.user_timeout.remote_s]);
     let (counts, spoilt) = rare.accurate.unwrap_or(AccEcn::NEW).to_parts();
     put_u32s(out, &counts);
     out.push(spoilt.into());
@@ -214,6 +216,9 @@ fn put_seldom(out: &mut Vec<u8>, options: &SeldomOptions) {
     });
     put_u64s(out, &[options.max_pacing_rate]);
     out.push(options.syn_retries);
+    let UserTimeoutOption { enabled, advertised_s, changeable } = options.user_timeout_option;
+    out.extend([enabled, advertised_s.map(|_| true), changeable].map(|choice| choice.map_or(2, u8::from)));
+    put_u32s(out, &[advertised_s.unwrap_or(0)]);
 }
 
 #[cfg(test)]

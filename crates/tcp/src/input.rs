@@ -70,6 +70,7 @@ impl Tcb {
         }
         self.heard_at = cx.now;
         self.probes = 0;
+        self.take_user_timeout(cx, segment);
         self.take_marks(cx, segment);
         self.take_urgent(cx, segment, signals);
         self.take_text(cx, segment, text, signals);

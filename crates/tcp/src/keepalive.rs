@@ -10,7 +10,13 @@ impl Tcb {
     /// The option, if it is on.
     fn keepalive(&self, cx: &Context<'_>) -> Option<Keepalive> {
         let on = self.options.has(OptionFlags::KEEPALIVE);
-        on.then(|| self.seldom(cx.slabs).keepalive.or(cx.config.keepalive))
+        let keepalive = on.then(|| self.seldom(cx.slabs).keepalive.or(cx.config.keepalive))?;
+        // RFC 5482 §4.2: it must not end what the user timeout would let live.
+        let patience_s = match self.adopted_timeout_s(cx) {
+            0 => 0,
+            seconds => u16::try_from(seconds).unwrap_or(u16::MAX).saturating_add(1),
+        };
+        Some(Keepalive { time_s: keepalive.time_s.max(patience_s), ..keepalive })
     }
 
     /// The option, where it means something now: on an open connection with nothing to send and nothing
@@ -48,6 +54,7 @@ impl Tcb {
         let most = planted!(18, keepalive.probes - 1, keepalive.probes);
         // As on Linux, a user timeout stands in for the number of probes.
         let over = match u64::from(self.options.user_timeout_ms) * 1_000 {
+            _ if self.adopted_timeout_s(cx) > 0 => self.probes >= most,
             0 => self.probes >= most,
             timeout_us => self.probes > 0 && self.silent_for(cx.now, timeout_us),
         };

@@ -83,6 +83,7 @@ mod timers;
 mod trace;
 mod undo;
 mod urgent;
+mod user_timeout;
 mod window;
 
 pub use application::WriteFlags;
@@ -107,3 +108,4 @@ pub use stats::TcpStats;
 pub use tcb::Tcb;
 pub use time_wait::{TimeWait, TimeWaitVerdict};
 pub use trace::{NoTrace, TraceEvent, Tracer};
+pub use user_timeout::UserTimeoutOption;

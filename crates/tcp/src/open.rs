@@ -138,6 +138,7 @@ impl Tcb {
         self.rcv.adv = self.rcv.nxt + promised;
         self.agree(cx, &segment.options);
         self.agree_ecn(cx, segment);
+        self.take_user_timeout(cx, segment);
         // RFC 7323 §2.2: the window of a SYN is not scaled.
         self.set_send_window(
             cx,
@@ -180,6 +181,7 @@ impl Tcb {
             self.cc = Congestion::new(cx.config, self.full_text(cx), syn_lost);
         }
         self.move_on(cx, event);
+        self.announce_user_timeout(cx);
         *signals |= Signals::ESTABLISHED | Signals::WRITABLE;
         if self.has(Marks::FIN_QUEUED) {
             // RFC 9293 §3.10.4: a CLOSE in SYN-RECEIVED is queued until the connection is open.

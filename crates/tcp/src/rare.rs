@@ -16,6 +16,7 @@ use crate::mishaps::Mishaps;
 use crate::size_search::SizeSearch;
 use crate::slab::Reuse;
 use crate::urgent::Urgent;
+use crate::user_timeout::UserTimeoutState;
 
 /// What the rarely used features of one connection remember.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(crate) struct Rare {
     pub(crate) mishaps: Mishaps,
     /// The search for the size of segments that the path takes.
     pub(crate) size_search: Option<SizeSearch>,
+    /// What the peer says of its patience (RFC 5482), and was told of ours.
+    pub(crate) user_timeout: UserTimeoutState,
     /// What signs its segments.
     pub(crate) auth: Option<Box<Auth>>,
 }
@@ -47,6 +50,7 @@ impl Rare {
             && self.accurate.is_none()
             && self.delivered_ce == 0
             && self.size_search.is_none()
+            && self.user_timeout == UserTimeoutState::default()
             && self.auth.is_none()
     }
 }
@@ -63,6 +67,7 @@ impl Default for Rare {
             urgent: Urgent::default(),
             mishaps: Mishaps::default(),
             size_search: None,
+            user_timeout: UserTimeoutState::default(),
             auth: None,
         }
     }

@@ -3,6 +3,7 @@
 use bitflags::bitflags;
 
 use crate::congestion::CongestionAlgorithm;
+use crate::user_timeout::UserTimeoutOption;
 use crate::{Config, Keepalive};
 
 bitflags! {
@@ -69,6 +70,8 @@ pub struct SeldomOptions {
     pub max_pacing_rate: u64,
     /// Retransmissions of a SYN; 0 leaves that to [`Config::syn_retries`] (`TCP_SYNCNT`).
     pub syn_retries: u8,
+    /// Whether the peer has a say in the user timeout, and what it is told (RFC 5482).
+    pub user_timeout_option: UserTimeoutOption,
 }
 
 /// How long a connection without an application waits in FIN-WAIT-2 for the peer's FIN (`TCP_LINGER2`).
@@ -93,6 +96,7 @@ impl Default for SeldomOptions {
             fin_wait2: FinWait2::Usual,
             max_pacing_rate: 0,
             syn_retries: 0,
+            user_timeout_option: UserTimeoutOption { enabled: None, advertised_s: None, changeable: None },
         }
     }
 }

@@ -218,6 +218,7 @@ impl Tcb {
         if !self.has_final_deadline() {
             self.timers.idle = Instant::MAX;
         }
+        self.announce_user_timeout(cx);
         self.rearm(cx);
         self.trace_changes(cx, figures);
     }

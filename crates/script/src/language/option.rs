@@ -46,6 +46,8 @@ pub enum TcpOption {
         /// One to three counters: the first ECT, CE, the other ECT.
         counters: Vec<u32>,
     },
+    /// User timeout (RFC 5482 §3.3) as a number of 16 bits, the highest of which says minutes.
+    UserTimeout(u16),
     /// Any other kind with its octets.
     Other(u8, Vec<u8>),
 }
@@ -63,6 +65,7 @@ impl TcpOption {
             Self::Sack(_) => 5,
             Self::Timestamps { .. } => 8,
             Self::Md5(_) => 19,
+            Self::UserTimeout(_) => 28,
             Self::FastOpen(_) => 34,
             Self::FastOpenExperimental(_) => 254,
             Self::AccEcn { ect1_first: false, .. } => 172,
@@ -74,7 +77,7 @@ impl TcpOption {
     fn data(&self) -> Vec<u8> {
         match self {
             Self::End | Self::Nop | Self::SackPermitted => Vec::new(),
-            Self::Mss(mss) => mss.to_be_bytes().to_vec(),
+            Self::Mss(number) | Self::UserTimeout(number) => number.to_be_bytes().to_vec(),
             Self::WindowScale(shift) => vec![*shift],
             Self::Sack(blocks) => blocks
                 .iter()
@@ -141,6 +144,7 @@ impl TcpOption {
                 _ => Self::Other(kind, data.to_vec()),
             },
             (19, _) => Self::Md5(data.to_vec()),
+            (28, [high, low]) => Self::UserTimeout(u16::from_be_bytes([*high, *low])),
             (34, _) => Self::FastOpen(data.to_vec()),
             (254, [first, second, cookie @ ..]) if [*first, *second] == FAST_OPEN_MAGIC => {
                 Self::FastOpenExperimental(cookie.to_vec())
@@ -175,6 +179,7 @@ impl fmt::Display for TcpOption {
             }
             Self::Timestamps { val, ecr } => write!(f, "TS val {val} ecr {ecr}"),
             Self::Md5(digest) => write_hex(f, "md5", digest),
+            Self::UserTimeout(value) => write!(f, "uto {value}"),
             Self::FastOpen(cookie) => write_hex(f, "FO", cookie),
             Self::FastOpenExperimental(cookie) => write_hex(f, "FOEXP", cookie),
             Self::AccEcn { ect1_first, counters } => {

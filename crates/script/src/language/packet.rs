@@ -175,7 +175,7 @@ fn options(cursor: &mut Cursor, direction: Direction) -> Result<Option<Vec<TcpOp
 }
 
 fn option(cursor: &mut Cursor) -> Result<TcpOption, SyntaxError> {
-    let expected = "an option: nop, eol, mss, wscale, sackOK, sack, TS, FO, FOEXP, md5 or ECN";
+    let expected = "an option: nop, eol, mss, wscale, sackOK, sack, TS, FO, FOEXP, md5, uto or ECN";
     let error = cursor.unexpected(expected);
     let word = cursor.expect(Kind::Word, expected)?.text;
     Ok(match word.as_str() {
@@ -194,6 +194,8 @@ fn option(cursor: &mut Cursor) -> Result<TcpOption, SyntaxError> {
         "FO" => TcpOption::FastOpen(hex_octets(cursor)?),
         "FOEXP" => TcpOption::FastOpenExperimental(hex_octets(cursor)?),
         "md5" => TcpOption::Md5(hex_octets(cursor)?),
+        // Ours alone.
+        "uto" => TcpOption::UserTimeout(cursor.u16("a user timeout")?),
         "ECN" => acc_ecn(cursor)?,
         _ => return Err(error),
     })

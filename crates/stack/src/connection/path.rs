@@ -16,8 +16,6 @@ pub(crate) struct Path {
     pub(crate) link: LinkId,
     /// The largest text without options.
     pub(crate) mss: u16,
-    /// The same for the way back, as the peer is told.
-    pub(crate) advertised_mss: u16,
     /// The neighbour's number at its link, and the generation of that place.
     pub(crate) neighbour: u32,
     pub(crate) neighbour_generation: u32,
@@ -29,7 +27,6 @@ impl Path {
         generation: 0,
         link: LinkId::LOOPBACK,
         mss: 536,
-        advertised_mss: 536,
         neighbour: NONE,
         neighbour_generation: 0,
         flow_label: 0,
@@ -72,7 +69,6 @@ impl Stack {
             generation: self.path_generation,
             link: hop.link,
             mss: self.path_mss(&key, hop.mtu),
-            advertised_mss: self.advertised_mss(&key, &hop),
             flow_label: self.flow_label(&key),
             ..Path::UNKNOWN
         };
@@ -95,6 +91,13 @@ impl Stack {
     /// way.
     pub(crate) fn advertised_mss(&self, key: &FlowKey, hop: &Hop) -> u16 {
         hop.advertised_mss.unwrap_or_else(|| self.path_mss(key, hop.mtu))
+    }
+
+    /// What the peer of a connection is told of the segments that may come, or would be told now.
+    pub(crate) fn advertised_mss_of(&self, index: u32) -> Option<u16> {
+        let connection = self.flows.connections.get(index)?;
+        let hop = self.route(self.first_stop(&connection.key), connection.zone()).ok()?;
+        Some(self.advertised_mss(&connection.key, &hop))
     }
 
     /// Makes the next look at every connection's path a new look-up, and lets those try again that had none.

@@ -2,7 +2,9 @@
 //!
 //! Here they are typed; [`super::sockopt`] has them in Linux's numbers and octets.
 
-use portolan_tcp::{CongestionAlgorithm, FastOpenKnob, FinWait2, OptionFlags, Signals, SocketOptions};
+use portolan_tcp::{
+    CongestionAlgorithm, FastOpenKnob, FinWait2, OptionFlags, Signals, SocketOptions, UserTimeoutOption,
+};
 
 use crate::fast_open::FastOpenKeys;
 use crate::socket::{Flags, Kind};
@@ -64,6 +66,8 @@ pub enum SocketOption {
     FinWait2(FinWait2),
     /// TCP_USER_TIMEOUT in milliseconds; 0 is off.
     UserTimeout(u32),
+    /// Whether the peer has a say in that, and what it is told (RFC 5482).
+    UserTimeoutOption(UserTimeoutOption),
     /// TCP_NOTSENT_LOWAT in octets; 0 is the host's.
     NotsentLowWater(u32),
     /// TCP_WINDOW_CLAMP in octets; 0, before connect only, is none.
@@ -289,6 +293,7 @@ fn change(options: &mut SocketOptions, option: SocketOption) -> Result<(), Socke
         SocketOption::Congestion(algorithm) => common.congestion = algorithm,
         SocketOption::MaxPacingRate(rate) => seldom.max_pacing_rate = rate.map_or(0, |rate| rate.max(1)),
         SocketOption::UserTimeout(millis) => common.user_timeout_ms = millis,
+        SocketOption::UserTimeoutOption(option) => seldom.user_timeout_option = option,
         SocketOption::NotsentLowWater(octets) => seldom.notsent_low_water = octets,
         SocketOption::WindowClamp(0) => seldom.window_clamp = 0,
         SocketOption::WindowClamp(octets) => seldom.window_clamp = octets.max(RECEIVE_BUFFER_MIN / 2),

@@ -22,6 +22,7 @@ use crate::timers::Timers;
 use crate::window::BUFFER_MIN;
 use crate::{
     CommonOptions, CongestionAlgorithm, Context, FinWait2, Keepalive, OptionFlags, SeldomOptions, State,
+    UserTimeoutOption,
 };
 
 /// The largest window that a scaled field can name, and the largest buffer that makes sense.
@@ -82,6 +83,7 @@ struct Inherited {
     retransmits: u32,
     out_of_order: u32,
     delivered_ce: u32,
+    remote_timeout_s: u32,
     accurate: AccEcn,
 }
 
@@ -186,11 +188,13 @@ impl<'a> Frozen<'a> {
             probes: 0,
         };
         tcb.keep_seldom(cx.slabs, &self.seldom);
-        let Inherited { bytes_retransmitted, retransmits, out_of_order, delivered_ce, accurate } = self.rare;
+        let Inherited { bytes_retransmitted, retransmits, out_of_order, delivered_ce, .. } = self.rare;
+        let Inherited { remote_timeout_s, accurate, .. } = self.rare;
         let is_accurate = tcb.has(Marks::ACCURATE);
-        if is_accurate || delivered_ce > 0 {
+        if is_accurate || delivered_ce > 0 || remote_timeout_s > 0 {
             let rare = cx.slabs.rare_or_new(&mut tcb.rare);
             (rare.delivered_ce, rare.accurate) = (delivered_ce, is_accurate.then_some(accurate));
+            rare.user_timeout.remote_s = remote_timeout_s;
         }
         if retransmits > 0 || out_of_order > 0 || bytes_retransmitted > 0 {
             let mishaps = cx.slabs.mishaps_or_new(&mut tcb.rare);
@@ -272,7 +276,7 @@ fn read_counters(reader: &mut Reader<'_>) -> Option<Counters> {
 
 fn read_rare(reader: &mut Reader<'_>) -> Option<Inherited> {
     let bytes_retransmitted = reader.u64()?;
-    let [retransmits, out_of_order, delivered_ce] = reader.u32s()?;
+    let [retransmits, out_of_order, delivered_ce, remote_timeout_s] = reader.u32s()?;
     let counts = reader.u32s()?;
     let spoilt = match reader.u8()? {
         0 => false,
@@ -284,6 +288,7 @@ fn read_rare(reader: &mut Reader<'_>) -> Option<Inherited> {
         retransmits: retransmits.min(SEGMENTS_MAX),
         out_of_order: out_of_order.min(SEGMENTS_MAX),
         delivered_ce,
+        remote_timeout_s,
         accurate: AccEcn::from_parts(counts, spoilt),
     })
 }
@@ -319,6 +324,19 @@ fn read_seldom(reader: &mut Reader<'_>) -> Option<SeldomOptions> {
         _ => return None,
     };
     let (max_pacing_rate, syn_retries) = (reader.u64()?, reader.u8()?);
+    let choice = |octet| match octet {
+        0 => Some(Some(false)),
+        1 => Some(Some(true)),
+        2 => Some(None),
+        _ => None,
+    };
+    let [enabled, is_advertised, changeable] = reader.array()?;
+    let [advertised_s] = reader.u32s()?;
+    let user_timeout_option = UserTimeoutOption {
+        enabled: choice(enabled)?,
+        advertised_s: choice(is_advertised)?.filter(|is| *is).map(|_| advertised_s),
+        changeable: choice(changeable)?,
+    };
     Some(SeldomOptions {
         keepalive,
         receive_low_water,
@@ -327,6 +345,7 @@ fn read_seldom(reader: &mut Reader<'_>) -> Option<SeldomOptions> {
         fin_wait2,
         max_pacing_rate,
         syn_retries,
+        user_timeout_option,
     })
 }
 

@@ -15,6 +15,7 @@ impl Tcb {
         self.quick_acks = self.quick_acks.saturating_sub(1);
         let mut plan = self.plan(cx, self.snd.nxt, Flags::NONE);
         self.echo_in_ack(cx, &mut plan);
+        self.tell_timeout_in_ack(cx, &mut plan);
         self.acks_owed = owed.saturating_sub(1);
         plan
     }
@@ -57,6 +58,7 @@ impl Tcb {
         plan.text_len = text_len;
         plan.retransmission = again;
         self.mark_syn(cx, &mut plan);
+        self.tell_timeout_in_syn(cx, &mut plan);
         self.acks_owed = 0;
         if unproven {
             self.rcv.last_ack_sent = self.rcv.nxt;
