@@ -4,24 +4,21 @@
 //! [`Stack::with_tcb`], and is followed by [`Stack::settle`], which acts on the signals, sets the timer and puts the
 //! connection on the active list of its link.
 
-use alloc::boxed::Box;
-
-use portolan_link::{Chunks, Instant};
+use portolan_link::Instant;
 use portolan_tcp::{Context, Error, Info, Signals, State, Tcb};
-use portolan_wire::{Family, FlowKey};
+use portolan_wire::FlowKey;
 
-use crate::demux::Slot;
 use crate::event::{Event, Pending, Warning};
-use crate::flow::{FlowEnd, FlowSummary, LimitedBy};
-use crate::ip::route::Hop;
 use crate::list::{List, NONE, Place};
 use crate::socket::{Flags as SocketFlags, Kind as SocketKind};
 use crate::stack::Stack;
 use crate::timer::{Kind, Owner, TimerId};
-use crate::{LinkId, SocketError, SocketId};
+use crate::{SocketError, SocketId};
 
-/// Segments that a connection may still have to send when it enters TIME-WAIT: the ACK of the peer's FIN.
-const LAST_SEGMENTS: usize = 2;
+mod end;
+mod path;
+
+pub(crate) use path::{Path, mss_of};
 
 /// One connection's record.
 pub(crate) struct Connection {
@@ -53,45 +50,11 @@ pub(crate) struct PortHold {
     pub(crate) reuse: bool,
 }
 
-/// Where a connection's packets go. It is looked up when it is first used and when the host's routes have changed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Path {
-    /// The routes' generation at the look-up; 0 is never one.
-    pub(crate) generation: u32,
-    pub(crate) link: LinkId,
-    /// The largest text without options.
-    pub(crate) mss: u16,
-    /// The neighbour's number at its link, and the generation of that place.
-    pub(crate) neighbour: u32,
-    pub(crate) neighbour_generation: u32,
-    pub(crate) flow_label: u32,
-}
-
 impl Connection {
     /// The only link that its packets may take; 0 if any.
     pub(crate) fn zone(&self) -> u16 {
         self.key.zone.max(self.device)
     }
-}
-
-impl Path {
-    pub(crate) const UNKNOWN: Path = Path {
-        generation: 0,
-        link: LinkId::LOOPBACK,
-        mss: 536,
-        neighbour: NONE,
-        neighbour_generation: 0,
-        flow_label: 0,
-    };
-}
-
-/// The largest text of a segment without options on a path of this MTU. RFC 9293 MUST-67: and in an MSS option.
-pub(crate) fn mss_of(mtu: u16, family: Family) -> u16 {
-    let headers = match family {
-        Family::V4 => 40,
-        Family::V6 => 60,
-    };
-    mtu.saturating_sub(headers).max(1)
 }
 
 /// Every error of a connection as its socket reports it.
@@ -224,19 +187,6 @@ impl Stack {
         self.keep_timer(index);
     }
 
-    /// A connection's segments have been sent again for nothing: its neighbour is asked whether it is there, and its
-    /// route looked up anew (RFC 9293 MUST-20); and the application hears of it (SHLD-9).
-    fn doubt_path(&mut self, index: u32) {
-        let Some(connection) = self.flows.connections.get_mut(index) else { return };
-        let Path { link, neighbour, neighbour_generation, .. } = connection.path;
-        connection.path.generation = Path::UNKNOWN.generation;
-        let known = self.interface(link).and_then(|interface| interface.neighbours.generation(neighbour));
-        if known == Some(neighbour_generation) {
-            self.doubt_neighbour(link, neighbour);
-        }
-        self.warn(index, Warning::Retransmitting);
-    }
-
     /// Tells the socket of something that its connection may survive, if it has asked to hear it.
     ///
     /// RFC 9293 MUST-47, SHLD-20: reports can be had, and are off until somebody wants them.
@@ -259,60 +209,6 @@ impl Stack {
             Some(List::Active) => link.active.delist(&mut self.flows.connections, index),
             Some(List::Parked) => link.parked.delist(&mut self.flows.connections, index),
             None => {}
-        }
-    }
-
-    /// Looks the path up again if the routes have changed since. False if there is none.
-    pub(crate) fn refresh_path(&mut self, index: u32) -> bool {
-        let Some(connection) = self.flows.connections.get(index) else { return false };
-        if connection.path.generation == self.path_generation {
-            return true;
-        }
-        let (key, zone) = (connection.key, connection.zone());
-        let Ok(hop) = self.route(self.first_stop(&key), zone) else { return false };
-        self.delist(index);
-        let path = Path {
-            generation: self.path_generation,
-            link: hop.link,
-            mss: self.path_mss(&key, hop.mtu),
-            flow_label: self.flow_label(&key),
-            ..Path::UNKNOWN
-        };
-        if let Some(connection) = self.flows.connections.get_mut(index) {
-            connection.path = path;
-        }
-        true
-    }
-
-    /// The largest text of a segment without TCP options on a flow's path, whose first link's MTU is given.
-    ///
-    /// RFC 9293 MUST-16, §3.7.1: IP options count too.
-    pub(crate) fn path_mss(&self, key: &FlowKey, link_mtu: u16) -> u16 {
-        let remote = key.remote.address;
-        let mss = mss_of(self.path_mtu(remote, link_mtu), remote.family());
-        mss.saturating_sub(self.ip_options_len(key)).max(1)
-    }
-
-    /// What a flow's peer is told of the segments that may come: what the route says, or what the path takes the other
-    /// way.
-    pub(crate) fn advertised_mss(&self, key: &FlowKey, hop: &Hop) -> u16 {
-        hop.advertised_mss.unwrap_or_else(|| self.path_mss(key, hop.mtu))
-    }
-
-    /// What the peer of a connection is told of the segments that may come, or would be told now.
-    pub(crate) fn advertised_mss_of(&self, index: u32) -> Option<u16> {
-        let connection = self.flows.connections.get(index)?;
-        let hop = self.route(self.first_stop(&connection.key), connection.zone()).ok()?;
-        Some(self.advertised_mss(&connection.key, &hop))
-    }
-
-    /// Makes the next look at every connection's path a new look-up, and lets those try again that had none.
-    pub(crate) fn paths_changed(&mut self) {
-        self.path_generation = self.path_generation.wrapping_add(1).max(1);
-        for index in 0..self.flows.connections.bound() {
-            if self.with_tcb(index, |tcb, cx| tcb.wants_transmit(cx)) == Some(true) {
-                self.activate(index);
-            }
         }
     }
 
@@ -341,77 +237,6 @@ impl Stack {
         self.relieve_memory();
     }
 
-    /// Puts a small record in the flow table's place of a connection that is in TIME-WAIT.
-    fn enter_time_wait(&mut self, index: u32) {
-        let room = self.flows.time_waits.len() < self.engine.config.time_wait_max;
-        let auth = self.connection_auth(index);
-        let record = self.with_tcb(index, |tcb, cx| tcb.time_wait_record(cx));
-        let Some(connection) = self.flows.connections.get(index) else { return };
-        let (key, ttl, tos) = (connection.key, connection.ttl, connection.tos);
-        // The last ACK may still have to be sent, and the record sends only what it is asked for.
-        for _ in 0..LAST_SEGMENTS {
-            let plan = self.with_tcb(index, |tcb, cx| tcb.poll_segment(cx, u32::MAX, &mut Chunks::new()));
-            let Some(plan) = plan.flatten() else { break };
-            self.send_control(&key, &plan, ttl, tos);
-        }
-        // Linux: a port in TIME-WAIT is in use.
-        let holds_port = self
-            .flows
-            .connections
-            .get_mut(index)
-            .filter(|_| room)
-            .and_then(|connection| connection.holds_port.take());
-        self.connection_ended(index);
-        if let (Some(record), true) = (record, room) {
-            let number = self.insert_time_wait(key, record, holds_port);
-            self.auth.keep_time_wait(number, auth);
-        }
-    }
-
-    /// The connection is over: nothing of it is seen on the wire any more. Its record stays while a socket or an
-    /// accept queue names it, because there may be text to read.
-    pub(crate) fn connection_ended(&mut self, index: u32) {
-        self.end_fast_open(index);
-        self.delist(index);
-        let Some(connection) = self.flows.connections.get_mut(index) else { return };
-        if let Some(timer) = connection.timer.take() {
-            self.timers.cancel(timer);
-        }
-        let key = connection.key;
-        let hold = connection.holds_port.take();
-        let first = core::mem::replace(&mut connection.in_table, false);
-        let named = connection.socket != NONE || connection.listener != NONE;
-        if let Some(hold) = hold {
-            self.ports.release_connection(&key, hold.reuse);
-        }
-        if first {
-            self.flows.remove(Slot::Connection(index), &key);
-            self.summarize(index);
-        }
-        if !named {
-            self.delete_connection(index);
-        }
-    }
-
-    /// Deletes the record of a connection that has ended.
-    pub(crate) fn delete_connection(&mut self, index: u32) {
-        if let Some(connection) = self.flows.connections.remove(index) {
-            connection.tcb.release(&mut self.engine.slabs, &mut self.engine.pool);
-        }
-    }
-
-    /// The application lets go of a connection; it goes on by itself until it has ended.
-    pub(crate) fn orphan(&mut self, index: u32, abort: bool) {
-        let Some(connection) = self.flows.connections.get_mut(index) else { return };
-        (connection.socket, connection.listener) = (NONE, NONE);
-        if !connection.in_table {
-            self.delete_connection(index);
-            return;
-        }
-        let signals = self.with_tcb(index, |tcb, cx| if abort { tcb.abort(cx) } else { tcb.close(cx) });
-        self.settle(index, signals.unwrap_or_default());
-    }
-
     /// The figures of a connection.
     pub(crate) fn connection_info(&mut self, index: u32) -> Option<Info> {
         let advertised_mss = self.advertised_mss_of(index);
@@ -419,31 +244,6 @@ impl Stack {
             cx.advertised_mss = advertised_mss.unwrap_or(cx.advertised_mss);
             tcb.info(cx)
         })
-    }
-
-    /// Reports how a flow went, if reports are wanted.
-    fn summarize(&mut self, index: u32) {
-        if !self.engine.config.flow_summaries {
-            return;
-        }
-        let Some(info) = self.connection_info(index) else { return };
-        let Some(connection) = self.flows.connections.get(index) else { return };
-        let summary = FlowSummary {
-            id: self.socket_id(connection.socket),
-            trace_id: connection.tcb.trace_id(),
-            flow: connection.key,
-            end: if self.stopping { FlowEnd::Open } else { end_of(connection) },
-            opened_at: connection.opened_at,
-            established_at: connection.established_at,
-            closed_at: self.engine.now,
-            octets_sent: info.bytes_acked,
-            octets_received: info.bytes_received,
-            min_rtt_us: info.min_rtt_us,
-            avg_rtt_us: info.rtt_us,
-            retransmits: info.total_retransmits.into(),
-            limited_by: limited_by(&info, self.engine.now.micros_since(connection.opened_at)),
-        };
-        self.event(Event::FlowClosed(Box::new(summary)));
     }
 
     /// The name of the socket with this index, if there is one.
@@ -462,36 +262,6 @@ impl Stack {
     }
 }
 
-fn end_of(connection: &Connection) -> FlowEnd {
-    match connection.tcb.error() {
-        None if connection.tcb.state() == State::SynSent => FlowEnd::Aborted,
-        None => FlowEnd::Closed,
-        Some(Error::TimedOut) => FlowEnd::TimedOut,
-        Some(Error::Aborted) => FlowEnd::Aborted,
-        Some(_) if connection.established_at.is_none() => FlowEnd::Refused,
-        Some(_) => FlowEnd::Reset,
-    }
-}
-
-/// What held the sender back for the largest part of its life.
-fn limited_by(info: &Info, life_us: u64) -> Option<LimitedBy> {
-    if info.bytes_sent == 0 && info.bytes_received == 0 {
-        return None;
-    }
-    let by_window = info.busy_us.saturating_sub(info.rwnd_limited_us).saturating_sub(info.sndbuf_limited_us);
-    let by_app = life_us.saturating_sub(info.busy_us) + info.sndbuf_limited_us;
-    let longest = info.rwnd_limited_us.max(by_window).max(by_app);
-    Some(if longest == by_app {
-        LimitedBy::App
-    } else if longest == info.rwnd_limited_us {
-        LimitedBy::Rwnd
-    } else if info.total_retransmits > 0 {
-        LimitedBy::Cwnd
-    } else {
-        LimitedBy::Wire
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -501,7 +271,7 @@ mod tests {
         let octets = crate::slab::Slab::<Connection>::place_octets()
             + crate::slab::Slab::<crate::socket::Socket>::place_octets()
             + crate::timer::Wheel::timer_octets()
-            + size_of::<Slot>()
+            + size_of::<crate::demux::Slot>()
             + 1;
         assert!(octets < 512, "{octets} octets: connection {}", size_of::<Connection>());
     }

@@ -16,6 +16,7 @@ use crate::port::Binding;
 use crate::stack::Stack;
 use crate::{SocketError, SocketId};
 
+mod connect;
 pub(crate) mod listen;
 pub(crate) mod option;
 pub(crate) mod sockopt;

@@ -72,6 +72,7 @@ mod send_queue;
 mod signals;
 mod size_search;
 mod slab;
+mod socket_options;
 mod state;
 mod stats;
 mod tcb;
@@ -87,10 +88,7 @@ mod window;
 
 pub use application::WriteFlags;
 pub use auth::{Ao, AoAlgorithm, AoKey, Auth, AuthError, Mac, Md5Key};
-pub use config::{
-    BufferSize, CommonOptions, Config, FastOpenKnob, FinWait2, Keepalive, OptionFlags, SeldomOptions,
-    SocketOptions,
-};
+pub use config::{BufferSize, Config, FastOpenKnob, Keepalive};
 pub use congestion::{CcInfo, CongestionAlgorithm, CongestionControl, CubicRules, UserAlgorithm};
 pub use context::{Context, Slabs};
 pub use cookie::CookieKeys;
@@ -104,6 +102,7 @@ pub use recovery::CaState;
 pub use segment::{Segment, SegmentPlan, reset_for};
 pub use signals::{DropReason, Signals};
 pub use size_search::MtuProbing;
+pub use socket_options::{CommonOptions, FinWait2, OptionFlags, SeldomOptions, SocketOptions};
 pub use state::{State, Transition};
 pub use stats::TcpStats;
 pub use tcb::Tcb;

@@ -108,7 +108,7 @@ pub fn write(fd: BorrowedFd<'_>, octets: &[u8]) -> io::Result<usize> {
     write_with(fd, octets, false)
 }
 
-/// As [`write`]; the last octet is urgent if `is_urgent`.
+/// As [`write()`]; the last octet is urgent if `is_urgent`.
 pub fn write_with(fd: BorrowedFd<'_>, octets: &[u8], is_urgent: bool) -> io::Result<usize> {
     let urgent = if is_urgent { SendFlags::OOB } else { SendFlags::empty() };
     Ok(send(fd, octets, SendFlags::DONTWAIT | SendFlags::NOSIGNAL | urgent)?)

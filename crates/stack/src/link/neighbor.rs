@@ -4,22 +4,22 @@
 //! neighbour that is being looked for, neighbours that are being looked for, and neighbours in all; one that answers
 //! is never evicted for one that is only looked for (RFC 6583).
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use hashbrown::HashTable;
-use portolan_link::Instant;
 use portolan_wire::{Address, EthernetAddress};
 
 use crate::connection::Path;
 use crate::drop::DropReason;
 use crate::link::Outgoing;
 use crate::list::List;
-use crate::random::Keyed;
-use crate::slab::Slab;
 use crate::stack::Stack;
-use crate::timer::{Kind, Owner, TimerId};
+use crate::timer::{Kind, Owner};
 use crate::{LinkId, SettingError, SocketError};
+
+pub(crate) mod table;
+
+pub(crate) use table::Neighbours;
+use table::State;
 
 /// RFC 4861 §10: MAX_MULTICAST_SOLICIT and MAX_UNICAST_SOLICIT; Linux asks as often by ARP.
 const SOLICITS_MAX: u8 = 3;
@@ -29,46 +29,6 @@ const RETRANS_US: u64 = 1_000_000;
 const DELAY_US: u64 = 5_000_000;
 /// RFC 4861 §10: REACHABLE_TIME, which is multiplied by a factor from 0.5 to 1.5 (§6.3.2).
 const REACHABLE_US: u64 = 30_000_000;
-/// Entries that are looked at to find one that may go.
-const EVICTION_SEARCH: u32 = 32;
-
-/// RFC 4861 §7.3.2.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum State {
-    /// Being looked for; so many requests were sent.
-    Incomplete(u8),
-    /// Known to answer until then.
-    Reachable(Instant),
-    /// It answered once.
-    Stale,
-    /// In use again; about to be asked.
-    Delay,
-    /// Asked directly so many times.
-    Probe(u8),
-    /// Set by hand.
-    Permanent,
-}
-
-#[derive(Debug)]
-pub(crate) struct Neighbour {
-    pub(crate) address: Address,
-    pub(crate) station: EthernetAddress,
-    pub(crate) state: State,
-    timer: Option<TimerId>,
-    waiting: VecDeque<Outgoing>,
-}
-
-/// The table of one link.
-#[derive(Debug)]
-pub(crate) struct Neighbours {
-    index: HashTable<u32>,
-    keyed: Keyed,
-    entries: Slab<Neighbour>,
-    incomplete: usize,
-    /// Octets of memory behind all packets that wait.
-    waiting_octets: usize,
-    hand: u32,
-}
 
 /// What a message said about a neighbour.
 #[derive(Clone, Copy, Debug)]
@@ -88,88 +48,6 @@ pub(crate) enum Resolution {
     Station(EthernetAddress),
     /// The neighbour with this number is being looked for.
     Wait(u32),
-}
-
-impl Neighbours {
-    pub(crate) const fn new(keyed: Keyed) -> Neighbours {
-        Neighbours {
-            index: HashTable::new(),
-            keyed,
-            entries: Slab::new(),
-            incomplete: 0,
-            waiting_octets: 0,
-            hand: 0,
-        }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    pub(crate) fn find(&self, address: Address) -> Option<u32> {
-        let entries = &self.entries;
-        let is_it = |index: &u32| entries.get(*index).is_some_and(|entry| entry.address == address);
-        self.index.find(self.keyed.octets(&address.octets()), is_it).copied()
-    }
-
-    pub(crate) fn get(&self, index: u32) -> Option<&Neighbour> {
-        self.entries.get(index)
-    }
-
-    pub(crate) fn generation(&self, index: u32) -> Option<u32> {
-        self.entries.generation(index)
-    }
-
-    /// The timers of all neighbours, for a link that goes.
-    pub(crate) fn take_timers(&self) -> Vec<TimerId> {
-        self.entries.iter().filter_map(|(_, neighbour)| neighbour.timer).collect()
-    }
-
-    fn insert(&mut self, address: Address, station: EthernetAddress, state: State) -> u32 {
-        self.incomplete += usize::from(matches!(state, State::Incomplete(_)));
-        let entry = Neighbour { address, station, state, timer: None, waiting: VecDeque::new() };
-        let index = self.entries.insert(entry);
-        let (entries, keyed) = (&self.entries, self.keyed);
-        let hash = |index: &u32| entries.get(*index).map_or(0, |entry| keyed.octets(&entry.address.octets()));
-        self.index.insert_unique(keyed.octets(&address.octets()), index, hash);
-        index
-    }
-
-    fn remove(&mut self, index: u32) -> Option<Neighbour> {
-        let entry = self.entries.remove(index)?;
-        self.waiting_octets -= entry.waiting.iter().map(Outgoing::footprint).sum::<usize>();
-        self.incomplete -= usize::from(matches!(entry.state, State::Incomplete(_)));
-        let hash = self.keyed.octets(&entry.address.octets());
-        if let Ok(found) = self.index.find_entry(hash, |&found| found == index) {
-            found.remove();
-        }
-        Some(entry)
-    }
-
-    fn set_state(&mut self, index: u32, state: State) {
-        if let Some(entry) = self.entries.get_mut(index) {
-            self.incomplete -= usize::from(matches!(entry.state, State::Incomplete(_)));
-            self.incomplete += usize::from(matches!(state, State::Incomplete(_)));
-            entry.state = state;
-        }
-    }
-
-    /// Finds, within a few steps, an entry that nobody needs now.
-    fn evictable(&mut self, now: Instant) -> Option<u32> {
-        for _ in 0..EVICTION_SEARCH {
-            let index = self.hand;
-            self.hand = if index + 1 < self.entries.bound() { index + 1 } else { 0 };
-            let idle = |entry: &Neighbour| match entry.state {
-                State::Stale => true,
-                State::Reachable(until) => until <= now,
-                _ => false,
-            };
-            if self.entries.get(index).is_some_and(idle) {
-                return Some(index);
-            }
-        }
-        None
-    }
 }
 
 impl Stack {

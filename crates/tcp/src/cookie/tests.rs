@@ -6,7 +6,8 @@ use portolan_wire::{Address, Endpoint, FlowKey, SeqNumber, protocol};
 
 use super::{CookieKeys, EPOCH_MS, make};
 use crate::embryo::{Agreed, Embryo, EmbryoVerdict, PassiveOpen};
-use crate::testing::{IRS, ISS, parse};
+use crate::testing::notation::parse;
+use crate::testing::{IRS, ISS};
 use crate::{Config, Segment, SegmentPlan, SocketOptions};
 
 /// The keys at this millisecond, if cookies were made in every epoch since `FIRST_MS`.

@@ -60,7 +60,7 @@ fn a_syn_that_is_sent_again_asks_no_more() {
 fn a_listener_agrees_as_its_knob_says() {
     let agreed = |ecn, line| {
         let config = Config { ecn, ..plain() };
-        let segment = crate::testing::parse(line).0;
+        let segment = crate::testing::notation::parse(line).0;
         let options = SocketOptions::new(&config);
         let open = PassiveOpen {
             now: Instant::from_millis(1),

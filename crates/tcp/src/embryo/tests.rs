@@ -3,7 +3,8 @@ use portolan_wire::SeqNumber;
 use portolan_wire::tcp::Flags;
 
 use super::{Agreed, Embryo, EmbryoDeadline, EmbryoVerdict, PassiveOpen};
-use crate::testing::{IRS, ISS, parse};
+use crate::testing::notation::parse;
+use crate::testing::{IRS, ISS};
 use crate::{Config, SegmentPlan, SocketOptions};
 
 const NOW: Instant = Instant::from_millis(5_000);

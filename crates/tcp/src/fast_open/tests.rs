@@ -3,7 +3,8 @@ use portolan_wire::SeqNumber;
 use portolan_wire::tcp::FastOpen;
 
 use super::{FastOpenNews, FastOpenOffer};
-use crate::testing::{Host, ISS, Rig, parse, plain, stream};
+use crate::testing::notation::parse;
+use crate::testing::{Host, ISS, Rig, plain, stream};
 use crate::{Config, Embryo, Error, PassiveOpen, Signals, SocketOptions, State, Tcb};
 
 const OFFER: FastOpenOffer = FastOpenOffer { option: None, text: true, mss: Some(1460) };

@@ -2,7 +2,8 @@ use portolan_wire::SeqNumber;
 use portolan_wire::tcp::Flags;
 
 use super::reset_for;
-use crate::testing::{IRS, ISS, parse};
+use crate::testing::notation::parse;
+use crate::testing::{IRS, ISS};
 
 #[test]
 fn syn_and_fin_count_as_one_each() {

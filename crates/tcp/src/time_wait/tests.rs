@@ -1,7 +1,8 @@
 use portolan_link::Instant;
 
 use super::{TICK_BITS, TimeWait, TimeWaitVerdict};
-use crate::testing::{ISS, Rig, parse};
+use crate::testing::notation::parse;
+use crate::testing::{ISS, Rig};
 use crate::{Config, State};
 
 fn record() -> (TimeWait, Instant) {

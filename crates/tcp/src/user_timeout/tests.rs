@@ -20,7 +20,7 @@ fn told(value: u16, change: impl Fn(&mut SocketOptions)) -> Rig {
 }
 
 fn says(rig: &mut Rig, value: u16) {
-    let (mut segment, text) = crate::testing::parse(". 1:1(0) ack 1 win 60000");
+    let (mut segment, text) = crate::testing::notation::parse(". 1:1(0) ack 1 win 60000");
     segment.options.user_timeout = Some(value);
     rig.gets_segment(&segment, &text);
 }

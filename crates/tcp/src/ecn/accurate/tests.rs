@@ -38,7 +38,7 @@ fn the_handshake_tells_codepoints() {
     for (codepoint, ace) in [(NOT_ECT, 0b010), (ECT_1, 0b011), (ECT_0, 0b100), (CE, 0b110)] {
         assert_eq!(ace_of(handshake_flags(codepoint)), ace);
         assert_eq!(told_codepoint(handshake_flags(codepoint)), Some(codepoint));
-        let mut segment = crate::testing::parse("SEWe 0:0(0) win 60000 <mss 1000>").0;
+        let mut segment = crate::testing::notation::parse("SEWe 0:0(0) win 60000 <mss 1000>").0;
         segment.ecn = codepoint;
         assert_eq!(ace_of(embryo(&segment).syn_ack(NOW).flags), ace);
     }
@@ -180,7 +180,7 @@ fn marks_reduce_the_window_once_in_a_window_of_text() {
 #[test]
 fn a_listener_finds_out_that_the_field_is_zeroed() {
     for (ack, capable) in [("W.", true), (".", false), ("eW.", false)] {
-        let segment = crate::testing::parse("SEWe 0:0(0) win 60000 <mss 1000,sackOK,wscale 0>").0;
+        let segment = crate::testing::notation::parse("SEWe 0:0(0) win 60000 <mss 1000,sackOK,wscale 0>").0;
         let mut host = Host::new(asking());
         let options = SocketOptions::new(&host.config);
         let tcb = Tcb::from_embryo(&mut host.cx(), &embryo(&segment), &options, 1);
