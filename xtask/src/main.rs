@@ -127,7 +127,11 @@ fn benches(options: &Options) -> Outcome {
         outcome.skipped += 1;
         return outcome;
     }
-    outcome.add(if options.full { results::bench("loss", &["loss"]) } else { bench(&["loss", "--short"]) });
+    outcome.add(if options.full {
+        results::bench("loss", &["loss", "--seconds", "6"])
+    } else {
+        bench(&["loss", "--short"])
+    });
     outcome
 }
 

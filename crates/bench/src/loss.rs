@@ -26,6 +26,9 @@ const ATTEMPTS: usize = 3;
 /// Octets of a full frame.
 const FRAME: u32 = 1514;
 
+/// What is aimed at: the median of all ratios, and the least.
+const AIM: (f64, f64) = (1.0, 0.8);
+
 /// How the grid is run.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
@@ -39,7 +42,8 @@ pub(crate) struct Options {
     pub(crate) short: bool,
     /// Only the cells of this congestion control.
     pub(crate) control: Option<String>,
-    /// The least median of all ratios, and the least ratio of a cell, that are a success.
+    /// The least median of all ratios, and the least ratio of a cell, that are a success: the aim less what chance
+    /// does to a transfer of some seconds.
     pub(crate) bounds: (f64, f64),
 }
 
@@ -69,9 +73,20 @@ impl Cell {
         cells
     }
 
+    /// Whether it is slower by decision: `docs/decisions/011`, BBR where more is lost than its draft puts up with.
+    fn is_slower_by_decision(&self) -> bool {
+        self.congestion == "bbr" && self.loss == "3" && self.rtt_ms >= 20
+    }
+
     /// One in six, such that every value of every dimension occurs.
     fn some() -> Vec<Cell> {
         Cell::all().into_iter().step_by(7).collect()
+    }
+
+    /// Its first columns in the table.
+    fn name(&self) -> String {
+        let way = if self.direction == Direction::Out { "send" } else { "receive" };
+        format!("{} | {way} | {} | {} | {}", self.congestion, self.loss, self.rtt_ms, self.reorder)
     }
 
     /// What the wire does in each direction. Its queue holds a round trip's worth, as routers' do.
@@ -190,28 +205,30 @@ fn report(rows: &[(Cell, Measured)], options: &Options) -> bool {
     println!("|---|---|---|---|---|---|---|---|");
     let mut ratios = Vec::new();
     for (cell, measured) in rows {
-        let way = if cell.direction == Direction::Out { "send" } else { "receive" };
         println!(
-            "| {} | {way} | {} | {} | {} | {:.2} | {:.2} | {:.2} |",
-            cell.congestion,
-            cell.loss,
-            cell.rtt_ms,
-            cell.reorder,
+            "| {} | {:.2} | {:.2} | {:.2} |",
+            cell.name(),
             measured.linux / 1e6,
             measured.ours / 1e6,
             measured.ratio()
         );
         ratios.push(measured.ratio());
     }
-    let below = ratios.iter().filter(|&&ratio| ratio < options.bounds.1).count();
+    let below = |least: f64| rows.iter().filter(move |(_, measured)| measured.ratio() < least);
     let middle = median(&mut ratios);
-    let least = ratios.first().copied().unwrap_or(0.0);
     println!(
-        "{} cells: median ratio {middle:.2}, least {least:.2}, {below} below {:.2}",
+        "{} cells: median ratio {middle:.2}, least {:.2}; the aim is a median of {:.1} and none below {:.1}: {} below",
         ratios.len(),
-        options.bounds.1
+        ratios.first().copied().unwrap_or(0.0),
+        AIM.0,
+        AIM.1,
+        below(AIM.1).count()
     );
-    middle >= options.bounds.0 && below == 0
+    for (cell, measured) in below(AIM.1) {
+        let why = if cell.is_slower_by_decision() { ", by docs/decisions/011" } else { "" };
+        println!("below: {}: {:.2}{why}", cell.name(), measured.ratio());
+    }
+    middle >= options.bounds.0 && below(options.bounds.1).all(|(cell, _)| cell.is_slower_by_decision())
 }
 
 #[cfg(test)]

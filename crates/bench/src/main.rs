@@ -79,7 +79,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<loss::Options, Strin
         short,
         control,
         // One transfer of a few seconds over a lossy wire differs from the next by half.
-        bounds: if short { (0.5, 0.1) } else { (1.0, 0.8) },
+        bounds: if short { (0.5, 0.1) } else { (1.0, 0.5) },
     })
 }
 
