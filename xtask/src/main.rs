@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask test` is the README's test command: it installs what the tests need, checks format, lints, licences and
 //! the house rules, builds the program and runs every test, in at most 25 minutes on two cores. `--full` runs every
-//! count that an issue names and records the outcome in `docs/results/`. `cargo xtask sim` plays seeds of the simulator's
+//! count in full and records the outcome in `docs/results/`. `cargo xtask sim` plays seeds of the simulator's
 //! swarm.
 
 mod attacks;

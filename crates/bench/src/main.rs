@@ -1,6 +1,7 @@
 //! Portolan measured beside others. `cargo xtask bench` runs it.
 //!
-//! `steps` is the cost of single steps (`steps.rs`, against the hand-made peer of `peer.rs`). `loss` is the grid of goodput over bad wires beside Linux (`loss.rs`); who sends to whom is in `transfer.rs`.
+//! `steps` is the cost of single steps (`steps.rs`, against the hand-made peer of `peer.rs`). `loss` is the grid of
+//! goodput over bad wires beside Linux (`loss.rs`); who sends to whom is in `transfer.rs`.
 
 mod bridge;
 mod loss;

@@ -36,7 +36,7 @@ impl HostBuilder {
         HostBuilder { config: Config::default(), seed: None, tracer: None, steps: Vec::new() }
     }
 
-    /// The settings of the stack; Linux's defaults if this is not called.
+    /// The settings of the stack; `Config::default()` if this is not called.
     pub fn config(mut self, config: Config) -> HostBuilder {
         self.config = config;
         self

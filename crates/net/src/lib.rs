@@ -12,6 +12,15 @@
 //!
 //! With `portolan_drivers::Tap` in place of the wire, the other host is the Linux kernel.
 //!
+//! Settings are [`portolan_stack::Config`], given to [`HostBuilder::config`]; while the host runs, [`Host::with_stack`]
+//! reaches TCP's knobs (`tcp_config_mut`), the limits of routes (`set_route_limits`) and everything else. A connection's
+//! options are set in Linux's numbers by [`TcpStream::set_option`]; what must be set before connect, such as the keys of
+//! signed connections, by `with_stack` and [`TcpSocket::id`]. Urgent text stays in line, as RFC 6093 wants it, unless
+//! SO_OOBINLINE is turned off; then `Stack::read_urgent` has its last octet.
+//!
+//! [`HostBuilder::tracer`] hears every change within connections (RFC 4898). Warnings (a link that fails, a claimed
+//! address, ports used up) are events of the crate `tracing`: without a subscriber nobody sees them.
+//!
 //! Where to start reading: `worker.rs` is the loop around a stack, `shared.rs` is what it shares with sockets,
 //! `handle.rs` is how a call waits. Applications that want each microsecond live inside the loop:
 //! [`Worker::run_with`]. Gateways read [`Host::intercepted`].

@@ -213,7 +213,7 @@ fn show_key(key: &[u8; 16]) -> String {
     words.map(|octets| format!("{:08x}", u32::from_le_bytes(*octets))).collect::<Vec<_>>().join("-")
 }
 
-/// What scripts set and what has no counterpart here, with Linux's defaults.
+/// What scripts set and what is remembered without effect, with Linux's defaults.
 const REMEMBERED: &[(&str, &str)] = &[
     ("tcp_ecn_option", "2"),
     ("tcp_fack", "0"),

@@ -4,7 +4,8 @@ use alloc::string::String;
 
 use portolan_wire::EthernetAddress;
 
-/// How a host behaves. The defaults are Linux's where Linux has the knob; its name is given in brackets.
+/// How a host behaves. The defaults of its own knobs are Linux's where Linux has the knob, whose name is in brackets; for
+/// TCP's see [`portolan_tcp::Config`].
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The host's name, for those who ask.

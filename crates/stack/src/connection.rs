@@ -2,7 +2,7 @@
 //!
 //! `portolan-tcp` decides; here its decisions are carried out. Every call into a Tcb goes through
 //! [`Stack::with_tcb`], and is followed by [`Stack::settle`], which acts on the signals, sets the timer and puts the
-//! connection on the active list of its link.
+//! connection on the active list of its link. `path` is where its segments go, `end` what is left of it.
 
 use portolan_link::Instant;
 use portolan_tcp::{Context, Error, Info, Signals, State, Tcb};

@@ -1,7 +1,7 @@
 //! The host's links: their settings, queues, neighbours and lists of active connections.
 //!
-//! Start with [`Interface`]. Frames come in by `ethernet`; `neighbor` is the table that ARP (`arp`) and Neighbor
-//! Discovery (`ip/ndp`) fill; `output` finds the station for a packet and queues it.
+//! Start with [`Interface`]. Frames come in by `ethernet`; `neighbor/table` is what ARP (`arp`) and Neighbor
+//! Discovery (`ip/ndp`) fill, and `neighbor` who changes it; `output` finds the station for a packet and queues it.
 
 use alloc::collections::VecDeque;
 use alloc::string::String;

@@ -1,4 +1,4 @@
-//! All of a host's chance: two streams and a few keys, drawn from the seeds and from nothing else (DESIGN §10).
+//! All of a host's chance: two streams and a few keys, drawn from the seeds and from nothing else.
 //!
 //! The secret stream feeds whatever an attacker must not guess: sequence numbers, ports, hash keys, identifications.
 //! The public stream feeds jitter only.

@@ -1,4 +1,4 @@
-//! Which of several stacks owns a flow (DESIGN §5.3).
+//! Which of several stacks owns a flow (`docs/decisions/002-one-owner-no-lock-in-the-core.md`).
 //!
 //! A pure function of the flow, so that two shards can never own one, and keyed, so that a remote cannot choose flows
 //! that all fall to the same one. With one shard the answer is always 0.

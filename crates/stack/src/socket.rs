@@ -1,5 +1,5 @@
-//! Sockets: what an application holds. The calls that all kinds have are here; `listen`, `tcp` and `udp` have the
-//! rest, and `option` what can be set.
+//! Sockets: what an application holds. The calls that all kinds have are here; `connect`, `listen`, `tcp` and `udp`
+//! have the rest, `option` what can be set, and `sockopt` the same in Linux's numbers.
 //!
 //! A socket's record is small, and what only some kinds need hangs off it. Every call takes `now` first, and a name
 //! that is not a socket's (any more) gives EBADF.

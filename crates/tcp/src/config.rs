@@ -1,6 +1,7 @@
 //! The knobs of all connections of a host; those of one connection are [`crate::SocketOptions`].
 //!
-//! Defaults are Linux's, and each knob names the sysctl or socket option that is its counterpart.
+//! Defaults are Linux's, but where an RFC or safety asks for another: the knob then says so. Each knob that Linux has
+//! names its sysctl.
 
 use bitflags::bitflags;
 

@@ -2,7 +2,8 @@
 //!
 //! `"P. 1:101(100) ack 1 win 500 <sack 201:301>"` is a segment with PSH and ACK that carries octets 1 to 100.
 //! Numbers are relative: the sender's to its initial sequence number, the acknowledged to ours. Text follows a
-//! pattern that depends on its place in the stream, so every test that reads it checks the octets too.
+//! pattern that depends on its place in the stream, so every test that reads it checks the octets too. `notation` reads
+//! and writes it, `pair` joins two connections.
 
 use std::format;
 use std::string::String;

@@ -4,6 +4,8 @@
 //! not known here), lengths and ranges before anything changes. What changes the stack becomes a typed
 //! [`crate::SocketOption`]; what does not is remembered and given back ([`remembered`]). Privileges are for the caller to
 //! check: the stack knows no users.
+//!
+//! `at_socket`, `at_ip` and `at_tcp` have a level each, `authentication` and `md5` the keys.
 
 use alloc::vec::Vec;
 
