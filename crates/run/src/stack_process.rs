@@ -7,6 +7,7 @@
 mod flows;
 mod link;
 mod local_names;
+mod warnings;
 
 use std::io;
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -84,12 +85,21 @@ async fn serve() -> io::Result<()> {
     let Some(Order::Start { config, library }) = orders.next().await else {
         return Err(io::ErrorKind::UnexpectedEof.into());
     };
+    let mut warnings = warnings::hear();
     let running = match Running::start(&config) {
         Ok(running) => running,
         Err(said) => return news.tell(&News::Failed(said)).await,
     };
     news.tell(&News::Ready { variable: running.variable.clone() }).await?;
-    let (report, failure) = running.until_told(&mut orders, library.as_deref()).await;
+    let ended = running.until_told(&mut orders, library.as_deref());
+    tokio::pin!(ended);
+    let (report, failure) = loop {
+        tokio::select! {
+            ended = &mut ended => break ended,
+            // A supervisor that is gone is noticed by `until_told`, which has connections to reset.
+            Some(warning) = warnings.recv() => drop(news.tell(&News::Note(warning)).await),
+        }
+    };
     if let Some(line) = failure {
         news.tell(&News::Note(line)).await?;
     }
