@@ -107,6 +107,27 @@ fn signed_connections_carry_text_and_end() {
     }
 }
 
+/// A key that comes when the connection is open and has timestamps leaves no room for SACK.
+#[test]
+fn a_key_may_come_late() {
+    let mut pair = Pair::new();
+    let (listener, client) = prepared(&mut pair, Family::V4, |_, _, _| {});
+    let (server, ..) = pair.hosts[B].accept(pair.now, listener).unwrap();
+    let now = pair.now;
+    for (host, id) in [(A, client), (B, server)] {
+        pair.hosts[host].set_md5_key(now, id, network(1 - host, Family::V4), md5(b"secret")).unwrap();
+    }
+    assert!(pair.hosts[A].info(client).unwrap().timestamps);
+    // Every other ACK is lost, so that text comes twice; and some text, so that there are gaps.
+    static FRAMES: AtomicU32 = AtomicU32::new(0);
+    pair.lose = |_, _| FRAMES.fetch_add(1, Ordering::Relaxed) % 5 == 4;
+    let text = pattern(100_000);
+    assert!(pair.transfer(A, client, server, &text) == text);
+    pair.lose = |from, _| from == B && FRAMES.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
+    assert!(pair.transfer(A, client, server, &text) == text);
+    assert!(pair.hosts[B].info(server).unwrap().sack);
+}
+
 /// RFC 2385 §4.1: who has no key, or another, gets no answer, and nothing is left of him.
 #[test]
 fn without_the_key_there_is_no_connection_and_no_answer() {

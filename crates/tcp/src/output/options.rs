@@ -52,7 +52,10 @@ impl Tcb {
         };
         // 40 octets hold four blocks, three beside timestamps, and fewer beside a signature.
         let most = usize::from((40 - 4 - self.timestamps_len() - self.signature_len(slabs)) / 8);
-        let Some(duplicate) = queues.duplicate else { return queues.receive.later.sack_blocks(most) };
+        // Timestamps and an MD5 signature, set on an open connection, leave room for none.
+        let Some(duplicate) = queues.duplicate.filter(|_| most > 0) else {
+            return queues.receive.later.sack_blocks(most);
+        };
         let others = queues.receive.later.sack_blocks(most - 1);
         core::iter::once(duplicate).chain(others.iter()).collect()
     }
