@@ -106,14 +106,14 @@ impl Tcb {
             return false;
         }
         if self.has(Marks::UNSENDABLE) && self.outstanding() == 0 {
-            // What has gone by since the host could not send: one RTO, then twice as long each time.
-            let rounds = (2u64 << self.retries.min(31)) - 1;
-            return rounds * u64::from(self.rtt.rto_us(cx.config, 0)) >= user_timeout_us;
+            // What has gone by since the host could not send.
+            return self.waits_us(cx, 0..=self.retries) >= user_timeout_us;
         }
-        // RFC 6429 §3: answers to probes of a shut window do not move the application's limit. As on Linux, the time
-        // since the first probe counts, and each took twice as long as the one before it.
-        let probing = (2u64 << self.backoffs.min(31)) - 2;
-        if self.has(Marks::PERSIST) && probing * u64::from(self.rtt.rto_us(cx.config, 0)) >= user_timeout_us {
+        // RFC 6429 §3: answers to probes of a shut window do not move the application's limit; as on Linux, the time
+        // since the first probe counts. What the peer has asked for (RFC 5482) is about acknowledgements, and answers
+        // keep a connection open (MUST-37).
+        let limit_us = u64::from(self.options.user_timeout_ms) * 1_000;
+        if self.has(Marks::PERSIST) && limit_us > 0 && self.waits_us(cx, 1..=self.backoffs) >= limit_us {
             return true;
         }
         let since = match cx.slabs.flight(self.flight).filter(|flight| !flight.is_empty()) {
@@ -121,6 +121,11 @@ impl Tcb {
             None => self.heard_at,
         };
         cx.now.micros_since(since) >= user_timeout_us
+    }
+
+    /// The waits that follow one another after so many timeouts, together.
+    fn waits_us(&self, cx: &Context<'_>, backoffs: core::ops::RangeInclusive<u8>) -> u64 {
+        backoffs.map(|backoffs| u64::from(self.rtt.rto_us(cx.config, backoffs))).sum()
     }
 
     /// Retransmissions of our SYN.
@@ -234,8 +239,12 @@ impl Tcb {
             || matches!(self.decide_text(cx, u32::MAX), Err(Blocked::Window | Blocked::Held))
         {
             // RFC 9293 §3.8.6.1: text waits for a window, and only a probe can tell whether the update was lost.
-            if !self.has(Marks::PERSIST) || self.timers.retransmit == Instant::MAX {
+            if !self.has(Marks::PERSIST) {
+                // SHLD-29: the first probe after one RTO, whatever was lost before.
                 self.marks.insert(Marks::PERSIST);
+                (self.backoffs, self.timers.retransmit) = (0, Instant::MAX);
+            }
+            if self.timers.retransmit == Instant::MAX {
                 self.timers.retransmit = self.retransmit_deadline(cx);
             }
         } else if self.has(Marks::UNSENDABLE) && self.waits_to_send() {

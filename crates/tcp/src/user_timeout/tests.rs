@@ -162,3 +162,17 @@ fn the_option_yields_to_others() {
     let (plan, _) = rig.poll(u32::MAX).unwrap();
     assert!(plan.options.len() <= 40);
 }
+
+// RFC 9293 MUST-37: what the peer asks for is about acknowledgements, and answers keep a shut window's connection open.
+#[test]
+fn a_reader_that_pauses_for_longer_than_it_asked_for_is_waited_for() {
+    let mut rig = told(200, |_| {});
+    rig.gets(". 1:1(0) ack 1 win 0");
+    rig.write(5_000);
+    for _ in 0..30 {
+        rig.wait_until(|rig| rig.tcb.wants_transmit(&rig.host.cx()));
+        assert_eq!(rig.drain().len(), 1);
+        rig.gets(". 1:1(0) ack 1 win 0");
+    }
+    assert!(!rig.tcb.is_finished());
+}

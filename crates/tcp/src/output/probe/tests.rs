@@ -69,6 +69,42 @@ fn the_user_timeout_counts_from_the_first_probe() {
     assert!((4_000..16_000).contains(&waited), "{waited} ms");
 }
 
+// Waits are no longer than the longest RTO, so that probes are not twice as far apart each time for ever.
+#[test]
+fn a_long_user_timeout_is_waited_for() {
+    let mut rig = with_shut_window();
+    let mut options = rig.tcb.options(&rig.host.slabs);
+    options.common.user_timeout_ms = 3_600_000;
+    rig.tcb.set_options(&mut rig.host.cx(), &options);
+    let (waited, _) = rig.wait_until(|rig| {
+        if !rig.drain().is_empty() {
+            rig.gets(". 1:1(0) ack 1 win 0");
+        }
+        rig.tcb.is_finished()
+    });
+    assert!((3_600_000..3_800_000).contains(&waited), "{waited} ms");
+}
+
+// What was lost before the window shut is no probe.
+#[test]
+fn the_user_timeout_does_not_count_timeouts_before_the_window_shut() {
+    let mut rig = Rig::established();
+    let mut options = rig.tcb.options(&rig.host.slabs);
+    options.common.user_timeout_ms = 10_000;
+    rig.tcb.set_options(&mut rig.host.cx(), &options);
+    rig.write(100);
+    rig.drain();
+    for _ in 0..4 {
+        rig.wait();
+        rig.drain();
+    }
+    rig.write(1_000);
+    rig.gets(". 1:1(0) ack 101 win 0");
+    let (waited, _) = rig.wait_until(|rig| !rig.drain().is_empty());
+    assert!(waited <= 1_000, "the first probe after {waited} ms");
+    assert!(!rig.tcb.is_finished());
+}
+
 #[test]
 fn a_peer_that_does_not_answer_is_given_up() {
     let mut rig = with_shut_window();
