@@ -52,7 +52,10 @@ impl Tcb {
             let charge = to_u32(queues.receive.ready_charge());
             (queues.receive.len().max(charge / 2), charge)
         });
-        let room = self.rcv.buffer.saturating_sub(held).min(self.seldom(cx.slabs).window_limit());
+        // A window of less than a unit cannot be said, and one that never opens would be the end.
+        let unit = 1 << self.rcv.scale.get();
+        let limit = self.seldom(cx.slabs).window_limit().max(unit);
+        let room = self.rcv.buffer.max(unit).saturating_sub(held).min(limit);
         room.min(self.opened(cx)).min(self.memory_room(cx, charge))
     }
 

@@ -207,3 +207,31 @@ fn a_clamp_set_later_lets_the_window_close_and_not_shrink() {
         assert!((5_000..=8_000).contains(&rig.tcb.rcv.wnd()), "{}", rig.tcb.rcv.wnd());
     }
 }
+
+// RFC 7323 §2.3: the scale stays as it was agreed on, however small the buffer becomes later.
+#[test]
+fn a_buffer_smaller_than_a_unit_of_the_window_still_opens_it() {
+    let mut rig = Rig::established_with(
+        plain(),
+        |options| options.common.recv_buffer_max = 1 << 30,
+        "S. 0:0(0) ack 1 win 60000 <mss 1000,wscale 0>",
+    );
+    let unit = 1 << rig.tcb.rcv.scale.get();
+    assert_eq!(unit, 1 << 14);
+    let mut options = rig.tcb.options(&rig.host.slabs);
+    options.common.recv_buffer_max = 2_304;
+    rig.tcb.set_options(&mut rig.host.cx(), &options);
+    // What was promised first comes, and is read.
+    let mut at = 1;
+    for _ in 0..200 {
+        rig.gets(&std::format!(". {at}:{}(1000) ack 1", at + 1000));
+        rig.drain();
+        rig.read(1000);
+        rig.drain();
+        at += 1000;
+    }
+    // A probe's answer says so.
+    rig.gets(&std::format!(". {}:{}(0) ack 1", at - 1, at - 1));
+    rig.drain();
+    assert_eq!(rig.window, 1, "in units");
+}
