@@ -221,8 +221,8 @@ impl Tcb {
 
     /// An ICMP error arrived that quotes `seq` and says that the path takes no more than `mss` octets of text
     /// and options. The caller has taken note, so that [`Context::mss`] is that from now on; what was too large
-    /// goes again.
-    pub fn on_mtu(&mut self, cx: &mut Context<'_>, seq: SeqNumber, mss: u16) -> Signals {
+    /// goes again. `None` if that tells the connection nothing: `seq` is not under way, or its segments are no larger.
+    pub fn on_mtu(&mut self, cx: &mut Context<'_>, seq: SeqNumber, mss: u16) -> Option<Signals> {
         let figures = self.figures(cx);
         let under_way = self.is_under_way(seq);
         let too_large = mss < self.snd.mss.max(cx.config.min_mss);
@@ -237,10 +237,12 @@ impl Tcb {
             self.set_retransmit_alarm(cx);
             let octets = self.full_text(cx);
             self.trace(cx, crate::TraceEvent::Mss { octets });
+        } else {
+            return None;
         }
         let signals = self.finish(cx, Signals::empty());
         self.trace_changes(cx, figures);
-        signals
+        Some(signals)
     }
 }
 

@@ -1,10 +1,10 @@
 //! ICMP errors in both directions: what this host complains about, and what others say about its packets
 //! (RFC 1122 §3.2.2, RFC 4443 §2.4, RFC 5927).
 
-use portolan_tcp::{Error, Signals, State};
+use portolan_tcp::{Auth, Error, Signals, State};
 use portolan_wire::icmpv4::{self, unreachable as v4_code};
 use portolan_wire::icmpv6::{self, parameter_problem, unreachable as v6_code};
-use portolan_wire::{Address, Endpoint, FlowKey, SeqNumber, ipv4, ipv6, protocol};
+use portolan_wire::{Address, Endpoint, Family, FlowKey, SeqNumber, ipv4, ipv6, protocol};
 
 use crate::connection::mss_of;
 use crate::demux::Slot;
@@ -150,8 +150,7 @@ impl Stack {
 
     /// A router says that a connection's segments are too long for the path.
     ///
-    /// RFC 5927 §7: believed only if it makes the connection send something again, because then the quoted number
-    /// names octets that are under way.
+    /// RFC 5927 §7: believed only if the quoted number names octets that are under way.
     fn connection_mtu(
         &mut self,
         index: u32,
@@ -167,11 +166,12 @@ impl Stack {
         if self.flows.connections.get(index).is_some_and(|connection| connection.path.mss <= mss) {
             return Err(DropReason::IcmpIgnored);
         }
-        let called = self.with_tcb(index, |tcb, cx| (tcb.wants_transmit(cx), tcb.on_mtu(cx, seq, mss)));
-        let Some((wanted, signals)) = called else { return Err(DropReason::IcmpNoFlow) };
-        if wanted || !signals.contains(Signals::TRANSMIT) {
+        // RFC 5925 §7.8: nor are signed connections told by those who cannot sign.
+        if remote.family() == Family::V4 && matches!(self.connection_auth(index), Some(Auth::Ao(_))) {
             return Err(DropReason::IcmpIgnored);
         }
+        let called = self.with_tcb(index, |tcb, cx| tcb.on_mtu(cx, seq, mss));
+        let signals = called.ok_or(DropReason::IcmpNoFlow)?.ok_or(DropReason::IcmpIgnored)?;
         self.learn_path_mtu(remote, mtu);
         if let Some(connection) = self.flows.connections.get_mut(index) {
             connection.path.mss = connection.path.mss.min(mss);

@@ -81,6 +81,45 @@ fn first_numbers(host: &mut Stack, now: portolan_link::Instant, link: LinkId, n:
     numbers
 }
 
+/// What a router quotes of a victim's segment to `peer`: the IP header and eight octets.
+fn quote(peer: &Peer, quoted: &Heard) -> Vec<u8> {
+    let mut quote = vec![0; 28];
+    let ip = portolan_wire::ipv4::Emit {
+        src: v4(B),
+        dst: peer.at.address,
+        protocol: portolan_wire::protocol::TCP,
+        ttl: 60,
+        payload_len: 1_480,
+        dont_fragment: true,
+        ..Default::default()
+    };
+    ip.emit(&mut quote).unwrap();
+    quote[20..22].copy_from_slice(&peer.port.to_be_bytes());
+    quote[22..24].copy_from_slice(&peer.at.port.to_be_bytes());
+    quote[24..28].copy_from_slice(&quoted.seq.0.to_be_bytes());
+    quote
+}
+
+/// F9: a report that comes beside text is believed as any other, and the second of its kind makes nobody send anything.
+#[test]
+fn f9_reports_beside_text_are_believed_once() {
+    let mut arena = Arena::new();
+    let (mut peer, socket) = arena.plain_peer();
+    arena.pair.write(B, socket, &pattern(10_000)).unwrap();
+    let flight = arena.hear();
+    let mut sent = 0;
+    for _ in 0..50 {
+        // An ACK is owed when the report comes.
+        arena.say(&peer, Flags::ACK, Options::NONE, b"text");
+        peer.seq += 4;
+        arena.fragmentation_needed(1000, &quote(&peer, &flight[0]));
+        let heard = arena.hear();
+        assert!(heard.iter().all(|heard| heard.text.len() <= 960), "as large as before");
+        sent += heard.iter().map(|heard| heard.text.len()).sum::<usize>();
+    }
+    assert!((960..=10_000).contains(&sent), "{sent} octets went again");
+}
+
 /// F9: TCP is never sent without Don't Fragment, whatever ICMP says of the path.
 #[test]
 fn f9_tcp_always_forbids_fragments() {
@@ -92,20 +131,7 @@ fn f9_tcp_always_forbids_fragments() {
     // Fragmentation needed, forged and perfect: it quotes a segment in flight.
     for mtu in [68_u16, 296, 576, 1280] {
         let quoted = &flight[0];
-        let mut quote = vec![0; 28];
-        let ip = portolan_wire::ipv4::Emit {
-            src: v4(B),
-            dst: peer.at.address,
-            protocol: portolan_wire::protocol::TCP,
-            ttl: 60,
-            payload_len: 1_480,
-            dont_fragment: true,
-            ..Default::default()
-        };
-        ip.emit(&mut quote).unwrap();
-        quote[20..22].copy_from_slice(&80_u16.to_be_bytes());
-        quote[22..24].copy_from_slice(&peer.at.port.to_be_bytes());
-        quote[24..28].copy_from_slice(&quoted.seq.0.to_be_bytes());
+        let quote = quote(&peer, quoted);
         arena.fragmentation_needed(mtu, &quote);
         arena.pass(2_000_000);
         let heard = arena.hear();
