@@ -5,11 +5,15 @@
 //! for as long as it likes (RFC 9293 §3.8.6.1), and with it the text that waits. RFC 6429 §3: while memory is short, the
 //! host need not bear that. The connection that has waited longest is given up first, and no more of them than it takes
 //! to have an eighth of the memory free; none before it has waited for
-//! [`portolan_tcp::Config::shut_window_patience_us`], so that an honest peer that is slow is spared.
+//! [`portolan_tcp::Config::shut_window_patience_us`], so that an honest peer that is slow is spared. Before any of them,
+//! text goes that has waited for as long beyond a gap: its senders have it still.
 
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
+use portolan_tcp::{Slabs, Tcb};
+
+use crate::connection::Connection;
 use crate::stack::Stack;
 
 /// Microseconds between two looks at all connections.
@@ -25,21 +29,31 @@ impl Stack {
         }
         self.relieved_at = now;
         let patience_us = u64::from(self.engine.config.tcp.shut_window_patience_us);
-        let mut shut_out: Vec<(Reverse<u64>, u32)> = self
-            .flows
-            .connections
-            .iter()
-            .filter_map(|(index, connection)| Some((Reverse(connection.tcb.shut_out_us(now)?), index)))
-            .filter(|(waited_us, _)| waited_us.0 >= patience_us)
-            .collect();
-        shut_out.sort_unstable();
-        for (_, index) in shut_out {
+        for index in self.waiting_for(patience_us, |tcb, slabs| tcb.gap_us(slabs, now)) {
+            if self.memory_is_below(7, 8) {
+                return;
+            }
+            self.with_tcb(index, |tcb, cx| tcb.forget_out_of_order(cx));
+        }
+        for index in self.waiting_for(patience_us, |tcb, slabs| tcb.shut_out_us(slabs, now)) {
             if self.memory_is_below(7, 8) {
                 return;
             }
             let signals = self.with_tcb(index, |tcb, cx| tcb.give_up_shut_out(cx));
             self.settle(index, signals.unwrap_or_default());
         }
+    }
+
+    /// The connections that have waited for `least_us` at least, the one that has waited longest first.
+    fn waiting_for(&self, least_us: u64, waited_us: impl Fn(&Tcb, &Slabs) -> Option<u64>) -> Vec<u32> {
+        let slabs = &self.engine.slabs;
+        let waited = |(index, connection): (u32, &Connection)| {
+            Some((Reverse(waited_us(&connection.tcb, slabs)?), index))
+        };
+        let mut waiting: Vec<_> = self.flows.connections.iter().filter_map(waited).collect();
+        waiting.retain(|(waited_us, _)| waited_us.0 >= least_us);
+        waiting.sort_unstable();
+        waiting.into_iter().map(|(_, index)| index).collect()
     }
 
     /// Whether text takes less than so much of the memory that it may.

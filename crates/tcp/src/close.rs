@@ -4,9 +4,10 @@ use portolan_link::Instant;
 use portolan_wire::SeqNumber;
 
 use crate::limits::Limit;
+use crate::numbers::low_u32;
 use crate::tcb::{Marks, Tcb};
 use crate::timers::Timers;
-use crate::{Context, Error, FinWait2, Signals, State, Transition};
+use crate::{Context, Error, FinWait2, Signals, Slabs, State, Transition};
 
 impl Tcb {
     /// No more text will be written: our FIN follows what is queued (RFC 9293 §3.10.4).
@@ -135,11 +136,33 @@ impl Tcb {
 
     /// How long the peer has kept its window shut before text of ours, in microseconds; `None` if it does not.
     #[must_use]
-    pub fn shut_out_us(&self, now: Instant) -> Option<u64> {
+    pub fn shut_out_us(&self, slabs: &Slabs, now: Instant) -> Option<u64> {
+        if self.snd.wnd == 0 && self.outstanding() > 0 && self.retries > 0 {
+            // Text was on its way when the window shut; a peer that acknowledges none of it must not be spared for that.
+            return Some(now.micros_since(slabs.flight(self.flight)?.progress_at));
+        }
         let shut = self.has(Marks::PERSIST) && self.unsent() > 0 && self.window_from(self.snd.nxt) == 0;
         // Text may have waited for longer, but gone in pieces; or there was none to wait.
         let waited_us = self.limited_us(now, Limit::ReceiveWindow)?.min(now.micros_since(self.sent_at));
         shut.then_some(waited_us)
+    }
+
+    /// How long text has waited beyond a gap while none came, in microseconds; `None` if none waits.
+    #[must_use]
+    pub fn gap_us(&self, slabs: &Slabs, now: Instant) -> Option<u64> {
+        let waits = slabs.queues(self.queues).is_some_and(|queues| !queues.receive.later.is_empty());
+        let silent_ms = low_u32(now.as_millis()).wrapping_sub(self.rcv.text_at_ms);
+        waits.then(|| u64::from(silent_ms) * 1_000)
+    }
+
+    /// The host needs the memory of text that came out of order. RFC 2018 §8: the peer keeps it until it is acknowledged
+    /// cumulatively, and sends it again.
+    pub fn forget_out_of_order(&mut self, cx: &mut Context<'_>) {
+        if let Some(queues) = cx.slabs.queues_mut(self.queues) {
+            cx.stats.out_of_order_forgotten += 1;
+            queues.receive.later.clear();
+        }
+        cx.slabs.recharge(self.queues);
     }
 
     /// The host needs the memory of the text that the peer does not take (RFC 6429 §3).

@@ -81,4 +81,6 @@ pub struct TcpStats {
     pub given_up: u64,
     /// Connections given up because memory was short and the peer kept its window shut.
     pub shut_out_given_up: u64,
+    /// Connections whose text beyond a gap was given back, because the host needed the memory (RFC 2018 §8).
+    pub out_of_order_forgotten: u64,
 }

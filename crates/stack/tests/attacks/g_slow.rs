@@ -122,6 +122,72 @@ fn g2_under_pressure_the_longest_shut_windows_are_given_up_first() {
     assert!(more > dead && later[more..].iter().all(|alive| *alive), "{later:?}");
 }
 
+/// G2: nor is a peer spared that leaves a segment unacknowledged, so that retransmissions take the place of probes.
+#[test]
+fn g2_text_under_way_does_not_spare_a_shut_window() {
+    let mut config = Config::default();
+    config.tcp.memory_max = 1 << 20;
+    let patience_s = config.tcp.shut_window_patience_us / 1_000_000;
+    let mut arena = Arena::with(config);
+    let listener = arena.listen(80, 64);
+    let honest = arena.listen(81, 16);
+    let mut peers: Vec<(Peer, SocketId)> = Vec::new();
+    for n in 0..40 {
+        let at = Endpoint::new(Arena::stranger(n), 4000);
+        let (mut peer, socket) = arena.accepted(listener, at, 80, plain_options());
+        while arena.pair.write(B, socket, &pattern(16 * 1024)).is_ok() {}
+        assert!(arena.hear().iter().any(|heard| !heard.text.is_empty()) || n > 20);
+        peer.window = 0;
+        arena.ack(&peer);
+        peers.push((peer, socket));
+    }
+    live(&mut arena, &peers, patience_s - 2);
+    assert_eq!(alive(&mut arena, &peers), [true; 40], "none has waited for long");
+    live(&mut arena, &peers, 2 * patience_s);
+    let dead = alive(&mut arena, &peers).iter().filter(|alive| !**alive).count();
+    assert!((1..40).contains(&dead), "{dead} were given up");
+    assert_eq!(arena.victim().stats().tcp.shut_out_given_up, dead as u64);
+    assert!(arena.serves_honest_client(honest, 81));
+}
+
+/// G5: text beyond gaps that nobody closes goes when others need the memory, and its connections go on.
+#[test]
+fn g5_text_beyond_a_gap_is_given_back_under_pressure() {
+    let mut config = Config::default();
+    config.tcp.memory_max = 1 << 20;
+    let patience_us = u64::from(config.tcp.shut_window_patience_us);
+    let mut arena = Arena::with(config);
+    let listener = arena.listen(80, 64);
+    let honest = arena.listen(81, 16);
+    let text = pattern(32 * 1400);
+    // All windows are promised before the first text comes.
+    let open = |n| arena.accepted(listener, Endpoint::new(Arena::stranger(n), 4000), 80, sack_options());
+    let peers: Vec<_> = (0..40).map(open).collect();
+    for (peer, _) in peers.clone() {
+        // All but the first segment.
+        for (number, piece) in text.chunks(1400).enumerate().skip(1) {
+            let beyond = Peer { seq: peer.seq + number as u32 * 1400, ..peer };
+            arena.say(&beyond, Flags::ACK, Options::NONE, piece);
+        }
+    }
+    assert!(arena.victim().stats().tcp.memory_drops > 0, "there was more than the host has memory for");
+    arena.pass(patience_us / 2);
+    assert!(arena.serves_honest_client(honest, 81));
+    assert_eq!(arena.victim().stats().tcp.out_of_order_forgotten, 0, "none has waited for long");
+    arena.pass(patience_us);
+    assert!(arena.serves_honest_client(honest, 81));
+    assert!((1..40).contains(&arena.victim().stats().tcp.out_of_order_forgotten));
+    // The first of them sends all again.
+    let (peer, socket) = peers[0];
+    let mut came = Vec::new();
+    for (number, piece) in text.chunks(1400).enumerate() {
+        let next = Peer { seq: peer.seq + number as u32 * 1400, ..peer };
+        arena.say(&next, Flags::ACK, Options::NONE, piece);
+        came.extend(arena.pair.read(B, socket).unwrap_or_default());
+    }
+    assert!(came == text, "{} octets came", came.len());
+}
+
 /// Lets seconds pass in which the peers answer all probes.
 fn live(arena: &mut Arena, peers: &[(Peer, SocketId)], seconds: u32) {
     for _ in 0..seconds {
