@@ -25,6 +25,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::Receiver;
 use tokio::time::Instant;
 
 use crate::channel::{News, Order, line};
@@ -91,15 +92,8 @@ async fn serve() -> io::Result<()> {
         Err(said) => return news.tell(&News::Failed(said)).await,
     };
     news.tell(&News::Ready { variable: running.variable.clone() }).await?;
-    let ended = running.until_told(&mut orders, library.as_deref());
-    tokio::pin!(ended);
-    let (report, failure) = loop {
-        tokio::select! {
-            ended = &mut ended => break ended,
-            // A supervisor that is gone is noticed by `until_told`, which has connections to reset.
-            Some(warning) = warnings.recv() => drop(news.tell(&News::Note(warning)).await),
-        }
-    };
+    let (report, failure) =
+        running.until_told(&mut orders, &mut news, &mut warnings, library.as_deref()).await;
     if let Some(line) = failure {
         news.tell(&News::Note(line)).await?;
     }
@@ -177,7 +171,13 @@ impl Running {
     }
 
     /// Waits for the order to end, ends, and reports; also why the recording ended early, if it did.
-    async fn until_told(mut self, orders: &mut Orders, library: Option<&Path>) -> (Report, Option<String>) {
+    async fn until_told(
+        mut self,
+        orders: &mut Orders,
+        news: &mut Teller,
+        warnings: &mut Receiver<String>,
+        library: Option<&Path>,
+    ) -> (Report, Option<String>) {
         let graceful = loop {
             tokio::select! {
                 order = orders.next() => match order {
@@ -188,6 +188,8 @@ impl Running {
                 // The kernel sends it when the supervisor dies.
                 _ = self.terminate.recv() => break false,
                 () = self.flows.collect() => {}
+                // None after this: that links go is what the end is. A supervisor that is gone is noticed above.
+                Some(warning) = warnings.recv() => drop(news.tell(&News::Note(warning)).await),
             }
         };
         if graceful {
