@@ -138,8 +138,10 @@ impl Port {
             return false;
         }
         match self.link.receive(now, pool, &mut self.received) {
-            Ok(_) => {
-                self.reported = None;
+            Ok(count) => {
+                if count > 0 {
+                    self.reported = None;
+                }
                 self.received.is_full()
             }
             Err(error) => {
@@ -171,6 +173,9 @@ impl Port {
                 return true;
             }
         };
+        if self.unsent.len() < before {
+            self.reported = None;
+        }
         self.unsent.len() < before
     }
 
