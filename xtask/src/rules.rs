@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::step::Outcome;
 
 /// What no file of the repository may say: places that exist only where it was written.
-const FOREIGN: [&str; 2] = ["/home/", "/root/"];
+const FOREIGN: [&str; 4] = ["../shar", "/work/", "/home/", "/root/"];
 
 /// The core may name no clock, thread, file or environment; `no_std` sees to it, and this sees to `no_std`.
 const CORE: [&str; 4] = ["wire", "link", "tcp", "stack"];
@@ -69,6 +69,7 @@ mod tests {
     #[test]
     fn a_path_that_leads_out_is_found() {
         assert_eq!(check_file("a.md", "see /home/x").failed, 1);
+        assert_eq!(check_file("a.md", "see ../shared/x").failed, 1);
         assert_eq!(check_file("a.md", "see docs/x").failed, 0);
         assert_eq!(check_file("a.rs", "fn f() { todo!() }").failed, 1);
     }

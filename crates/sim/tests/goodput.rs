@@ -45,9 +45,15 @@ impl Cell {
         words.parse().expect("an impairment")
     }
 
-    /// Goodput in percent of the wire: octets that the receiver's application had within the duration.
+    /// Goodput in percent of the wire. Where BBR meets reordering one seed says little, and the mean of some is taken.
     fn percent(&self) -> u64 {
-        let mut net = Net::new(5);
+        let seeds = if self.congestion == Bbr && self.reorder > 0 { 4 } else { 1 };
+        (0..seeds).map(|more| self.percent_of(5 + more)).sum::<u64>() / seeds
+    }
+
+    /// The same with one seed: octets that the receiver's application had within the duration.
+    fn percent_of(&self, seed: u64) -> u64 {
+        let mut net = Net::new(seed);
         let config = || {
             let mut config = Config::default();
             config.tcp.congestion = self.congestion;
@@ -141,7 +147,7 @@ const TABLE: [(CongestionAlgorithm, &str, u64, u64, u64); 36] = [
     (Bbr, "1", 1, 5, 83),      // 98
     (Bbr, "0", 20, 5, 73),     // 88
     (Bbr, "1", 20, 5, 9),      // 37
-    (Bbr, "0", 100, 5, 9),     // 22; ten seeds: 11 to 42
+    (Bbr, "0", 100, 5, 16),    // 25
     (Bbr, "1", 100, 5, 1),     // 4
 ];
 

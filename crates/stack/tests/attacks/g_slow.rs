@@ -82,21 +82,7 @@ fn g2_under_pressure_the_longest_shut_windows_are_given_up_first() {
     let mut config = Config::default();
     config.tcp.memory_max = 1 << 20;
     let patience_s = config.tcp.shut_window_patience_us / 1_000_000;
-    let mut arena = Arena::with(config);
-    let listener = arena.listen(80, 64);
-    let honest = arena.listen(81, 16);
-    let mut peers: Vec<(Peer, SocketId)> = Vec::new();
-    // One a second asks for more than there is, and shuts its window.
-    for n in 0..40 {
-        let at = Endpoint::new(Arena::stranger(n), 4000);
-        let (mut peer, socket) = arena.accepted(listener, at, 80, plain_options());
-        while arena.pair.write(B, socket, &pattern(16 * 1024)).is_ok() {}
-        peer.ack += arena.hear().iter().map(|heard| heard.text.len() as u32).sum::<u32>();
-        peer.window = 0;
-        arena.ack(&peer);
-        peers.push((peer, socket));
-        live(&mut arena, &peers, 1);
-    }
+    let (mut arena, honest, peers) = besieged(config, true);
     assert_eq!(alive(&mut arena, &peers), [true; 40], "none has waited for long");
     live(&mut arena, &peers, patience_s - 30);
     let after = alive(&mut arena, &peers);
@@ -128,19 +114,7 @@ fn g2_text_under_way_does_not_spare_a_shut_window() {
     let mut config = Config::default();
     config.tcp.memory_max = 1 << 20;
     let patience_s = config.tcp.shut_window_patience_us / 1_000_000;
-    let mut arena = Arena::with(config);
-    let listener = arena.listen(80, 64);
-    let honest = arena.listen(81, 16);
-    let mut peers: Vec<(Peer, SocketId)> = Vec::new();
-    for n in 0..40 {
-        let at = Endpoint::new(Arena::stranger(n), 4000);
-        let (mut peer, socket) = arena.accepted(listener, at, 80, plain_options());
-        while arena.pair.write(B, socket, &pattern(16 * 1024)).is_ok() {}
-        assert!(arena.hear().iter().any(|heard| !heard.text.is_empty()) || n > 20);
-        peer.window = 0;
-        arena.ack(&peer);
-        peers.push((peer, socket));
-    }
+    let (mut arena, honest, peers) = besieged(config, false);
     live(&mut arena, &peers, patience_s - 2);
     assert_eq!(alive(&mut arena, &peers), [true; 40], "none has waited for long");
     live(&mut arena, &peers, 2 * patience_s);
@@ -186,6 +160,30 @@ fn g5_text_beyond_a_gap_is_given_back_under_pressure() {
         came.extend(arena.pair.read(B, socket).unwrap_or_default());
     }
     assert!(came == text, "{} octets came", came.len());
+}
+
+/// A host, the listener of its honest clients, and 40 peers that ask for more than there is memory for and shut their
+/// windows. Either they acknowledge what they got, one peer a second; or nothing, all at once.
+fn besieged(config: Config, acknowledge: bool) -> (Arena, SocketId, Vec<(Peer, SocketId)>) {
+    let mut arena = Arena::with(config);
+    let listener = arena.listen(80, 64);
+    let honest = arena.listen(81, 16);
+    let mut peers: Vec<(Peer, SocketId)> = Vec::new();
+    for n in 0..40 {
+        let at = Endpoint::new(Arena::stranger(n), 4000);
+        let (mut peer, socket) = arena.accepted(listener, at, 80, plain_options());
+        while arena.pair.write(B, socket, &pattern(16 * 1024)).is_ok() {}
+        let sent = arena.hear().iter().map(|heard| heard.text.len() as u32).sum::<u32>();
+        assert!(sent > 0 || n > 20);
+        peer.ack += if acknowledge { sent } else { 0 };
+        peer.window = 0;
+        arena.ack(&peer);
+        peers.push((peer, socket));
+        if acknowledge {
+            live(&mut arena, &peers, 1);
+        }
+    }
+    (arena, honest, peers)
 }
 
 /// Lets seconds pass in which the peers answer all probes.
