@@ -8,6 +8,7 @@ use portolan_link::Instant;
 use portolan_tcp::{Context, Error, Info, Signals, State, Tcb};
 use portolan_wire::FlowKey;
 
+use crate::demux::Slot;
 use crate::event::{Event, Pending, Warning};
 use crate::list::{List, NONE, Place};
 use crate::socket::{Flags as SocketFlags, Kind as SocketKind};
@@ -51,6 +52,26 @@ pub(crate) struct PortHold {
 }
 
 impl Connection {
+    /// The record of a connection that nothing names yet and that counts at no port.
+    pub(crate) fn new(key: FlowKey, tcb: Tcb, mss: u16, opened_at: Instant) -> Connection {
+        Connection {
+            key,
+            tcb,
+            path: Path { mss, ..Path::UNKNOWN },
+            place: Place::NOWHERE,
+            timer: None,
+            socket: NONE,
+            listener: NONE,
+            opened_at,
+            established_at: None,
+            in_table: true,
+            holds_port: None,
+            device: 0,
+            ttl: 0,
+            tos: 0,
+        }
+    }
+
     /// The only link that its packets may take; 0 if any.
     pub(crate) fn zone(&self) -> u16 {
         self.key.zone.max(self.device)
@@ -75,6 +96,17 @@ pub(crate) fn socket_error(error: Error) -> SocketError {
 }
 
 impl Stack {
+    /// Enters a connection into the tables; its index comes back.
+    pub(crate) fn enter_connection(&mut self, connection: Connection) -> u32 {
+        let (key, holds_port) = (connection.key, connection.holds_port);
+        let index = self.flows.connections.insert(connection);
+        self.flows.insert(Slot::Connection(index));
+        if let Some(hold) = holds_port {
+            self.ports.hold_connection(&key, hold.reuse);
+        }
+        index
+    }
+
     /// Runs one call of a connection's Tcb.
     pub(crate) fn with_tcb<R>(
         &mut self,
@@ -271,7 +303,7 @@ mod tests {
         let octets = crate::slab::Slab::<Connection>::place_octets()
             + crate::slab::Slab::<crate::socket::Socket>::place_octets()
             + crate::timer::Wheel::timer_octets()
-            + size_of::<crate::demux::Slot>()
+            + size_of::<Slot>()
             + 1;
         assert!(octets < 512, "{octets} octets: connection {}", size_of::<Connection>());
     }

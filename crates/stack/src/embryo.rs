@@ -9,13 +9,13 @@ use portolan_wire::tcp::FastOpen;
 use portolan_wire::{FlowKey, SeqNumber};
 
 use crate::SocketError;
-use crate::connection::{Connection, Path, PortHold};
+use crate::connection::{Connection, PortHold};
 use crate::demux::{Incoming, Slot};
 use crate::drop::DropReason;
 use crate::event::Pending;
 use crate::fast_open::FastOpenVerdict;
 use crate::link::ethernet::Frame;
-use crate::list::{Linked, Links, NONE, Place};
+use crate::list::{Linked, Links, NONE};
 use crate::socket::Kind as SocketKind;
 use crate::stack::Stack;
 use crate::timer::{Kind, Owner};
@@ -314,26 +314,16 @@ impl Stack {
         let socket = if listener == NONE { owner } else { NONE };
         let (ttl, tos) = self.ttl_tos_of(owner);
         let holds_port = (listener != NONE).then(|| PortHold { reuse: self.reuses_address(owner) });
-        let connection = self.flows.connections.insert(Connection {
-            key: *key,
-            tcb,
-            path: Path { mss, ..Path::UNKNOWN },
-            place: Place::NOWHERE,
-            timer: None,
+        let device = self.device_of(owner);
+        let connection = self.enter_connection(Connection {
             socket,
             listener,
-            opened_at,
-            established_at: None,
-            in_table: true,
             holds_port,
-            device: self.device_of(owner),
+            device,
             ttl,
             tos,
+            ..Connection::new(*key, tcb, mss, opened_at)
         });
-        self.flows.insert(Slot::Connection(connection));
-        if let Some(hold) = holds_port {
-            self.ports.hold_connection(key, hold.reuse);
-        }
         if let Some(record) = self.sockets.get_mut(socket) {
             record.kind = SocketKind::Connection(connection);
         }

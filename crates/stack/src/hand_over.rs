@@ -14,10 +14,9 @@ use portolan_link::Instant;
 use portolan_tcp::{FreezeError, Reader, Signals, Tcb};
 use portolan_wire::{Address, Endpoint, FlowKey, protocol};
 
-use crate::connection::{Connection, Path, PortHold, mss_of};
-use crate::demux::Slot;
+use crate::connection::{Connection, PortHold, mss_of};
 use crate::event::Pending;
-use crate::list::{NONE, Place};
+use crate::list::NONE;
 use crate::socket::{Flags, Kind};
 use crate::stack::Stack;
 use crate::{SocketError, SocketId};
@@ -150,24 +149,14 @@ impl Stack {
             }
         };
         let reuse = flags.contains(Flags::REUSE_ADDRESS);
-        let index = self.flows.connections.insert(Connection {
-            key,
-            tcb,
-            path: Path { mss, ..Path::UNKNOWN },
-            place: Place::NOWHERE,
-            timer: None,
+        let index = self.enter_connection(Connection {
             socket: id.index,
-            listener: NONE,
-            opened_at: now,
             established_at: Some(now),
-            in_table: true,
             holds_port: Some(PortHold { reuse }),
-            device: 0,
             ttl,
             tos,
+            ..Connection::new(key, tcb, mss, now)
         });
-        self.flows.insert(Slot::Connection(index));
-        self.ports.hold_connection(&key, reuse);
         let socket = self.socket_mut(id)?;
         socket.kind = Kind::Connection(index);
         (socket.local, socket.linger, socket.ttl, socket.tos) = (local, linger, ttl, tos);

@@ -4,12 +4,11 @@ use portolan_link::Instant;
 use portolan_tcp::{FastOpenKnob, State, Tcb, isn};
 use portolan_wire::{Address, Endpoint, Family, FlowKey, protocol};
 
-use crate::connection::{Connection, Path, PortHold};
+use crate::connection::{Connection, PortHold};
 use crate::demux::Slot;
 use crate::event::{Pending, PortsExhausted};
 use crate::ip::input::zone_of;
 use crate::ip::source_route::SourceRoute;
-use crate::list::{NONE, Place};
 use crate::socket::Kind;
 use crate::stack::Stack;
 use crate::{Event, SocketError, SocketId};
@@ -229,24 +228,14 @@ impl Stack {
         let deferred = tcb.is_deferred();
         let reuse = self.reuses_address(id.index);
         let (ttl, tos) = self.ttl_tos_of(id.index);
-        let index = self.flows.connections.insert(Connection {
-            key,
-            tcb,
-            path: Path { mss, ..Path::UNKNOWN },
-            place: Place::NOWHERE,
-            timer: None,
+        let index = self.enter_connection(Connection {
             socket: id.index,
-            listener: NONE,
-            opened_at: now,
-            established_at: None,
-            in_table: true,
             holds_port: Some(PortHold { reuse }),
             device,
             ttl,
             tos,
+            ..Connection::new(key, tcb, mss, now)
         });
-        self.flows.insert(Slot::Connection(index));
-        self.ports.hold_connection(&key, reuse);
         let socket = self.socket_mut(id)?;
         socket.kind = Kind::Connection(index);
         if !socket.is_bound() {
