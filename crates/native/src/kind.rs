@@ -26,12 +26,13 @@ pub fn domain(domain: c_int) -> Domain {
     }
 }
 
-/// TCP or UDP, or the errno with which the kernel refuses an ordinary user. `kind` is the type argument, flags
+/// What the socket is to speak, or the errno with which the kernel refuses. `kind` is the type argument, flags
 /// included.
 pub fn transport(kind: c_int, protocol: c_int) -> Result<Transport, Errno> {
     match kind & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) {
         libc::SOCK_STREAM if matches!(protocol, 0 | libc::IPPROTO_TCP) => Ok(Transport::Tcp),
         libc::SOCK_DGRAM if matches!(protocol, 0 | libc::IPPROTO_UDP) => Ok(Transport::Udp),
+        libc::SOCK_DGRAM if protocol == libc::IPPROTO_UDPLITE => Ok(Transport::UdpLite),
         // net.ipv4.ping_group_range is empty by default.
         libc::SOCK_DGRAM if matches!(protocol, libc::IPPROTO_ICMP | libc::IPPROTO_ICMPV6) => {
             Err(Errno(libc::EACCES))

@@ -134,7 +134,10 @@ impl Socket {
     }
 
     pub(crate) fn protocol(&self) -> u8 {
-        if matches!(self.kind, Kind::Udp(_)) { protocol::UDP } else { protocol::TCP }
+        match &self.kind {
+            Kind::Udp(udp) => udp.protocol,
+            _ => protocol::TCP,
+        }
     }
 
     pub(crate) fn is_bound(&self) -> bool {
@@ -144,6 +147,15 @@ impl Socket {
     /// Whether the socket may speak with this address: an IPv6 socket with IPv4 too, unless it is V6ONLY.
     pub(crate) fn speaks(&self, address: Address) -> bool {
         address.family() == self.family || self.family == Family::V6 && !self.flags.contains(Flags::V6_ONLY)
+    }
+
+    /// Whether it can reach this address. Linux: what speaks IPv6 only has no route to IPv4.
+    pub(crate) fn check_family(&self, remote: Address) -> Result<(), SocketError> {
+        match self.family {
+            _ if self.speaks(remote) => Ok(()),
+            Family::V4 => Err(SocketError::FamilyNotSupported),
+            Family::V6 => Err(SocketError::NetworkUnreachable),
+        }
     }
 }
 
@@ -171,7 +183,19 @@ impl Stack {
     /// # Errors
     /// `TooManySockets`, `NetworkDown` after [`Stack::shutdown`].
     pub fn udp_socket(&mut self, family: Family) -> Result<SocketId, SocketError> {
-        let udp = Udp::new(self.engine.config.udp_receive_octets);
+        self.datagram_socket(family, protocol::UDP)
+    }
+
+    /// A new UDP-Lite socket, not bound.
+    ///
+    /// # Errors
+    /// As [`Stack::udp_socket`].
+    pub fn udp_lite_socket(&mut self, family: Family) -> Result<SocketId, SocketError> {
+        self.datagram_socket(family, protocol::UDPLITE)
+    }
+
+    fn datagram_socket(&mut self, family: Family, protocol: u8) -> Result<SocketId, SocketError> {
+        let udp = Udp::new(protocol, self.engine.config.udp_receive_octets);
         self.new_socket(family, Kind::Udp(Box::new(udp)))
     }
 
@@ -198,11 +222,14 @@ impl Stack {
             return Err(SocketError::InvalidArgument);
         }
         if !socket.speaks(local.address) {
-            return Err(SocketError::FamilyNotSupported);
+            return Err(match socket.family {
+                Family::V4 => SocketError::FamilyNotSupported,
+                Family::V6 => SocketError::InvalidArgument,
+            });
         }
         let usable = local.address.is_unspecified()
             || self.is_own(local.address)
-            || socket.protocol() == protocol::UDP
+            || matches!(socket.kind, Kind::Udp(_))
                 && (local.address.is_multicast() || local.address.is_broadcast());
         if !usable {
             return Err(SocketError::AddressNotAvailable);

@@ -142,7 +142,7 @@ impl Shared {
                 // A failure closes the end, which the program sees as a reset.
                 let _ = match kind.transport {
                     Transport::Tcp => self.attach_stream(fd, target),
-                    Transport::Udp => self.attach_datagrams(fd, target),
+                    _ => self.attach_datagrams(fd, target),
                 };
             }
             _ => {}
@@ -302,9 +302,11 @@ impl Shared {
                 match socket.kind.transport {
                     Transport::Tcp => {
                         sweep::close_port(&self.registry, address.port);
-                        record.connect(address, waits)
+                        let connecting = record.connect(address, waits)?;
+                        self.registry.note_connecting(&record);
+                        Ok(connecting)
                     }
-                    Transport::Udp => record.set_destination(address).map(|()| Reply::Done),
+                    _ => record.set_destination(address).map(|()| Reply::Done),
                 }
             }
             Operation::Disconnect { socket } => {

@@ -9,6 +9,7 @@ use std::task::Waker;
 use portolan_protocol::request::Target;
 use portolan_protocol::{Address, Family, Reply, Transport};
 use tokio::io::unix::AsyncFd;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::end::End;
@@ -73,6 +74,8 @@ pub(super) struct Record {
     urgent: Cell<Option<Urgent>>,
     /// The task that carries octets.
     carrier: RefCell<Option<Waker>>,
+    /// The handshake is over, one way or the other.
+    settled: Notify,
 }
 
 impl Record {
@@ -104,6 +107,7 @@ impl Record {
             task: RefCell::new(None),
             urgent: Cell::new(None),
             carrier: RefCell::new(None),
+            settled: Notify::new(),
         }
     }
 
@@ -122,11 +126,6 @@ impl Record {
             *late = Some(Rc::new(HostSocket::new(host, self.target.kind)?));
         }
         late.clone().ok_or(Errno::NOTCONN)
-    }
-
-    /// Whether the program has turned on an option.
-    pub(super) fn is_on(&self, level: i32, name: i32) -> bool {
-        self.socket().is_ok_and(|socket| socket.int_option(level, name) != 0)
     }
 
     pub(super) fn holder(&self) -> Holder {
@@ -203,7 +202,7 @@ impl Record {
     /// The program's end has a datagram in its queue that was not looked at yet, which is as good as sent.
     fn has_waiting_datagrams(&self) -> bool {
         let end = self.end.borrow().upgrade();
-        self.target.kind.transport == Transport::Udp
+        !self.target.kind.transport.is_stream()
             && end.is_some_and(|end| unix::queued(end.get_ref().as_fd()).is_ok_and(|octets| octets > 0))
     }
 
@@ -220,7 +219,7 @@ impl Record {
     pub(super) fn attach(&self, end: &End) -> bool {
         let fits = match self.target.kind.transport {
             Transport::Tcp => self.phase.get() == Phase::Connecting,
-            Transport::Udp => true,
+            _ => true,
         };
         let is_free = self.end.borrow().upgrade().is_none();
         if fits && is_free {
@@ -245,6 +244,19 @@ impl Record {
     pub(super) fn connected(&self) {
         if self.phase.get() == Phase::Connecting {
             self.phase.set(Phase::Connected);
+            self.settled.notify_waiters();
+        }
+    }
+
+    pub(super) fn is_connecting(&self) -> bool {
+        self.phase.get() == Phase::Connecting
+    }
+
+    /// Waits until the program's end shows how connecting went. The carrier's turn that calls [`Record::connected`] also
+    /// makes the end writable, and whoever waits here is polled after it.
+    pub(super) async fn told(&self) {
+        while self.is_connecting() {
+            self.settled.notified().await;
         }
     }
 
@@ -253,6 +265,7 @@ impl Record {
         self.error.set(error);
         let was_connecting = self.phase.get() == Phase::Connecting;
         self.phase.set(if was_connecting { Phase::Failed } else { Phase::Ended });
+        self.settled.notify_waiters();
         self.addresses.set((self.local(), self.remote()));
         *self.socket.borrow_mut() = None;
     }
@@ -354,7 +367,7 @@ fn unspecified(family: Family) -> IpAddr {
 }
 
 /// To connect to the unspecified address is, on Linux, to connect to this host.
-fn to_host(mut address: SocketAddr) -> SocketAddr {
+pub(super) fn to_host(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),

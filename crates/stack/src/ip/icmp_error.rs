@@ -132,7 +132,7 @@ impl Stack {
     ) -> Result<(), DropReason> {
         let quoted = if v4 { quoted_v4(quote, link) } else { quoted_v6(quote, link) };
         let Quoted { key, seq } = quoted.ok_or(DropReason::IcmpMalformed)?;
-        if key.protocol == protocol::UDP {
+        if matches!(key.protocol, protocol::UDP | protocol::UDPLITE) {
             return self.on_udp_error(&key, link, verdict);
         }
         let (index, seq) = match (self.flows.find(&key), seq) {

@@ -146,6 +146,12 @@ impl Stack {
         u16::from_be_bytes([a, b]).wrapping_add(self.fragment_counter)
     }
 
+    /// The link of this number ([`LinkId::index`]), if it is there.
+    #[must_use]
+    pub fn link_at(&self, index: u16) -> Option<LinkId> {
+        self.interface(LinkId(index)).map(|interface| interface.id)
+    }
+
     /// Whether a link is still there; for answers that come late.
     pub(crate) fn is_link(&self, link: LinkId) -> bool {
         self.interface(link).is_some()

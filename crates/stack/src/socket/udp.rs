@@ -1,10 +1,11 @@
-//! UDP (RFC 768, RFC 1122 §4.1): what an application does with datagrams; `input` is how they arrive.
+//! UDP (RFC 768, RFC 1122 §4.1) and UDP-Lite (RFC 3828): what an application does with datagrams. `input` is how they
+//! arrive, `ancillary` what goes with them.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use portolan_link::{Checksum, Chunk, Instant};
-use portolan_wire::{Address, Endpoint, FlowKey, WireError, protocol, udp};
+use portolan_wire::{Address, Endpoint, FlowKey, WireError, protocol, udp, udp_lite};
 
 use crate::demux::{Flows, Slot};
 use crate::drop::DropReason;
@@ -14,11 +15,14 @@ use crate::ip::input::zone_of;
 use crate::ip::output::Envelope;
 use crate::ip::route::Hop;
 use crate::link::output::Class;
-use crate::socket::{Flags, Kind};
+use crate::socket::{Flags, Kind, Socket};
 use crate::stack::Stack;
 use crate::{LinkId, SocketError, SocketId};
 
+pub(crate) mod ancillary;
 mod input;
+
+use ancillary::{Coverage, Outgoing, Told, Wishes};
 
 /// The longest payload: 65,535 octets less the IPv4 and UDP headers.
 const PAYLOAD_MAX: usize = 65_507;
@@ -32,6 +36,8 @@ const ENTRY_OCTETS: usize = 128;
 /// What a UDP socket has beside its record.
 #[derive(Debug)]
 pub(crate) struct Udp {
+    /// UDP's or UDP-Lite's.
+    pub(crate) protocol: u8,
     pub(crate) remote: Option<Endpoint>,
     /// The flow's number, if the socket has a peer and the flow is no other socket's.
     flow: Option<u32>,
@@ -40,6 +46,8 @@ pub(crate) struct Udp {
     pub(crate) queue: VecDeque<Received>,
     queued_octets: usize,
     pub(crate) octets_max: u32,
+    pub(crate) wishes: Wishes,
+    pub(crate) coverage: Coverage,
     /// Octets each way, by peer; only if summaries are wanted.
     peers: alloc::vec::Vec<Peer>,
 }
@@ -51,6 +59,18 @@ pub(crate) struct Received {
     from: Endpoint,
     to: Endpoint,
     link: LinkId,
+    hop_limit: u8,
+    tos: u8,
+    at: Instant,
+}
+
+/// What an IP header says of a datagram that is sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    pub(crate) hop_limit: u8,
+    pub(crate) tos: u8,
+    /// UDP-Lite's coverage.
+    pub(crate) coverage: u16,
 }
 
 /// A UDP socket's entry in the flow table.
@@ -58,6 +78,13 @@ pub(crate) struct Received {
 pub(crate) struct UdpFlow {
     pub(crate) key: FlowKey,
     socket: u32,
+}
+
+/// Which way a datagram goes.
+struct Way {
+    hop: Hop,
+    source: Address,
+    remote: Endpoint,
 }
 
 #[derive(Debug)]
@@ -81,17 +108,22 @@ pub struct Datagram {
     pub to: Endpoint,
     /// The link it came over.
     pub link: LinkId,
+    /// What else is known of it; nothing of the end that shutdown has made.
+    pub told: Option<Told>,
 }
 
 impl Udp {
-    pub(crate) fn new(octets_max: u32) -> Udp {
+    pub(crate) fn new(protocol: u8, octets_max: u32) -> Udp {
         Udp {
+            protocol,
             remote: None,
             flow: None,
             source: None,
             queue: VecDeque::new(),
             queued_octets: 0,
             octets_max,
+            wishes: Wishes::default(),
+            coverage: Coverage::default(),
             peers: alloc::vec::Vec::new(),
         }
     }
@@ -125,17 +157,16 @@ impl Stack {
         self.forget_udp_flow(id.index);
         let socket = self.socket_mut(id)?;
         let (local, device) = (socket.local, socket.device);
-        let speaks = socket.speaks(remote.address);
+        let family = socket.check_family(remote.address);
         if let Kind::Udp(udp) = &mut socket.kind {
             (udp.remote, udp.source) = (None, None);
         }
         if remote.address.is_unspecified() {
             return Ok(());
         }
-        if !speaks {
-            return Err(SocketError::FamilyNotSupported);
-        }
+        family?;
         let hop = self.route(remote.address, device)?;
+        self.check_broadcast(self.socket(id)?, &hop, remote.address)?;
         let source = match local.address.is_unspecified() {
             true => self.source_address(&hop, remote.address)?,
             false => local.address,
@@ -145,7 +176,8 @@ impl Stack {
         }
         let port = self.socket(id)?.local.port;
         let zone = zone_of(remote.address, hop.link).max(zone_of(source, hop.link));
-        let key = FlowKey { local: Endpoint::new(source, port), remote, protocol: protocol::UDP, zone };
+        let protocol = self.socket(id)?.protocol();
+        let key = FlowKey { local: Endpoint::new(source, port), remote, protocol, zone };
         let flow = match self.flows.find(&key) {
             None => {
                 let flow = self.flows.udp.insert(UdpFlow { key, socket: id.index });
@@ -190,35 +222,81 @@ impl Stack {
         to: Option<Endpoint>,
         from: Option<Address>,
     ) -> Result<usize, SocketError> {
+        self.send_message(now, id, payload, &Outgoing { to, from, ..Outgoing::default() })
+    }
+
+    /// As [`Stack::send_to`], with all that can be said of how the datagram is to leave.
+    ///
+    /// # Errors
+    /// Those of [`Stack::send_to`].
+    pub fn send_message(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        payload: &[u8],
+        outgoing: &Outgoing,
+    ) -> Result<usize, SocketError> {
         self.advance(now);
         let socket = self.socket_mut(id)?;
-        let Kind::Udp(udp) = &socket.kind else { return Err(SocketError::NotSupported) };
-        let (remote, mut source) = (to.or(udp.remote), if to.is_none() { udp.source } else { None });
         if let Some(error) = socket.error.take() {
             return Err(error);
         }
-        if socket.flags.contains(Flags::WRITE_CLOSED) {
-            return Err(SocketError::BrokenPipe);
-        }
-        let remote = remote.ok_or(SocketError::DestinationRequired)?;
+        let (local, bound, protocol) = (socket.local, socket.is_bound(), socket.protocol());
+        let Kind::Udp(udp) = &socket.kind else { return Err(SocketError::NotSupported) };
+        let manner = Manner {
+            hop_limit: outgoing.hop_limit.unwrap_or(socket.ttl),
+            tos: outgoing.tos.unwrap_or(socket.tos),
+            coverage: udp.coverage.sent,
+        };
         if payload.len() > PAYLOAD_MAX {
             return Err(SocketError::MessageTooLong);
         }
-        if !socket.speaks(remote.address) {
-            return Err(SocketError::FamilyNotSupported);
+        let Way { hop, source, remote } = self.way(id, outgoing)?;
+        let local = if bound { local } else { self.claim_port(id.index, local)? };
+        let zone = zone_of(remote.address, hop.link);
+        let key = FlowKey { local: Endpoint::new(source, local.port), remote, protocol, zone };
+        self.send_datagram(hop, &key, payload, manner, id.index)?;
+        let (now, summaries) = (self.engine.now, self.engine.config.flow_summaries);
+        if summaries && let Kind::Udp(udp) = &mut self.socket_mut(id)?.kind {
+            udp.count(&key, now, payload.len(), 0);
         }
+        Ok(payload.len())
+    }
+
+    /// Whether a datagram could be sent as [`Stack::send_to`] would: for those who queue datagrams in front of the
+    /// host, and must refuse at once what it would refuse.
+    ///
+    /// # Errors
+    /// Those of [`Stack::send_to`], but for its size, its memory and what has waited.
+    pub fn check_send_to(
+        &self,
+        id: SocketId,
+        to: Option<Endpoint>,
+        from: Option<Address>,
+    ) -> Result<(), SocketError> {
+        self.way(id, &Outgoing { to, from, ..Outgoing::default() }).map(drop)
+    }
+
+    /// How a datagram leaves.
+    fn way(&self, id: SocketId, outgoing: &Outgoing) -> Result<Way, SocketError> {
+        let Outgoing { to, from, link, .. } = *outgoing;
+        let socket = self.socket(id)?;
+        let Kind::Udp(udp) = &socket.kind else { return Err(SocketError::NotSupported) };
+        if socket.flags.contains(Flags::WRITE_CLOSED) {
+            return Err(SocketError::BrokenPipe);
+        }
+        let remote = to.or(udp.remote).ok_or(SocketError::DestinationRequired)?;
+        socket.check_family(remote.address)?;
         if remote.port == 0 {
             return Err(SocketError::InvalidArgument);
         }
-        let (local, device, ttl, tos) = (socket.local, socket.device, socket.ttl, socket.tos);
-        let (bound, broadcast) = (socket.is_bound(), socket.flags.contains(Flags::BROADCAST));
+        let device = link.map_or(socket.device, LinkId::index);
         let hop = self.route(remote.address, device)?;
-        // RFC 1122 §3.3.6: only who says so sends broadcasts.
-        if self.is_group(&hop, remote.address) && !remote.address.is_multicast() && !broadcast {
-            return Err(SocketError::AccessDenied);
-        }
-        if !local.address.is_unspecified() {
-            source = source.or(Some(local.address).filter(|own| !own.is_multicast() && !own.is_broadcast()));
+        self.check_broadcast(socket, &hop, remote.address)?;
+        let mut source = if to.is_none() { udp.source } else { None };
+        let own = socket.local.address;
+        if !own.is_unspecified() && !own.is_multicast() && !own.is_broadcast() {
+            source = source.or(Some(own));
         }
         let source = match from.or(source) {
             Some(source) => source,
@@ -227,19 +305,16 @@ impl Stack {
         if source.family() != remote.address.family() {
             return Err(SocketError::NetworkUnreachable);
         }
-        let local = if bound { local } else { self.claim_port(id.index, local)? };
-        let key = FlowKey {
-            local: Endpoint::new(source, local.port),
-            remote,
-            protocol: protocol::UDP,
-            zone: zone_of(remote.address, hop.link),
-        };
-        self.send_datagram(hop, &key, payload, ttl, tos, id.index)?;
-        let (now, summaries) = (self.engine.now, self.engine.config.flow_summaries);
-        if summaries && let Kind::Udp(udp) = &mut self.socket_mut(id)?.kind {
-            udp.count(&key, now, payload.len(), 0);
+        Ok(Way { hop, source, remote })
+    }
+
+    /// RFC 1122 §3.3.6: only who says so sends broadcasts.
+    fn check_broadcast(&self, socket: &Socket, hop: &Hop, to: Address) -> Result<(), SocketError> {
+        let is_broadcast = self.is_group(hop, to) && !to.is_multicast();
+        if is_broadcast && !socket.flags.contains(Flags::BROADCAST) {
+            return Err(SocketError::AccessDenied);
         }
-        Ok(payload.len())
+        Ok(())
     }
 
     /// Builds a datagram and queues it at its link.
@@ -248,8 +323,7 @@ impl Stack {
         hop: Hop,
         key: &FlowKey,
         payload: &[u8],
-        hop_limit: u8,
-        tos: u8,
+        manner: Manner,
         sender: u32,
     ) -> Result<(), SocketError> {
         let max = self.engine.config.datagram_queue_max.max(1);
@@ -260,15 +334,16 @@ impl Stack {
             }
             return Err(SocketError::WouldBlock);
         }
-        let partial = interface.caps.checksum;
+        let is_lite = key.protocol == protocol::UDPLITE;
+        let partial = interface.caps.checksum && !is_lite;
         let (src, dst) = (key.local.address, key.remote.address);
         let room = udp::Header::LEN + payload.len();
         let envelope = Envelope {
             src,
             dst,
-            protocol: protocol::UDP,
-            hop_limit,
-            tos,
+            protocol: key.protocol,
+            hop_limit: manner.hop_limit,
+            tos: manner.tos,
             flow_label: self.flow_label(key),
             dont_fragment: false,
             id: self.fragment_id(dst),
@@ -287,7 +362,9 @@ impl Stack {
         let sent = self.send_long_with(hop, &envelope, Class::Datagram { sender }, room, checksum, |out| {
             let at = header.emit(out)?;
             out.get_mut(at..).ok_or(WireError::Truncated)?.copy_from_slice(payload);
-            if partial {
+            if is_lite {
+                udp_lite::fill(src, dst, out, manner.coverage)
+            } else if partial {
                 udp::fill_partial_checksum(src, dst, out)
             } else {
                 udp::fill_checksum(src, dst, out)
@@ -321,9 +398,12 @@ impl Stack {
         let Some(received) = udp.queue.pop_front() else {
             let end = Endpoint::new(Address::UNSPECIFIED, 0);
             let from = remote.unwrap_or(end);
-            let nothing = Datagram { len: 0, full_len: 0, from, to: end, link: LinkId::LOOPBACK };
+            let nothing = Datagram { len: 0, full_len: 0, from, to: end, link: LinkId::LOOPBACK, told: None };
             return if closed { Ok(nothing) } else { Err(SocketError::WouldBlock) };
         };
+        let Wishes { tells, timestamp } = udp.wishes;
+        let Received { hop_limit, tos, at, .. } = received;
+        let told = Some(Told { hop_limit, tos, at, tells, timestamp });
         udp.queued_octets -= received.payload.footprint() + ENTRY_OCTETS;
         let payload = received.payload.as_slice();
         let len = payload.len().min(out.len());
@@ -331,7 +411,7 @@ impl Stack {
             to.copy_from_slice(from);
         }
         let full_len = payload.len();
-        Ok(Datagram { len, full_len, from: received.from, to: received.to, link: received.link })
+        Ok(Datagram { len, full_len, from: received.from, to: received.to, link: received.link, told })
     }
 
     /// Whether a socket waits for room in a link's queue.
@@ -340,7 +420,7 @@ impl Stack {
     }
 
     pub(crate) fn close_udp(&mut self, id: SocketId, local: &Endpoint, udp: Udp) {
-        self.ports.release(protocol::UDP, local.port, id.index);
+        self.ports.release(udp.protocol, local.port, id.index);
         if let Some(flow) = udp.flow {
             self.forget_flow(flow);
         }

@@ -8,11 +8,13 @@ pub const IPPROTO_IP: i32 = 0;
 pub const IPPROTO_TCP: i32 = 6;
 /// IPPROTO_UDP, also SOL_UDP.
 pub const IPPROTO_UDP: i32 = 17;
+/// IPPROTO_UDPLITE, also SOL_UDPLITE.
+pub(crate) const IPPROTO_UDPLITE: i32 = 136;
 /// IPPROTO_IPV6, also SOL_IPV6.
 pub const IPPROTO_IPV6: i32 = 41;
 
 /// Options of SOL_SOCKET.
-pub(super) mod so {
+pub(crate) mod so {
     pub(crate) const DEBUG: i32 = 1;
     pub(crate) const REUSEADDR: i32 = 2;
     pub(crate) const TYPE: i32 = 3;
@@ -56,7 +58,7 @@ pub(super) mod so {
 }
 
 /// Options of IPPROTO_TCP.
-pub(super) mod tcp {
+pub(crate) mod tcp {
     pub(crate) const NODELAY: i32 = 1;
     pub(crate) const MAXSEG: i32 = 2;
     pub(crate) const CORK: i32 = 3;
@@ -89,8 +91,14 @@ pub(super) mod tcp {
     pub(crate) const AO_GET_KEYS: i32 = 41;
 }
 
+/// Options of IPPROTO_UDPLITE.
+pub(crate) mod udplite {
+    pub(crate) const SEND_CSCOV: i32 = 10;
+    pub(crate) const RECV_CSCOV: i32 = 11;
+}
+
 /// Options of IPPROTO_IP.
-pub(super) mod ip {
+pub(crate) mod ip {
     pub(crate) const TOS: i32 = 1;
     pub(crate) const TTL: i32 = 2;
     pub(crate) const PKTINFO: i32 = 8;
@@ -108,7 +116,7 @@ pub(super) mod ip {
 }
 
 /// Options of IPPROTO_IPV6.
-pub(super) mod ipv6 {
+pub(crate) mod ipv6 {
     pub(crate) const UNICAST_HOPS: i32 = 16;
     pub(crate) const MULTICAST_HOPS: i32 = 18;
     pub(crate) const MULTICAST_LOOP: i32 = 19;
