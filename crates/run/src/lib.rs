@@ -7,7 +7,7 @@
 //! program with our library in it; its control calls arrive at [`control`].
 //!
 //! Around them: [`config`] is what the user asked for, [`plan`] the addresses that follow from it, [`dns`] and
-//! [`lookup`] answer names, [`web`] is the built-in server, [`summary`] the table at the end, [`doctor`] says what
+//! [`lookup`] answer names, [`publish`] offers the command's ports on the machine, [`web`] is the built-in server, [`summary`] the table at the end, [`doctor`] says what
 //! works on this machine, [`library`] finds the preload library. Start reading in [`supervisor::run`], then
 //! [`stack_process::main`].
 //!
@@ -23,6 +23,7 @@ pub mod library;
 pub mod lookup;
 pub mod os;
 pub mod plan;
+pub mod publish;
 pub mod stack_process;
 pub mod summary;
 pub mod supervisor;

@@ -26,6 +26,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::channel::{News, Order, line};
@@ -92,6 +93,9 @@ async fn serve() -> io::Result<()> {
         Err(said) => return news.tell(&News::Failed(said)).await,
     };
     news.tell(&News::Ready { variable: running.variable.clone() }).await?;
+    for note in &running.network.notes {
+        news.tell(&News::Note(note.clone())).await?;
+    }
     let (report, failure) =
         running.until_told(&mut orders, &mut news, &mut warnings, library.as_deref()).await;
     if let Some(line) = failure {
@@ -122,7 +126,9 @@ impl Running {
         let conf = ResolvConf::read(Path::new("/etc/resolv.conf"));
         let counters = Arc::new(Counters::default());
         let seed = config.seed.map_or_else(|| random().map(u64::from_ne_bytes), Ok)?;
-        let (host, worker, network) = link::build(config, &conf, seed, counters.clone())?;
+        let listening = watch::Sender::new(());
+        let (host, worker, network) =
+            link::build(config, &conf, seed, counters.clone(), listening.subscribe())?;
         let flows = FlowLog::new(&host);
         let worker = tokio::spawn(worker.run());
         if let (LinkChoice::Egress, Some(plan)) = (&config.link, &network.plan) {
@@ -136,6 +142,7 @@ impl Running {
             unprivileged_port_start: 0,
             names: resolver.clone(),
             counters: counters.clone(),
+            listening,
         };
         let control = ControlServer::bind(control)
             .map_err(|error| format!("cannot listen for the command's sockets: {error}"))?;

@@ -22,7 +22,7 @@ use portolan_protocol::{
     Address, MESSAGE_MAX, Name, Operation, ProtocolError, Rendezvous, Reply, Request, Transport,
 };
 use tokio::io::unix::AsyncFd;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 
@@ -54,6 +54,8 @@ pub struct ControlConfig {
     pub names: Rc<dyn Names>,
     /// Counts the connections that had to be refused.
     pub counters: Arc<Counters>,
+    /// Told when a program has begun to listen or listens no more.
+    pub listening: watch::Sender<()>,
 }
 
 /// A control server whose names are taken, so that programs may be started.
@@ -86,7 +88,7 @@ impl ControlServer {
     /// Runs on the thread that polls it; not cancel safe in so far as every connection ends with it.
     pub async fn serve(self, host: Host) -> io::Result<Infallible> {
         let shared = Rc::new(Shared {
-            registry: Rc::new(Registry::new(host)),
+            registry: Rc::new(Registry::new(host, self.config.listening.clone())),
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH_LEN].into_boxed_slice())),
             sweep: Rc::new(Notify::new()),
             config: self.config,
