@@ -12,7 +12,7 @@ use crate::{print, wrong_usage};
 
 /// `portolan ls`.
 pub(crate) fn ls(arguments: &LsArguments) -> ExitCode {
-    show(hosts::list(), arguments.json, |hosts| hosts::render(hosts))
+    show(hosts::list(), arguments.json, hosts::render)
 }
 
 /// `portolan ss`.
