@@ -1,5 +1,7 @@
 //! What the tests need from the system: Debian packages, installed when we are root.
 
+mod programs;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -8,7 +10,7 @@ use std::process::Command;
 use crate::Options;
 use crate::step::Outcome;
 
-/// A program that a test starts, and the Debian package that has it.
+/// A program that a test starts or a file that it reads, and the Debian package that has it.
 const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/bin/curl", "curl"),
     ("/usr/bin/tshark", "tshark"),
@@ -21,17 +23,12 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/bin/unshare", "util-linux"),
     ("/usr/sbin/dnsmasq", "dnsmasq-base"),
     ("/usr/bin/gcc", "gcc"),
-    ("/usr/bin/openssl", "openssl"),
-    ("/usr/bin/iperf3", "iperf3"),
-    ("/usr/bin/redis-server", "redis-server"),
-    ("/usr/sbin/nginx", "nginx-light"),
-    ("/usr/bin/wrk", "wrk"),
-    ("/usr/bin/socat", "socat"),
+    ("/usr/lib/python3.11/test/test_socket.py", "libpython3.11-testsuite"),
 ];
 
 /// Installs what is missing, or says what cannot run.
 pub(crate) fn run(options: &Options) -> Outcome {
-    let missing = missing();
+    let missing = missing(options);
     if !missing.is_empty()
         && is_root()
         && let Err(why) = install(&missing)
@@ -39,7 +36,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
         return Outcome::fail(why);
     }
     let mut outcome = Outcome::pass();
-    let absent = self::missing();
+    let absent = self::missing(options);
     if !absent.is_empty() {
         outcome.add(lacking(
             options,
@@ -119,13 +116,15 @@ fn lacking(options: &Options, what: String) -> Outcome {
     Outcome::fail(format!("{what}, or pass --allow-missing"))
 }
 
-fn missing() -> Vec<&'static str> {
+fn missing(options: &Options) -> Vec<&'static str> {
+    let large = if options.full { programs::LARGE } else { &[] };
+    let wanted = PROGRAMS.iter().chain(programs::SMALL).chain(large);
     let mut packages: Vec<_> =
-        PROGRAMS.iter().filter(|(path, _)| !Path::new(path).exists()).map(|(_, package)| *package).collect();
+        wanted.filter(|(path, _)| !Path::new(path).exists()).map(|(_, package)| *package).collect();
     packages.dedup();
     packages
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0)
 }

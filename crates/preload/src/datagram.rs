@@ -7,12 +7,12 @@
 use core::mem::zeroed;
 
 use libc::{c_int, c_void, iovec, msghdr, sockaddr, socklen_t};
-use portolan_protocol::datagram::TEXT_MAX;
-use portolan_protocol::{Address, DatagramHeader, Family};
+use portolan_native::control_message::Ancillary;
+use portolan_native::inet::{self, text_max};
+use portolan_protocol::{Address, DatagramHeader};
 
-use crate::address::{self, Given};
+use crate::address;
 use crate::connect::is_connected_datagram;
-use crate::control_message::Ancillary;
 use crate::errno::{self, Errno};
 use crate::socket::Socket;
 use crate::{control, memory, real, sys};
@@ -204,14 +204,7 @@ pub(crate) fn destination(
     address: *const sockaddr,
     len: socklen_t,
 ) -> Result<Option<Address>, Errno> {
-    let address = match address::read(address, len)? {
-        // An AF_INET6 socket reaches IPv4 hosts by either form of their address.
-        Given::Inet(family, address) if family == socket.family() || family == Family::V4 => address,
-        Given::Unspecified(address) if socket.family() == Family::V4 => address,
-        Given::Unspecified(_) => return Ok(None),
-        _ => return Err(Errno(libc::EAFNOSUPPORT)),
-    };
-    if address.port == 0 { Err(Errno(libc::EINVAL)) } else { Ok(Some(address)) }
+    inet::destination(address::read(address, len)?, socket.family())
 }
 
 /// The length of the next datagram, for FIONREAD; 0 if there is none.
@@ -223,13 +216,5 @@ pub(crate) fn next_len(fd: c_int) -> c_int {
             .and_then(|header| c_int::try_from(header.len).ok())
             .unwrap_or(0),
         _ => 0,
-    }
-}
-
-/// IPv6's payload length has no room for a header that is not there: 65,535 less 8.
-fn text_max(family: Family) -> usize {
-    match family {
-        Family::V4 => TEXT_MAX,
-        Family::V6 => 65_527,
     }
 }
