@@ -229,6 +229,7 @@ impl Stack {
         }
         let usable = local.address.is_unspecified()
             || self.is_own(local.address)
+            || self.is_accepted(local.address)
             || matches!(socket.kind, Kind::Udp(_))
                 && (local.address.is_multicast() || local.address.is_broadcast());
         if !usable {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use portolan_protocol::SocketId;
 use portolan_protocol::request::Target;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::network::{Errno, Host};
@@ -31,16 +32,19 @@ pub(super) struct Registry {
     ended: RefCell<VecDeque<SocketId>>,
     /// Connections under way, by the client's address: those to this host are accepted here too.
     connecting: RefCell<HashMap<SocketAddr, Weak<Record>>>,
+    /// Told when a socket has begun to listen or listens no more.
+    listening: watch::Sender<()>,
 }
 
 impl Registry {
-    pub(super) fn new(host: Host) -> Self {
+    pub(super) fn new(host: Host, listening: watch::Sender<()>) -> Self {
         Self {
             host,
             records: RefCell::default(),
             listeners: RefCell::default(),
             ended: RefCell::default(),
             connecting: RefCell::default(),
+            listening,
         }
     }
 
@@ -85,11 +89,14 @@ impl Registry {
     /// A socket listens from now on.
     pub(super) fn add_listener(&self, record: &Rc<Record>) {
         self.listeners.borrow_mut().insert(record.target.id, Rc::clone(record));
+        self.listening.send_replace(());
     }
 
     /// A socket listens no more.
     pub(super) fn remove_listener(&self, id: SocketId) {
-        self.listeners.borrow_mut().remove(&id);
+        if self.listeners.borrow_mut().remove(&id).is_some() {
+            self.listening.send_replace(());
+        }
     }
 
     /// Every listener, for the sweep.
@@ -99,11 +106,11 @@ impl Registry {
 
     /// Forgets a socket and closes the stack's.
     pub(super) fn remove(&self, id: SocketId) {
-        self.remove_listener(id);
         let removed = self.records.borrow_mut().remove(&id);
         if let Some(record) = removed {
             record.close();
         }
+        self.remove_listener(id);
     }
 
     /// A connection of a listener has ended. Its program may still ask why; the oldest such are forgotten.

@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 
 use super::end::End;
 use super::network::{Errno, Host, HostSocket};
+use super::owner::Owner;
 use crate::os::unix;
 
 /// How far a socket has come.
@@ -76,6 +77,8 @@ pub(super) struct Record {
     carrier: RefCell<Option<Waker>>,
     /// The handshake is over, one way or the other.
     settled: Notify,
+    /// The process that made it; of an accepted one, its listener.
+    owner: RefCell<Option<Rc<Owner>>>,
 }
 
 impl Record {
@@ -108,6 +111,7 @@ impl Record {
             urgent: Cell::new(None),
             carrier: RefCell::new(None),
             settled: Notify::new(),
+            owner: RefCell::default(),
         }
     }
 
@@ -126,6 +130,21 @@ impl Record {
             *late = Some(Rc::new(HostSocket::new(host, self.target.kind)?));
         }
         late.clone().ok_or(Errno::NOTCONN)
+    }
+
+    /// The process that made it.
+    pub(super) fn owner(&self) -> Option<Rc<Owner>> {
+        self.owner.borrow().clone()
+    }
+
+    /// Notes who made it, unless that is known.
+    pub(super) fn set_owner(&self, owner: &Rc<Owner>) {
+        self.owner.borrow_mut().get_or_insert_with(|| Rc::clone(owner));
+    }
+
+    /// The stack process's end of the program's socket, while a task has it.
+    pub(super) fn end(&self) -> Option<Rc<AsyncFd<OwnedFd>>> {
+        self.end.borrow().upgrade()
     }
 
     pub(super) fn holder(&self) -> Holder {
