@@ -69,7 +69,7 @@ fn wishes_are_switched_on_and_off() {
     let server = bound(&mut pair, B, Family::V4, false);
     let client = pair.hosts[A].udp_socket(Family::V4).unwrap();
     let to = Some(Endpoint::new(v4(B), 53));
-    let mut wishes = |pair: &mut Pair, options: &[(i32, i32, i32)]| {
+    let wishes = |pair: &mut Pair, options: &[(i32, i32, i32)]| {
         for &(level, name, value) in options {
             set(pair, B, server, level, name, value);
         }
@@ -120,7 +120,7 @@ fn what_is_covered_less_than_wanted_is_not_delivered() {
     let server = bound(&mut pair, B, Family::V4, true);
     let client = pair.hosts[A].udp_lite_socket(Family::V4).unwrap();
     let to = Some(Endpoint::new(v4(B), 53));
-    let mut arrives = |pair: &mut Pair, sent: i32, wanted: Option<i32>| {
+    let arrives = |pair: &mut Pair, sent: i32, wanted: Option<i32>| {
         set(pair, A, client, IPPROTO_UDPLITE, SEND_COVERAGE, sent);
         if let Some(wanted) = wanted {
             set(pair, B, server, IPPROTO_UDPLITE, RECEIVE_COVERAGE, wanted);
