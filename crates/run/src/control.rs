@@ -20,6 +20,7 @@ mod socket;
 mod spare;
 mod stream;
 mod sweep;
+mod tag;
 
 pub use lookup::{Found, LookUp, Names};
 pub use server::{ControlConfig, ControlServer};

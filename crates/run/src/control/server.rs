@@ -35,7 +35,7 @@ use super::spare::Spare;
 use super::stream::{Carrier, SCRATCH_LEN, Scratch};
 use super::{listener, options, sweep};
 use crate::gateway::{Counters, refusal};
-use crate::os::unix::{self, Uid};
+use crate::os::unix::{self, Caller};
 
 /// A pause after a failed accept: at the limit of descriptors the queue would otherwise be asked again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -107,6 +107,12 @@ impl ControlServer {
     }
 }
 
+/// The seccomp engine is part of the process that started this one.
+fn is_supervisor(caller: Caller) -> bool {
+    rustix::process::getppid()
+        .is_some_and(|parent| parent.as_raw_nonzero().get().cast_unsigned() == caller.process)
+}
+
 /// Takes connections for ever; `on_full` is called when one is waiting and no descriptor is left.
 async fn accept_each(
     listener: &AsyncFd<OwnedFd>,
@@ -133,8 +139,8 @@ impl Shared {
     fn take(self: &Rc<Self>, fd: OwnedFd, name: Option<Name>) {
         match name {
             Some(Name::Control { .. }) => {
-                if let (Ok(uid), Ok(fd)) = (unix::peer_uid(fd.as_fd()), unix::watch(fd)) {
-                    spawn_local(Rc::clone(self).answer_each(fd, uid));
+                if let (Ok(caller), Ok(fd)) = (unix::peer(fd.as_fd()), unix::watch(fd)) {
+                    spawn_local(Rc::clone(self).answer_each(fd, caller));
                 }
             }
             Some(Name::Socket { id, kind }) => {
@@ -188,11 +194,11 @@ impl Shared {
     }
 
     /// Answers one process's control calls until it is gone or talks nonsense.
-    async fn answer_each(self: Rc<Self>, fd: AsyncFd<OwnedFd>, uid: Uid) {
+    async fn answer_each(self: Rc<Self>, fd: AsyncFd<OwnedFd>, caller: Caller) {
         let mut message = [0; MESSAGE_MAX];
         // A stranger holds a descriptor of ours for so long and no longer.
         if let Ok(true) = timeout(GREETING_TIME, self.greet(&fd, &mut message)).await {
-            self.answer_known(&fd, &mut message, uid).await;
+            self.answer_known(&fd, &mut message, caller).await;
         }
         self.sweep.notify_one();
     }
@@ -226,13 +232,20 @@ impl Shared {
         is_known
     }
 
-    async fn answer_known(&self, fd: &AsyncFd<OwnedFd>, message: &mut [u8; MESSAGE_MAX], uid: Uid) {
+    async fn answer_known(&self, fd: &AsyncFd<OwnedFd>, message: &mut [u8; MESSAGE_MAX], peer: Caller) {
+        let mut caller = peer;
         while let Some(request) = self.receive(fd, message).await {
-            self.answer(fd, request.number, request.operation, uid).await;
+            match request.operation {
+                Operation::ActFor { process, user } if is_supervisor(peer) => {
+                    caller = Caller { process, user };
+                    self.send(fd, request.number, Reply::Done);
+                }
+                operation => self.answer(fd, request.number, operation, caller).await,
+            }
         }
     }
 
-    async fn answer(&self, fd: &AsyncFd<OwnedFd>, number: u32, operation: Operation<'_>, uid: Uid) {
+    async fn answer(&self, fd: &AsyncFd<OwnedFd>, number: u32, operation: Operation<'_>, caller: Caller) {
         match operation {
             Operation::LookUpName { family, only_configured, name } => {
                 let found = self.config.names.by_name(name, family, only_configured).await;
@@ -262,18 +275,18 @@ impl Shared {
                 }
             }
             operation => {
-                let reply = self.perform(operation, uid).unwrap_or_else(|error| Reply::Failed(error.0));
+                let reply = self.perform(operation, caller).unwrap_or_else(|error| Reply::Failed(error.0));
                 self.send(fd, number, reply);
             }
         }
     }
 
     /// The calls that are answered at once and with nothing of variable length.
-    fn perform(&self, operation: Operation<'_>, uid: Uid) -> Result<Reply<'static>, Errno> {
+    fn perform(&self, operation: Operation<'_>, caller: Caller) -> Result<Reply<'static>, Errno> {
         match operation {
             Operation::Bind { socket, address } => {
                 let is_reserved = address.port != 0 && address.port < self.config.unprivileged_port_start;
-                if is_reserved && uid != 0 {
+                if is_reserved && caller.user != 0 {
                     return Err(Errno::ACCES);
                 }
                 let record = self.registry.record(socket)?;
@@ -340,6 +353,7 @@ impl Shared {
                 let record = self.registry.find(socket.id).ok_or(Errno::PIPE)?;
                 record.send_urgent(octet).map(|()| Reply::Done)
             }
+            Operation::ActFor { .. } => Err(Errno::PERM),
             // Answered by the callers.
             Operation::Hello { .. }
             | Operation::GetOption { .. }
