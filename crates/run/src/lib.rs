@@ -18,6 +18,7 @@ pub mod config;
 pub mod control;
 pub mod dns;
 pub mod doctor;
+pub mod engine;
 pub mod gateway;
 pub mod library;
 pub mod lookup;

@@ -78,6 +78,19 @@ pub fn bound_stream(own: &Name) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
+/// A control connection to a stack process; calls on it wait.
+pub fn control_connection(own: &Name, rendezvous: &Name) -> io::Result<OwnedFd> {
+    let fd = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    bind(&fd, &address(own)?)?;
+    connect(&fd, &address(rendezvous)?)?;
+    Ok(fd)
+}
+
+/// Receives one message, waiting for it; 0 at the end of the connection.
+pub fn receive_waiting(fd: BorrowedFd<'_>, out: &mut [u8]) -> io::Result<usize> {
+    Ok(rustix::io::retry_on_intr(|| recv(fd, &mut *out, RecvFlags::empty()))?.0)
+}
+
 /// Connects to a program's listener. `EAGAIN` while its backlog is full, `ECONNREFUSED` when it is gone.
 pub fn connect_to(fd: BorrowedFd<'_>, name: &Name) -> io::Result<()> {
     Ok(connect(fd, &address(name)?)?)
@@ -113,8 +126,27 @@ fn decode(address: SocketAddrAny) -> Option<Name> {
 pub fn program_socket(transport: Transport, name: &Name) -> io::Result<OwnedFd> {
     let fd = socket_with(AddressFamily::UNIX, socket_type(transport), SocketFlags::CLOEXEC, None)?;
     bind(&fd, &address(name)?)?;
-    sockopt::set_socket_send_buffer_size(&fd, SEND_BUFFER.unsigned_abs() as usize)?;
+    set_program_buffer(fd.as_fd())?;
     Ok(fd)
+}
+
+/// SO_SNDBUF as every program's stream has it.
+pub fn set_program_buffer(fd: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(sockopt::set_socket_send_buffer_size(fd, SEND_BUFFER.unsigned_abs() as usize)?)
+}
+
+/// What poll(2) says of a socket now, of what can be read and written.
+pub fn readiness(fd: BorrowedFd<'_>) -> PollFlags {
+    let mut entries = [PollFd::from_borrowed_fd(fd, PollFlags::IN | PollFlags::OUT)];
+    match poll(&mut entries, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+        Ok(_) => entries[0].revents(),
+        Err(_) => PollFlags::empty(),
+    }
+}
+
+/// Whether a read, or an accept, does not wait.
+pub fn is_readable(fd: BorrowedFd<'_>) -> bool {
+    readiness(fd).intersects(PollFlags::IN | PollFlags::ERR | PollFlags::HUP)
 }
 
 /// Sends one message with a descriptor, without SIGPIPE.
