@@ -6,3 +6,4 @@ pub mod seccomp;
 pub mod signals;
 pub mod thread;
 pub mod unix;
+pub mod unix_diag;

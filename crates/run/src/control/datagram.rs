@@ -32,14 +32,25 @@ pub(super) struct DatagramCarrier {
     /// A message for the program whose queue was full.
     down: Option<Vec<u8>>,
     tags: Tags,
+    /// The program sends no more: shutdown(SHUT_WR). It may still receive.
+    up_has_ended: bool,
 }
 
 impl DatagramCarrier {
     pub(super) fn new(end: End, socket: Rc<HostSocket>, record: Rc<Record>, scratch: Scratch) -> Self {
-        Self { end, socket, record, scratch, up: None, down: None, tags: Tags::default() }
+        Self {
+            end,
+            socket,
+            record,
+            scratch,
+            up: None,
+            down: None,
+            tags: Tags::default(),
+            up_has_ended: false,
+        }
     }
 
-    /// Carries until the program has closed its socket.
+    /// Carries until the program has closed its socket, or shut both directions.
     pub(super) async fn run(mut self) {
         poll_fn(|cx| self.poll_carry(cx)).await;
     }
@@ -59,15 +70,25 @@ impl DatagramCarrier {
 
     /// Program to network, one datagram. An error is the end of the program's socket.
     fn carry_up(&mut self, cx: &mut Context<'_>) -> Result<bool, io::Error> {
+        if self.up_has_ended {
+            return if self.end.hangup().is_closed {
+                Err(io::ErrorKind::UnexpectedEof.into())
+            } else {
+                Ok(false)
+            };
+        }
         if let Some(message) = self.up.take() {
             return Ok(self.send(cx, &message));
         }
         let scratch = Rc::clone(&self.scratch);
         let mut scratch = scratch.borrow_mut();
         match unix::receive(self.end.fd(), &mut scratch) {
-            // An empty message of a bare socket is an empty datagram.
-            Ok(0) if !self.is_bare() || unix::hangup(self.end.fd()).has_ended => {
-                Err(io::ErrorKind::UnexpectedEof.into())
+            // Of a bare socket that is open it is an empty datagram.
+            Ok(0) if self.is_bare() && !unix::hangup(self.end.fd()).has_ended => Ok(self.send(cx, &[])),
+            // Not a datagram, which would have a header. Whether it is a close is asked in the next round.
+            Ok(0) => {
+                self.up_has_ended = true;
+                Ok(true)
             }
             // A message that does not fit is no datagram of ours.
             Ok(len) => Ok(scratch.get(..len).is_some_and(|message| self.send(cx, message))),

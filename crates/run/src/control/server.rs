@@ -30,12 +30,13 @@ use super::datagram::DatagramCarrier;
 use super::end::End;
 use super::lookup::{self, Names};
 use super::network::{Errno, Host};
+use super::owner::{Holdings, Owner};
 use super::registry::Registry;
 use super::spare::Spare;
 use super::stream::{Carrier, SCRATCH_LEN, Scratch};
 use super::{listener, options, sweep};
 use crate::gateway::{Counters, refusal};
-use crate::os::unix::{self, Caller};
+use crate::os::unix::{self, Peer};
 
 /// A pause after a failed accept: at the limit of descriptors the queue would otherwise be asked again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -59,6 +60,7 @@ pub struct ControlConfig {
 /// A control server whose names are taken, so that programs may be started.
 pub struct ControlServer {
     config: ControlConfig,
+    registry: Rc<Registry>,
     streams: AsyncFd<OwnedFd>,
     messages: AsyncFd<OwnedFd>,
 }
@@ -72,21 +74,26 @@ struct Shared {
 }
 
 impl ControlServer {
-    /// Takes the names. Errors: the system's, `EADDRINUSE` if another stack process has this rendezvous. Needs a
+    /// Takes the names, for programs that get this host's sockets. Errors: the system's, `EADDRINUSE` if another stack process has this rendezvous. Needs a
     /// tokio runtime with I/O and time.
-    pub fn bind(config: ControlConfig) -> io::Result<Self> {
+    pub fn bind(config: ControlConfig, host: Host) -> io::Result<Self> {
         let name = config.rendezvous.name();
         let streams = unix::watch(unix::listener(Transport::Tcp, &name)?)?;
         let messages = unix::watch(unix::listener(Transport::Udp, &name)?)?;
-        Ok(Self { config, streams, messages })
+        Ok(Self { config, registry: Rc::new(Registry::new(host)), streams, messages })
     }
 
-    /// Serves programs with this host's sockets, until it is dropped or its own sockets fail.
+    /// The sockets of programs, to be looked at from the same thread.
+    pub fn holdings(&self) -> Holdings {
+        Holdings(Rc::clone(&self.registry))
+    }
+
+    /// Serves programs, until it is dropped or its own sockets fail.
     ///
     /// Runs on the thread that polls it; not cancel safe in so far as every connection ends with it.
-    pub async fn serve(self, host: Host) -> io::Result<Infallible> {
+    pub async fn serve(self) -> io::Result<Infallible> {
         let shared = Rc::new(Shared {
-            registry: Rc::new(Registry::new(host)),
+            registry: self.registry,
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH_LEN].into_boxed_slice())),
             sweep: Rc::new(Notify::new()),
             config: self.config,
@@ -108,9 +115,10 @@ impl ControlServer {
 }
 
 /// The seccomp engine is part of the process that started this one.
-fn is_supervisor(caller: Caller) -> bool {
-    rustix::process::getppid()
-        .is_some_and(|parent| parent.as_raw_nonzero().get().cast_unsigned() == caller.process)
+fn is_supervisor(peer: Peer) -> bool {
+    let own = rustix::process::getpid();
+    let parent = rustix::process::getppid();
+    [Some(own), parent].into_iter().flatten().any(|known| known.as_raw_pid() == peer.pid)
 }
 
 /// Takes connections for ever; `on_full` is called when one is waiting and no descriptor is left.
@@ -139,8 +147,8 @@ impl Shared {
     fn take(self: &Rc<Self>, fd: OwnedFd, name: Option<Name>) {
         match name {
             Some(Name::Control { .. }) => {
-                if let (Ok(caller), Ok(fd)) = (unix::peer(fd.as_fd()), unix::watch(fd)) {
-                    spawn_local(Rc::clone(self).answer_each(fd, caller));
+                if let (Ok(peer), Ok(fd)) = (unix::peer(fd.as_fd()), unix::watch(fd)) {
+                    spawn_local(Rc::clone(self).answer_each(fd, peer));
                 }
             }
             Some(Name::Socket { id, kind }) => {
@@ -187,18 +195,22 @@ impl Shared {
             let registry = Rc::clone(&self.registry);
             spawn_local(async move {
                 carrier.run().await;
-                registry.remove(target.id);
+                // Shut both ways it is bound still; then the sweep sees its end.
+                let name = Name::Socket { id: target.id, kind: target.kind };
+                if !unix::is_held(target.kind.transport, &name) {
+                    registry.remove(target.id);
+                }
             });
         }
         Some(())
     }
 
     /// Answers one process's control calls until it is gone or talks nonsense.
-    async fn answer_each(self: Rc<Self>, fd: AsyncFd<OwnedFd>, caller: Caller) {
+    async fn answer_each(self: Rc<Self>, fd: AsyncFd<OwnedFd>, peer: Peer) {
         let mut message = [0; MESSAGE_MAX];
         // A stranger holds a descriptor of ours for so long and no longer.
         if let Ok(true) = timeout(GREETING_TIME, self.greet(&fd, &mut message)).await {
-            self.answer_known(&fd, &mut message, caller).await;
+            self.answer_known(&fd, &mut message, peer).await;
         }
         self.sweep.notify_one();
     }
@@ -232,20 +244,27 @@ impl Shared {
         is_known
     }
 
-    async fn answer_known(&self, fd: &AsyncFd<OwnedFd>, message: &mut [u8; MESSAGE_MAX], peer: Caller) {
-        let mut caller = peer;
+    async fn answer_known(&self, fd: &AsyncFd<OwnedFd>, message: &mut [u8; MESSAGE_MAX], peer: Peer) {
+        let (mut caller, mut owner) = (peer, Owner::of(peer));
         while let Some(request) = self.receive(fd, message).await {
-            match request.operation {
-                Operation::ActFor { process, user } if is_supervisor(peer) => {
-                    caller = Caller { process, user };
-                    self.send(fd, request.number, Reply::Done);
-                }
-                operation => self.answer(fd, request.number, operation, caller).await,
+            if let Operation::ActFor { process, user } = request.operation
+                && is_supervisor(peer)
+            {
+                caller = Peer { pid: process.cast_signed(), uid: user };
+                owner = Owner::of(caller);
+                self.send(fd, request.number, Reply::Done);
+                continue;
+            }
+            let socket = request.operation.socket();
+            self.answer(fd, request.number, request.operation, caller).await;
+            let record = socket.and_then(|socket| self.registry.find(socket.id));
+            if let (Some(record), Some(owner)) = (record, &owner) {
+                record.set_owner(owner);
             }
         }
     }
 
-    async fn answer(&self, fd: &AsyncFd<OwnedFd>, number: u32, operation: Operation<'_>, caller: Caller) {
+    async fn answer(&self, fd: &AsyncFd<OwnedFd>, number: u32, operation: Operation<'_>, peer: Peer) {
         match operation {
             Operation::LookUpName { family, only_configured, name } => {
                 let found = self.config.names.by_name(name, family, only_configured).await;
@@ -275,18 +294,18 @@ impl Shared {
                 }
             }
             operation => {
-                let reply = self.perform(operation, caller).unwrap_or_else(|error| Reply::Failed(error.0));
+                let reply = self.perform(operation, peer).unwrap_or_else(|error| Reply::Failed(error.0));
                 self.send(fd, number, reply);
             }
         }
     }
 
     /// The calls that are answered at once and with nothing of variable length.
-    fn perform(&self, operation: Operation<'_>, caller: Caller) -> Result<Reply<'static>, Errno> {
+    fn perform(&self, operation: Operation<'_>, peer: Peer) -> Result<Reply<'static>, Errno> {
         match operation {
             Operation::Bind { socket, address } => {
                 let is_reserved = address.port != 0 && address.port < self.config.unprivileged_port_start;
-                if is_reserved && caller.user != 0 {
+                if is_reserved && peer.uid != 0 {
                     return Err(Errno::ACCES);
                 }
                 let record = self.registry.record(socket)?;

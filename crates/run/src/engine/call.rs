@@ -12,7 +12,7 @@ use rustix::net::sockopt::{self, Timeout};
 use super::stack::errno_of;
 use crate::os::seccomp::{Listener, Notification};
 use crate::os::thread::{Identity, Thread};
-use crate::os::unix::Caller;
+use crate::os::unix::Peer;
 
 /// CAP_NET_BIND_SERVICE of linux/capability.h.
 const CAP_NET_BIND_SERVICE: u32 = 10;
@@ -55,6 +55,8 @@ pub(super) enum Then {
     Again,
     /// A handshake is over.
     Connected,
+    /// A handshake that MSG_FASTOPEN began can take text.
+    Opened,
 }
 
 /// A call of a thread that is held in it.
@@ -141,11 +143,11 @@ impl<'a> Call<'a> {
     }
 
     /// For whom the stack process is asked: a program that may have ports below 1024 without being root counts as root.
-    pub(super) fn caller(&self) -> Result<Caller, Errno> {
+    pub(super) fn caller(&self) -> Result<Peer, Errno> {
         let Identity { process, user, capabilities } =
             self.thread.identity().map_err(|error| errno_of(&error))?;
         let may_bind = capabilities & 1 << CAP_NET_BIND_SERVICE != 0;
-        Ok(Caller { process, user: if may_bind { 0 } else { user } })
+        Ok(Peer { pid: process.cast_signed(), uid: if may_bind { 0 } else { user } })
     }
 }
 

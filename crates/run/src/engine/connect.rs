@@ -111,7 +111,11 @@ impl Engine {
         let close_on_exec = call.thread.closes_on_exec(number);
         call.listener
             .replace(call.notification.id, new.fd(), number.cast_unsigned(), close_on_exec)
-            .map_err(|error| errno_of(&error))?;
+            .map_err(|error| match errno_of(&error) {
+                // The thread was interrupted.
+                Errno(libc::ENOENT) => Errno(libc::EINTR),
+                error => error,
+            })?;
         Ok(new)
     }
 

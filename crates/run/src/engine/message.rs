@@ -200,6 +200,17 @@ impl Engine {
         if sends { self.send(call, socket, &message) } else { self.receive(call, socket, &message) }
     }
 
+    /// What MSG_FASTOPEN sends, once the connection takes it.
+    pub(super) fn send_opened(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
+        let Ok(socket) = Socket::identify(call.descriptor()?) else { return Err(Errno(libc::EBADF)) };
+        let mut message = match i64::from(call.notification.number) {
+            libc::SYS_sendmsg => Message::at(call, call.argument(1), call.int(2))?,
+            _ => Message::plain(call),
+        };
+        message.flags &= !libc::MSG_FASTOPEN;
+        self.send_stream(call, socket, &message)
+    }
+
     fn send(&mut self, call: &Call<'_>, socket: Socket, message: &Message) -> Result<Answer, Errno> {
         match socket.transport() {
             Transport::Tcp => self.send_stream(call, socket, message),

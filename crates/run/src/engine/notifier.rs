@@ -14,13 +14,14 @@ use std::time::{Duration, Instant};
 
 use portolan_native::Errno;
 use portolan_protocol::{Rendezvous, SocketId};
-use rustix::event::{Timespec, epoll};
+use rustix::event::{PollFlags, Timespec, epoll};
 
 use super::call::{Answer, Call, Then, Wait};
 use super::socket::Socket;
 use super::stack::{Stack, errno_of};
 use crate::os::seccomp::{Listener, Notification};
 use crate::os::thread::Thread;
+use crate::os::unix;
 
 /// Tokens of the two descriptors that are always watched; a waiting thread's two are its number twice and that plus 1.
 const CALLS: u64 = u64::MAX;
@@ -50,6 +51,8 @@ struct Waiting {
     notification: Notification,
     thread: Thread,
     wait: Wait,
+    /// Its place in the order in which calls were put aside.
+    turn: u64,
 }
 
 /// An answer that did not reach its thread.
@@ -65,6 +68,8 @@ pub(super) struct Notifier {
     engine: Engine,
     poll: OwnedFd,
     waiting: HashMap<u32, Waiting>,
+    /// The turn of the next call that is put aside.
+    next_turn: u64,
     untold: HashMap<u32, Untold>,
 }
 
@@ -82,7 +87,7 @@ impl Notifier {
             has_reported_foreign: false,
             kept: HashMap::new(),
         };
-        Ok(Notifier { listener, engine, poll, waiting: HashMap::new(), untold: HashMap::new() })
+        Ok(Notifier { listener, engine, poll, waiting: HashMap::new(), next_turn: 0, untold: HashMap::new() })
     }
 
     /// Answers until no program is left under the filter.
@@ -99,6 +104,8 @@ impl Notifier {
             if waited.is_err_and(|error| error != rustix::io::Errno::INTR) {
                 return;
             }
+            // Of several that wait for the same, the first in line comes first, as in the kernel.
+            events.sort_by_key(|event: &epoll::Event| self.turn(event.data.u64()));
             for event in &events {
                 let flags = event.flags;
                 match event.data.u64() {
@@ -110,6 +117,11 @@ impl Notifier {
             }
             self.end_late();
         }
+    }
+
+    /// The place in line of a descriptor's thread.
+    fn turn(&self, token: u64) -> u64 {
+        self.waiting.get(&((token >> 1) as u32)).map_or(0, |waiting| waiting.turn)
     }
 
     fn take_call(&mut self) {
@@ -141,10 +153,17 @@ impl Notifier {
                     if let Some(id) = of_listener {
                         self.engine.kept.entry(id).or_default().push_back(socket);
                     }
-                    self.answer(notification, Err(errno_of(&error).0));
+                    // A thread that was interrupted makes the call again, and gets a descriptor then.
+                    if error.raw_os_error() != Some(libc::ENOENT) {
+                        self.answer(notification, Err(errno_of(&error).0));
+                    }
                 }
             }
-            Ok(Answer::Wait(wait)) => self.put_aside(Waiting { notification, thread, wait }),
+            Ok(Answer::Wait(wait)) => {
+                let turn = self.next_turn;
+                self.next_turn += 1;
+                self.put_aside(Waiting { notification, thread, wait, turn });
+            }
         }
     }
 
@@ -186,13 +205,20 @@ impl Notifier {
     }
 
     fn wake(&mut self, token: u64) {
-        let Some(Waiting { notification, thread, wait }) = self.forget((token >> 1) as u32) else { return };
-        if !self.listener.is_valid(notification.id) {
+        let Some(waiting) = self.forget((token >> 1) as u32) else { return };
+        if !self.listener.is_valid(waiting.notification.id) {
             return;
         }
+        let over = waiting.wait.events | PollFlags::ERR | PollFlags::HUP;
+        if !unix::readiness(waiting.wait.socket.as_fd()).intersects(over) {
+            // Another one was first: this one keeps its place in line.
+            return self.put_aside(waiting);
+        }
+        let Waiting { notification, thread, wait, .. } = waiting;
         let call = Call { listener: &self.listener, notification, thread };
         let result = match wait.then {
             Then::Again => self.engine.perform(&call),
+            Then::Opened => self.engine.send_opened(&call),
             Then::Connected => match Socket::identify(wait.socket) {
                 Ok(socket) => self.engine.connected(socket),
                 Err(_) => Err(Errno(libc::EBADF)),

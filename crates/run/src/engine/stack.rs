@@ -7,7 +7,7 @@ use portolan_native::Errno;
 use portolan_native::errno::gone;
 use portolan_protocol::{CALL_MAX, Name, Operation, Rendezvous, Reply, Request, SocketId};
 
-use crate::os::unix::{self, Caller};
+use crate::os::unix::{self, Peer};
 
 /// The stack process, asked and waited for.
 #[derive(Debug)]
@@ -15,10 +15,10 @@ pub(super) struct Stack {
     rendezvous: Rendezvous,
     connection: OwnedFd,
     /// Who listens at the rendezvous.
-    credentials: Caller,
+    credentials: Peer,
     number: u32,
     /// For whom the last request was.
-    caller: Option<Caller>,
+    caller: Option<Peer>,
 }
 
 /// An answer's octets.
@@ -55,9 +55,9 @@ impl Stack {
     }
 
     /// The requests that follow are for this process and user.
-    pub(super) fn act_for(&mut self, caller: Caller) -> Result<(), Errno> {
+    pub(super) fn act_for(&mut self, caller: Peer) -> Result<(), Errno> {
         if self.caller != Some(caller) {
-            self.order(Operation::ActFor { process: caller.process, user: caller.user })?;
+            self.order(Operation::ActFor { process: caller.pid.cast_unsigned(), user: caller.uid })?;
             self.caller = Some(caller);
         }
         Ok(())

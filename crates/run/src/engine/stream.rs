@@ -5,7 +5,7 @@ use portolan_native::inet;
 use portolan_protocol::Operation;
 use rustix::process::Signal;
 
-use super::call::{Answer, Call, wait_to_receive, wait_to_send};
+use super::call::{Answer, Call, Then, wait_to_receive, wait_to_send};
 use super::connect::native_error;
 use super::message::Message;
 use super::notifier::Engine;
@@ -24,8 +24,11 @@ impl Engine {
         socket: Socket,
         message: &Message,
     ) -> Result<Answer, Errno> {
-        if message.flags & libc::MSG_FASTOPEN != 0 && matches!(socket.peer(), Peer::None) {
-            return self.open_with_text(call, socket, message);
+        if message.flags & libc::MSG_FASTOPEN != 0 {
+            return match socket.peer() {
+                Peer::None => self.open_with_text(call, socket, message),
+                _ => Err(Errno(libc::EISCONN)),
+            };
         }
         let mut text = vec![0; message.len().min(TAKEN_MAX)];
         let copied = call.thread.read_pieces(&mut text, &message.pieces).map_err(|error| errno_of(&error))?;
@@ -53,8 +56,7 @@ impl Engine {
         }
     }
 
-    /// MSG_FASTOPEN: begins to connect; the text then goes with the SYN or after it. A program that blocks writes it
-    /// once more when it is told of none: here the handshake is begun and the text taken, as from one that does not.
+    /// MSG_FASTOPEN: begins to connect. The text goes with the SYN if the server's cookie is known, else after it.
     fn open_with_text(
         &mut self,
         call: &Call<'_>,
@@ -72,13 +74,12 @@ impl Engine {
             Ok(()) | Err(Errno(libc::EINVAL)) => {}
             Err(error) => return Err(error),
         }
-        // The call is made again when the descriptor is writable, and then sends.
         match self.connect_stream(call, socket, address)? {
             Answer::Wait(mut wait) => {
-                wait.then = super::call::Then::Again;
+                wait.then = Then::Opened;
                 Ok(Answer::Wait(wait))
             }
-            other => Ok(other),
+            _ => self.send_opened(call),
         }
     }
 

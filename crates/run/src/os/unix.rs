@@ -16,13 +16,13 @@ use rustix::net::{
 };
 use tokio::io::unix::AsyncFd;
 
-/// For whom a control call is made.
+/// The process at the other end, as it was when it connected (SO_PEERCRED).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Caller {
-    /// The process.
-    pub process: u32,
+pub struct Peer {
+    /// Its number; 0 if it is in another namespace.
+    pub pid: i32,
     /// Its effective user.
-    pub user: u32,
+    pub uid: u32,
 }
 
 /// Linux's limit for the backlog of a listener, unless the administrator has raised it.
@@ -102,10 +102,10 @@ pub fn is_held(transport: Transport, name: &Name) -> bool {
     address(name).is_ok_and(|address| bind(&fd, &address) == Err(Errno::ADDRINUSE))
 }
 
-/// Who connected the other end of a socket, or listened at it.
-pub fn peer(fd: BorrowedFd<'_>) -> io::Result<Caller> {
-    let peer = sockopt::socket_peercred(fd)?;
-    Ok(Caller { process: peer.pid.as_raw_nonzero().get().cast_unsigned(), user: peer.uid.as_raw() })
+/// The process at the other end of a connected socket.
+pub fn peer(fd: BorrowedFd<'_>) -> io::Result<Peer> {
+    let credentials = sockopt::socket_peercred(fd)?;
+    Ok(Peer { pid: credentials.pid.as_raw_pid(), uid: credentials.uid.as_raw() })
 }
 
 /// The socket's own name, if it is one of ours.
