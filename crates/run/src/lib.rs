@@ -6,7 +6,7 @@
 //! [`gateway`], which carries every flow over ordinary sockets of the machine. The *command* is somebody else's
 //! program with our library in it; its control calls arrive at [`control`].
 //!
-//! Around them: [`config`] is what the user asked for, [`plan`] the addresses that follow from it, [`dns`] and
+//! Around them: [`fence`] is what the command may reach, [`owners`] who of it, [`config`] is what the user asked for, [`plan`] the addresses that follow from it, [`dns`] and
 //! [`lookup`] answer names, [`web`] is the built-in server, [`summary`] the table at the end, [`doctor`] says what
 //! works on this machine, [`library`] finds the preload library. Start reading in [`supervisor::run`], then
 //! [`stack_process::main`].
@@ -18,10 +18,12 @@ pub mod config;
 pub mod control;
 pub mod dns;
 pub mod doctor;
+pub mod fence;
 pub mod gateway;
 pub mod library;
 pub mod lookup;
 pub mod os;
+pub mod owners;
 pub mod plan;
 pub mod stack_process;
 pub mod summary;

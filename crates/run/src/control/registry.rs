@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use portolan_protocol::SocketId;
 use portolan_protocol::request::Target;
 
 use super::network::{Errno, Host};
 use super::socket::Record;
+use crate::owners::Owners;
 
 /// Ended connections of listeners whose error may still be asked for.
 const ENDED_MAX: usize = 1024;
@@ -16,6 +18,7 @@ const ENDED_MAX: usize = 1024;
 /// All sockets. A program's identity is 128 random bits of its own drawing; one that is not random harms itself only.
 pub(super) struct Registry {
     host: Host,
+    owners: Arc<Owners>,
     records: RefCell<HashMap<SocketId, Rc<Record>>>,
     /// Those of them that listen.
     listeners: RefCell<HashMap<SocketId, Rc<Record>>>,
@@ -23,8 +26,14 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    pub(super) fn new(host: Host) -> Self {
-        Self { host, records: RefCell::default(), listeners: RefCell::default(), ended: RefCell::default() }
+    pub(super) fn new(host: Host, owners: Arc<Owners>) -> Self {
+        Self {
+            host,
+            owners,
+            records: RefCell::default(),
+            listeners: RefCell::default(),
+            ended: RefCell::default(),
+        }
     }
 
     /// The socket's record; made when it is heard of for the first time.
@@ -32,7 +41,7 @@ impl Registry {
         if let Some(record) = self.find(target.id) {
             return if record.target == target { Ok(record) } else { Err(Errno::INVAL) };
         }
-        let record = Rc::new(Record::new(&self.host, target)?);
+        let record = Rc::new(Record::new(&self.host, target, &self.owners)?);
         self.insert(&record);
         Ok(record)
     }

@@ -31,11 +31,13 @@ use super::end::End;
 use super::lookup::{self, Names};
 use super::network::{Errno, Host};
 use super::registry::Registry;
+use super::socket::Record;
 use super::spare::Spare;
 use super::stream::{Carrier, SCRATCH_LEN, Scratch};
 use super::{listener, options, sweep};
 use crate::gateway::{Counters, refusal};
-use crate::os::unix::{self, Uid};
+use crate::os::unix::{self, Peer};
+use crate::owners::Owners;
 
 /// A pause after a failed accept: at the limit of descriptors the queue would otherwise be asked again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -54,6 +56,8 @@ pub struct ControlConfig {
     pub names: Rc<dyn Names>,
     /// Counts the connections that had to be refused.
     pub counters: Arc<Counters>,
+    /// Is told whose ports they are.
+    pub owners: Arc<Owners>,
 }
 
 /// A control server whose names are taken, so that programs may be started.
@@ -86,7 +90,7 @@ impl ControlServer {
     /// Runs on the thread that polls it; not cancel safe in so far as every connection ends with it.
     pub async fn serve(self, host: Host) -> io::Result<Infallible> {
         let shared = Rc::new(Shared {
-            registry: Rc::new(Registry::new(host)),
+            registry: Rc::new(Registry::new(host, Arc::clone(&self.config.owners))),
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH_LEN].into_boxed_slice())),
             sweep: Rc::new(Notify::new()),
             config: self.config,
@@ -133,8 +137,8 @@ impl Shared {
     fn take(self: &Rc<Self>, fd: OwnedFd, name: Option<Name>) {
         match name {
             Some(Name::Control { .. }) => {
-                if let (Ok(uid), Ok(fd)) = (unix::peer_uid(fd.as_fd()), unix::watch(fd)) {
-                    spawn_local(Rc::clone(self).answer_each(fd, uid));
+                if let (Ok(peer), Ok(fd)) = (unix::peer(fd.as_fd()), unix::watch(fd)) {
+                    spawn_local(Rc::clone(self).answer_each(fd, peer));
                 }
             }
             Some(Name::Socket { id, kind }) => {
@@ -188,11 +192,11 @@ impl Shared {
     }
 
     /// Answers one process's control calls until it is gone or talks nonsense.
-    async fn answer_each(self: Rc<Self>, fd: AsyncFd<OwnedFd>, uid: Uid) {
+    async fn answer_each(self: Rc<Self>, fd: AsyncFd<OwnedFd>, peer: Peer) {
         let mut message = [0; MESSAGE_MAX];
         // A stranger holds a descriptor of ours for so long and no longer.
         if let Ok(true) = timeout(GREETING_TIME, self.greet(&fd, &mut message)).await {
-            self.answer_known(&fd, &mut message, uid).await;
+            self.answer_known(&fd, &mut message, peer).await;
         }
         self.sweep.notify_one();
     }
@@ -226,16 +230,17 @@ impl Shared {
         is_known
     }
 
-    async fn answer_known(&self, fd: &AsyncFd<OwnedFd>, message: &mut [u8; MESSAGE_MAX], uid: Uid) {
+    async fn answer_known(&self, fd: &AsyncFd<OwnedFd>, message: &mut [u8; MESSAGE_MAX], peer: Peer) {
         while let Some(request) = self.receive(fd, message).await {
-            self.answer(fd, request.number, request.operation, uid).await;
+            self.answer(fd, request.number, request.operation, peer).await;
         }
     }
 
-    async fn answer(&self, fd: &AsyncFd<OwnedFd>, number: u32, operation: Operation<'_>, uid: Uid) {
+    async fn answer(&self, fd: &AsyncFd<OwnedFd>, number: u32, operation: Operation<'_>, peer: Peer) {
         match operation {
             Operation::LookUpName { family, only_configured, name } => {
-                let found = self.config.names.by_name(name, family, only_configured).await;
+                let asker = Some(peer.pid);
+                let found = self.config.names.by_name(name, family, only_configured, asker).await;
                 match &found {
                     Ok(found) => {
                         let addresses: Vec<_> = found.addresses.iter().copied().map(lookup::octets).collect();
@@ -262,21 +267,28 @@ impl Shared {
                 }
             }
             operation => {
-                let reply = self.perform(operation, uid).unwrap_or_else(|error| Reply::Failed(error.0));
+                let reply = self.perform(operation, peer).unwrap_or_else(|error| Reply::Failed(error.0));
                 self.send(fd, number, reply);
             }
         }
     }
 
+    /// The socket's record, which is this process's from now on.
+    fn owned(&self, target: Target, peer: Peer) -> Result<Rc<Record>, Errno> {
+        let record = self.registry.record(target)?;
+        record.belongs_to(peer.pid);
+        Ok(record)
+    }
+
     /// The calls that are answered at once and with nothing of variable length.
-    fn perform(&self, operation: Operation<'_>, uid: Uid) -> Result<Reply<'static>, Errno> {
+    fn perform(&self, operation: Operation<'_>, peer: Peer) -> Result<Reply<'static>, Errno> {
         match operation {
             Operation::Bind { socket, address } => {
                 let is_reserved = address.port != 0 && address.port < self.config.unprivileged_port_start;
-                if is_reserved && uid != 0 {
+                if is_reserved && peer.uid != 0 {
                     return Err(Errno::ACCES);
                 }
-                let record = self.registry.record(socket)?;
+                let record = self.owned(socket, peer)?;
                 let bound = match record.bind(address) {
                     // The port may be held by a program that is gone.
                     Err(Errno::ADDRINUSE) if sweep::free_port(&self.registry, address.port) => {
@@ -287,7 +299,7 @@ impl Shared {
                 bound.map(|()| Reply::Done)
             }
             Operation::Listen { socket, backlog } => {
-                let record = self.registry.record(socket)?;
+                let record = self.owned(socket, peer)?;
                 if record.listen(backlog)? {
                     self.registry.add_listener(&record);
                     self.sweep.notify_one();
@@ -298,7 +310,7 @@ impl Shared {
                 Ok(Reply::Done)
             }
             Operation::Connect { socket, address, waits } => {
-                let record = self.registry.record(socket)?;
+                let record = self.owned(socket, peer)?;
                 match socket.kind.transport {
                     Transport::Tcp => {
                         sweep::close_port(&self.registry, address.port);
@@ -318,14 +330,14 @@ impl Shared {
                 Ok(Reply::Done)
             }
             Operation::LocalAddress { socket } => {
-                Ok(Reply::Address(self.registry.record(socket)?.local_address()))
+                Ok(Reply::Address(self.owned(socket, peer)?.local_address()))
             }
             Operation::RemoteAddress { socket } => {
                 let remote: Option<SocketAddr> = self.registry.record(socket)?.remote();
                 remote.map(|remote| Reply::Address(Address::from(remote))).ok_or(Errno::NOTCONN)
             }
             Operation::SetOption { socket, level, name, value } => {
-                let record = self.registry.record(socket)?;
+                let record = self.owned(socket, peer)?;
                 options::set(&record, self.registry.host(), level, name, value).map(|()| Reply::Done)
             }
             Operation::TakeError { socket } => {

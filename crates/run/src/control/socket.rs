@@ -4,16 +4,19 @@ use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::task::Waker;
 
 use portolan_protocol::request::Target;
 use portolan_protocol::{Address, Family, Reply, Transport};
+use portolan_wire::protocol;
 use tokio::io::unix::AsyncFd;
 use tokio::task::AbortHandle;
 
 use super::end::End;
 use super::network::{Errno, Host, HostSocket};
 use crate::os::unix;
+use crate::owners::Owners;
 
 /// How far a socket has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,6 +69,9 @@ pub(super) struct Record {
     is_told: Cell<bool>,
     /// For SO_ERROR.
     error: Cell<Option<Errno>>,
+    /// The process that used it last, 0 if unknown, and who is told of its port.
+    owner: Cell<u32>,
+    owners: Option<Arc<Owners>>,
     /// Kept for getsockname and getpeername after the stack's socket is closed.
     addresses: Cell<(Option<SocketAddr>, Option<SocketAddr>)>,
     task: RefCell<Option<AbortHandle>>,
@@ -77,9 +83,10 @@ pub(super) struct Record {
 
 impl Record {
     /// A socket that a program has just created.
-    pub(super) fn new(host: &Host, target: Target) -> Result<Self, Errno> {
+    pub(super) fn new(host: &Host, target: Target, owners: &Arc<Owners>) -> Result<Self, Errno> {
         let socket = HostSocket::new(host, target.kind)?;
-        Ok(Self::with_socket(target, socket, Phase::Open, false))
+        let owners = Some(Arc::clone(owners));
+        Ok(Self { owners, ..Self::with_socket(target, socket, Phase::Open, false) })
     }
 
     /// A connection of a listener.
@@ -100,6 +107,8 @@ impl Record {
             end: RefCell::default(),
             is_told: Cell::new(false),
             error: Cell::new(None),
+            owner: Cell::new(0),
+            owners: None,
             addresses: Cell::new((None, None)),
             task: RefCell::new(None),
             urgent: Cell::new(None),
@@ -138,12 +147,31 @@ impl Record {
         }
     }
 
+    /// A process uses it.
+    pub(super) fn belongs_to(&self, pid: u32) {
+        self.owner.set(pid);
+    }
+
+    /// It may have a port now: says whose that is. Before a packet can leave, so that nobody asks too early.
+    fn note_owner(&self) {
+        let port = self.local().map_or(0, |local| local.port());
+        if let Some(owners) = self.owners.as_ref().filter(|_| port != 0 && self.owner.get() != 0) {
+            let number = match self.target.kind.transport {
+                Transport::Tcp => protocol::TCP,
+                Transport::Udp => protocol::UDP,
+            };
+            owners.note(number, port, self.owner.get());
+        }
+    }
+
     /// bind(2).
     pub(super) fn bind(&self, address: Address) -> Result<(), Errno> {
         if self.phase.get() != Phase::Open {
             return Err(Errno::INVAL);
         }
-        self.socket()?.bind(self.native(address))
+        self.socket()?.bind(self.native(address))?;
+        self.note_owner();
+        Ok(())
     }
 
     /// listen(2). True if it did not listen before.
@@ -154,6 +182,7 @@ impl Record {
             _ => return Err(Errno::INVAL),
         };
         self.socket()?.listen(backlog)?;
+        self.note_owner();
         self.phase.set(Phase::Listening);
         Ok(was_open)
     }
@@ -173,6 +202,7 @@ impl Record {
         match self.phase.get() {
             Phase::Open => {
                 self.socket()?.connect(to_host(self.native(address)))?;
+                self.note_owner();
                 self.phase.set(Phase::Connecting);
                 self.is_told.set(waits);
                 Ok(Reply::Connecting)
@@ -192,7 +222,9 @@ impl Record {
 
     /// connect(2) of a UDP socket.
     pub(super) fn set_destination(&self, address: Address) -> Result<(), Errno> {
-        self.socket()?.connect(to_host(self.native(address)))
+        self.socket()?.connect(to_host(self.native(address)))?;
+        self.note_owner();
+        Ok(())
     }
 
     /// connect(2) of a UDP socket with AF_UNSPEC.
@@ -213,7 +245,9 @@ impl Record {
         if socket.local().is_some_and(|local| local.port() != 0) {
             return Ok(());
         }
-        socket.bind(SocketAddr::new(unspecified(self.target.kind.family), 0))
+        socket.bind(SocketAddr::new(unspecified(self.target.kind.family), 0))?;
+        self.note_owner();
+        Ok(())
     }
 
     /// A task takes the program's end. False if there is nothing to carry, or another has it.

@@ -26,6 +26,7 @@ use crate::dns::exchange::HostSockets;
 use crate::dns::hosts::Hosts;
 use crate::dns::resolv_conf::ResolvConf;
 use crate::dns::server::{Server, Upstream};
+use crate::fence::Fence;
 use crate::gateway::names::Names;
 use crate::gateway::policy::Policy;
 use crate::gateway::{Counters, Gateway, Shared};
@@ -85,10 +86,11 @@ pub(super) fn build(
     conf: &ResolvConf,
     seed: u64,
     counters: Arc<Counters>,
+    fence: &Arc<Fence>,
 ) -> Result<(Host, Worker, Network), String> {
     match &config.link {
         LinkChoice::Tap(name) => build_tap(config, name, seed),
-        LinkChoice::Egress | LinkChoice::None => build_private(config, conf, seed, counters),
+        LinkChoice::Egress | LinkChoice::None => build_private(config, conf, seed, counters, fence),
     }
 }
 
@@ -121,6 +123,7 @@ fn build_private(
     conf: &ResolvConf,
     seed: u64,
     counters: Arc<Counters>,
+    fence: &Arc<Fence>,
 ) -> Result<(Host, Worker, Network), String> {
     let plan = Plan::new(config).map_err(|error| error.to_string())?;
     let caps = LinkCaps {
@@ -139,7 +142,7 @@ fn build_private(
         builder = builder.gateway(Address::from(*gateway));
     }
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
-    let gateway = start_gateway(config, conf, &plan, theirs, counters)?;
+    let gateway = start_gateway(config, conf, &plan, theirs, counters, fence)?;
     Ok((host, worker, Network { plan: Some(plan), recording, gateway: Some(gateway) }))
 }
 
@@ -191,6 +194,7 @@ fn start_gateway(
     plan: &Plan,
     end: WireEnd,
     counters: Arc<Counters>,
+    fence: &Arc<Fence>,
 ) -> Result<(Host, JoinHandle<()>), String> {
     let mut builder = Host::builder().link("gateway", GATEWAY, end);
     for service in &plan.services {
@@ -207,8 +211,8 @@ fn start_gateway(
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
     let shared = Shared {
         plan: plan.clone(),
-        policy: Policy { carries: config.link == LinkChoice::Egress },
-        names: names(config, conf, plan),
+        policy: Policy { carries: config.link == LinkChoice::Egress, fence: fence.clone() },
+        names: names(config, conf, plan, fence),
         status: Arc::new(status(config, plan)),
         counters,
     };
@@ -230,16 +234,21 @@ fn start_gateway(
 }
 
 /// The DNS server of a private wire.
-fn names(config: &Config, conf: &ResolvConf, plan: &Plan) -> Names {
+fn names(config: &Config, conf: &ResolvConf, plan: &Plan, fence: &Arc<Fence>) -> Names {
     let builtin = Builtin::new(&config.link, plan);
+    for (name, addresses) in builtin.entries() {
+        addresses.iter().for_each(|address| fence.bind(name, *address, None));
+    }
     let mut addresses: Vec<IpAddr> = plan.addresses_of(Service::Dns).collect();
     if config.link != LinkChoice::Egress {
-        return Names::new(Server::new(builtin, Hosts::default(), None), addresses);
+        return Names::new(Server::new(builtin, Hosts::default(), None), addresses, fence.clone());
     }
     addresses.extend(&conf.servers);
     let servers = if config.dns.is_empty() { conf.servers.clone() } else { config.dns.clone() };
     let upstream = Upstream { servers, timeout: conf.timeout, network: HostSockets };
-    Names::new(Server::new(builtin, Hosts::read(Path::new("/etc/hosts")), Some(upstream)), addresses)
+    let hosts = Hosts::read(Path::new("/etc/hosts"));
+    fence.adopt(&hosts);
+    Names::new(Server::new(builtin, hosts, Some(upstream)), addresses, fence.clone())
 }
 
 /// What the built-in page says.
