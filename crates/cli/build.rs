@@ -11,7 +11,15 @@ use std::process::{Command, ExitCode};
 fn main() -> ExitCode {
     let preload = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("../preload");
     let out = PathBuf::from(variable("OUT_DIR"));
-    for input in ["src", "Cargo.toml", "../protocol/src", "../protocol/Cargo.toml", "../../Cargo.lock"] {
+    for input in [
+        "src",
+        "Cargo.toml",
+        "../protocol/src",
+        "../protocol/Cargo.toml",
+        "../native/src",
+        "../native/Cargo.toml",
+        "../../Cargo.lock",
+    ] {
         println!("cargo::rerun-if-changed={}", preload.join(input).display());
     }
     match build(&preload, &out) {

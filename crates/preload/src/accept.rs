@@ -9,11 +9,10 @@
 #![expect(unsafe_code, reason = "libc symbols")]
 
 use libc::{c_int, sockaddr, socklen_t};
-use portolan_protocol::{
-    Address, CALL_MAX, Family, Name, Operation, Reply, SEND_BUFFER, SocketId, Transport,
-};
+use portolan_native::inet;
+use portolan_protocol::{Address, CALL_MAX, Name, Operation, Reply, SEND_BUFFER, SocketId, Transport};
 
-use crate::address::{Given, UnixAddress};
+use crate::address::UnixAddress;
 use crate::errno::{self, Errno};
 use crate::socket::{Peer, Socket};
 use crate::{address, control, real, state, sys};
@@ -26,14 +25,7 @@ pub(crate) unsafe extern "C" fn bind(fd: c_int, address: *const sockaddr, len: s
         return unsafe { real::bind(fd, address, len) };
     };
     errno::finish(address::read(address, len).and_then(|given| {
-        let address = match given {
-            Given::Inet(family, address) if family == socket.family() => address,
-            // Too short for sockaddr_in6, which Linux finds first.
-            Given::Inet(Family::V4, _) if len < 24 => return Err(Errno(libc::EINVAL)),
-            // Linux takes AF_UNSPEC for AF_INET if the address is 0.0.0.0.
-            Given::Unspecified(address) if address.is_unspecified() && len >= 16 => address,
-            _ => return Err(Errno(libc::EAFNOSUPPORT)),
-        };
+        let address = inet::to_bind(given, socket.family(), len as usize)?;
         control::order(Operation::Bind { socket: socket.target(), address }).map(|()| 0)
     }))
 }

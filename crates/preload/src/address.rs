@@ -1,9 +1,10 @@
 //! Socket addresses in libc's layout: the program's AF_INET and AF_INET6 ones, and our own abstract names.
 
 use core::mem::offset_of;
-use core::net::{Ipv4Addr, Ipv6Addr};
 
-use libc::{c_int, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_un, socklen_t};
+use libc::{c_int, sockaddr, sockaddr_un, socklen_t};
+use portolan_native::inet;
+pub(crate) use portolan_native::inet::{Given, Sockaddr};
 use portolan_protocol::{Address, Family, Name};
 
 use crate::errno::Errno;
@@ -64,75 +65,12 @@ impl UnixAddress {
     }
 }
 
-/// An address that the program passed in.
-pub(crate) enum Given {
-    /// AF_INET or AF_INET6, in whatever family it was written.
-    Inet(Family, Address),
-    /// AF_UNSPEC, with the IPv4 address that bind(2) tolerates there.
-    Unspecified(Address),
-    /// Another family.
-    Other,
-}
-
 /// Reads an address from the program's memory: EFAULT for a bad pointer, EINVAL for one too short.
 pub(crate) fn read(pointer: *const sockaddr, len: socklen_t) -> Result<Given, Errno> {
-    let mut octets = [0u8; size_of::<sockaddr_in6>()];
+    let mut octets = [0u8; inet::LEN_MAX];
     let len = (len as usize).min(octets.len());
-    if len < size_of::<libc::sa_family_t>() {
-        return Err(Errno(libc::EINVAL));
-    }
     memory::read_slice(pointer.cast::<u8>(), &mut octets[..len])?;
-    let family = c_int::from(libc::sa_family_t::from_ne_bytes([octets[0], octets[1]]));
-    // sockaddr_in and sockaddr_in6 both have the port at octet 2; addresses at 4 and 8, the scope at 24.
-    let port = u16::from_be_bytes([octets[2], octets[3]]);
-    let v4 = Address::v4(Ipv4Addr::new(octets[4], octets[5], octets[6], octets[7]), port);
-    match family {
-        libc::AF_INET if len >= size_of::<sockaddr_in>() => Ok(Given::Inet(Family::V4, v4)),
-        // RFC 2133's address had no scope, and Linux still takes its 24 octets.
-        libc::AF_INET6 if len >= 24 => {
-            let mut ip = [0; 16];
-            ip.copy_from_slice(&octets[8..24]);
-            let scope = u32::from_ne_bytes([octets[24], octets[25], octets[26], octets[27]]);
-            Ok(Given::Inet(Family::V6, Address::v6(Ipv6Addr::from(ip), port, scope)))
-        }
-        libc::AF_INET | libc::AF_INET6 => Err(Errno(libc::EINVAL)),
-        libc::AF_UNSPEC => Ok(Given::Unspecified(v4)),
-        _ => Ok(Given::Other),
-    }
-}
-
-/// An address in libc's layout: of AF_INET or AF_INET6, the unused end zero.
-#[repr(C, align(8))]
-pub(crate) struct Sockaddr([u8; size_of::<sockaddr_in6>()]);
-
-impl Sockaddr {
-    /// For a socket of this family (an AF_INET6 one sees IPv4 addresses mapped), and its length.
-    pub(crate) fn new(address: Address, family: Family) -> (Self, socklen_t) {
-        let mut octets = [0; size_of::<sockaddr_in6>()];
-        let number = match family {
-            Family::V4 => libc::AF_INET,
-            Family::V6 => libc::AF_INET6,
-        };
-        octets[..2].copy_from_slice(&(number as libc::sa_family_t).to_ne_bytes());
-        octets[2..4].copy_from_slice(&address.port.to_be_bytes());
-        match family {
-            Family::V4 => {
-                let ip = address.to_v4().unwrap_or(Ipv4Addr::UNSPECIFIED);
-                octets[4..8].copy_from_slice(&ip.octets());
-                (Self(octets), size_of::<sockaddr_in>() as socklen_t)
-            }
-            Family::V6 => {
-                octets[8..24].copy_from_slice(&address.ip.octets());
-                octets[24..28].copy_from_slice(&address.scope.to_ne_bytes());
-                (Self(octets), size_of::<sockaddr_in6>() as socklen_t)
-            }
-        }
-    }
-
-    /// The octets of an address of this length.
-    pub(crate) fn as_bytes(&self, len: socklen_t) -> &[u8] {
-        self.0.get(..len as usize).unwrap_or(&self.0)
-    }
+    inet::read(&octets[..len])
 }
 
 /// Gives the program an address as accept, getsockname and recvfrom do: as much as there is room for, and the

@@ -7,8 +7,9 @@
 #![expect(unsafe_code, reason = "a libc symbol")]
 
 use libc::{c_int, sockaddr, socklen_t};
+use portolan_native::inet;
 use portolan_protocol::request::Target;
-use portolan_protocol::{Address, CALL_MAX, FILLER_LEN, Family, Operation, Reply, Transport};
+use portolan_protocol::{Address, CALL_MAX, FILLER_LEN, Operation, Reply, Transport};
 
 use crate::address::Given;
 use crate::errno::{self, Errno};
@@ -53,13 +54,7 @@ pub(crate) fn connect_for_text(
 }
 
 fn connect_stream(socket: Socket, given: Given, len: socklen_t) -> Result<c_int, Errno> {
-    let address = match given {
-        Given::Inet(family, address) if family == socket.family() => address,
-        // Too short for sockaddr_in6, which Linux finds first.
-        Given::Inet(Family::V4, _) if len < 24 => return Err(Errno(libc::EINVAL)),
-        Given::Unspecified(_) => return Err(Errno(libc::EOPNOTSUPP)),
-        _ => return Err(Errno(libc::EAFNOSUPPORT)),
-    };
+    let address = inet::to_connect_stream(given, socket.family(), len as usize)?;
     let is_attached = match socket.peer() {
         Peer::Accepted { .. } => return Err(Errno(libc::EISCONN)),
         Peer::Attached => true,
@@ -165,16 +160,15 @@ pub(crate) fn take_error(socket: Socket) -> Option<Errno> {
 
 fn connect_datagram(socket: Socket, given: Given) -> Result<c_int, Errno> {
     let target = socket.own;
-    match given {
-        Given::Unspecified(_) => {
+    match inet::to_connect_datagram(given, socket.family())? {
+        None => {
             control::order(Operation::Disconnect { socket: target })?;
             sys::set_option(socket.fd, libc::SO_PRIORITY, 0)?;
         }
-        Given::Inet(family, address) if family == socket.family() || family == Family::V4 => {
+        Some(address) => {
             control::order(Operation::Connect { socket: target, address, waits: true })?;
             sys::set_option(socket.fd, libc::SO_PRIORITY, CONNECTED_MARK)?;
         }
-        _ => return Err(Errno(libc::EAFNOSUPPORT)),
     }
     Ok(0)
 }

@@ -11,6 +11,7 @@ use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use libc::c_int;
+pub(crate) use portolan_native::errno::gone;
 use portolan_protocol::{
     CALL_MAX, MESSAGE_MAX, Name, Operation, ProtocolError, Rendezvous, Reply, Request, SocketId, VERSION,
 };
@@ -195,14 +196,6 @@ fn exchange(fd: c_int, operation: Operation<'_>, buffer: &mut [u8]) -> Result<us
             }
             _ => return Ok(len),
         }
-    }
-}
-
-/// What the errors of a connection whose other end has gone mean to the program.
-pub(crate) fn gone(error: Errno) -> Errno {
-    match error {
-        Errno(libc::ECONNREFUSED | libc::ECONNRESET | libc::EPIPE | libc::ENOTCONN) => Errno::NETDOWN,
-        other => other,
     }
 }
 

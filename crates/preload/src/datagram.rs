@@ -7,12 +7,12 @@
 use core::mem::zeroed;
 
 use libc::{c_int, c_void, iovec, msghdr, sockaddr, socklen_t};
-use portolan_protocol::datagram::TEXT_MAX;
-use portolan_protocol::{Address, DatagramHeader, Family};
+use portolan_native::control_message::Ancillary;
+use portolan_native::inet::{self, text_max};
+use portolan_protocol::{Address, DatagramHeader};
 
-use crate::address::{self, Given};
+use crate::address;
 use crate::connect::is_connected_datagram;
-use crate::control_message::Ancillary;
 use crate::errno::{self, Errno};
 use crate::socket::Socket;
 use crate::{control, memory, real, sys};
@@ -109,8 +109,15 @@ pub(crate) fn receive_message(fd: c_int, parts: &Parts, flags: c_int) -> Result<
         Ok((received, message.msg_flags))
     })?;
     if received == 0 {
-        // Only the program's own shutdown leaves the other direction open.
-        return if sys::is_hung_up(fd) { Err(Errno::NETDOWN) } else { Ok(None) };
+        // The program's own shutdown, or the end of the stack process, which closes both directions.
+        return if sys::is_hung_up(fd) && control::stack_is_gone() {
+            Err(Errno::NETDOWN)
+        } else if flags & libc::MSG_DONTWAIT != 0 || sys::status_flags(fd) & libc::O_NONBLOCK != 0 {
+            // As Linux, which looks for the shutdown only before it waits.
+            Err(Errno(libc::EAGAIN))
+        } else {
+            Ok(None)
+        };
     }
     let len = received.checked_sub(DatagramHeader::LEN).ok_or(Errno(libc::EIO))?;
     let header = DatagramHeader::decode(&octets).map_err(|_| Errno(libc::EIO))?;
@@ -182,8 +189,13 @@ pub(crate) fn send_to(
         let native = flags & libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         // SAFETY: our header's buffer, then the program's own.
         let sent = unsafe { real::sendmsg(socket.fd, &raw const message, native) };
-        if sent < 0 { Err(control::gone(Errno(errno::get()))) } else { Ok(len) }
+        if sent < 0 { Err(send_error(Errno(errno::get()))) } else { Ok(len) }
     })
+}
+
+/// What a failed send means: EPIPE is the program's own shutdown as long as the stack process lives.
+fn send_error(error: Errno) -> Errno {
+    if error == Errno(libc::EPIPE) && !control::stack_is_gone() { error } else { control::gone(error) }
 }
 
 /// The destination that the program names, checked as the kernel checks it.
@@ -192,14 +204,7 @@ pub(crate) fn destination(
     address: *const sockaddr,
     len: socklen_t,
 ) -> Result<Option<Address>, Errno> {
-    let address = match address::read(address, len)? {
-        // An AF_INET6 socket reaches IPv4 hosts by either form of their address.
-        Given::Inet(family, address) if family == socket.family() || family == Family::V4 => address,
-        Given::Unspecified(address) if socket.family() == Family::V4 => address,
-        Given::Unspecified(_) => return Ok(None),
-        _ => return Err(Errno(libc::EAFNOSUPPORT)),
-    };
-    if address.port == 0 { Err(Errno(libc::EINVAL)) } else { Ok(Some(address)) }
+    inet::destination(address::read(address, len)?, socket.family())
 }
 
 /// The length of the next datagram, for FIONREAD; 0 if there is none.
@@ -211,13 +216,5 @@ pub(crate) fn next_len(fd: c_int) -> c_int {
             .and_then(|header| c_int::try_from(header.len).ok())
             .unwrap_or(0),
         _ => 0,
-    }
-}
-
-/// IPv6's payload length has no room for a header that is not there: 65,535 less 8.
-fn text_max(family: Family) -> usize {
-    match family {
-        Family::V4 => TEXT_MAX,
-        Family::V6 => 65_527,
     }
 }

@@ -3,15 +3,7 @@
 #![expect(unsafe_code, reason = "errno is a pointer in libc")]
 
 use libc::{c_int, ssize_t};
-
-/// A Linux error number, never 0.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Errno(pub(crate) c_int);
-
-impl Errno {
-    /// What calls give once the stack process is gone.
-    pub(crate) const NETDOWN: Self = Self(libc::ENETDOWN);
-}
+pub(crate) use portolan_native::Errno;
 
 /// The thread's errno.
 pub(crate) fn get() -> c_int {

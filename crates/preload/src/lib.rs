@@ -15,7 +15,6 @@ mod accept;
 mod address;
 mod connect;
 mod control;
-mod control_message;
 mod datagram;
 mod errno;
 mod io;

@@ -5,8 +5,8 @@
 use core::ptr;
 
 use libc::{c_int, c_uint, c_void, mmsghdr, msghdr, ssize_t, timespec};
+use portolan_native::control_message::{Ancillary, Report};
 
-use crate::control_message::{Ancillary, Report};
 use crate::datagram::{self, Parts};
 use crate::errno::{self, Errno};
 use crate::socket::Socket;

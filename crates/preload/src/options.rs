@@ -6,26 +6,14 @@
 #![expect(unsafe_code, reason = "libc symbols")]
 
 use libc::{c_int, c_ulong, c_void, socklen_t};
+use portolan_native::option;
 use portolan_protocol::request::VALUE_MAX;
-use portolan_protocol::{CALL_MAX, Family, Operation, Reply, Transport};
+use portolan_protocol::{CALL_MAX, Operation, Reply, Transport};
 
 use crate::connect::take_error;
 use crate::errno::{self, Errno};
 use crate::socket::Socket;
 use crate::{control, datagram, memory, real, state, sys};
-
-/// SOL_SOCKET options that mean the same to an AF_UNIX socket.
-const NATIVE: [c_int; 9] = [
-    libc::SO_RCVTIMEO,
-    libc::SO_SNDTIMEO,
-    66, // SO_RCVTIMEO_NEW
-    67, // SO_SNDTIMEO_NEW
-    libc::SO_RCVLOWAT,
-    libc::SO_PEEK_OFF,
-    libc::SO_COOKIE,
-    libc::SO_ACCEPTCONN,
-    libc::SO_OOBINLINE,
-];
 
 /// setsockopt(2).
 #[unsafe(no_mangle)]
@@ -37,7 +25,7 @@ pub(crate) unsafe extern "C" fn setsockopt(
     len: socklen_t,
 ) -> c_int {
     match Socket::identify(fd) {
-        Some(socket) if level != libc::SOL_SOCKET || !NATIVE.contains(&name) => {
+        Some(socket) if !option::is_native(level, name) => {
             errno::finish(set(socket, level, name, value, len))
         }
         // SAFETY: the program's own arguments.
@@ -73,7 +61,7 @@ pub(crate) unsafe extern "C" fn getsockopt(
     len: *mut socklen_t,
 ) -> c_int {
     match Socket::identify(fd) {
-        Some(socket) if level != libc::SOL_SOCKET || !NATIVE.contains(&name) => {
+        Some(socket) if !option::is_native(level, name) => {
             errno::finish(get(socket, level, name, value, len))
         }
         // SAFETY: the program's own arguments.
@@ -88,32 +76,15 @@ fn get(
     value: *mut c_void,
     len: *mut socklen_t,
 ) -> Result<c_int, Errno> {
-    if level == libc::SOL_SOCKET {
-        let kind = socket.own.kind;
-        let known = match name {
-            libc::SO_TYPE => Some(match kind.transport {
-                Transport::Tcp => libc::SOCK_STREAM,
-                Transport::Udp => libc::SOCK_DGRAM,
-            }),
-            libc::SO_DOMAIN => Some(match kind.family {
-                Family::V4 => libc::AF_INET,
-                Family::V6 => libc::AF_INET6,
-            }),
-            libc::SO_PROTOCOL => Some(match kind.transport {
-                Transport::Tcp => libc::IPPROTO_TCP,
-                Transport::Udp => libc::IPPROTO_UDP,
-            }),
-            libc::SO_ERROR => Some(pending_error(socket)),
-            _ => None,
-        };
-        if let Some(known) = known {
-            return write_value(&known.to_ne_bytes(), value, len);
+    if let Some(known) = option::of_kind(socket.own.kind, level, name) {
+        return write_value(&known.to_ne_bytes(), value, len);
+    }
+    match (level, name) {
+        (libc::SOL_SOCKET, libc::SO_ERROR) => {
+            return write_value(&pending_error(socket).to_ne_bytes(), value, len);
         }
-        if name == libc::SO_PEERCRED {
-            // What Linux answers for a TCP socket: nobody.
-            let nobody = [0i32.to_ne_bytes(), (-1i32).to_ne_bytes(), (-1i32).to_ne_bytes()];
-            return write_value(nobody.as_flattened(), value, len);
-        }
+        (libc::SOL_SOCKET, libc::SO_PEERCRED) => return write_value(&option::nobody(), value, len),
+        _ => {}
     }
     let mut buffer = [0; CALL_MAX];
     match control::call(Operation::GetOption { socket: socket.target(), level, name }, &mut buffer)? {

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "a libc symbol")]
 
 use libc::c_int;
+use portolan_native::kind::{self, Domain};
 use portolan_protocol::request::Target;
 use portolan_protocol::{Address, Family, Kind, Name, Operation, SEND_BUFFER, SocketId, Transport};
 
@@ -89,32 +90,14 @@ pub(crate) unsafe extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_i
     if !state::is_active() {
         return pass_on();
     }
-    let family = match domain {
-        libc::AF_INET => Family::V4,
-        libc::AF_INET6 => Family::V6,
-        // Ways around the stack, refused as by a kernel without them.
-        libc::AF_PACKET | libc::AF_VSOCK | libc::AF_XDP => {
-            return errno::finish(Err(Errno(libc::EAFNOSUPPORT)));
-        }
-        _ => return pass_on(),
+    let family = match kind::domain(domain) {
+        Domain::Inet(family) => family,
+        Domain::Refused => return errno::finish(Err(Errno(libc::EAFNOSUPPORT))),
+        Domain::Other => return pass_on(),
     };
-    errno::finish(transport(kind, protocol).and_then(|transport| create(Kind { transport, family }, kind)))
-}
-
-/// TCP or UDP, or the errno with which the kernel refuses an ordinary user.
-fn transport(kind: c_int, protocol: c_int) -> Result<Transport, Errno> {
-    match kind & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) {
-        libc::SOCK_STREAM if matches!(protocol, 0 | libc::IPPROTO_TCP) => Ok(Transport::Tcp),
-        libc::SOCK_DGRAM if matches!(protocol, 0 | libc::IPPROTO_UDP) => Ok(Transport::Udp),
-        // net.ipv4.ping_group_range is empty by default.
-        libc::SOCK_DGRAM if matches!(protocol, libc::IPPROTO_ICMP | libc::IPPROTO_ICMPV6) => {
-            Err(Errno(libc::EACCES))
-        }
-        libc::SOCK_STREAM | libc::SOCK_DGRAM => Err(Errno(libc::EPROTONOSUPPORT)),
-        libc::SOCK_RAW => Err(Errno(libc::EPERM)),
-        libc::SOCK_RDM | libc::SOCK_SEQPACKET | libc::SOCK_DCCP => Err(Errno(libc::ESOCKTNOSUPPORT)),
-        _ => Err(Errno(libc::EINVAL)),
-    }
+    errno::finish(
+        kind::transport(kind, protocol).and_then(|transport| create(Kind { transport, family }, kind)),
+    )
 }
 
 /// A fresh socket. `flags` is the type argument, of which SOCK_NONBLOCK and SOCK_CLOEXEC are kept.

@@ -1,18 +1,18 @@
 //! Control messages of UDP sockets: the interface and address of a datagram, its TTL and TOS.
 
+use core::net::{Ipv4Addr, Ipv6Addr};
+
 use libc::{c_int, cmsghdr};
 use portolan_protocol::{Address, DatagramHeader, Family};
 
-use crate::errno::Errno;
-
-use core::net::{Ipv4Addr, Ipv6Addr};
+use crate::Errno;
 
 const HEADER_LEN: usize = size_of::<cmsghdr>();
 const ALIGNMENT: usize = size_of::<usize>();
 
 /// What a program's control messages ask for.
 #[derive(Default)]
-pub(crate) struct Ancillary {
+pub struct Ancillary {
     source: Option<Address>,
     interface: u32,
     hop_limit: Option<u8>,
@@ -21,7 +21,7 @@ pub(crate) struct Ancillary {
 
 impl Ancillary {
     /// Reads a copy of the program's control buffer: EINVAL for what is malformed or does not belong to UDP.
-    pub(crate) fn parse(mut rest: &[u8]) -> Result<Self, Errno> {
+    pub fn parse(mut rest: &[u8]) -> Result<Self, Errno> {
         const INVALID: Errno = Errno(libc::EINVAL);
         let mut ancillary = Self::default();
         // Linux ignores a tail that has no room for a header.
@@ -54,7 +54,8 @@ impl Ancillary {
         Ok(ancillary)
     }
 
-    pub(crate) fn apply(&self, header: &mut DatagramHeader) {
+    /// Puts what was asked for into the datagram's header.
+    pub fn apply(&self, header: &mut DatagramHeader) {
         header.local = self.source.unwrap_or(Address::UNSPECIFIED);
         header.interface = self.interface;
         header.hop_limit = self.hop_limit;
@@ -63,7 +64,7 @@ impl Ancillary {
 }
 
 /// Control messages for the program, cut as the kernel cuts them.
-pub(crate) struct Report {
+pub struct Report {
     octets: [u8; 128],
     len: usize,
     room: usize,
@@ -72,7 +73,7 @@ pub(crate) struct Report {
 
 impl Report {
     /// What the header says the program asked to be told, in `room` octets.
-    pub(crate) fn new(header: &DatagramHeader, family: Family, room: usize) -> Self {
+    pub fn new(header: &DatagramHeader, family: Family, room: usize) -> Self {
         let mut report = Self { octets: [0; 128], len: 0, room: room.min(128), is_cut: false };
         match family {
             Family::V4 => {
@@ -114,12 +115,12 @@ impl Report {
     }
 
     /// The messages, in libc's layout.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    pub fn as_bytes(&self) -> &[u8] {
         self.octets.get(..self.len).unwrap_or(&[])
     }
 
     /// Something did not fit: MSG_CTRUNC.
-    pub(crate) fn is_cut(&self) -> bool {
+    pub fn is_cut(&self) -> bool {
         self.is_cut
     }
 
