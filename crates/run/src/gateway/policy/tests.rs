@@ -36,7 +36,7 @@ fn the_world_is_carried_and_the_hosts_loopback_has_one_name() {
 }
 
 #[test]
-fn attack_j7_the_machines_loopback_is_reached_by_its_one_name_only() {
+fn j7_the_machines_loopback_is_reached_by_its_one_name_only() {
     for address in [
         "127.0.0.1",
         "127.8.8.8",
@@ -64,7 +64,7 @@ fn attack_j7_the_machines_loopback_is_reached_by_its_one_name_only() {
 }
 
 #[test]
-fn attack_j8_metadata_and_link_local_are_forbidden_in_every_form() {
+fn j8_metadata_and_link_local_are_forbidden_in_every_form() {
     for (address, kind) in [
         ("169.254.169.254", Kind::Metadata),
         ("169.254.170.2", Kind::Metadata),
