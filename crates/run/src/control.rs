@@ -14,6 +14,7 @@ mod listener;
 mod lookup;
 mod network;
 mod options;
+mod owner;
 mod registry;
 mod server;
 mod socket;
@@ -22,4 +23,5 @@ mod stream;
 mod sweep;
 
 pub use lookup::{Found, LookUp, Names};
+pub use owner::{Held, Holdings, Owner};
 pub use server::{ControlConfig, ControlServer};

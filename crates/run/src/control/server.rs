@@ -30,6 +30,7 @@ use super::datagram::DatagramCarrier;
 use super::end::End;
 use super::lookup::{self, Names};
 use super::network::{Errno, Host};
+use super::owner::{Holdings, Owner};
 use super::registry::Registry;
 use super::socket::Record;
 use super::spare::Spare;
@@ -63,6 +64,7 @@ pub struct ControlConfig {
 /// A control server whose names are taken, so that programs may be started.
 pub struct ControlServer {
     config: ControlConfig,
+    registry: Rc<Registry>,
     streams: AsyncFd<OwnedFd>,
     messages: AsyncFd<OwnedFd>,
 }
@@ -76,21 +78,27 @@ struct Shared {
 }
 
 impl ControlServer {
-    /// Takes the names. Errors: the system's, `EADDRINUSE` if another stack process has this rendezvous. Needs a
-    /// tokio runtime with I/O and time.
-    pub fn bind(config: ControlConfig) -> io::Result<Self> {
+    /// Takes the names, for programs that get this host's sockets. Errors: the system's, `EADDRINUSE` if another stack
+    /// process has this rendezvous. Needs a tokio runtime with I/O and time.
+    pub fn bind(config: ControlConfig, host: Host) -> io::Result<Self> {
         let name = config.rendezvous.name();
         let streams = unix::watch(unix::listener(Transport::Tcp, &name)?)?;
         let messages = unix::watch(unix::listener(Transport::Udp, &name)?)?;
-        Ok(Self { config, streams, messages })
+        let registry = Rc::new(Registry::new(host, Arc::clone(&config.owners)));
+        Ok(Self { config, registry, streams, messages })
     }
 
-    /// Serves programs with this host's sockets, until it is dropped or its own sockets fail.
+    /// The sockets of programs, to be looked at from the same thread.
+    pub fn holdings(&self) -> Holdings {
+        Holdings(Rc::clone(&self.registry))
+    }
+
+    /// Serves programs, until it is dropped or its own sockets fail.
     ///
     /// Runs on the thread that polls it; not cancel safe in so far as every connection ends with it.
-    pub async fn serve(self, host: Host) -> io::Result<Infallible> {
+    pub async fn serve(self) -> io::Result<Infallible> {
         let shared = Rc::new(Shared {
-            registry: Rc::new(Registry::new(host, Arc::clone(&self.config.owners))),
+            registry: self.registry,
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH_LEN].into_boxed_slice())),
             sweep: Rc::new(Notify::new()),
             config: self.config,
@@ -235,15 +243,21 @@ impl Shared {
     }
 
     async fn answer_known(&self, fd: &AsyncFd<OwnedFd>, message: &mut [u8; MESSAGE_MAX], peer: Peer) {
+        let owner = Owner::of(peer);
         while let Some(request) = self.receive(fd, message).await {
+            let socket = request.operation.socket();
             self.answer(fd, request.number, request.operation, peer).await;
+            let record = socket.and_then(|socket| self.registry.find(socket.id));
+            if let (Some(record), Some(owner)) = (record, &owner) {
+                record.set_owner(owner);
+            }
         }
     }
 
     async fn answer(&self, fd: &AsyncFd<OwnedFd>, number: u32, operation: Operation<'_>, peer: Peer) {
         match operation {
             Operation::LookUpName { family, only_configured, name } => {
-                let asker = Some(peer.pid);
+                let asker = u32::try_from(peer.pid).ok().filter(|pid| *pid != 0);
                 let found = self.config.names.by_name(name, family, only_configured, asker).await;
                 match &found {
                     Ok(found) => {
@@ -280,7 +294,7 @@ impl Shared {
     /// The socket's record, which is this process's from now on.
     fn owned(&self, target: Target, peer: Peer) -> Result<Rc<Record>, Errno> {
         let record = self.registry.record(target)?;
-        record.belongs_to(peer.pid);
+        record.used_by(u32::try_from(peer.pid).unwrap_or(0));
         Ok(record)
     }
 

@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 
 use super::end::End;
 use super::network::{Errno, Host, HostSocket};
+use super::owner::Owner;
 use crate::os::unix;
 use crate::owners::Owners;
 
@@ -70,7 +71,7 @@ pub(super) struct Record {
     /// For SO_ERROR.
     error: Cell<Option<Errno>>,
     /// The process that used it last, 0 if unknown, and who is told of its port.
-    owner: Cell<u32>,
+    user: Cell<u32>,
     owners: Option<Arc<Owners>>,
     /// Kept for getsockname and getpeername after the stack's socket is closed.
     addresses: Cell<(Option<SocketAddr>, Option<SocketAddr>)>,
@@ -79,6 +80,8 @@ pub(super) struct Record {
     urgent: Cell<Option<Urgent>>,
     /// The task that carries octets.
     carrier: RefCell<Option<Waker>>,
+    /// The process that made it; of an accepted one, its listener.
+    owner: RefCell<Option<Rc<Owner>>>,
 }
 
 impl Record {
@@ -107,12 +110,13 @@ impl Record {
             end: RefCell::default(),
             is_told: Cell::new(false),
             error: Cell::new(None),
-            owner: Cell::new(0),
+            user: Cell::new(0),
             owners: None,
             addresses: Cell::new((None, None)),
             task: RefCell::new(None),
             urgent: Cell::new(None),
             carrier: RefCell::new(None),
+            owner: RefCell::default(),
         }
     }
 
@@ -138,6 +142,21 @@ impl Record {
         self.socket().is_ok_and(|socket| socket.int_option(level, name) != 0)
     }
 
+    /// The process that made it.
+    pub(super) fn owner(&self) -> Option<Rc<Owner>> {
+        self.owner.borrow().clone()
+    }
+
+    /// Notes who made it, unless that is known.
+    pub(super) fn set_owner(&self, owner: &Rc<Owner>) {
+        self.owner.borrow_mut().get_or_insert_with(|| Rc::clone(owner));
+    }
+
+    /// The stack process's end of the program's socket, while a task has it.
+    pub(super) fn end(&self) -> Option<Rc<AsyncFd<OwnedFd>>> {
+        self.end.borrow().upgrade()
+    }
+
     pub(super) fn holder(&self) -> Holder {
         match self.phase.get() {
             Phase::Ended | Phase::Failed if self.is_accepted => Holder::Nobody,
@@ -148,19 +167,19 @@ impl Record {
     }
 
     /// A process uses it.
-    pub(super) fn belongs_to(&self, pid: u32) {
-        self.owner.set(pid);
+    pub(super) fn used_by(&self, pid: u32) {
+        self.user.set(pid);
     }
 
     /// It may have a port now: says whose that is. Before a packet can leave, so that nobody asks too early.
-    fn note_owner(&self) {
+    fn note_user(&self) {
         let port = self.local().map_or(0, |local| local.port());
-        if let Some(owners) = self.owners.as_ref().filter(|_| port != 0 && self.owner.get() != 0) {
+        if let Some(owners) = self.owners.as_ref().filter(|_| port != 0 && self.user.get() != 0) {
             let number = match self.target.kind.transport {
                 Transport::Tcp => protocol::TCP,
                 Transport::Udp => protocol::UDP,
             };
-            owners.note(number, port, self.owner.get());
+            owners.note(number, port, self.user.get());
         }
     }
 
@@ -170,7 +189,7 @@ impl Record {
             return Err(Errno::INVAL);
         }
         self.socket()?.bind(self.native(address))?;
-        self.note_owner();
+        self.note_user();
         Ok(())
     }
 
@@ -182,7 +201,7 @@ impl Record {
             _ => return Err(Errno::INVAL),
         };
         self.socket()?.listen(backlog)?;
-        self.note_owner();
+        self.note_user();
         self.phase.set(Phase::Listening);
         Ok(was_open)
     }
@@ -202,7 +221,7 @@ impl Record {
         match self.phase.get() {
             Phase::Open => {
                 self.socket()?.connect(to_host(self.native(address)))?;
-                self.note_owner();
+                self.note_user();
                 self.phase.set(Phase::Connecting);
                 self.is_told.set(waits);
                 Ok(Reply::Connecting)
@@ -223,7 +242,7 @@ impl Record {
     /// connect(2) of a UDP socket.
     pub(super) fn set_destination(&self, address: Address) -> Result<(), Errno> {
         self.socket()?.connect(to_host(self.native(address)))?;
-        self.note_owner();
+        self.note_user();
         Ok(())
     }
 
@@ -246,7 +265,7 @@ impl Record {
             return Ok(());
         }
         socket.bind(SocketAddr::new(unspecified(self.target.kind.family), 0))?;
-        self.note_owner();
+        self.note_user();
         Ok(())
     }
 

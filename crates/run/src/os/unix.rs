@@ -14,13 +14,13 @@ use rustix::net::{
 };
 use tokio::io::unix::AsyncFd;
 
-/// Who is at the other end (SO_PEERCRED).
+/// The process at the other end, as it was when it connected (SO_PEERCRED).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Peer {
-    /// The user.
+    /// Its number; 0 if it is in another namespace.
+    pub pid: i32,
+    /// Its effective user.
     pub uid: u32,
-    /// The process that connected.
-    pub pid: u32,
 }
 
 /// Linux's limit for the backlog of a listener, unless the administrator has raised it.
@@ -84,10 +84,10 @@ pub fn is_held(transport: Transport, name: &Name) -> bool {
     address(name).is_ok_and(|address| bind(&fd, &address) == Err(Errno::ADDRINUSE))
 }
 
-/// Who is at the other end of a connected socket.
+/// The process at the other end of a connected socket.
 pub fn peer(fd: BorrowedFd<'_>) -> io::Result<Peer> {
     let credentials = sockopt::socket_peercred(fd)?;
-    Ok(Peer { uid: credentials.uid.as_raw(), pid: credentials.pid.as_raw_pid().unsigned_abs() })
+    Ok(Peer { pid: credentials.pid.as_raw_pid(), uid: credentials.uid.as_raw() })
 }
 
 /// Octets that wait to be read.
