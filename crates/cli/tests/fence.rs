@@ -162,7 +162,7 @@ fn datagrams_are_judged_and_so_are_queries_of_the_programs_own() {
     );
     let folder = machine.folder.path().display();
     let output = machine.run(&format!(
-        "for port in 4000 4001; do timeout 20 /usr/bin/python3 {folder}/echo.py $port & done
+        "for port in 4000 4001; do timeout 20 /usr/bin/python3 {folder}/echo.py $port >/dev/null 2>&1 & done
         for _ in $(seq 100); do ss -Hlun 'sport = 4001' | grep -q 4001 && break; sleep 0.05; done
         $portolan run --quiet --allow udp:192.0.2.0/24:4000 --allow example.test --deny-log $log -- \
             /usr/bin/python3 {folder}/datagrams.py",
