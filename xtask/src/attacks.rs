@@ -21,7 +21,7 @@ const CLASSES: [(&str, &str); 9] = [
     ("F", "blind injection, prediction and side channels"),
     ("G", "exhaustion of TCP's state"),
     ("H", "misbehaving receivers"),
-    ("J", "gateways"),
+    ("J", "translation and forwarding"),
     ("N", "devices and the local surface"),
     ("O", "time, arithmetic and the life of a process"),
 ];

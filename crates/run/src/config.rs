@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::fence::Settings as FenceSettings;
 use crate::fence::rule::Rule;
 use crate::plan::Plan;
+use crate::publish::{self, Publication};
 
 /// Longest name of a network device, in octets (IFNAMSIZ less the final NUL).
 const DEVICE_NAME_MAX: usize = 15;
@@ -70,6 +71,8 @@ pub struct Config {
     pub seed: Option<u64>,
     /// The command's host name, which resolves to its addresses.
     pub hostname: Option<String>,
+    /// Ports of the machine that lead to the command's.
+    pub publish: Vec<Publication>,
     /// Whether frames are recorded to the stack process's standard output.
     pub capture: bool,
 }
@@ -86,6 +89,7 @@ impl Default for Config {
             fence: FenceSettings::default(),
             seed: None,
             hostname: None,
+            publish: Vec::new(),
             capture: false,
         }
     }
@@ -210,6 +214,11 @@ pub fn parse_rule(text: &str) -> Result<Rule, ConfigError> {
     text.parse().map_err(ConfigError::new)
 }
 
+/// Reads the value of `--publish`.
+pub fn parse_publish(text: &str) -> Result<Publication, ConfigError> {
+    publish::spec::parse(text)
+}
+
 /// Reads the value of `--hostname` (RFC 1123 §2.1).
 pub fn parse_hostname(text: &str) -> Result<String, ConfigError> {
     let label = |label: &str| {
@@ -228,7 +237,7 @@ pub fn parse_hostname(text: &str) -> Result<String, ConfigError> {
 }
 
 /// Decimal digits and nothing else, no leading zero: `+1`, `080`, `1e3` and other alphabets' digits are refused.
-fn parse_decimal(text: &str) -> Option<u64> {
+pub(crate) fn parse_decimal(text: &str) -> Option<u64> {
     let plain = text.bytes().all(|c| c.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if plain { text.parse().ok() } else { None }
 }
@@ -307,6 +316,13 @@ impl Config {
             }
         }
         self.check_gateways()?;
+        publish::spec::check(&self.publish)?;
+        if let (LinkChoice::Tap(name), Some(first)) = (&self.link, self.publish.first()) {
+            return Err(ConfigError::new(format_args!(
+                "--publish {first}: only the links egress and none lead through this machine's sockets; on tap:{name} \
+                 the command is reached at its own address"
+            )));
+        }
         let v6 = self.addresses.is_empty() || self.addresses.iter().any(|network| network.address.is_ipv6());
         if let Some(mtu) = self.mtu.filter(|mtu| v6 && *mtu < MTU_MIN_V6) {
             return Err(ConfigError::new(format_args!(

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use portolan_protocol::SocketId;
 use portolan_protocol::request::Target;
+use tokio::sync::watch;
 
 use super::network::{Errno, Host};
 use super::socket::Record;
@@ -23,16 +24,19 @@ pub(super) struct Registry {
     /// Those of them that listen.
     listeners: RefCell<HashMap<SocketId, Rc<Record>>>,
     ended: RefCell<VecDeque<SocketId>>,
+    /// Told when a socket has begun to listen or listens no more.
+    listening: watch::Sender<()>,
 }
 
 impl Registry {
-    pub(super) fn new(host: Host, owners: Arc<Owners>) -> Self {
+    pub(super) fn new(host: Host, owners: Arc<Owners>, listening: watch::Sender<()>) -> Self {
         Self {
             host,
             owners,
             records: RefCell::default(),
             listeners: RefCell::default(),
             ended: RefCell::default(),
+            listening,
         }
     }
 
@@ -58,11 +62,14 @@ impl Registry {
     /// A socket listens from now on.
     pub(super) fn add_listener(&self, record: &Rc<Record>) {
         self.listeners.borrow_mut().insert(record.target.id, Rc::clone(record));
+        self.listening.send_replace(());
     }
 
     /// A socket listens no more.
     pub(super) fn remove_listener(&self, id: SocketId) {
-        self.listeners.borrow_mut().remove(&id);
+        if self.listeners.borrow_mut().remove(&id).is_some() {
+            self.listening.send_replace(());
+        }
     }
 
     /// Every listener, for the sweep.
@@ -72,11 +79,11 @@ impl Registry {
 
     /// Forgets a socket and closes the stack's.
     pub(super) fn remove(&self, id: SocketId) {
-        self.remove_listener(id);
         let removed = self.records.borrow_mut().remove(&id);
         if let Some(record) = removed {
             record.close();
         }
+        self.remove_listener(id);
     }
 
     /// A connection of a listener has ended. Its program may still ask why; the oldest such are forgotten.

@@ -22,7 +22,7 @@ use portolan_protocol::{
     Address, MESSAGE_MAX, Name, Operation, ProtocolError, Rendezvous, Reply, Request, Transport,
 };
 use tokio::io::unix::AsyncFd;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 
@@ -59,6 +59,8 @@ pub struct ControlConfig {
     pub counters: Arc<Counters>,
     /// Is told whose ports they are.
     pub owners: Arc<Owners>,
+    /// Told when a program has begun to listen or listens no more.
+    pub listening: watch::Sender<()>,
 }
 
 /// A control server whose names are taken, so that programs may be started.
@@ -84,7 +86,8 @@ impl ControlServer {
         let name = config.rendezvous.name();
         let streams = unix::watch(unix::listener(Transport::Tcp, &name)?)?;
         let messages = unix::watch(unix::listener(Transport::Udp, &name)?)?;
-        let registry = Rc::new(Registry::new(host, Arc::clone(&config.owners)));
+        let owners = Arc::clone(&config.owners);
+        let registry = Rc::new(Registry::new(host, owners, config.listening.clone()));
         Ok(Self { config, registry, streams, messages })
     }
 

@@ -17,6 +17,7 @@ use portolan_run::gateway::names::Names;
 use portolan_run::gateway::policy::Policy;
 use portolan_run::gateway::{Counters, Gateway, Shared};
 use portolan_run::plan::{Plan, Service};
+use portolan_run::publish::udp::Datagrams;
 use portolan_run::web::Status;
 use portolan_stack::Intercept;
 use portolan_wire::{Address, Cidr, EthernetAddress};
@@ -57,8 +58,14 @@ fn build(caps: LinkCaps) -> (WireEnd, Arc<Counters>) {
     let fence = Arc::new(fence);
     let names = Names::new(server, plan.addresses_of(Service::Dns).collect(), fence.clone());
     let status = Arc::new(Status::default());
-    let shared =
-        Shared { plan, policy: Policy { carries: true, fence }, names, status, counters: counters.clone() };
-    tokio::spawn(Gateway::new(&host, shared).run());
+    let shared = Shared {
+        plan,
+        policy: Policy { carries: true, fence },
+        names,
+        status,
+        published: Datagrams::default(),
+        counters: counters.clone(),
+    };
+    tokio::spawn(Gateway::new(&host, Arc::new(shared)).run());
     (ours, counters)
 }
