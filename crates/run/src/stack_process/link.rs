@@ -27,6 +27,7 @@ use crate::dns::exchange::HostSockets;
 use crate::dns::hosts::Hosts;
 use crate::dns::resolv_conf::ResolvConf;
 use crate::dns::server::{Server, Upstream};
+use crate::fence::Fence;
 use crate::gateway::names::Names;
 use crate::gateway::policy::Policy;
 use crate::gateway::{Counters, Gateway, Shared};
@@ -99,11 +100,14 @@ pub(super) fn build(
     conf: &ResolvConf,
     seed: u64,
     counters: Arc<Counters>,
+    fence: &Arc<Fence>,
     listening: watch::Receiver<()>,
 ) -> Result<(Host, Worker, Network), String> {
     match &config.link {
         LinkChoice::Tap(name) => build_tap(config, name, seed),
-        LinkChoice::Egress | LinkChoice::None => build_private(config, conf, seed, counters, listening),
+        LinkChoice::Egress | LinkChoice::None => {
+            build_private(config, conf, seed, counters, fence, listening)
+        }
     }
 }
 
@@ -136,6 +140,7 @@ fn build_private(
     conf: &ResolvConf,
     seed: u64,
     counters: Arc<Counters>,
+    fence: &Arc<Fence>,
     listening: watch::Receiver<()>,
 ) -> Result<(Host, Worker, Network), String> {
     let plan = Plan::new(config).map_err(|error| error.to_string())?;
@@ -159,7 +164,7 @@ fn build_private(
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
     let link = host.link(PRIVATE).ok_or("the command's link is gone")?;
     let ports = Ports { bound, command: Inside { host: host.clone(), link }, listening };
-    let gateway = start_gateway(config, conf, &plan, theirs, counters, ports)?;
+    let gateway = start_gateway(config, conf, &plan, theirs, counters, fence, ports)?;
     Ok((host, worker, Network { plan: Some(plan), notes, recording, gateway: Some(gateway) }))
 }
 
@@ -218,6 +223,7 @@ fn start_gateway(
     plan: &Plan,
     end: WireEnd,
     counters: Arc<Counters>,
+    fence: &Arc<Fence>,
     ports: Ports,
 ) -> Result<(Host, JoinHandle<()>), String> {
     let mut builder = Host::builder().link(OUTER, GATEWAY, end);
@@ -235,8 +241,8 @@ fn start_gateway(
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
     let shared = Arc::new(Shared {
         plan: plan.clone(),
-        policy: Policy { carries: config.link == LinkChoice::Egress },
-        names: names(config, conf, plan),
+        policy: Policy { carries: config.link == LinkChoice::Egress, fence: fence.clone() },
+        names: names(config, conf, plan, fence),
         status: Arc::new(status(config, plan)),
         published: Datagrams::default(),
         counters,
@@ -269,16 +275,21 @@ fn start_gateway(
 }
 
 /// The DNS server of a private wire.
-fn names(config: &Config, conf: &ResolvConf, plan: &Plan) -> Names {
+fn names(config: &Config, conf: &ResolvConf, plan: &Plan, fence: &Arc<Fence>) -> Names {
     let builtin = Builtin::new(&config.link, plan);
+    for (name, addresses) in builtin.entries() {
+        addresses.iter().for_each(|address| fence.bind(name, *address, None));
+    }
     let mut addresses: Vec<IpAddr> = plan.addresses_of(Service::Dns).collect();
     if config.link != LinkChoice::Egress {
-        return Names::new(Server::new(builtin, Hosts::default(), None), addresses);
+        return Names::new(Server::new(builtin, Hosts::default(), None), addresses, fence.clone());
     }
     addresses.extend(&conf.servers);
     let servers = if config.dns.is_empty() { conf.servers.clone() } else { config.dns.clone() };
     let upstream = Upstream { servers, timeout: conf.timeout, network: HostSockets };
-    Names::new(Server::new(builtin, Hosts::read(Path::new("/etc/hosts")), Some(upstream)), addresses)
+    let hosts = Hosts::read(Path::new("/etc/hosts"));
+    fence.adopt(&hosts);
+    Names::new(Server::new(builtin, hosts, Some(upstream)), addresses, fence.clone())
 }
 
 /// What the built-in page says.
