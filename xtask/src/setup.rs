@@ -23,6 +23,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/bin/unshare", "util-linux"),
     ("/usr/sbin/dnsmasq", "dnsmasq-base"),
     ("/usr/bin/gcc", "gcc"),
+    ("/usr/bin/go", "golang-go"),
     ("/usr/lib/python3.11/test/test_socket.py", "libpython3.11-testsuite"),
 ];
 

@@ -50,17 +50,31 @@ pub struct Kind {
     pub transport: Transport,
     /// AF_INET or AF_INET6.
     pub family: Family,
+    /// Messages are a datagram's text alone, see [`crate::datagram`]; a stream is marked too, by whoever creates it. Such
+    /// a socket is for the seccomp engine to serve: the preload library passes its calls on.
+    pub is_bare: bool,
 }
 
 impl Kind {
+    /// A socket whose datagrams carry headers.
+    pub const fn new(transport: Transport, family: Family) -> Self {
+        Self { transport, family, is_bare: false }
+    }
+
+    /// A socket whose datagrams are text alone.
+    pub const fn bare(transport: Transport, family: Family) -> Self {
+        Self { transport, family, is_bare: true }
+    }
+
     pub(crate) fn encode(self, out: &mut Writer<'_>) {
-        out.u8(match self.transport {
+        let letter = match self.transport {
             Transport::Tcp => b't',
             Transport::Udp => b'u',
             Transport::UdpLite => b'l',
             Transport::Ping => b'p',
             Transport::Raw(_) => b'r',
-        });
+        };
+        out.u8(if self.is_bare { letter.to_ascii_uppercase() } else { letter });
         out.u8(match self.family {
             Family::V4 => b'4',
             Family::V6 => b'6',
@@ -71,7 +85,8 @@ impl Kind {
     }
 
     pub(crate) fn decode(from: &mut Reader<'_>) -> Result<Self, ProtocolError> {
-        let mut transport = match from.u8()? {
+        let letter = from.u8()?;
+        let mut transport = match letter.to_ascii_lowercase() {
             b't' => Transport::Tcp,
             b'u' => Transport::Udp,
             b'l' => Transport::UdpLite,
@@ -87,7 +102,7 @@ impl Kind {
         if let Transport::Raw(protocol) = &mut transport {
             *protocol = from.u8()?;
         }
-        Ok(Self { transport, family })
+        Ok(Self { transport, family, is_bare: letter.is_ascii_uppercase() })
     }
 }
 

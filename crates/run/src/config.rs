@@ -8,6 +8,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fence::Settings as FenceSettings;
+use crate::fence::rule::Rule;
 use crate::plan::Plan;
 use crate::publish::{self, Publication};
 
@@ -62,6 +64,9 @@ pub struct Config {
     pub mtu: Option<u16>,
     /// Faults of the wire.
     pub shape: Shape,
+    /// What the command may reach.
+    #[serde(default)]
+    pub fence: FenceSettings,
     /// Seeds what is not secret: faults and jitter. `None` takes a fresh one.
     pub seed: Option<u64>,
     /// The command's host name, which resolves to its addresses.
@@ -81,6 +86,7 @@ impl Default for Config {
             dns: Vec::new(),
             mtu: None,
             shape: Shape::default(),
+            fence: FenceSettings::default(),
             seed: None,
             hostname: None,
             publish: Vec::new(),
@@ -201,6 +207,11 @@ pub fn parse_shape(text: &str) -> Result<String, ConfigError> {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(ConfigError::new(error)),
     }
+}
+
+/// Reads the value of `--allow` or `--deny`.
+pub fn parse_rule(text: &str) -> Result<Rule, ConfigError> {
+    text.parse().map_err(ConfigError::new)
 }
 
 /// Reads the value of `--publish`.

@@ -21,6 +21,7 @@ mod socket;
 mod spare;
 mod stream;
 mod sweep;
+mod tag;
 
 pub use lookup::{Found, LookUp, Names};
 pub use owner::{Held, Holdings, Owner};

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_protocol::SocketId;
@@ -13,6 +14,7 @@ use tokio::time::timeout;
 
 use super::network::{Errno, Host};
 use super::socket::Record;
+use crate::owners::Owners;
 
 /// Ended connections of listeners whose error may still be asked for.
 const ENDED_MAX: usize = 1024;
@@ -26,6 +28,7 @@ const CLIENT_MAX: Duration = Duration::from_millis(100);
 /// All sockets. A program's identity is 128 random bits of its own drawing; one that is not random harms itself only.
 pub(super) struct Registry {
     host: Host,
+    owners: Arc<Owners>,
     records: RefCell<HashMap<SocketId, Rc<Record>>>,
     /// Those of them that listen.
     listeners: RefCell<HashMap<SocketId, Rc<Record>>>,
@@ -37,9 +40,10 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    pub(super) fn new(host: Host, listening: watch::Sender<()>) -> Self {
+    pub(super) fn new(host: Host, owners: Arc<Owners>, listening: watch::Sender<()>) -> Self {
         Self {
             host,
+            owners,
             records: RefCell::default(),
             listeners: RefCell::default(),
             ended: RefCell::default(),
@@ -53,7 +57,7 @@ impl Registry {
         if let Some(record) = self.find(target.id) {
             return if record.target == target { Ok(record) } else { Err(Errno::INVAL) };
         }
-        let record = Rc::new(Record::new(&self.host, target)?);
+        let record = Rc::new(Record::new(&self.host, target, &self.owners)?);
         self.insert(&record);
         Ok(record)
     }
