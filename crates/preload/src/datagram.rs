@@ -204,7 +204,7 @@ pub(crate) fn destination(
     address: *const sockaddr,
     len: socklen_t,
 ) -> Result<Option<Address>, Errno> {
-    inet::destination(address::read(address, len)?, socket.family())
+    inet::destination(address::read(address, len)?, socket.own.kind)
 }
 
 /// The length of the next datagram, for FIONREAD; 0 if there is none.

@@ -97,7 +97,8 @@ pub(crate) unsafe extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_i
         Domain::Other => return pass_on(),
     };
     errno::finish(
-        kind::transport(kind, protocol).and_then(|transport| create(Kind::new(transport, family), kind)),
+        kind::transport(family, kind, protocol)
+            .and_then(|transport| create(Kind::new(transport, family), kind)),
     )
 }
 

@@ -68,7 +68,8 @@ impl HostSocket {
             Transport::Tcp => Socket::tcp(host, family),
             Transport::Udp => Socket::udp(host, family),
             Transport::UdpLite => Socket::udp_lite(host, family),
-            Transport::Ping | Transport::Raw(_) => return Err(Errno::ACCES),
+            Transport::Ping => Socket::echo(host, family),
+            Transport::Raw(protocol) => Socket::raw(host, family, protocol),
         };
         Ok(Self(socket?))
     }

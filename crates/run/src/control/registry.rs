@@ -7,8 +7,8 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
-use portolan_protocol::SocketId;
 use portolan_protocol::request::Target;
+use portolan_protocol::{SocketId, Transport};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -52,10 +52,18 @@ impl Registry {
         }
     }
 
-    /// The socket's record; made when it is heard of for the first time.
+    /// The socket's record; made when it is heard of for the first time. A raw socket is not made here.
     pub(super) fn record(&self, target: Target) -> Result<Rc<Record>, Errno> {
+        self.record_of(target, false)
+    }
+
+    /// As [`Registry::record`], for a user who may have raw sockets.
+    pub(super) fn record_of(&self, target: Target, may_be_raw: bool) -> Result<Rc<Record>, Errno> {
         if let Some(record) = self.find(target.id) {
             return if record.target == target { Ok(record) } else { Err(Errno::INVAL) };
+        }
+        if matches!(target.kind.transport, Transport::Raw(_)) && !may_be_raw {
+            return Err(Errno::PERM);
         }
         let record = Rc::new(Record::new(&self.host, target, &self.owners)?);
         self.insert(&record);

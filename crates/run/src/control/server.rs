@@ -311,7 +311,7 @@ impl Shared {
 
     /// The socket's record, which is this process's from now on.
     fn owned(&self, target: Target, peer: Peer) -> Result<Rc<Record>, Errno> {
-        let record = self.registry.record(target)?;
+        let record = self.registry.record_of(target, peer.uid == 0)?;
         record.used_by(u32::try_from(peer.pid).unwrap_or(0));
         Ok(record)
     }

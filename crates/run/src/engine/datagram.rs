@@ -29,7 +29,7 @@ impl Engine {
         }
         let destination = match message.name {
             0 => None,
-            name => inet::destination(call.read_address(name, message.name_len)?, socket.family())?,
+            name => inet::destination(call.read_address(name, message.name_len)?, socket.own.kind)?,
         };
         let header = header(call, message, destination, socket.family())?;
         if destination.is_none() && self.default_destination(&socket)?.is_none() {

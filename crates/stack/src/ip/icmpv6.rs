@@ -45,7 +45,8 @@ impl Stack {
             Message::ParameterProblem { .. } => {
                 self.on_icmp_error(arrival.link, data, false, Verdict::Parameter)
             }
-            Message::EchoReply { .. } | Message::Other { .. } => Err(DropReason::IcmpIgnored),
+            Message::EchoReply { ident, .. } => self.echo_reply_input(frame, &arrival, ident),
+            Message::Other { .. } => Err(DropReason::IcmpIgnored),
         }
     }
 

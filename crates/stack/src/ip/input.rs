@@ -98,11 +98,13 @@ impl Stack {
             return Err(DropReason::Martian);
         }
         self.engine.ip_stats(v4).in_delivers += 1;
+        let was_taken = self.raw_input(frame, &arrival);
         match arrival.protocol {
             protocol::TCP => self.tcp_input(frame, arrival),
             protocol::UDP | protocol::UDPLITE => self.udp_input(frame, arrival),
             protocol::ICMPV4 if v4 => self.icmpv4_input(frame, arrival),
             protocol::ICMPV6 if !v4 => self.icmpv6_input(frame, arrival),
+            _ if was_taken => Ok(()),
             _ => {
                 let stats = self.engine.ip_stats(v4);
                 stats.in_delivers -= 1;

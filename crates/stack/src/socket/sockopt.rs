@@ -5,7 +5,7 @@
 //! [`crate::SocketOption`]; what does not is remembered and given back ([`remembered`]). Privileges are for the caller to
 //! check: the stack knows no users.
 //!
-//! `at_socket`, `at_ip` and `at_tcp` have a level each, `authentication` and `md5` the keys.
+//! `at_socket`, `at_ip`, `at_tcp` and `at_raw` have a level each, `at_group` what is about groups, `authentication` and `md5` the keys.
 
 use alloc::vec::Vec;
 
@@ -17,7 +17,9 @@ use crate::socket::udp::ancillary::Coverage;
 use crate::stack::Stack;
 use crate::{SocketError, SocketId};
 
+mod at_group;
 mod at_ip;
+mod at_raw;
 mod at_socket;
 mod at_tcp;
 mod authentication;
@@ -80,7 +82,13 @@ impl Stack {
         value: &[u8],
     ) -> Result<(), SocketError> {
         self.advance(now);
+        if let Some(set) = self.set_at_raw_level(id, level, name, value) {
+            return set;
+        }
         self.check_level(id, level)?;
+        if let Some(set) = self.set_at_group_level(id, level, name, value) {
+            return set;
+        }
         match level {
             SOL_SOCKET => self.set_at_socket_level(now, id, name, value),
             IPPROTO_TCP => self.set_at_tcp_level(now, id, name, value),
@@ -102,7 +110,13 @@ impl Stack {
         name: i32,
     ) -> Result<Vec<u8>, SocketError> {
         self.advance(now);
+        if let Some(value) = self.get_at_raw_level(id, level, name) {
+            return Ok(value);
+        }
         self.check_level(id, level)?;
+        if let Some(value) = self.get_at_group_level(id, level, name) {
+            return Ok(value);
+        }
         match level {
             SOL_SOCKET => self.get_at_socket_level(id, name),
             IPPROTO_TCP => self.get_at_tcp_level(id, name),

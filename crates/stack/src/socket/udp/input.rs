@@ -133,7 +133,7 @@ impl Stack {
     }
 
     /// Whether a socket takes datagrams from this peer: one that is connected hears nobody else.
-    fn hears(&self, socket: u32, key: &FlowKey) -> bool {
+    pub(super) fn hears(&self, socket: u32, key: &FlowKey) -> bool {
         match self.sockets.get(socket).map(|socket| &socket.kind) {
             Some(Kind::Udp(udp)) => udp.remote.is_none_or(|remote| remote == key.remote),
             _ => false,
@@ -164,7 +164,7 @@ impl Stack {
         result
     }
 
-    fn udp_deliver(
+    pub(super) fn udp_deliver(
         &mut self,
         index: u32,
         key: &FlowKey,
@@ -180,9 +180,10 @@ impl Stack {
             self.engine.stats.udp.in_errors += 1;
             return Err(DropReason::UdpQueueFull);
         }
-        if summaries {
+        if summaries && udp.has_ports() {
             udp.count(key, now, 0, payload.len());
         }
+        let udp_counts = udp.has_ports();
         udp.queued_octets += cost;
         let Arrival { link, hop_limit, tos, .. } = *arrival;
         udp.queue.push_back(Received {
@@ -194,7 +195,7 @@ impl Stack {
             tos,
             at: now,
         });
-        self.engine.stats.udp.in_datagrams += 1;
+        self.engine.stats.udp.in_datagrams += u64::from(udp_counts);
         self.pend(index, Pending::READABLE);
         Ok(())
     }
