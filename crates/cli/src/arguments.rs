@@ -26,6 +26,10 @@ struct Program {
 enum ProgramVerb {
     /// Run a command on a TCP/IP stack of its own
     Run(Box<RunArguments>),
+    /// Start a host that outlives one command
+    Up(Box<UpArguments>),
+    /// End a host that was started by up
+    Down(DownArguments),
     /// List the hosts that run
     Ls(LsArguments),
     /// List the sockets of running hosts, as ss does
@@ -39,6 +43,10 @@ enum ProgramVerb {
 pub(crate) enum Verb {
     /// `portolan run`.
     Run(Box<RunArguments>),
+    /// `portolan up`.
+    Up(Box<UpArguments>),
+    /// `portolan down`.
+    Down(DownArguments),
     /// `portolan ls`.
     Ls(LsArguments),
     /// `portolan ss`.
@@ -127,14 +135,9 @@ impl SsArguments {
     }
 }
 
-/// `portolan run`.
+/// What a host is made of, for `portolan run` and `portolan up`.
 #[derive(Args, Debug)]
-#[command(
-    override_usage = "portolan run [OPTIONS] -- COMMAND [ARG...]",
-    after_help = "Exit status: that of COMMAND, 128+N when signal N ended it; 125 when Portolan could not start it, \
-                  126 when it cannot be executed, 127 when it is not found, 2 for wrong usage."
-)]
-pub(crate) struct RunArguments {
+struct HostArguments {
     /// Where the packets go: egress (ordinary sockets of this machine), tap:NAME, or none
     #[arg(long, value_name = "LINK", default_value = "egress", value_parser = parse_link)]
     link: LinkChoice,
@@ -168,6 +171,70 @@ pub(crate) struct RunArguments {
     /// Seed the wire's faults, to have the same ones again
     #[arg(long, value_name = "N", value_parser = parse_seed)]
     seed: Option<u64>,
+    /// Let 127.0.0.1 and ::1 be this machine's where nobody of the command listens
+    #[arg(long)]
+    share_loopback: bool,
+}
+
+/// What makes no sense for a host that runs already.
+const HOST_OPTIONS: [&str; 16] = [
+    "link",
+    "address",
+    "gateway",
+    "dns",
+    "publish",
+    "hostname",
+    "mtu",
+    "net",
+    "up",
+    "down",
+    "seed",
+    "share_loopback",
+    "pcap",
+    "force",
+    "summary",
+    "quiet",
+];
+
+/// `portolan up`.
+#[derive(Args, Debug)]
+#[command(override_usage = "portolan up NAME [OPTIONS]")]
+pub(crate) struct UpArguments {
+    /// The host's name, for `run --in`, `down` and `ls`
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    host: HostArguments,
+}
+
+impl UpArguments {
+    /// The host that the arguments ask for; an error is one line.
+    pub(crate) fn config(self) -> Result<(String, Config), String> {
+        Ok((self.name, self.host.into_config()?))
+    }
+}
+
+/// `portolan down`.
+#[derive(Args, Debug)]
+pub(crate) struct DownArguments {
+    /// The host's name, as `portolan ls` shows it
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+/// `portolan run`.
+#[derive(Args, Debug)]
+#[command(
+    override_usage = "portolan run [OPTIONS] -- COMMAND [ARG...]",
+    after_help = "Exit status: that of COMMAND, 128+N when signal N ended it; 125 when Portolan could not start it, \
+                  126 when it cannot be executed, 127 when it is not found, 2 for wrong usage."
+)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    host: HostArguments,
+    /// Run in the host that `portolan up NAME` has started, beside whatever else runs there
+    #[arg(long = "in", value_name = "NAME", conflicts_with_all = HOST_OPTIONS)]
+    join: Option<String>,
     /// Record every frame at the command's link to a pcapng file; '-' is standard output
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
@@ -189,6 +256,8 @@ pub(crate) struct RunArguments {
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Verb, String> {
     match Program::try_parse_from(arguments) {
         Ok(Program { verb: ProgramVerb::Run(run) }) => Ok(Verb::Run(run)),
+        Ok(Program { verb: ProgramVerb::Up(up) }) => Ok(Verb::Up(up)),
+        Ok(Program { verb: ProgramVerb::Down(down) }) => Ok(Verb::Down(down)),
         Ok(Program { verb: ProgramVerb::Ls(ls) }) => Ok(Verb::Ls(ls)),
         Ok(Program { verb: ProgramVerb::Ss(ss) }) => Ok(Verb::Ss(ss)),
         Ok(Program { verb: ProgramVerb::Doctor(doctor) }) => Ok(Verb::Doctor(doctor)),
@@ -219,9 +288,9 @@ fn one_line(rendered: &str) -> String {
     parts.join("; ")
 }
 
-impl RunArguments {
-    /// The run that the arguments ask for; an error is one line.
-    pub(crate) fn into_run(self, library: &'static [u8]) -> Result<Run, String> {
+impl HostArguments {
+    /// The host that the arguments ask for; an error is one line.
+    fn into_config(self) -> Result<Config, String> {
         let shape = Shape { up: self.net.clone().or(self.up), down: self.net.or(self.down) };
         let config = Config {
             link: self.link,
@@ -233,9 +302,18 @@ impl RunArguments {
             seed: self.seed,
             hostname: self.hostname,
             publish: self.publish,
+            share_loopback: self.share_loopback,
             capture: false,
         };
         config.check().map_err(|config::ConfigError(line)| line)?;
+        Ok(config)
+    }
+}
+
+impl RunArguments {
+    /// The run that the arguments ask for; an error is one line.
+    pub(crate) fn into_run(self, library: &'static [u8]) -> Result<Run, String> {
+        let config = self.host.into_config()?;
         let empty = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str().is_empty());
         if empty(&self.pcap) || empty(&self.summary) {
             return Err("the file's name is empty; give --pcap and --summary a name, or '-'".into());
@@ -253,7 +331,17 @@ impl RunArguments {
         let mut command = self.command.into_iter();
         let program = command.next().ok_or("no command is given")?;
         let (pcap, force) = (self.pcap, self.force);
-        Ok(Run { config, program, arguments: command.collect(), pcap, force, summary, library })
+        let summary = if self.join.is_some() { SummaryTo::Nowhere } else { summary };
+        Ok(Run {
+            config,
+            program,
+            arguments: command.collect(),
+            pcap,
+            force,
+            summary,
+            library,
+            host: self.join,
+        })
     }
 }
 

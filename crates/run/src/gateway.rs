@@ -70,7 +70,10 @@ impl Gateway {
 
     /// Carries flows until the host ends. Runs on a current-thread runtime; flows are tasks of it.
     pub async fn run(mut self) {
-        let mut flows = Flows::new(self.shared.clone());
+        let mut flows = Flows::new(
+            self.shared.counters.clone(),
+            self.shared.plan.addresses_of(Service::HostLoopback).collect(),
+        );
         let mut pings = Pings::new(self.shared.clone());
         while let Some(intercepted) = self.stream.next().await {
             match intercepted {
@@ -134,7 +137,7 @@ async fn connect(shared: Arc<Shared>, request: TcpRequest) {
             }
         }
         Verdict::Service(_) => request.refuse(Refusal::Reset),
-        Verdict::Carry(address) => tcp::carry(&shared, request, (address, to.port).into()).await,
+        Verdict::Carry(address) => tcp::carry(&shared.counters, request, (address, to.port).into()).await,
         Verdict::Refuse(refusal) => {
             shared.count_forbidden(refusal);
             request.refuse(refusal);
