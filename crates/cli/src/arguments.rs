@@ -11,6 +11,7 @@ use portolan_run::config::{
     parse_seed, parse_shape, parse_unicast,
 };
 use portolan_run::supervisor::{Run, SummaryTo};
+use portolan_run::sysctl::{Sysctl, parse_sysctl};
 
 /// Give one command its own network, without root, and see or shape everything that crosses it.
 #[derive(Parser, Debug)]
@@ -85,6 +86,9 @@ pub(crate) struct RunArguments {
     /// Seed the wire's faults, to have the same ones again
     #[arg(long, value_name = "N", value_parser = parse_seed)]
     seed: Option<u64>,
+    /// Set a knob of the command's host by its Linux name, as net.ipv4.ip_local_port_range='40000 40999'; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_sysctl)]
+    sysctl: Vec<Sysctl>,
     /// Record every frame at the command's link to a pcapng file; '-' is standard output
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
@@ -147,6 +151,7 @@ impl RunArguments {
             shape,
             seed: self.seed,
             hostname: self.hostname,
+            sysctls: self.sysctl,
             capture: false,
         };
         config.check().map_err(|config::ConfigError(line)| line)?;

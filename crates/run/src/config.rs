@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
+use crate::sysctl::Sysctl;
 
 /// Longest name of a network device, in octets (IFNAMSIZ less the final NUL).
 const DEVICE_NAME_MAX: usize = 15;
@@ -65,6 +66,8 @@ pub struct Config {
     pub seed: Option<u64>,
     /// The command's host name, which resolves to its addresses.
     pub hostname: Option<String>,
+    /// Knobs that differ from their defaults.
+    pub sysctls: Vec<Sysctl>,
     /// Whether frames are recorded to the stack process's standard output.
     pub capture: bool,
 }
@@ -80,6 +83,7 @@ impl Default for Config {
             shape: Shape::default(),
             seed: None,
             hostname: None,
+            sysctls: Vec::new(),
             capture: false,
         }
     }
@@ -91,7 +95,7 @@ impl Default for Config {
 pub struct ConfigError(pub String);
 
 impl ConfigError {
-    fn new(text: impl fmt::Display) -> ConfigError {
+    pub(crate) fn new(text: impl fmt::Display) -> ConfigError {
         ConfigError(text.to_string())
     }
 }

@@ -6,7 +6,7 @@
 //! [`gateway`], which carries every flow over ordinary sockets of the machine. The *command* is somebody else's
 //! program with our library in it; its control calls arrive at [`control`].
 //!
-//! Around them: [`config`] is what the user asked for, [`plan`] the addresses that follow from it, [`dns`] and
+//! Around them: [`config`] is what the user asked for, [`plan`] the addresses that follow from it, [`sysctl`] the knobs of its host, [`dns`] and
 //! [`lookup`] answer names, [`web`] is the built-in server, [`summary`] the table at the end, [`doctor`] says what
 //! works on this machine, [`library`] finds the preload library. Start reading in [`supervisor::run`], then
 //! [`stack_process::main`].
@@ -26,4 +26,5 @@ pub mod plan;
 pub mod stack_process;
 pub mod summary;
 pub mod supervisor;
+pub mod sysctl;
 pub mod web;
