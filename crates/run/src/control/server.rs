@@ -28,6 +28,7 @@ use tokio::time::timeout;
 
 use super::datagram::DatagramCarrier;
 use super::end::End;
+use super::hints::Hints;
 use super::lookup::{self, Names};
 use super::network::{Errno, Host};
 use super::registry::Registry;
@@ -69,6 +70,7 @@ struct Shared {
     registry: Rc<Registry>,
     scratch: Scratch,
     sweep: Rc<Notify>,
+    hints: Hints,
 }
 
 impl ControlServer {
@@ -89,6 +91,7 @@ impl ControlServer {
             registry: Rc::new(Registry::new(host)),
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH_LEN].into_boxed_slice())),
             sweep: Rc::new(Notify::new()),
+            hints: Hints::default(),
             config: self.config,
         });
         let tasks = LocalSet::new();
@@ -272,8 +275,9 @@ impl Shared {
     fn perform(&self, operation: Operation<'_>, uid: Uid) -> Result<Reply<'static>, Errno> {
         match operation {
             Operation::Bind { socket, address } => {
-                let is_reserved = address.port != 0 && address.port < self.config.unprivileged_port_start;
-                if is_reserved && uid != 0 {
+                let start = self.config.unprivileged_port_start;
+                if uid != 0 && (1..start).contains(&address.port) {
+                    self.hints.port_is_reserved(address, start);
                     return Err(Errno::ACCES);
                 }
                 let record = self.registry.record(socket)?;
@@ -284,6 +288,9 @@ impl Shared {
                     }
                     result => result,
                 };
+                if bound == Err(Errno::ADDRINUSE) {
+                    self.hints.port_is_busy(&self.registry, socket.kind.transport, address);
+                }
                 bound.map(|()| Reply::Done)
             }
             Operation::Listen { socket, backlog } => {
@@ -335,6 +342,12 @@ impl Shared {
             Operation::OutQueue { socket } => {
                 let record = self.registry.record(socket)?;
                 Ok(Reply::Count(record.socket().map_or(0, |socket| socket.unacknowledged())))
+            }
+            Operation::Undelivered { socket } => {
+                Ok(Reply::Count(self.registry.find(socket.id).map_or(0, |record| record.undelivered())))
+            }
+            Operation::CheckDestination { socket, address, source } => {
+                self.registry.record(socket)?.check_destination(address, source).map(|()| Reply::Done)
             }
             Operation::Urgent { socket, octet } => {
                 let record = self.registry.find(socket.id).ok_or(Errno::PIPE)?;
