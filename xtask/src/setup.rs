@@ -7,7 +7,7 @@ use crate::Options;
 use crate::step::Outcome;
 
 /// A program that a test starts, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 13] = [
     ("/usr/bin/curl", "curl"),
     ("/usr/bin/tshark", "tshark"),
     ("/usr/bin/nmap", "nmap"),
@@ -19,6 +19,8 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("/usr/bin/unshare", "util-linux"),
     ("/usr/sbin/dnsmasq", "dnsmasq-base"),
     ("/usr/bin/gcc", "gcc"),
+    ("/usr/bin/ruby", "ruby"),
+    ("/usr/share/doc/ruby-webrick/copyright", "ruby-webrick"),
 ];
 
 /// Installs what is missing, or says what cannot run.
