@@ -18,6 +18,7 @@ mod setup;
 mod sim;
 mod sources;
 mod step;
+mod suites;
 mod table;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ const USAGE: &str = "usage: cargo xtask test [--full] [--allow-missing] [--only 
        cargo xtask bench WORDS...
        cargo xtask planted
        cargo xtask packetdrill --binary PATH --scripts DIR [--folder NAME] [--jobs N] [--expect N] [--compare]
+       cargo xtask suites [NAME]... [--short] [--write] [--page]
        cargo xtask sim [--seeds N] [--from S] [--jobs J] [--replay PLAN] [--pcap FILE] [--no-shrink]
   test             everything a change must pass, within 25 minutes
   ledger           writes docs/conformance.md: which requirement of which RFC is met where, and the test that proves it
@@ -37,11 +39,15 @@ const USAGE: &str = "usage: cargo xtask test [--full] [--allow-missing] [--only 
   --check          changes nothing; fails when the page is stale or the ledger has a gap
   --full           every count in full; the result is written to docs/results/full.md
   --allow-missing  leave out what cannot run here (no root, a program missing) instead of failing
-  --only STEP      one of: setup, fmt, clippy, licences, rules, ledger, attacks, doc, build, tests, planted, bench, release, sim
+  --only STEP      one of: setup, fmt, clippy, licences, rules, ledger, attacks, doc, build, tests, suites, planted, bench,
+                   release, sim
   bench            Portolan beside others, built with optimisation; `cargo xtask bench` alone says what there is
   planted          the suite with every planted fault; the result is written to docs/planted-faults.md
   packetdrill      the scripts of DIR under the packetdrill at PATH, with this stack in it; docs/conformance.md says
                    where both come from; the result of a run over all folders is written to docs/data/packetdrill.csv
+  suites           the socket tests of others, on the kernel and under `portolan run`, held against the record; --short
+                   leaves the kernel's side out, --write replaces the record and docs/compatibility.md, --page writes
+                   the page alone
   sim              random stories on the simulated network; a failing one is shrunk and printed as a PLAN";
 
 /// What the command line asks for.
@@ -64,6 +70,7 @@ fn main() -> ExitCode {
         Some("planted") => code(&planted::run(true)),
         Some("ledger") => document(ledger::run, words),
         Some("attacks") => document(attacks::run, words),
+        Some("suites") => suites::main(words),
         Some("sim") => sim::run(words),
         _ => {
             eprintln!("{USAGE}");
@@ -154,6 +161,7 @@ fn test(options: &Options) -> ExitCode {
     });
     steps.run("build", |_| step::cargo(&["build", "--quiet"], &[]));
     steps.run("tests", |options| step::cargo_tests(&["test", "--workspace"], options));
+    steps.run("suites", suites::step);
     steps.run("planted", |options| planted::run(options.full));
     steps.run("bench", benches);
     steps.run("release", release);

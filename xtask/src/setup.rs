@@ -6,8 +6,8 @@ use std::process::Command;
 use crate::Options;
 use crate::step::Outcome;
 
-/// A program that a test starts, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 13] = [
+/// A program that a test starts or a file that it reads, and the Debian package that has it.
+const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/bin/curl", "curl"),
     ("/usr/bin/tshark", "tshark"),
     ("/usr/bin/nmap", "nmap"),
@@ -21,6 +21,8 @@ const PROGRAMS: [(&str, &str); 13] = [
     ("/usr/bin/gcc", "gcc"),
     ("/usr/bin/ruby", "ruby"),
     ("/usr/share/doc/ruby-webrick/copyright", "ruby-webrick"),
+    ("/usr/bin/xz", "xz-utils"),
+    ("/usr/lib/python3.11/test/test_socket.py", "libpython3.11-testsuite"),
 ];
 
 /// Installs what is missing, or says what cannot run.
@@ -70,6 +72,6 @@ fn missing() -> Vec<&'static str> {
     packages
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0)
 }

@@ -39,6 +39,14 @@ fn fields(line: &str) -> Vec<String> {
     fields
 }
 
+/// A text as a field: in quotes if it has commas or quotes.
+pub(crate) fn quote(text: &str) -> String {
+    match text.contains([',', '"']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.to_owned(),
+    }
+}
+
 /// A text as a cell of a Markdown table.
 pub(crate) fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('<', "&lt;")
@@ -52,5 +60,8 @@ mod tests {
     fn quotes_hold_commas_and_quotes() {
         assert_eq!(fields(r#"1122,"a, b",x,,"say ""so""""#), ["1122", "a, b", "x", "", r#"say "so""#]);
         assert_eq!(fields(""), [""]);
+        for text in ["plain", "a, b", "say \"so\"", ""] {
+            assert_eq!(fields(&quote(text)), [text]);
+        }
     }
 }
