@@ -1,5 +1,9 @@
 //! What the tests need from the system: Debian packages, installed when we are root.
 
+mod programs;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -27,21 +31,15 @@ const PROGRAMS: &[(&str, &str)] = &[
 
 /// Installs what is missing, or says what cannot run.
 pub(crate) fn run(options: &Options) -> Outcome {
-    let missing = missing();
-    if !missing.is_empty() && is_root() {
-        println!("installing {}", missing.join(" "));
-        let environment = [("DEBIAN_FRONTEND", "noninteractive")];
-        for words in
-            [vec!["update", "-qq"], [vec!["install", "-qqy", "--no-install-recommends"], missing].concat()]
-        {
-            let status = Command::new("apt-get").args(&words).envs(environment).status();
-            if !status.is_ok_and(|status| status.success()) {
-                return Outcome::fail(format!("apt-get {} failed", words.join(" ")));
-            }
-        }
+    let missing = missing(options);
+    if !missing.is_empty()
+        && is_root()
+        && let Err(why) = install(&missing)
+    {
+        return Outcome::fail(why);
     }
     let mut outcome = Outcome::pass();
-    let absent = self::missing();
+    let absent = self::missing(options);
     if !absent.is_empty() {
         outcome.add(lacking(
             options,
@@ -57,6 +55,62 @@ pub(crate) fn run(options: &Options) -> Outcome {
     outcome
 }
 
+/// Installs packages. Daemons among them are neither started nor enabled.
+fn install(packages: &[&str]) -> Result<(), String> {
+    println!("installing {}", packages.join(" "));
+    let _no_daemon = NoDaemon::starts().map_err(|error| format!("{POLICY}: {error}"))?;
+    let install = [&["install", "-qqy", "--no-install-recommends"], packages].concat();
+    for words in [&["update", "-qq"][..], &install] {
+        let mut command = Command::new("apt-get");
+        command.args(["-o", "DPkg::Lock::Timeout=120"]).args(words).env("DEBIAN_FRONTEND", "noninteractive");
+        if !command.status().is_ok_and(|status| status.success()) {
+            return Err(format!("apt-get {} failed", words.join(" ")));
+        }
+    }
+    for unit in units(packages) {
+        // A machine without systemd has nothing to disable.
+        let _ = Command::new("systemctl").args(["--quiet", "disable", &unit]).output();
+    }
+    Ok(())
+}
+
+/// The systemd services that packages have.
+fn units(packages: &[&str]) -> Vec<String> {
+    let listing =
+        Command::new("dpkg").arg("-L").args(packages).output().map_or_else(|_| Vec::new(), |it| it.stdout);
+    let listing = String::from_utf8_lossy(&listing);
+    let names = listing.lines().filter_map(|path| path.strip_prefix("/lib/systemd/system/"));
+    names.filter(|name| name.ends_with(".service") && !name.contains('@')).map(str::to_owned).collect()
+}
+
+/// What Debian's packages ask before they start a daemon.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// As long as it lives, installing a package starts no daemon.
+struct NoDaemon {
+    is_ours: bool,
+}
+
+impl NoDaemon {
+    /// Writes the policy, unless the machine has one already.
+    fn starts() -> std::io::Result<Self> {
+        if Path::new(POLICY).exists() {
+            return Ok(Self { is_ours: false });
+        }
+        fs::write(POLICY, "#!/bin/sh\nexit 101\n")?;
+        fs::set_permissions(POLICY, fs::Permissions::from_mode(0o755))?;
+        Ok(Self { is_ours: true })
+    }
+}
+
+impl Drop for NoDaemon {
+    fn drop(&mut self) {
+        if self.is_ours {
+            let _ = fs::remove_file(POLICY);
+        }
+    }
+}
+
 fn lacking(options: &Options, what: String) -> Outcome {
     if options.allow_missing {
         println!("left out: {what}");
@@ -65,9 +119,11 @@ fn lacking(options: &Options, what: String) -> Outcome {
     Outcome::fail(format!("{what}, or pass --allow-missing"))
 }
 
-fn missing() -> Vec<&'static str> {
+fn missing(options: &Options) -> Vec<&'static str> {
+    let large = if options.full { programs::LARGE } else { &[] };
+    let wanted = PROGRAMS.iter().chain(programs::SMALL).chain(large);
     let mut packages: Vec<_> =
-        PROGRAMS.iter().filter(|(path, _)| !Path::new(path).exists()).map(|(_, package)| *package).collect();
+        wanted.filter(|(path, _)| !Path::new(path).exists()).map(|(_, package)| *package).collect();
     packages.dedup();
     packages
 }

@@ -109,8 +109,15 @@ pub(crate) fn receive_message(fd: c_int, parts: &Parts, flags: c_int) -> Result<
         Ok((received, message.msg_flags))
     })?;
     if received == 0 {
-        // Only the program's own shutdown leaves the other direction open.
-        return if sys::is_hung_up(fd) { Err(Errno::NETDOWN) } else { Ok(None) };
+        // The program's own shutdown, or the end of the stack process, which closes both directions.
+        return if sys::is_hung_up(fd) && control::stack_is_gone() {
+            Err(Errno::NETDOWN)
+        } else if flags & libc::MSG_DONTWAIT != 0 || sys::status_flags(fd) & libc::O_NONBLOCK != 0 {
+            // As Linux, which looks for the shutdown only before it waits.
+            Err(Errno(libc::EAGAIN))
+        } else {
+            Ok(None)
+        };
     }
     let len = received.checked_sub(DatagramHeader::LEN).ok_or(Errno(libc::EIO))?;
     let header = DatagramHeader::decode(&octets).map_err(|_| Errno(libc::EIO))?;
@@ -190,8 +197,13 @@ pub(crate) fn send_to(
         let native = flags & libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         // SAFETY: our header's buffer, then the program's own.
         let sent = unsafe { real::sendmsg(socket.fd, &raw const message, native) };
-        if sent < 0 { Err(control::gone(Errno(errno::get()))) } else { Ok(len) }
+        if sent < 0 { Err(send_error(Errno(errno::get()))) } else { Ok(len) }
     })
+}
+
+/// What a failed send means: EPIPE is the program's own shutdown as long as the stack process lives.
+fn send_error(error: Errno) -> Errno {
+    if error == Errno(libc::EPIPE) && !control::stack_is_gone() { error } else { control::gone(error) }
 }
 
 /// The destination that the program names, checked as the kernel checks it.

@@ -72,6 +72,11 @@ fn datagrams() {
 }
 
 #[test]
+fn datagrams_after_a_shutdown() {
+    assert_as_on_the_kernel("datagram_shutdown");
+}
+
+#[test]
 fn processes_and_limits() {
     assert_as_on_the_kernel("processes");
 }

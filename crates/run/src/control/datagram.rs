@@ -30,14 +30,16 @@ pub(super) struct DatagramCarrier {
     up: Option<Vec<u8>>,
     /// A message for the program whose queue was full.
     down: Option<Vec<u8>>,
+    /// The program sends no more: shutdown(SHUT_WR). It may still receive.
+    up_has_ended: bool,
 }
 
 impl DatagramCarrier {
     pub(super) fn new(end: End, socket: Rc<HostSocket>, record: Rc<Record>, scratch: Scratch) -> Self {
-        Self { end, socket, record, scratch, up: None, down: None }
+        Self { end, socket, record, scratch, up: None, down: None, up_has_ended: false }
     }
 
-    /// Carries until the program has closed its socket.
+    /// Carries until the program has closed its socket, or shut both directions.
     pub(super) async fn run(mut self) {
         poll_fn(|cx| self.poll_carry(cx)).await;
     }
@@ -57,13 +59,24 @@ impl DatagramCarrier {
 
     /// Program to network, one datagram. An error is the end of the program's socket.
     fn carry_up(&mut self, cx: &mut Context<'_>) -> Result<bool, io::Error> {
+        if self.up_has_ended {
+            return if self.end.hangup().is_closed {
+                Err(io::ErrorKind::UnexpectedEof.into())
+            } else {
+                Ok(false)
+            };
+        }
         if let Some(message) = self.up.take() {
             return Ok(self.send(cx, &message));
         }
         let scratch = Rc::clone(&self.scratch);
         let mut scratch = scratch.borrow_mut();
         match unix::receive(self.end.fd(), &mut scratch) {
-            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            // Not a datagram, which would have a header. Whether it is a close is asked in the next round.
+            Ok(0) => {
+                self.up_has_ended = true;
+                Ok(true)
+            }
             // A message that does not fit is no datagram of ours.
             Ok(len) => Ok(scratch.get(..len).is_some_and(|message| self.send(cx, message))),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),

@@ -184,7 +184,11 @@ impl Shared {
             let registry = Rc::clone(&self.registry);
             spawn_local(async move {
                 carrier.run().await;
-                registry.remove(target.id);
+                // Shut both ways it is bound still; then the sweep sees its end.
+                let name = Name::Socket { id: target.id, kind: target.kind };
+                if !unix::is_held(target.kind.transport, &name) {
+                    registry.remove(target.id);
+                }
             });
         }
         Some(())

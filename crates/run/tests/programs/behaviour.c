@@ -420,6 +420,29 @@ static void fast_open(void) {
     close(c);
 }
 
+static void datagram_shutdown(void) {
+    int a = socket(AF_INET, SOCK_DGRAM, 0), b = socket(AF_INET, SOCK_DGRAM, 0); char text[128];
+    struct sockaddr_in to = v4(0), back = v4(0);
+    bind(a, ADDR(to)); to.sin_port = htons(port_of(a));
+    SAY("connect %s", err(connect(b, ADDR(to))));
+    back.sin_port = htons(port_of(b));
+    SAY("shut writing %s", err(shutdown(b, SHUT_WR)));
+    SAY("send %s", err(send(b, "x", 1, MSG_NOSIGNAL)));
+    SAY("sendto %s", err(sendto(a, "late", 4, 0, ADDR(back))));
+    masks(b, 1000, POLLIN);
+    SAY("still received %s", err(recv(b, text, 128, MSG_DONTWAIT)));
+    SAY("then none %s", err(recv(b, text, 128, MSG_DONTWAIT)));
+    SAY("shut reading %s", err(shutdown(b, SHUT_RD)));
+    SAY("end %s", err(recv(b, text, 128, MSG_DONTWAIT)));
+    SAY("poll %s", mask(masks(b, 0, 0)));
+    usleep(50000);
+    SAY("port is kept %d", port_of(b) == ntohs(back.sin_port));
+    int c = socket(AF_INET, SOCK_DGRAM, 0);
+    SAY("and taken %s", err(bind(c, ADDR(back))));
+    close(b); usleep(50000);
+    SAY("until close %s", err(bind(c, ADDR(back))));
+    close(a); close(c);
+}
 static void datagrams(void) {
     int a = socket(AF_INET, SOCK_DGRAM, 0), b = socket(AF_INET, SOCK_DGRAM, 0); char text[128];
     struct sockaddr_in to = v4(0), from; socklen_t len = sizeof from;
@@ -598,6 +621,7 @@ int main(int argc, char **argv) {
     if (!*part || !strcmp(part, "urgent")) urgent();
     if (!*part || !strcmp(part, "fast_open")) fast_open();
     if (!*part || !strcmp(part, "datagrams")) datagrams();
+    if (!*part || !strcmp(part, "datagram_shutdown")) datagram_shutdown();
     if (!*part || !strcmp(part, "processes")) processes(argv[0]);
     if (!*part || !strcmp(part, "names")) names();
     return 0;
