@@ -10,7 +10,7 @@
 
 use libc::{c_int, sockaddr, socklen_t};
 use portolan_native::inet;
-use portolan_protocol::{Address, CALL_MAX, Name, Operation, Reply, SEND_BUFFER, SocketId, Transport};
+use portolan_protocol::{Address, Name, Operation, SEND_BUFFER, SocketId, Transport};
 
 use crate::address::UnixAddress;
 use crate::errno::{self, Errno};
