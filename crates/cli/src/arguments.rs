@@ -10,6 +10,7 @@ use portolan_run::config::{
     self, Config, LinkChoice, Network, Shape, parse_hostname, parse_link, parse_mtu, parse_network,
     parse_seed, parse_shape, parse_unicast,
 };
+use portolan_run::ss;
 use portolan_run::supervisor::{Run, SummaryTo};
 use portolan_run::sysctl::{Sysctl, parse_sysctl};
 
@@ -25,6 +26,10 @@ struct Program {
 enum ProgramVerb {
     /// Run a command on a TCP/IP stack of its own
     Run(Box<RunArguments>),
+    /// List the hosts that run
+    Ls(LsArguments),
+    /// List the sockets of running hosts, as ss does
+    Ss(SsArguments),
     /// Say what works on this machine, and what would make the rest work
     Doctor(DoctorArguments),
 }
@@ -34,6 +39,10 @@ enum ProgramVerb {
 pub(crate) enum Verb {
     /// `portolan run`.
     Run(Box<RunArguments>),
+    /// `portolan ls`.
+    Ls(LsArguments),
+    /// `portolan ss`.
+    Ss(SsArguments),
     /// `portolan doctor`.
     Doctor(DoctorArguments),
     /// Help or version: text for standard output.
@@ -46,6 +55,76 @@ pub(crate) struct DoctorArguments {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `portolan ls`.
+#[derive(Args, Debug)]
+pub(crate) struct LsArguments {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `portolan ss`.
+#[derive(Args, Debug)]
+#[command(
+    override_usage = "portolan ss [-tualnpie] [--json] [--host NAME] [FILTER]",
+    after_help = "FILTER, in ss's words: [state NAME | exclude NAME]... [EXPRESSION], with\n  \
+                  src|dst ADDRESS[/BITS][:PORT], sport|dport = :PORT (also != < <= > >=),\n  \
+                  not, and, or, ( ).  For instance: state established '( dport = :443 or dst 10.0.2.0/24 )'"
+)]
+pub(crate) struct SsArguments {
+    /// TCP
+    #[arg(short, long)]
+    tcp: bool,
+    /// UDP
+    #[arg(short, long)]
+    udp: bool,
+    /// Only sockets that wait for somebody
+    #[arg(short, long)]
+    listening: bool,
+    /// All sockets, in every state
+    #[arg(short, long)]
+    all: bool,
+    /// Ports and rates as plain numbers
+    #[arg(short, long)]
+    numeric: bool,
+    /// The processes that hold a socket
+    #[arg(short, long)]
+    processes: bool,
+    /// The figures of each connection
+    #[arg(short, long)]
+    info: bool,
+    /// User, inode and number
+    #[arg(short, long)]
+    extended: bool,
+    /// Only this host's, by its name in `portolan ls`
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+    /// Print JSON, with all that is known
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Which sockets
+    #[arg(value_name = "FILTER", trailing_var_arg = true, allow_hyphen_values = false)]
+    filter: Vec<String>,
+}
+
+impl SsArguments {
+    /// What the arguments ask for; an error is one line.
+    pub(crate) fn query(&self) -> Result<ss::Query, String> {
+        Ok(ss::Query {
+            tcp: self.tcp,
+            udp: self.udp,
+            listening: self.listening,
+            all: self.all,
+            numeric: self.numeric,
+            processes: self.processes || self.json,
+            info: self.info,
+            extended: self.extended,
+            host: self.host.clone(),
+            filter: ss::filter::Filter::parse(&self.filter)?,
+        })
+    }
 }
 
 /// `portolan run`.
@@ -110,6 +189,8 @@ pub(crate) struct RunArguments {
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Verb, String> {
     match Program::try_parse_from(arguments) {
         Ok(Program { verb: ProgramVerb::Run(run) }) => Ok(Verb::Run(run)),
+        Ok(Program { verb: ProgramVerb::Ls(ls) }) => Ok(Verb::Ls(ls)),
+        Ok(Program { verb: ProgramVerb::Ss(ss) }) => Ok(Verb::Ss(ss)),
         Ok(Program { verb: ProgramVerb::Doctor(doctor) }) => Ok(Verb::Doctor(doctor)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Verb::Print(error.render().to_string())),

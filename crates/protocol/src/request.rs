@@ -156,6 +156,27 @@ pub enum Operation<'a> {
     },
 }
 
+impl Operation<'_> {
+    /// The socket that it is about.
+    pub fn socket(&self) -> Option<Target> {
+        match *self {
+            Operation::Bind { socket, .. }
+            | Operation::Listen { socket, .. }
+            | Operation::Connect { socket, .. }
+            | Operation::Disconnect { socket }
+            | Operation::Shutdown { socket, .. }
+            | Operation::LocalAddress { socket }
+            | Operation::RemoteAddress { socket }
+            | Operation::SetOption { socket, .. }
+            | Operation::GetOption { socket, .. }
+            | Operation::TakeError { socket }
+            | Operation::OutQueue { socket }
+            | Operation::Urgent { socket, .. } => Some(socket),
+            Operation::Hello { .. } | Operation::LookUpName { .. } | Operation::LookUpAddress { .. } => None,
+        }
+    }
+}
+
 impl<'a> Request<'a> {
     /// Writes the message; `TooLong` when a field exceeds its limit or the array is too short.
     pub fn encode(&self, out: &mut [u8]) -> Result<usize, ProtocolError> {

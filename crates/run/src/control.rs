@@ -15,6 +15,7 @@ mod listener;
 mod lookup;
 mod network;
 mod options;
+mod owner;
 mod registry;
 mod server;
 mod socket;
@@ -23,4 +24,5 @@ mod stream;
 mod sweep;
 
 pub use lookup::{Found, LookUp, Names};
+pub use owner::{Held, Holdings, Owner};
 pub use server::{ControlConfig, ControlServer};

@@ -8,11 +8,13 @@
 //!
 //! Around them: [`config`] is what the user asked for, [`plan`] the addresses that follow from it, [`sysctl`] the knobs of its host, [`dns`] and
 //! [`lookup`] answer names, [`web`] is the built-in server, [`summary`] the table at the end, [`doctor`] says what
-//! works on this machine, [`library`] finds the preload library. Start reading in [`supervisor::run`], then
+//! works on this machine, [`library`] finds the preload library. Hosts that run are seen from outside through
+//! [`admin`]: by [`ls`] and [`ss`]. Start reading in [`supervisor::run`], then
 //! [`stack_process::main`].
 //!
 //! `unsafe` is allowed in `os/` and nowhere else.
 
+pub mod admin;
 pub mod channel;
 pub mod config;
 pub mod control;
@@ -21,8 +23,10 @@ pub mod doctor;
 pub mod gateway;
 pub mod library;
 pub mod lookup;
+pub mod ls;
 pub mod os;
 pub mod plan;
+pub mod ss;
 pub mod stack_process;
 pub mod summary;
 pub mod supervisor;

@@ -4,3 +4,4 @@ pub mod error_queue;
 pub mod process;
 pub mod signals;
 pub mod unix;
+pub mod unix_diag;

@@ -28,6 +28,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::Instant;
 
+use crate::admin::AdminError;
+use crate::admin::message::Identity;
+use crate::admin::server::{AdminSocket, Served};
 use crate::channel::{News, Order, line};
 use crate::config::{Config, LinkChoice};
 use crate::control::{ControlConfig, ControlServer};
@@ -83,15 +86,18 @@ fn raise_descriptor_limit() {
 
 async fn serve() -> io::Result<()> {
     let (mut orders, mut news) = channel()?;
-    let Some(Order::Start { config, library }) = orders.next().await else {
+    let Some(Order::Start { config, library, identity }) = orders.next().await else {
         return Err(io::ErrorKind::UnexpectedEof.into());
     };
     let mut warnings = warnings::hear();
-    let running = match Running::start(&config) {
+    let running = match Running::start(&config, identity) {
         Ok(running) => running,
         Err(said) => return news.tell(&News::Failed(said)).await,
     };
     news.tell(&News::Ready { variable: running.variable.clone() }).await?;
+    if let Err(failure) = &running.admin {
+        news.tell(&News::Note(format!("{failure}; portolan ss and ls do not see this run"))).await?;
+    }
     let (report, failure) =
         running.until_told(&mut orders, &mut news, &mut warnings, library.as_deref()).await;
     if let Some(line) = failure {
@@ -107,6 +113,7 @@ struct Running {
     network: Network,
     worker: tokio::task::JoinHandle<Result<(), portolan::Error>>,
     control: tokio::task::JoinHandle<()>,
+    admin: Result<AdminSocket, AdminError>,
     flows: FlowLog,
     variable: (String, String),
     counters: Arc<Counters>,
@@ -118,7 +125,7 @@ struct Running {
 
 impl Running {
     /// Fails with one line for the user.
-    fn start(config: &Config) -> Result<Running, String> {
+    fn start(config: &Config, identity: Identity) -> Result<Running, String> {
         let conf = ResolvConf::read(Path::new("/etc/resolv.conf"));
         let counters = Arc::new(Counters::default());
         let seed = config.seed.map_or_else(|| random().map(u64::from_ne_bytes), Ok)?;
@@ -137,13 +144,24 @@ impl Running {
             names: resolver.clone(),
             counters: counters.clone(),
         };
-        let control = ControlServer::bind(control)
+        let control = ControlServer::bind(control, host.clone())
             .map_err(|error| format!("cannot listen for the command's sockets: {error}"))?;
         let variable = (STACK.to_owned(), String::from_utf8_lossy(&rendezvous.to_text()).into_owned());
-        let served = host.clone();
+        let served = Served {
+            host: host.clone(),
+            holdings: control.holdings(),
+            link: link_name(&config.link),
+            addresses: addresses(config, network.plan.as_ref()),
+            started: std::time::Instant::now(),
+            identity,
+        };
+        let admin = AdminSocket::bind(&served.identity.name);
+        if let Ok(admin) = &admin {
+            tokio::task::spawn_local(admin.serve(served));
+        }
         let control = tokio::task::spawn_local(async move {
             // It ends only when its own sockets fail; the command's calls then fail as they do without a network.
-            let _ = control.serve(served).await;
+            let _ = control.serve().await;
         });
         let is_shaped = config.shape != crate::config::Shape::default();
         let report = Report {
@@ -161,6 +179,7 @@ impl Running {
             network,
             worker,
             control,
+            admin,
             flows,
             variable,
             counters,
@@ -238,6 +257,12 @@ fn serve_loopback_names(host: &Host, conf: &ResolvConf, plan: &Plan) {
     for local in conf.servers.iter().filter(|server| server.is_loopback()) {
         local_names::serve(host, (*local, dns::PORT).into(), (server, dns::PORT).into());
     }
+}
+
+/// The host's own, with their prefixes.
+fn addresses(config: &Config, plan: Option<&Plan>) -> Vec<String> {
+    let networks = plan.map_or(&config.addresses, |plan| &plan.addresses);
+    networks.iter().map(ToString::to_string).collect()
 }
 
 fn link_name(link: &LinkChoice) -> String {

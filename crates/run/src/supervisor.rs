@@ -10,7 +10,7 @@ mod command;
 mod listeners;
 mod stack;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 
+use crate::admin::message::Identity;
 use crate::channel::{News, Order};
 use crate::config::Config;
 use crate::library::Library;
@@ -123,7 +124,9 @@ fn start(run: Run) -> Result<Running, Refusal> {
     let library = Library::place(run.library)
         .map_err(|error| Refusal::new(format_args!("no place for the preload library in /tmp: {error}")))?;
     let config = Config { capture: pcap.is_some(), ..run.config };
-    let (stack, variable) = StackProcess::start(config, library.directory(), pcap, signals.before())?;
+    let identity = identity(&run.program, &run.arguments);
+    let (stack, variable) =
+        StackProcess::start(config, library.directory(), identity, pcap, signals.before())?;
     // Descendants whose parent ends become our children: they are reaped, and found when the stack process dies.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     let mut command = std::process::Command::new(&found);
@@ -155,6 +158,14 @@ fn start(run: Run) -> Result<Running, Refusal> {
             Err(command::refused(&run.program, &error))
         }
     }
+}
+
+/// A host that lives as long as one command is named after this process.
+fn identity(program: &OsStr, arguments: &[OsString]) -> Identity {
+    let pid = std::process::id();
+    let words = std::iter::once(program).chain(arguments.iter().map(OsString::as_os_str));
+    let command = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    Identity { name: format!("run-{pid}"), pid, command }
 }
 
 /// Our library first, then whatever the user preloads.

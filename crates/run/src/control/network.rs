@@ -63,6 +63,11 @@ impl HostSocket {
         Ok(Self(socket?))
     }
 
+    /// The stack's name for it; `None` once it is closed.
+    pub(super) fn id(&self) -> Option<SocketId> {
+        self.call(|_, _, id| Ok(id)).ok()
+    }
+
     fn call<R>(
         &self,
         call: impl FnOnce(&mut Stack, portolan_link::Instant, SocketId) -> Result<R, SocketError>,

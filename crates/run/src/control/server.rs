@@ -31,12 +31,13 @@ use super::end::End;
 use super::hints::Hints;
 use super::lookup::{self, Names};
 use super::network::{Errno, Host};
+use super::owner::{Holdings, Owner};
 use super::registry::Registry;
 use super::spare::Spare;
 use super::stream::{Carrier, SCRATCH_LEN, Scratch};
 use super::{listener, options, sweep};
 use crate::gateway::{Counters, refusal};
-use crate::os::unix::{self, Uid};
+use crate::os::unix::{self, Peer};
 
 /// A pause after a failed accept: at the limit of descriptors the queue would otherwise be asked again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -60,6 +61,7 @@ pub struct ControlConfig {
 /// A control server whose names are taken, so that programs may be started.
 pub struct ControlServer {
     config: ControlConfig,
+    registry: Rc<Registry>,
     streams: AsyncFd<OwnedFd>,
     messages: AsyncFd<OwnedFd>,
 }
@@ -74,21 +76,26 @@ struct Shared {
 }
 
 impl ControlServer {
-    /// Takes the names. Errors: the system's, `EADDRINUSE` if another stack process has this rendezvous. Needs a
+    /// Takes the names, for programs that get this host's sockets. Errors: the system's, `EADDRINUSE` if another stack process has this rendezvous. Needs a
     /// tokio runtime with I/O and time.
-    pub fn bind(config: ControlConfig) -> io::Result<Self> {
+    pub fn bind(config: ControlConfig, host: Host) -> io::Result<Self> {
         let name = config.rendezvous.name();
         let streams = unix::watch(unix::listener(Transport::Tcp, &name)?)?;
         let messages = unix::watch(unix::listener(Transport::Udp, &name)?)?;
-        Ok(Self { config, streams, messages })
+        Ok(Self { config, registry: Rc::new(Registry::new(host)), streams, messages })
     }
 
-    /// Serves programs with this host's sockets, until it is dropped or its own sockets fail.
+    /// The sockets of programs, to be looked at from the same thread.
+    pub fn holdings(&self) -> Holdings {
+        Holdings(Rc::clone(&self.registry))
+    }
+
+    /// Serves programs, until it is dropped or its own sockets fail.
     ///
     /// Runs on the thread that polls it; not cancel safe in so far as every connection ends with it.
-    pub async fn serve(self, host: Host) -> io::Result<Infallible> {
+    pub async fn serve(self) -> io::Result<Infallible> {
         let shared = Rc::new(Shared {
-            registry: Rc::new(Registry::new(host)),
+            registry: self.registry,
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH_LEN].into_boxed_slice())),
             sweep: Rc::new(Notify::new()),
             hints: Hints::default(),
@@ -136,8 +143,8 @@ impl Shared {
     fn take(self: &Rc<Self>, fd: OwnedFd, name: Option<Name>) {
         match name {
             Some(Name::Control { .. }) => {
-                if let (Ok(uid), Ok(fd)) = (unix::peer_uid(fd.as_fd()), unix::watch(fd)) {
-                    spawn_local(Rc::clone(self).answer_each(fd, uid));
+                if let (Ok(peer), Ok(fd)) = (unix::peer(fd.as_fd()), unix::watch(fd)) {
+                    spawn_local(Rc::clone(self).answer_each(fd, peer));
                 }
             }
             Some(Name::Socket { id, kind }) => {
@@ -195,11 +202,11 @@ impl Shared {
     }
 
     /// Answers one process's control calls until it is gone or talks nonsense.
-    async fn answer_each(self: Rc<Self>, fd: AsyncFd<OwnedFd>, uid: Uid) {
+    async fn answer_each(self: Rc<Self>, fd: AsyncFd<OwnedFd>, peer: Peer) {
         let mut message = [0; MESSAGE_MAX];
         // A stranger holds a descriptor of ours for so long and no longer.
         if let Ok(true) = timeout(GREETING_TIME, self.greet(&fd, &mut message)).await {
-            self.answer_known(&fd, &mut message, uid).await;
+            self.answer_known(&fd, &mut message, peer).await;
         }
         self.sweep.notify_one();
     }
@@ -233,13 +240,19 @@ impl Shared {
         is_known
     }
 
-    async fn answer_known(&self, fd: &AsyncFd<OwnedFd>, message: &mut [u8; MESSAGE_MAX], uid: Uid) {
+    async fn answer_known(&self, fd: &AsyncFd<OwnedFd>, message: &mut [u8; MESSAGE_MAX], peer: Peer) {
+        let owner = Owner::of(peer);
         while let Some(request) = self.receive(fd, message).await {
-            self.answer(fd, request.number, request.operation, uid).await;
+            let socket = request.operation.socket();
+            self.answer(fd, request.number, request.operation, peer).await;
+            let record = socket.and_then(|socket| self.registry.find(socket.id));
+            if let (Some(record), Some(owner)) = (record, &owner) {
+                record.set_owner(owner);
+            }
         }
     }
 
-    async fn answer(&self, fd: &AsyncFd<OwnedFd>, number: u32, operation: Operation<'_>, uid: Uid) {
+    async fn answer(&self, fd: &AsyncFd<OwnedFd>, number: u32, operation: Operation<'_>, peer: Peer) {
         match operation {
             Operation::LookUpName { family, only_configured, name } => {
                 let found = self.config.names.by_name(name, family, only_configured).await;
@@ -269,18 +282,18 @@ impl Shared {
                 }
             }
             operation => {
-                let reply = self.perform(operation, uid).unwrap_or_else(|error| Reply::Failed(error.0));
+                let reply = self.perform(operation, peer).unwrap_or_else(|error| Reply::Failed(error.0));
                 self.send(fd, number, reply);
             }
         }
     }
 
     /// The calls that are answered at once and with nothing of variable length.
-    fn perform(&self, operation: Operation<'_>, uid: Uid) -> Result<Reply<'static>, Errno> {
+    fn perform(&self, operation: Operation<'_>, peer: Peer) -> Result<Reply<'static>, Errno> {
         match operation {
             Operation::Bind { socket, address } => {
                 let start = self.config.unprivileged_port_start;
-                if uid != 0 && (1..start).contains(&address.port) {
+                if peer.uid != 0 && (1..start).contains(&address.port) {
                     self.hints.port_is_reserved(address, start);
                     return Err(Errno::ACCES);
                 }

@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 
 use super::end::End;
 use super::network::{Errno, Host, HostSocket};
+use super::owner::Owner;
 use crate::os::unix;
 
 /// How far a socket has come.
@@ -73,6 +74,8 @@ pub(super) struct Record {
     urgent: Cell<Option<Urgent>>,
     /// The task that carries octets.
     carrier: RefCell<Option<Waker>>,
+    /// The process that made it; of an accepted one, its listener.
+    owner: RefCell<Option<Rc<Owner>>>,
 }
 
 impl Record {
@@ -104,6 +107,7 @@ impl Record {
             task: RefCell::new(None),
             urgent: Cell::new(None),
             carrier: RefCell::new(None),
+            owner: RefCell::default(),
         }
     }
 
@@ -127,6 +131,21 @@ impl Record {
     /// Whether the program has turned on an option.
     pub(super) fn is_on(&self, level: i32, name: i32) -> bool {
         self.socket().is_ok_and(|socket| socket.int_option(level, name) != 0)
+    }
+
+    /// The process that made it.
+    pub(super) fn owner(&self) -> Option<Rc<Owner>> {
+        self.owner.borrow().clone()
+    }
+
+    /// Notes who made it, unless that is known.
+    pub(super) fn set_owner(&self, owner: &Rc<Owner>) {
+        self.owner.borrow_mut().get_or_insert_with(|| Rc::clone(owner));
+    }
+
+    /// The stack process's end of the program's socket, while a task has it.
+    pub(super) fn end(&self) -> Option<Rc<AsyncFd<OwnedFd>>> {
+        self.end.borrow().upgrade()
     }
 
     pub(super) fn holder(&self) -> Holder {

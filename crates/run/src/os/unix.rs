@@ -14,8 +14,14 @@ use rustix::net::{
 };
 use tokio::io::unix::AsyncFd;
 
-/// The user at the other end, for SO_PEERCRED checks.
-pub type Uid = u32;
+/// The process at the other end, as it was when it connected (SO_PEERCRED).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// Its number; 0 if it is in another namespace.
+    pub pid: i32,
+    /// Its effective user.
+    pub uid: u32,
+}
 
 /// Linux's limit for the backlog of a listener, unless the administrator has raised it.
 const BACKLOG: i32 = 4096;
@@ -78,9 +84,10 @@ pub fn is_held(transport: Transport, name: &Name) -> bool {
     address(name).is_ok_and(|address| bind(&fd, &address) == Err(Errno::ADDRINUSE))
 }
 
-/// The user at the other end of a connected socket.
-pub fn peer_uid(fd: BorrowedFd<'_>) -> io::Result<Uid> {
-    Ok(sockopt::socket_peercred(fd)?.uid.as_raw())
+/// The process at the other end of a connected socket.
+pub fn peer(fd: BorrowedFd<'_>) -> io::Result<Peer> {
+    let credentials = sockopt::socket_peercred(fd)?;
+    Ok(Peer { pid: credentials.pid.as_raw_pid(), uid: credentials.uid.as_raw() })
 }
 
 /// Octets that wait to be read.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use super::Refusal;
+use crate::admin::message::Identity;
 use crate::channel::{Channel, HIDDEN_ARGUMENT, News, Order};
 use crate::config::Config;
 use crate::os::signals::Mask;
@@ -32,6 +33,7 @@ impl StackProcess {
     pub(super) fn start(
         config: Config,
         library: Option<&Path>,
+        identity: Identity,
         capture: Option<OwnedFd>,
         mask: Mask,
     ) -> Result<(StackProcess, (String, String)), Refusal> {
@@ -51,8 +53,8 @@ impl StackProcess {
         drop(command);
         let mut started =
             StackProcess { pid: Pid::from_child(&child), channel: Some(Channel::new(ours)), alive: true };
-        let variable = started
-            .handshake(Order::Start { config: Box::new(config), library: library.map(Path::to_owned) })?;
+        let library = library.map(Path::to_owned);
+        let variable = started.handshake(Order::Start { config: Box::new(config), library, identity })?;
         Ok((started, variable))
     }
 

@@ -109,11 +109,11 @@ impl Stage {
                     names: Rc::new(TestNames),
                     counters: Arc::default(),
                 };
-                let server = ControlServer::bind(config).unwrap();
                 let (host, worker) = Host::builder().build().unwrap();
+                let server = ControlServer::bind(config, host).unwrap();
                 ready.send(()).unwrap();
                 tokio::select! {
-                    failed = server.serve(host) => panic!("the control server ended: {failed:?}"),
+                    failed = server.serve() => panic!("the control server ended: {failed:?}"),
                     ended = worker.run() => panic!("the worker ended: {ended:?}"),
                     _ = stopped => {}
                 }
