@@ -171,6 +171,8 @@ impl Operation<'_> {
             | Operation::GetOption { socket, .. }
             | Operation::TakeError { socket }
             | Operation::OutQueue { socket }
+            | Operation::Undelivered { socket }
+            | Operation::CheckDestination { socket, .. }
             | Operation::Urgent { socket, .. } => Some(socket),
             Operation::Hello { .. } | Operation::LookUpName { .. } | Operation::LookUpAddress { .. } => None,
         }
