@@ -8,8 +8,9 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use portolan_run::config::{
     self, Config, LinkChoice, Network, Shape, parse_hostname, parse_link, parse_mtu, parse_network,
-    parse_seed, parse_shape, parse_unicast,
+    parse_publish, parse_seed, parse_shape, parse_unicast,
 };
+use portolan_run::publish::Publication;
 use portolan_run::ss;
 use portolan_run::supervisor::{Run, SummaryTo};
 use portolan_run::sysctl::{Sysctl, parse_sysctl};
@@ -147,6 +148,9 @@ pub(crate) struct RunArguments {
     /// A DNS server to ask instead of those of /etc/resolv.conf; may be repeated
     #[arg(long, value_name = "ADDR", value_parser = parse_unicast)]
     dns: Vec<IpAddr>,
+    /// Offer a port of the command on this machine, on its loopback unless ADDR says otherwise; may be repeated
+    #[arg(long, value_name = "[ADDR:]PORT[:PORT][/udp]", value_parser = parse_publish)]
+    publish: Vec<Publication>,
     /// The command's host name
     #[arg(long, value_name = "NAME", value_parser = parse_hostname)]
     hostname: Option<String>,
@@ -233,6 +237,7 @@ impl RunArguments {
             seed: self.seed,
             hostname: self.hostname,
             sysctls: self.sysctl,
+            publish: self.publish,
             capture: false,
         };
         config.check().map_err(|config::ConfigError(line)| line)?;

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
+use crate::publish::{self, Publication};
 use crate::sysctl::Sysctl;
 
 /// Longest name of a network device, in octets (IFNAMSIZ less the final NUL).
@@ -68,6 +69,8 @@ pub struct Config {
     pub hostname: Option<String>,
     /// Knobs that differ from their defaults.
     pub sysctls: Vec<Sysctl>,
+    /// Ports of the machine that lead to the command's.
+    pub publish: Vec<Publication>,
     /// Whether frames are recorded to the stack process's standard output.
     pub capture: bool,
 }
@@ -84,6 +87,7 @@ impl Default for Config {
             seed: None,
             hostname: None,
             sysctls: Vec::new(),
+            publish: Vec::new(),
             capture: false,
         }
     }
@@ -203,6 +207,11 @@ pub fn parse_shape(text: &str) -> Result<String, ConfigError> {
     }
 }
 
+/// Reads the value of `--publish`.
+pub fn parse_publish(text: &str) -> Result<Publication, ConfigError> {
+    publish::spec::parse(text)
+}
+
 /// Reads the value of `--hostname` (RFC 1123 §2.1).
 pub fn parse_hostname(text: &str) -> Result<String, ConfigError> {
     let label = |label: &str| {
@@ -221,7 +230,7 @@ pub fn parse_hostname(text: &str) -> Result<String, ConfigError> {
 }
 
 /// Decimal digits and nothing else, no leading zero: `+1`, `080`, `1e3` and other alphabets' digits are refused.
-fn parse_decimal(text: &str) -> Option<u64> {
+pub(crate) fn parse_decimal(text: &str) -> Option<u64> {
     let plain = text.bytes().all(|c| c.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if plain { text.parse().ok() } else { None }
 }
@@ -300,6 +309,13 @@ impl Config {
             }
         }
         self.check_gateways()?;
+        publish::spec::check(&self.publish)?;
+        if let (LinkChoice::Tap(name), Some(first)) = (&self.link, self.publish.first()) {
+            return Err(ConfigError::new(format_args!(
+                "--publish {first}: only the links egress and none lead through this machine's sockets; on tap:{name} \
+                 the command is reached at its own address"
+            )));
+        }
         let v6 = self.addresses.is_empty() || self.addresses.iter().any(|network| network.address.is_ipv6());
         if let Some(mtu) = self.mtu.filter(|mtu| v6 && *mtu < MTU_MIN_V6) {
             return Err(ConfigError::new(format_args!(

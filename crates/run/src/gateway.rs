@@ -21,6 +21,7 @@ use portolan_stack::Refusal;
 use portolan_wire::Address;
 
 use crate::plan::{Plan, Service};
+use crate::publish::udp::Datagrams;
 use crate::web::Status;
 use icmp::Pings;
 use names::Names;
@@ -54,6 +55,8 @@ pub struct Shared {
     pub names: Names,
     /// What the built-in web server says of itself.
     pub status: Arc<Status>,
+    /// The flows of published ports, whose answers go back to their clients.
+    pub published: Datagrams,
     /// What was refused.
     pub counters: Arc<Counters>,
 }
@@ -61,8 +64,8 @@ pub struct Shared {
 impl Gateway {
     /// A gateway on `host`, whose link intercepts everything. From now on nothing that arrives is lost, also before
     /// [`Gateway::run`].
-    pub fn new(host: &Host, shared: Shared) -> Gateway {
-        Gateway { stream: host.intercepted(), shared: Arc::new(shared) }
+    pub fn new(host: &Host, shared: Arc<Shared>) -> Gateway {
+        Gateway { stream: host.intercepted(), shared }
     }
 
     /// Carries flows until the host ends. Runs on a current-thread runtime; flows are tasks of it.
@@ -82,6 +85,9 @@ impl Gateway {
 
     fn on_datagram(&self, flows: &mut Flows, datagram: UdpDatagram) {
         let to = datagram.flow().local;
+        if self.shared.published.answer(&datagram) {
+            return;
+        }
         if self.shared.names.serves(to) {
             let shared = self.shared.clone();
             tokio::spawn(async move { shared.names.answer(&datagram).await });

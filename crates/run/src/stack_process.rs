@@ -26,6 +26,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::admin::AdminError;
@@ -95,6 +96,9 @@ async fn serve() -> io::Result<()> {
         Err(said) => return news.tell(&News::Failed(said)).await,
     };
     news.tell(&News::Ready { variable: running.variable.clone() }).await?;
+    for note in &running.network.notes {
+        news.tell(&News::Note(note.clone())).await?;
+    }
     if let Err(failure) = &running.admin {
         news.tell(&News::Note(format!("{failure}; portolan ss and ls do not see this run"))).await?;
     }
@@ -129,7 +133,9 @@ impl Running {
         let conf = ResolvConf::read(Path::new("/etc/resolv.conf"));
         let counters = Arc::new(Counters::default());
         let seed = config.seed.map_or_else(|| random().map(u64::from_ne_bytes), Ok)?;
-        let (host, worker, network) = link::build(config, &conf, seed, counters.clone())?;
+        let listening = watch::Sender::new(());
+        let (host, worker, network) =
+            link::build(config, &conf, seed, counters.clone(), listening.subscribe())?;
         let flows = FlowLog::new(&host);
         let worker = tokio::spawn(worker.run());
         if let (LinkChoice::Egress, Some(plan)) = (&config.link, &network.plan) {
@@ -143,6 +149,7 @@ impl Running {
             unprivileged_port_start: host.with_stack(|stack, _| stack.config().ip_unprivileged_port_start),
             names: resolver.clone(),
             counters: counters.clone(),
+            listening,
         };
         let control = ControlServer::bind(control, host.clone())
             .map_err(|error| format!("cannot listen for the command's sockets: {error}"))?;

@@ -214,6 +214,7 @@ impl Stack {
         }
         let usable = local.address.is_unspecified()
             || self.is_own(local.address)
+            || self.is_accepted(local.address)
             || socket.protocol() == protocol::UDP
                 && (local.address.is_multicast() || local.address.is_broadcast());
         if !usable {

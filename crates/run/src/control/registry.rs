@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use portolan_protocol::SocketId;
 use portolan_protocol::request::Target;
+use tokio::sync::watch;
 
 use super::network::{Errno, Host};
 use super::socket::Record;
@@ -20,11 +21,19 @@ pub(super) struct Registry {
     /// Those of them that listen.
     listeners: RefCell<HashMap<SocketId, Rc<Record>>>,
     ended: RefCell<VecDeque<SocketId>>,
+    /// Told when a socket has begun to listen or listens no more.
+    listening: watch::Sender<()>,
 }
 
 impl Registry {
-    pub(super) fn new(host: Host) -> Self {
-        Self { host, records: RefCell::default(), listeners: RefCell::default(), ended: RefCell::default() }
+    pub(super) fn new(host: Host, listening: watch::Sender<()>) -> Self {
+        Self {
+            host,
+            records: RefCell::default(),
+            listeners: RefCell::default(),
+            ended: RefCell::default(),
+            listening,
+        }
     }
 
     /// The socket's record; made when it is heard of for the first time.
@@ -49,11 +58,14 @@ impl Registry {
     /// A socket listens from now on.
     pub(super) fn add_listener(&self, record: &Rc<Record>) {
         self.listeners.borrow_mut().insert(record.target.id, Rc::clone(record));
+        self.listening.send_replace(());
     }
 
     /// A socket listens no more.
     pub(super) fn remove_listener(&self, id: SocketId) {
-        self.listeners.borrow_mut().remove(&id);
+        if self.listeners.borrow_mut().remove(&id).is_some() {
+            self.listening.send_replace(());
+        }
     }
 
     /// Every listener, for the sweep.
@@ -63,11 +75,11 @@ impl Registry {
 
     /// Forgets a socket and closes the stack's.
     pub(super) fn remove(&self, id: SocketId) {
-        self.remove_listener(id);
         let removed = self.records.borrow_mut().remove(&id);
         if let Some(record) = removed {
             record.close();
         }
+        self.remove_listener(id);
     }
 
     /// A connection of a listener has ended. Its program may still ask why; the oldest such are forgotten.

@@ -22,7 +22,7 @@ use portolan_protocol::{
     Address, MESSAGE_MAX, Name, Operation, ProtocolError, Rendezvous, Reply, Request, Transport,
 };
 use tokio::io::unix::AsyncFd;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 
@@ -56,6 +56,8 @@ pub struct ControlConfig {
     pub names: Rc<dyn Names>,
     /// Counts the connections that had to be refused.
     pub counters: Arc<Counters>,
+    /// Told when a program has begun to listen or listens no more.
+    pub listening: watch::Sender<()>,
 }
 
 /// A control server whose names are taken, so that programs may be started.
@@ -82,7 +84,8 @@ impl ControlServer {
         let name = config.rendezvous.name();
         let streams = unix::watch(unix::listener(Transport::Tcp, &name)?)?;
         let messages = unix::watch(unix::listener(Transport::Udp, &name)?)?;
-        Ok(Self { config, registry: Rc::new(Registry::new(host)), streams, messages })
+        let registry = Rc::new(Registry::new(host, config.listening.clone()));
+        Ok(Self { config, registry, streams, messages })
     }
 
     /// The sockets of programs, to be looked at from the same thread.

@@ -235,7 +235,7 @@ impl Flow {
 
 /// Sends without waiting. Not by tokio's `try_send_to`, which refuses until the poller has seen the socket once: the
 /// first datagram of every flow would be lost.
-pub(super) fn send_now(socket: &UdpSocket, octets: &[u8], to: SocketAddr) -> io::Result<usize> {
+pub(crate) fn send_now(socket: &UdpSocket, octets: &[u8], to: SocketAddr) -> io::Result<usize> {
     socket2::SockRef::from(socket).send_to(octets, &to.into())
 }
 

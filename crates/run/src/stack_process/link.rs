@@ -18,6 +18,7 @@ use portolan_link::{LinkCaps, Medium};
 use portolan_sim::impair::{Impairment, ShapedLink};
 use portolan_stack::Intercept;
 use portolan_wire::{Address, Cidr, EthernetAddress};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::config::{self, Config, LinkChoice, Shape};
@@ -30,11 +31,17 @@ use crate::gateway::names::Names;
 use crate::gateway::policy::Policy;
 use crate::gateway::{Counters, Gateway, Shared};
 use crate::plan::{Plan, Service};
+use crate::publish::udp::Datagrams;
+use crate::publish::{Inside, Publisher, listen};
 use crate::web::Status;
 
 /// The stations of a private wire: locally administered addresses, with the numbers of their IPv4 addresses.
 const COMMAND: EthernetAddress = EthernetAddress([0x02, 0x50, 0x4f, 0x00, 0x00, 0x0f]);
 const GATEWAY: EthernetAddress = EthernetAddress([0x02, 0x50, 0x4f, 0x00, 0x00, 0x02]);
+
+/// The private wire's two ends, as their hosts name them.
+const PRIVATE: &str = "portolan0";
+const OUTER: &str = "gateway";
 
 /// The private wire's MTU when none is given.
 const DEFAULT_MTU: u16 = 1500;
@@ -50,6 +57,8 @@ const CLOSE_STEP: Duration = Duration::from_millis(1);
 pub(super) struct Network {
     /// Who is who, on a private wire.
     pub(super) plan: Option<Plan>,
+    /// What the user should know of it now, a line each.
+    pub(super) notes: Vec<String>,
     recording: Recording,
     gateway: Option<(Host, JoinHandle<()>)>,
 }
@@ -85,10 +94,11 @@ pub(super) fn build(
     conf: &ResolvConf,
     seed: u64,
     counters: Arc<Counters>,
+    listening: watch::Receiver<()>,
 ) -> Result<(Host, Worker, Network), String> {
     match &config.link {
         LinkChoice::Tap(name) => build_tap(config, name, seed),
-        LinkChoice::Egress | LinkChoice::None => build_private(config, conf, seed, counters),
+        LinkChoice::Egress | LinkChoice::None => build_private(config, conf, seed, counters, listening),
     }
 }
 
@@ -107,7 +117,7 @@ fn build_tap(config: &Config, name: &str, seed: u64) -> Result<(Host, Worker, Ne
         builder = builder.gateway(Address::from(*gateway));
     }
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
-    Ok((host, worker, Network { plan: None, recording, gateway: None }))
+    Ok((host, worker, Network { plan: None, notes: Vec::new(), recording, gateway: None }))
 }
 
 /// A station's address that differs from the device's own, and stays the same from run to run.
@@ -121,6 +131,7 @@ fn build_private(
     conf: &ResolvConf,
     seed: u64,
     counters: Arc<Counters>,
+    listening: watch::Receiver<()>,
 ) -> Result<(Host, Worker, Network), String> {
     let plan = Plan::new(config).map_err(|error| error.to_string())?;
     let caps = LinkCaps {
@@ -130,8 +141,10 @@ fn build_private(
         checksum: true,
     };
     let (ours, theirs) = wire::pair(caps, caps);
+    let mut bound = listen::bind(&config.publish)?;
+    let notes = std::mem::take(&mut bound.notes);
     let recording = Recording::default();
-    let mut builder = with_link(config, "portolan0", COMMAND, ours, seed, &recording)?;
+    let mut builder = with_link(config, PRIVATE, COMMAND, ours, seed, &recording)?;
     for network in &plan.addresses {
         builder = builder.address(cidr(*network)?);
     }
@@ -139,8 +152,10 @@ fn build_private(
         builder = builder.gateway(Address::from(*gateway));
     }
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
-    let gateway = start_gateway(config, conf, &plan, theirs, counters)?;
-    Ok((host, worker, Network { plan: Some(plan), recording, gateway: Some(gateway) }))
+    let link = host.link(PRIVATE).ok_or("the command's link is gone")?;
+    let ports = Ports { bound, command: Inside { host: host.clone(), link }, listening };
+    let gateway = start_gateway(config, conf, &plan, theirs, counters, ports)?;
+    Ok((host, worker, Network { plan: Some(plan), notes, recording, gateway: Some(gateway) }))
 }
 
 /// A host with this link, shaped and recorded as the user asked.
@@ -192,6 +207,13 @@ fn with_link(
     })
 }
 
+/// What is published, and where it leads.
+struct Ports {
+    bound: listen::Bound,
+    command: Inside,
+    listening: watch::Receiver<()>,
+}
+
 /// The host at the other end of a private wire, on a thread of its own.
 fn start_gateway(
     config: &Config,
@@ -199,8 +221,9 @@ fn start_gateway(
     plan: &Plan,
     end: WireEnd,
     counters: Arc<Counters>,
+    ports: Ports,
 ) -> Result<(Host, JoinHandle<()>), String> {
-    let mut builder = Host::builder().link("gateway", GATEWAY, end);
+    let mut builder = Host::builder().link(OUTER, GATEWAY, end);
     for service in &plan.services {
         let network = plan.addresses.iter().find(|network| network.contains(service.address));
         let prefix =
@@ -213,12 +236,22 @@ fn start_gateway(
     }
     let builder = builder.intercept(Intercept { tcp: true, udp: true, echo: true });
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
-    let shared = Shared {
+    let shared = Arc::new(Shared {
         plan: plan.clone(),
         policy: Policy { carries: config.link == LinkChoice::Egress },
         names: names(config, conf, plan),
         status: Arc::new(status(config, plan)),
+        published: Datagrams::default(),
         counters,
+    });
+    let wire = host.link(OUTER).ok_or("the gateway's link is gone")?;
+    let publisher = Publisher {
+        bound: ports.bound,
+        command: ports.command,
+        gateway: host.clone(),
+        wire,
+        shared: shared.clone(),
+        listening: ports.listening,
     };
     let gateway = Gateway::new(&host, shared);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -229,6 +262,7 @@ fn start_gateway(
         .name("portolan-gw".into())
         .spawn(move || {
             let carried = runtime.spawn(gateway.run());
+            runtime.block_on(async { publisher.run() });
             // The worker ends when the host is shut down; the gateway with it.
             let _ = runtime.block_on(worker.run());
             carried.abort();

@@ -16,6 +16,7 @@ use portolan_run::gateway::names::Names;
 use portolan_run::gateway::policy::Policy;
 use portolan_run::gateway::{Counters, Gateway, Shared};
 use portolan_run::plan::{Plan, Service};
+use portolan_run::publish::udp::Datagrams;
 use portolan_run::web::Status;
 use portolan_stack::Intercept;
 use portolan_wire::{Address, Cidr, EthernetAddress};
@@ -54,7 +55,14 @@ fn build(caps: LinkCaps) -> (WireEnd, Arc<Counters>) {
     let server: Server<HostSockets> = Server::new(Builtin::new(&config.link, &plan), Hosts::default(), None);
     let names = Names::new(server, plan.addresses_of(Service::Dns).collect());
     let status = Arc::new(Status::default());
-    let shared = Shared { plan, policy: Policy { carries: true }, names, status, counters: counters.clone() };
-    tokio::spawn(Gateway::new(&host, shared).run());
+    let shared = Shared {
+        plan,
+        policy: Policy { carries: true },
+        names,
+        status,
+        published: Datagrams::default(),
+        counters: counters.clone(),
+    };
+    tokio::spawn(Gateway::new(&host, Arc::new(shared)).run());
     (ours, counters)
 }

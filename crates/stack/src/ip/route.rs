@@ -47,7 +47,7 @@ pub enum RouteKind {
     /// Sends packets on.
     Unicast,
     /// Accepts packets that come over the link, as if the destination were the host's own: with 0.0.0.0/0 and ::/0,
-    /// the ground a gateway stands on. It sends nothing.
+    /// the ground a gateway stands on. Sockets may be bound to them. It sends nothing.
     Local,
     /// Refuses to send, with EHOSTUNREACH.
     Unreachable,
@@ -186,6 +186,12 @@ impl Stack {
     /// Whether the address is one of the host's, on any link.
     pub(crate) fn is_own(&self, address: Address) -> bool {
         address.is_loopback() || self.links.iter().flatten().any(|interface| interface.has_address(address))
+    }
+
+    /// Whether a local route makes this address, a single host's, as good as the host's own: as on Linux, a socket may
+    /// then speak in its name.
+    pub(crate) fn is_accepted(&self, address: Address) -> bool {
+        is_host_address(address) && self.routes.best(address, None, |kind| kind == RouteKind::Local).is_some()
     }
 
     /// The next step towards a destination. A zone other than 0 is the only link that may be used.
