@@ -8,8 +8,10 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use portolan_run::config::{
     self, Config, LinkChoice, Network, Shape, parse_hostname, parse_link, parse_mtu, parse_network,
-    parse_publish, parse_seed, parse_shape, parse_unicast,
+    parse_publish, parse_rule, parse_seed, parse_shape, parse_unicast,
 };
+use portolan_run::fence;
+use portolan_run::fence::rule::Rule;
 use portolan_run::publish::Publication;
 use portolan_run::ss;
 use portolan_run::supervisor::{Run, SummaryTo};
@@ -133,7 +135,9 @@ impl SsArguments {
 #[command(
     override_usage = "portolan run [OPTIONS] -- COMMAND [ARG...]",
     after_help = "Exit status: that of COMMAND, 128+N when signal N ended it; 125 when Portolan could not start it, \
-                  126 when it cannot be executed, 127 when it is not found, 2 for wrong usage."
+                  126 when it cannot be executed, 127 when it is not found, 2 for wrong usage.\n\n\
+                  --allow and --deny keep honest programs in. They are no boundary against a hostile one, which can \
+                  make system calls that bypass Portolan."
 )]
 pub(crate) struct RunArguments {
     /// Where the packets go: egress (ordinary sockets of this machine), tap:NAME, or none
@@ -166,6 +170,16 @@ pub(crate) struct RunArguments {
     /// Shape what the command receives
     #[arg(long, value_name = "SPEC", value_parser = parse_shape)]
     down: Option<String>,
+    /// Let the command reach this; all else is refused then. RULE is a name, *.name, address, CIDR or *, then perhaps
+    /// :PORT or :PORT-PORT, and before it perhaps tcp:, udp: or icmp: as example.test:443, 10.0.0.0/8, udp:53, icmp
+    #[arg(long, value_name = "RULE", value_parser = parse_rule)]
+    allow: Vec<Rule>,
+    /// Refuse the command this, whatever --allow says
+    #[arg(long, value_name = "RULE", value_parser = parse_rule)]
+    deny: Vec<Rule>,
+    /// Append a line of JSON to a file for every refusal
+    #[arg(long, value_name = "FILE")]
+    deny_log: Option<PathBuf>,
     /// Seed the wire's faults, to have the same ones again
     #[arg(long, value_name = "N", value_parser = parse_seed)]
     seed: Option<u64>,
@@ -234,6 +248,7 @@ impl RunArguments {
             dns: self.dns,
             mtu: self.mtu,
             shape,
+            fence: fence::Settings { allow: self.allow, deny: self.deny, log: deny_log_path(self.deny_log)? },
             seed: self.seed,
             hostname: self.hostname,
             sysctls: self.sysctl,
@@ -260,6 +275,15 @@ impl RunArguments {
         let (pcap, force) = (self.pcap, self.force);
         Ok(Run { config, program, arguments: command.collect(), pcap, force, summary, library })
     }
+}
+
+/// Where the stack process finds the log, wherever it runs.
+fn deny_log_path(path: Option<PathBuf>) -> Result<Option<PathBuf>, String> {
+    let Some(path) = path else { return Ok(None) };
+    if path.as_os_str().is_empty() || path.as_os_str() == "-" {
+        return Err("--deny-log needs a file's name; each target is told of on standard error anyway".into());
+    }
+    std::path::absolute(&path).map(Some).map_err(|error| format!("--deny-log {}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fence::Settings as FenceSettings;
+use crate::fence::rule::Rule;
 use crate::plan::Plan;
 use crate::publish::{self, Publication};
 use crate::sysctl::Sysctl;
@@ -63,6 +65,9 @@ pub struct Config {
     pub mtu: Option<u16>,
     /// Faults of the wire.
     pub shape: Shape,
+    /// What the command may reach.
+    #[serde(default)]
+    pub fence: FenceSettings,
     /// Seeds what is not secret: faults and jitter. `None` takes a fresh one.
     pub seed: Option<u64>,
     /// The command's host name, which resolves to its addresses.
@@ -84,6 +89,7 @@ impl Default for Config {
             dns: Vec::new(),
             mtu: None,
             shape: Shape::default(),
+            fence: FenceSettings::default(),
             seed: None,
             hostname: None,
             sysctls: Vec::new(),
@@ -205,6 +211,11 @@ pub fn parse_shape(text: &str) -> Result<String, ConfigError> {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(ConfigError::new(error)),
     }
+}
+
+/// Reads the value of `--allow` or `--deny`.
+pub fn parse_rule(text: &str) -> Result<Rule, ConfigError> {
+    text.parse().map_err(ConfigError::new)
 }
 
 /// Reads the value of `--publish`.

@@ -33,11 +33,13 @@ use super::lookup::{self, Names};
 use super::network::{Errno, Host};
 use super::owner::{Holdings, Owner};
 use super::registry::Registry;
+use super::socket::Record;
 use super::spare::Spare;
 use super::stream::{Carrier, SCRATCH_LEN, Scratch};
 use super::{listener, options, sweep};
 use crate::gateway::{Counters, refusal};
 use crate::os::unix::{self, Peer};
+use crate::owners::Owners;
 
 /// A pause after a failed accept: at the limit of descriptors the queue would otherwise be asked again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -56,6 +58,8 @@ pub struct ControlConfig {
     pub names: Rc<dyn Names>,
     /// Counts the connections that had to be refused.
     pub counters: Arc<Counters>,
+    /// Is told whose ports they are.
+    pub owners: Arc<Owners>,
     /// Told when a program has begun to listen or listens no more.
     pub listening: watch::Sender<()>,
 }
@@ -78,13 +82,14 @@ struct Shared {
 }
 
 impl ControlServer {
-    /// Takes the names, for programs that get this host's sockets. Errors: the system's, `EADDRINUSE` if another stack process has this rendezvous. Needs a
-    /// tokio runtime with I/O and time.
+    /// Takes the names, for programs that get this host's sockets. Errors: the system's, `EADDRINUSE` if another stack
+    /// process has this rendezvous. Needs a tokio runtime with I/O and time.
     pub fn bind(config: ControlConfig, host: Host) -> io::Result<Self> {
         let name = config.rendezvous.name();
         let streams = unix::watch(unix::listener(Transport::Tcp, &name)?)?;
         let messages = unix::watch(unix::listener(Transport::Udp, &name)?)?;
-        let registry = Rc::new(Registry::new(host, config.listening.clone()));
+        let owners = Arc::clone(&config.owners);
+        let registry = Rc::new(Registry::new(host, owners, config.listening.clone()));
         Ok(Self { config, registry, streams, messages })
     }
 
@@ -258,7 +263,8 @@ impl Shared {
     async fn answer(&self, fd: &AsyncFd<OwnedFd>, number: u32, operation: Operation<'_>, peer: Peer) {
         match operation {
             Operation::LookUpName { family, only_configured, name } => {
-                let found = self.config.names.by_name(name, family, only_configured).await;
+                let asker = u32::try_from(peer.pid).ok().filter(|pid| *pid != 0);
+                let found = self.config.names.by_name(name, family, only_configured, asker).await;
                 match &found {
                     Ok(found) => {
                         let addresses: Vec<_> = found.addresses.iter().copied().map(lookup::octets).collect();
@@ -291,6 +297,13 @@ impl Shared {
         }
     }
 
+    /// The socket's record, which is this process's from now on.
+    fn owned(&self, target: Target, peer: Peer) -> Result<Rc<Record>, Errno> {
+        let record = self.registry.record(target)?;
+        record.used_by(u32::try_from(peer.pid).unwrap_or(0));
+        Ok(record)
+    }
+
     /// The calls that are answered at once and with nothing of variable length.
     fn perform(&self, operation: Operation<'_>, peer: Peer) -> Result<Reply<'static>, Errno> {
         match operation {
@@ -300,7 +313,7 @@ impl Shared {
                     self.hints.port_is_reserved(address, start);
                     return Err(Errno::ACCES);
                 }
-                let record = self.registry.record(socket)?;
+                let record = self.owned(socket, peer)?;
                 let bound = match record.bind(address) {
                     // The port may be held by a program that is gone.
                     Err(Errno::ADDRINUSE) if sweep::free_port(&self.registry, address.port) => {
@@ -314,7 +327,7 @@ impl Shared {
                 bound.map(|()| Reply::Done)
             }
             Operation::Listen { socket, backlog } => {
-                let record = self.registry.record(socket)?;
+                let record = self.owned(socket, peer)?;
                 if record.listen(backlog)? {
                     self.registry.add_listener(&record);
                     self.sweep.notify_one();
@@ -325,7 +338,7 @@ impl Shared {
                 Ok(Reply::Done)
             }
             Operation::Connect { socket, address, waits } => {
-                let record = self.registry.record(socket)?;
+                let record = self.owned(socket, peer)?;
                 match socket.kind.transport {
                     Transport::Tcp => {
                         sweep::close_port(&self.registry, address.port);
@@ -345,14 +358,14 @@ impl Shared {
                 Ok(Reply::Done)
             }
             Operation::LocalAddress { socket } => {
-                Ok(Reply::Address(self.registry.record(socket)?.local_address()))
+                Ok(Reply::Address(self.owned(socket, peer)?.local_address()))
             }
             Operation::RemoteAddress { socket } => {
                 let remote: Option<SocketAddr> = self.registry.record(socket)?.remote();
                 remote.map(|remote| Reply::Address(Address::from(remote))).ok_or(Errno::NOTCONN)
             }
             Operation::SetOption { socket, level, name, value } => {
-                let record = self.registry.record(socket)?;
+                let record = self.owned(socket, peer)?;
                 options::set(&record, self.registry.host(), level, name, value).map(|()| Reply::Done)
             }
             Operation::TakeError { socket } => {
