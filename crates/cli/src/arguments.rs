@@ -10,6 +10,7 @@ use portolan_run::config::{
     self, Config, LinkChoice, Network, Shape, parse_hostname, parse_link, parse_mtu, parse_network,
     parse_publish, parse_rule, parse_seed, parse_shape, parse_unicast,
 };
+use portolan_run::engine;
 use portolan_run::fence;
 use portolan_run::fence::rule::Rule;
 use portolan_run::publish::Publication;
@@ -192,6 +193,9 @@ pub(crate) struct RunArguments {
     /// Let --pcap replace a file
     #[arg(long, requires = "pcap")]
     force: bool,
+    /// How the command is attached: auto, preload (the dynamic loader) or seccomp (also static programs)
+    #[arg(long, value_name = "ENGINE", default_value = "auto", value_parser = engine::parse)]
+    engine: engine::Choice,
     /// Write the summary to a file; '-' is standard output
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
@@ -273,7 +277,16 @@ impl RunArguments {
         let mut command = self.command.into_iter();
         let program = command.next().ok_or("no command is given")?;
         let (pcap, force) = (self.pcap, self.force);
-        Ok(Run { config, program, arguments: command.collect(), pcap, force, summary, library })
+        Ok(Run {
+            config,
+            program,
+            arguments: command.collect(),
+            pcap,
+            force,
+            summary,
+            library,
+            engine: self.engine,
+        })
     }
 }
 

@@ -154,6 +154,14 @@ pub enum Operation<'a> {
         /// The address; the port has no meaning.
         address: Address,
     },
+    /// The requests that follow are for another process: only the supervisor, whose seccomp engine calls for all
+    /// programs over one connection, may say so. Answer: `Done`; EPERM for anybody else.
+    ActFor {
+        /// The process.
+        process: u32,
+        /// Its effective user; 0 also for one that has the capability which the next request needs.
+        user: u32,
+    },
 }
 
 impl Operation<'_> {
@@ -174,7 +182,10 @@ impl Operation<'_> {
             | Operation::Undelivered { socket }
             | Operation::CheckDestination { socket, .. }
             | Operation::Urgent { socket, .. } => Some(socket),
-            Operation::Hello { .. } | Operation::LookUpName { .. } | Operation::LookUpAddress { .. } => None,
+            Operation::Hello { .. }
+            | Operation::LookUpName { .. }
+            | Operation::LookUpAddress { .. }
+            | Operation::ActFor { .. } => None,
         }
     }
 }
@@ -228,6 +239,7 @@ impl<'a> Operation<'a> {
             Self::Urgent { .. } => 15,
             Self::Undelivered { .. } => 20,
             Self::CheckDestination { .. } => 21,
+            Self::ActFor { .. } => 32,
         }
     }
 
@@ -283,6 +295,10 @@ impl<'a> Operation<'a> {
                 out.counted(name, NAME_MAX);
             }
             Self::LookUpAddress { address } => address.encode(out),
+            Self::ActFor { process, user } => {
+                out.u32(process);
+                out.u32(user);
+            }
             Self::Urgent { socket, octet } => {
                 socket.encode(out);
                 out.u8(octet);
@@ -324,6 +340,7 @@ impl<'a> Operation<'a> {
                 name: from.counted(NAME_MAX)?,
             },
             14 => Self::LookUpAddress { address: Address::decode(from)? },
+            32 => Self::ActFor { process: from.u32()?, user: from.u32()? },
             15 => Self::Urgent { socket: Target::decode(from)?, octet: from.u8()? },
             20 => Self::Undelivered { socket: Target::decode(from)? },
             21 => Self::CheckDestination {

@@ -22,6 +22,7 @@ mod socket;
 mod spare;
 mod stream;
 mod sweep;
+mod tag;
 
 pub use lookup::{Found, LookUp, Names};
 pub use owner::{Held, Holdings, Owner};

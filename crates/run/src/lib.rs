@@ -21,6 +21,7 @@ pub mod config;
 pub mod control;
 pub mod dns;
 pub mod doctor;
+pub mod engine;
 pub mod fence;
 pub mod gateway;
 pub mod library;

@@ -7,8 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::name::Transport;
 
-const SOCKET: Target =
-    Target { id: SocketId([7; 16]), kind: Kind { transport: Transport::Tcp, family: Family::V4 } };
+const SOCKET: Target = Target { id: SocketId([7; 16]), kind: Kind::new(Transport::Tcp, Family::V4) };
 
 fn operations() -> [Operation<'static>; 18] {
     let address = Address::v4(Ipv4Addr::new(192, 0, 2, 1), 443);

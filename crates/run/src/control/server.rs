@@ -125,6 +125,13 @@ impl ControlServer {
     }
 }
 
+/// The seccomp engine is part of the process that started this one.
+fn is_supervisor(peer: Peer) -> bool {
+    let own = rustix::process::getpid();
+    let parent = rustix::process::getppid();
+    [Some(own), parent].into_iter().flatten().any(|known| known.as_raw_pid() == peer.pid)
+}
+
 /// Takes connections for ever; `on_full` is called when one is waiting and no descriptor is left.
 async fn accept_each(
     listener: &AsyncFd<OwnedFd>,
@@ -249,10 +256,18 @@ impl Shared {
     }
 
     async fn answer_known(&self, fd: &AsyncFd<OwnedFd>, message: &mut [u8; MESSAGE_MAX], peer: Peer) {
-        let owner = Owner::of(peer);
+        let (mut caller, mut owner) = (peer, Owner::of(peer));
         while let Some(request) = self.receive(fd, message).await {
+            if let Operation::ActFor { process, user } = request.operation
+                && is_supervisor(peer)
+            {
+                caller = Peer { pid: process.cast_signed(), uid: user };
+                owner = Owner::of(caller);
+                self.send(fd, request.number, Reply::Done);
+                continue;
+            }
             let socket = request.operation.socket();
-            self.answer(fd, request.number, request.operation, peer).await;
+            self.answer(fd, request.number, request.operation, caller).await;
             let record = socket.and_then(|socket| self.registry.find(socket.id));
             if let (Some(record), Some(owner)) = (record, &owner) {
                 record.set_owner(owner);
@@ -386,6 +401,7 @@ impl Shared {
                 let record = self.registry.find(socket.id).ok_or(Errno::PIPE)?;
                 record.send_urgent(octet).map(|()| Reply::Done)
             }
+            Operation::ActFor { .. } => Err(Errno::PERM),
             // Answered by the callers.
             Operation::Hello { .. }
             | Operation::GetOption { .. }
