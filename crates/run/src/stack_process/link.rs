@@ -177,7 +177,15 @@ fn with_link(
     seed: u64,
     recording: &Recording,
 ) -> Result<HostBuilder, String> {
-    let mut settings = portolan_stack::Config { flow_summaries: true, ..portolan_stack::Config::default() };
+    let mut settings = portolan_stack::Config {
+        flow_summaries: true,
+        // A command with a network of its own may have any port of it.
+        ip_unprivileged_port_start: 0,
+        ..portolan_stack::Config::default()
+    };
+    for sysctl in &config.sysctls {
+        sysctl.apply(&mut settings);
+    }
     if let Some(hostname) = &config.hostname {
         settings.hostname.clone_from(hostname);
     }
