@@ -8,11 +8,15 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use portolan_run::config::{
     self, Config, LinkChoice, Network, Shape, parse_hostname, parse_link, parse_mtu, parse_network,
-    parse_publish, parse_seed, parse_shape, parse_unicast,
+    parse_publish, parse_rule, parse_seed, parse_shape, parse_unicast,
 };
+use portolan_run::engine;
+use portolan_run::fence;
+use portolan_run::fence::rule::Rule;
 use portolan_run::publish::Publication;
 use portolan_run::ss;
 use portolan_run::supervisor::{Run, SummaryTo};
+use portolan_run::sysctl::{Sysctl, parse_sysctl};
 
 /// Give one command its own network, without root, and see or shape everything that crosses it.
 #[derive(Parser, Debug)]
@@ -168,16 +172,29 @@ struct HostArguments {
     /// Shape what the command receives
     #[arg(long, value_name = "SPEC", value_parser = parse_shape)]
     down: Option<String>,
+    /// Let the command reach this; all else is refused then. RULE is a name, *.name, address, CIDR or *, then perhaps
+    /// :PORT or :PORT-PORT, and before it perhaps tcp:, udp: or icmp: as example.test:443, 10.0.0.0/8, udp:53, icmp
+    #[arg(long, value_name = "RULE", value_parser = parse_rule)]
+    allow: Vec<Rule>,
+    /// Refuse the command this, whatever --allow says
+    #[arg(long, value_name = "RULE", value_parser = parse_rule)]
+    deny: Vec<Rule>,
+    /// Append a line of JSON to a file for every refusal
+    #[arg(long, value_name = "FILE")]
+    deny_log: Option<PathBuf>,
     /// Seed the wire's faults, to have the same ones again
     #[arg(long, value_name = "N", value_parser = parse_seed)]
     seed: Option<u64>,
+    /// Set a knob of the command's host by its Linux name, as net.ipv4.ip_local_port_range='40000 40999'; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_sysctl)]
+    sysctl: Vec<Sysctl>,
     /// Let 127.0.0.1 and ::1 be this machine's where nobody of the command listens
     #[arg(long)]
     share_loopback: bool,
 }
 
 /// What makes no sense for a host that runs already.
-const HOST_OPTIONS: [&str; 16] = [
+const HOST_OPTIONS: [&str; 20] = [
     "link",
     "address",
     "gateway",
@@ -190,6 +207,10 @@ const HOST_OPTIONS: [&str; 16] = [
     "down",
     "seed",
     "share_loopback",
+    "sysctl",
+    "allow",
+    "deny",
+    "deny_log",
     "pcap",
     "force",
     "summary",
@@ -227,7 +248,9 @@ pub(crate) struct DownArguments {
 #[command(
     override_usage = "portolan run [OPTIONS] -- COMMAND [ARG...]",
     after_help = "Exit status: that of COMMAND, 128+N when signal N ended it; 125 when Portolan could not start it, \
-                  126 when it cannot be executed, 127 when it is not found, 2 for wrong usage."
+                  126 when it cannot be executed, 127 when it is not found, 2 for wrong usage.\n\n\
+                  --allow and --deny keep honest programs in. They are no boundary against a hostile one, which can \
+                  make system calls that bypass Portolan."
 )]
 pub(crate) struct RunArguments {
     #[command(flatten)]
@@ -241,6 +264,9 @@ pub(crate) struct RunArguments {
     /// Let --pcap replace a file
     #[arg(long, requires = "pcap")]
     force: bool,
+    /// How the command is attached: auto, preload (the dynamic loader) or seccomp (also static programs)
+    #[arg(long, value_name = "ENGINE", default_value = "auto", value_parser = engine::parse)]
+    engine: engine::Choice,
     /// Write the summary to a file; '-' is standard output
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
@@ -299,8 +325,10 @@ impl HostArguments {
             dns: self.dns,
             mtu: self.mtu,
             shape,
+            fence: fence::Settings { allow: self.allow, deny: self.deny, log: deny_log_path(self.deny_log)? },
             seed: self.seed,
             hostname: self.hostname,
+            sysctls: self.sysctl,
             publish: self.publish,
             share_loopback: self.share_loopback,
             capture: false,
@@ -341,8 +369,18 @@ impl RunArguments {
             summary,
             library,
             host: self.join,
+            engine: self.engine,
         })
     }
+}
+
+/// Where the stack process finds the log, wherever it runs.
+fn deny_log_path(path: Option<PathBuf>) -> Result<Option<PathBuf>, String> {
+    let Some(path) = path else { return Ok(None) };
+    if path.as_os_str().is_empty() || path.as_os_str() == "-" {
+        return Err("--deny-log needs a file's name; each target is told of on standard error anyway".into());
+    }
+    std::path::absolute(&path).map(Some).map_err(|error| format!("--deny-log {}: {error}", path.display()))
 }
 
 #[cfg(test)]

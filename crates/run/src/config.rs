@@ -8,8 +8,11 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fence::Settings as FenceSettings;
+use crate::fence::rule::Rule;
 use crate::plan::Plan;
 use crate::publish::{self, Publication};
+use crate::sysctl::Sysctl;
 
 /// Longest name of a network device, in octets (IFNAMSIZ less the final NUL).
 const DEVICE_NAME_MAX: usize = 15;
@@ -72,10 +75,15 @@ pub struct Config {
     pub mtu: Option<u16>,
     /// Faults of the wire.
     pub shape: Shape,
+    /// What the command may reach.
+    #[serde(default)]
+    pub fence: FenceSettings,
     /// Seeds what is not secret: faults and jitter. `None` takes a fresh one.
     pub seed: Option<u64>,
     /// The command's host name, which resolves to its addresses.
     pub hostname: Option<String>,
+    /// Knobs that differ from their defaults.
+    pub sysctls: Vec<Sysctl>,
     /// Ports of the machine that lead to the command's.
     pub publish: Vec<Publication>,
     /// Whether the machine's loopback answers where nobody of the command does.
@@ -93,8 +101,10 @@ impl Default for Config {
             dns: Vec::new(),
             mtu: None,
             shape: Shape::default(),
+            fence: FenceSettings::default(),
             seed: None,
             hostname: None,
+            sysctls: Vec::new(),
             publish: Vec::new(),
             share_loopback: false,
             capture: false,
@@ -108,7 +118,7 @@ impl Default for Config {
 pub struct ConfigError(pub String);
 
 impl ConfigError {
-    fn new(text: impl fmt::Display) -> ConfigError {
+    pub(crate) fn new(text: impl fmt::Display) -> ConfigError {
         ConfigError(text.to_string())
     }
 }
@@ -214,6 +224,11 @@ pub fn parse_shape(text: &str) -> Result<String, ConfigError> {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(ConfigError::new(error)),
     }
+}
+
+/// Reads the value of `--allow` or `--deny`.
+pub fn parse_rule(text: &str) -> Result<Rule, ConfigError> {
+    text.parse().map_err(ConfigError::new)
 }
 
 /// Reads the value of `--publish`.

@@ -18,14 +18,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use portolan::gateway::{EchoRequest, TcpRequest, UdpDatagram};
 use portolan::{Host, InterceptStream, Intercepted};
 use portolan_stack::Refusal;
-use portolan_wire::Address;
+use portolan_wire::{Address, FlowKey};
 
+use crate::fence::Reason;
+use crate::fence::rule::{Destination, Protocol};
 use crate::plan::{Plan, Service};
 use crate::publish::udp::Datagrams;
 use crate::web::Status;
 use icmp::Pings;
 use names::Names;
-use policy::{Policy, Verdict};
+use policy::{FORBIDDEN, Policy, Verdict};
 use udp::Flows;
 
 /// What is counted while flows are carried, for the summary's notes.
@@ -33,7 +35,7 @@ use udp::Flows;
 pub struct Counters {
     /// Connections refused because this process had no descriptor left.
     pub out_of_descriptors: AtomicU64,
-    /// Flows refused by policy: metadata service, loopback under another name.
+    /// Flows that the fence refused.
     pub forbidden: AtomicU64,
     /// UDP flows that had to go to make room for newer ones.
     pub udp_evicted: AtomicU64,
@@ -96,18 +98,22 @@ impl Gateway {
             tokio::spawn(async move { shared.names.answer(&datagram).await });
             return;
         }
-        match self.shared.policy.judge(&self.shared.plan, to.address) {
+        let destination = destination_of(datagram.flow());
+        match self.shared.policy.judge(&self.shared.plan, &destination) {
             Verdict::Carry(address) => flows.carry(datagram, address),
             Verdict::Service(_) => datagram.refuse(Refusal::Reset),
-            Verdict::Refuse(refusal) => {
-                self.shared.count_forbidden(refusal);
-                datagram.refuse(refusal);
+            Verdict::Refuse(refusal) => datagram.refuse(refusal),
+            Verdict::Forbid(reason) => {
+                self.shared.forbidden(datagram.flow().remote.port, &destination, &reason);
+                datagram.refuse(FORBIDDEN);
             }
         }
     }
 
     fn on_echo(&self, pings: &mut Pings, request: EchoRequest) {
-        match self.shared.policy.judge(&self.shared.plan, request.to()) {
+        let address = request.to().to_ip().to_canonical();
+        let destination = Destination { address, port: None, protocol: Protocol::Icmp };
+        match self.shared.policy.judge(&self.shared.plan, &destination) {
             Verdict::Carry(address) if !address.is_loopback() => pings.carry(request, address),
             Verdict::Carry(_) | Verdict::Service(_) => {
                 // Our own addresses answer themselves; a reply is due only when the stack left it to us.
@@ -115,20 +121,35 @@ impl Gateway {
                 let _ = request.reply(&data);
             }
             Verdict::Refuse(refusal) => request.refuse(refusal),
+            Verdict::Forbid(reason) => {
+                self.shared.forbidden(request.ident(), &destination, &reason);
+                request.refuse(FORBIDDEN);
+            }
         }
+    }
+}
+
+/// Where a flow goes, as the fence and the policy see it.
+pub(crate) fn destination_of(flow: &FlowKey) -> Destination {
+    Destination {
+        address: flow.local.address.to_ip().to_canonical(),
+        port: Some(flow.local.port),
+        protocol: Protocol::from_number(flow.protocol),
     }
 }
 
 /// Answers one connection request: by a service of ours, or by the machine's own connect.
 async fn connect(shared: Arc<Shared>, request: TcpRequest) {
     let to = request.flow().local;
+    let from_port = request.flow().remote.port;
     if shared.names.serves(to) {
         if let Ok(stream) = request.accept() {
-            shared.names.serve(stream).await;
+            shared.names.serve(stream, from_port).await;
         }
         return;
     }
-    match shared.policy.judge(&shared.plan, to.address) {
+    let destination = destination_of(request.flow());
+    match shared.policy.judge(&shared.plan, &destination) {
         Verdict::Service(Service::Web) if to.port == 80 => {
             if let Ok(stream) = request.accept() {
                 let _ = stream.set_nodelay(true);
@@ -138,18 +159,19 @@ async fn connect(shared: Arc<Shared>, request: TcpRequest) {
         }
         Verdict::Service(_) => request.refuse(Refusal::Reset),
         Verdict::Carry(address) => tcp::carry(&shared.counters, request, (address, to.port).into()).await,
-        Verdict::Refuse(refusal) => {
-            shared.count_forbidden(refusal);
-            request.refuse(refusal);
+        Verdict::Refuse(refusal) => request.refuse(refusal),
+        Verdict::Forbid(reason) => {
+            shared.forbidden(from_port, &destination, &reason);
+            request.refuse(FORBIDDEN);
         }
     }
 }
 
 impl Shared {
-    fn count_forbidden(&self, refusal: Refusal) {
-        if refusal == policy::FORBIDDEN {
-            self.counters.forbidden.fetch_add(1, Ordering::Relaxed);
-        }
+    /// Counts and tells of a flow, from a port of the command's host, that must not be.
+    fn forbidden(&self, from_port: u16, destination: &Destination, reason: &Reason) {
+        self.counters.forbidden.fetch_add(1, Ordering::Relaxed);
+        self.policy.fence.refused(from_port, destination, reason);
     }
 
     /// Whether `address` is one of the gateway's own.

@@ -37,8 +37,10 @@ use crate::config::{Config, LinkChoice};
 use crate::control::{ControlConfig, ControlServer};
 use crate::dns::resolv_conf::ResolvConf;
 use crate::dns::{self, hosts::Hosts};
+use crate::fence::Fence;
 use crate::gateway::Counters;
 use crate::lookup::{Resolver, ResolverConfig};
+use crate::owners::Owners;
 use crate::plan::{Plan, Service};
 use crate::share_loopback;
 use crate::summary::Report;
@@ -131,6 +133,8 @@ struct Running {
     flows: FlowLog,
     variable: (String, String),
     counters: Arc<Counters>,
+    /// What the fence says to the user.
+    refusals: Receiver<String>,
     report: Report,
     terminate: Signal,
     /// Told when a client of the admin socket wants the end.
@@ -145,11 +149,13 @@ impl Running {
         let conf = ResolvConf::read(Path::new("/etc/resolv.conf"));
         let counters = Arc::new(Counters::default());
         let seed = config.seed.map_or_else(|| random().map(u64::from_ne_bytes), Ok)?;
+        let owners = Arc::new(Owners::default());
+        let (fence, refusals) = build_fence(config, &owners)?;
         let listening = watch::Sender::new(());
         let (host, worker, network) =
-            link::build(config, &conf, seed, counters.clone(), listening.subscribe())?;
+            link::build(config, &conf, seed, counters.clone(), &fence, listening.subscribe())?;
         if config.share_loopback {
-            share_loopback::start(&host, counters.clone());
+            share_loopback::start(&host, fence.clone(), counters.clone());
         }
         let flows = FlowLog::new(&host);
         let worker = tokio::spawn(worker.run());
@@ -157,13 +163,14 @@ impl Running {
             serve_loopback_names(&host, &conf, plan);
         }
         let resolver =
-            Rc::new(Resolver::new(resolver_config(config, conf, network.plan.as_ref()), host.clone()));
+            Rc::new(Resolver::new(resolver_config(config, conf, network.plan.as_ref(), fence), host.clone()));
         let rendezvous = random_rendezvous()?;
         let control = ControlConfig {
             rendezvous,
-            unprivileged_port_start: 0,
+            unprivileged_port_start: host.with_stack(|stack, _| stack.config().ip_unprivileged_port_start),
             names: resolver.clone(),
             counters: counters.clone(),
+            owners,
             listening,
         };
         let control = ControlServer::bind(control, host.clone())
@@ -214,6 +221,7 @@ impl Running {
             flows,
             variable,
             counters,
+            refusals,
             report,
             terminate,
             down,
@@ -242,6 +250,7 @@ impl Running {
                 () = self.flows.collect() => {}
                 // None after this: that links go is what the end is. A supervisor that is gone is noticed above.
                 Some(warning) = warnings.recv() => drop(news.tell(&News::Note(warning)).await),
+                Some(refusal) = self.refusals.recv() => drop(news.tell(&News::Note(refusal)).await),
             }
         };
         if graceful {
@@ -254,6 +263,9 @@ impl Running {
         if let Some(library) = library.filter(|_| getppid() != self.parent) {
             // The supervisor was killed, and cannot remove it any more.
             let _ = std::fs::remove_dir_all(library);
+        }
+        while let Ok(refusal) = self.refusals.try_recv() {
+            let _ = news.tell(&News::Note(refusal)).await;
         }
         let failure = self.network.take_recording_failure();
         (self.flows.finish(self.report, &self.resolver, &self.counters), failure)
@@ -272,6 +284,16 @@ impl Running {
             }
         }
     }
+}
+
+/// The fence, and what it will say to the user.
+fn build_fence(config: &Config, owners: &Arc<Owners>) -> Result<(Arc<Fence>, Receiver<String>), String> {
+    let at_gateway = matches!(config.link, LinkChoice::Egress | LinkChoice::None);
+    let (fence, refusals) = Fence::new(&config.fence, at_gateway, owners.clone()).map_err(|error| {
+        let path = config.fence.log.as_deref().unwrap_or(Path::new(""));
+        format!("--deny-log {}: {error}", path.display())
+    })?;
+    Ok((Arc::new(fence), refusals))
 }
 
 fn random<const N: usize>() -> Result<[u8; N], String> {
@@ -300,8 +322,14 @@ fn addresses(config: &Config, plan: Option<&Plan>) -> Vec<String> {
 
 /// Whom the command's look-ups ask: the gateway's server on a private wire; else the servers given or the host's,
 /// over the link, and the tables that the gateway's server would have read.
-fn resolver_config(config: &Config, conf: ResolvConf, plan: Option<&Plan>) -> ResolverConfig {
+fn resolver_config(
+    config: &Config,
+    conf: ResolvConf,
+    plan: Option<&Plan>,
+    fence: Arc<Fence>,
+) -> ResolverConfig {
     let hostname = config.hostname.clone();
+    let fence = Some(fence);
     match plan {
         Some(plan) => ResolverConfig {
             servers: plan
@@ -311,6 +339,7 @@ fn resolver_config(config: &Config, conf: ResolvConf, plan: Option<&Plan>) -> Re
                 .collect(),
             conf,
             hosts: Hosts::default(),
+            fence,
             hostname,
             own: plan.addresses.clone(),
         },
@@ -321,6 +350,7 @@ fn resolver_config(config: &Config, conf: ResolvConf, plan: Option<&Plan>) -> Re
             ResolverConfig {
                 servers: reachable.map(|server| (*server, dns::PORT).into()).collect(),
                 hosts: Hosts::read(Path::new("/etc/hosts")),
+                fence,
                 conf,
                 hostname,
                 own: config.addresses.clone(),

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use portolan_protocol::SocketId;
 use portolan_protocol::request::Target;
@@ -10,6 +11,7 @@ use tokio::sync::watch;
 
 use super::network::{Errno, Host};
 use super::socket::Record;
+use crate::owners::Owners;
 
 /// Ended connections of listeners whose error may still be asked for.
 const ENDED_MAX: usize = 1024;
@@ -17,6 +19,7 @@ const ENDED_MAX: usize = 1024;
 /// All sockets. A program's identity is 128 random bits of its own drawing; one that is not random harms itself only.
 pub(super) struct Registry {
     host: Host,
+    owners: Arc<Owners>,
     records: RefCell<HashMap<SocketId, Rc<Record>>>,
     /// Those of them that listen.
     listeners: RefCell<HashMap<SocketId, Rc<Record>>>,
@@ -26,9 +29,10 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    pub(super) fn new(host: Host, listening: watch::Sender<()>) -> Self {
+    pub(super) fn new(host: Host, owners: Arc<Owners>, listening: watch::Sender<()>) -> Self {
         Self {
             host,
+            owners,
             records: RefCell::default(),
             listeners: RefCell::default(),
             ended: RefCell::default(),
@@ -41,7 +45,7 @@ impl Registry {
         if let Some(record) = self.find(target.id) {
             return if record.target == target { Ok(record) } else { Err(Errno::INVAL) };
         }
-        let record = Rc::new(Record::new(&self.host, target)?);
+        let record = Rc::new(Record::new(&self.host, target, &self.owners)?);
         self.insert(&record);
         Ok(record)
     }

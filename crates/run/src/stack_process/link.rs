@@ -27,6 +27,7 @@ use crate::dns::exchange::HostSockets;
 use crate::dns::hosts::Hosts;
 use crate::dns::resolv_conf::ResolvConf;
 use crate::dns::server::{Server, Upstream};
+use crate::fence::Fence;
 use crate::gateway::names::Names;
 use crate::gateway::policy::Policy;
 use crate::gateway::{Counters, Gateway, Shared};
@@ -49,8 +50,10 @@ const DEFAULT_MTU: u16 = 1500;
 /// The longest super-segment on the in-process wire.
 const GSO_MAX: u32 = 65_535;
 
-/// How long the gateway may take to pass the last resets on to the machine's sockets, and how often that is looked at.
+/// How long the gateway may take to pass the last resets on to the machine's sockets, how long to end after that, and
+/// how often both are looked at.
 const CLOSE_TIME: Duration = Duration::from_millis(100);
+const END_TIME: Duration = Duration::from_millis(500);
 const CLOSE_STEP: Duration = Duration::from_millis(1);
 
 /// What stands behind the command's link.
@@ -83,8 +86,11 @@ impl Network {
             tokio::time::sleep(CLOSE_STEP).await;
         }
         host.shutdown();
-        // It ends by itself within its own limits; its result is nothing.
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        // Never joined: a gateway that hangs must not keep the process alive, whose end takes the thread with it.
+        let until = Instant::now() + END_TIME;
+        while !thread.is_finished() && Instant::now() < until {
+            tokio::time::sleep(CLOSE_STEP).await;
+        }
     }
 }
 
@@ -94,11 +100,14 @@ pub(super) fn build(
     conf: &ResolvConf,
     seed: u64,
     counters: Arc<Counters>,
+    fence: &Arc<Fence>,
     listening: watch::Receiver<()>,
 ) -> Result<(Host, Worker, Network), String> {
     match &config.link {
         LinkChoice::Tap(name) => build_tap(config, name, seed),
-        LinkChoice::Egress | LinkChoice::None => build_private(config, conf, seed, counters, listening),
+        LinkChoice::Egress | LinkChoice::None => {
+            build_private(config, conf, seed, counters, fence, listening)
+        }
     }
 }
 
@@ -131,6 +140,7 @@ fn build_private(
     conf: &ResolvConf,
     seed: u64,
     counters: Arc<Counters>,
+    fence: &Arc<Fence>,
     listening: watch::Receiver<()>,
 ) -> Result<(Host, Worker, Network), String> {
     let plan = Plan::new(config).map_err(|error| error.to_string())?;
@@ -154,7 +164,7 @@ fn build_private(
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
     let link = host.link(PRIVATE).ok_or("the command's link is gone")?;
     let ports = Ports { bound, command: Inside { host: host.clone(), link }, listening };
-    let gateway = start_gateway(config, conf, &plan, theirs, counters, ports)?;
+    let gateway = start_gateway(config, conf, &plan, theirs, counters, fence, ports)?;
     Ok((host, worker, Network { plan: Some(plan), notes, recording, gateway: Some(gateway) }))
 }
 
@@ -167,7 +177,15 @@ fn with_link(
     seed: u64,
     recording: &Recording,
 ) -> Result<HostBuilder, String> {
-    let mut settings = portolan_stack::Config { flow_summaries: true, ..portolan_stack::Config::default() };
+    let mut settings = portolan_stack::Config {
+        flow_summaries: true,
+        // A command with a network of its own may have any port of it.
+        ip_unprivileged_port_start: 0,
+        ..portolan_stack::Config::default()
+    };
+    for sysctl in &config.sysctls {
+        sysctl.apply(&mut settings);
+    }
     if let Some(hostname) = &config.hostname {
         settings.hostname.clone_from(hostname);
     }
@@ -213,6 +231,7 @@ fn start_gateway(
     plan: &Plan,
     end: WireEnd,
     counters: Arc<Counters>,
+    fence: &Arc<Fence>,
     ports: Ports,
 ) -> Result<(Host, JoinHandle<()>), String> {
     let mut builder = Host::builder().link(OUTER, GATEWAY, end);
@@ -230,8 +249,8 @@ fn start_gateway(
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
     let shared = Arc::new(Shared {
         plan: plan.clone(),
-        policy: Policy { carries: config.link == LinkChoice::Egress },
-        names: names(config, conf, plan),
+        policy: Policy { carries: config.link == LinkChoice::Egress, fence: fence.clone() },
+        names: names(config, conf, plan, fence),
         status: Arc::new(status(config, plan)),
         published: Datagrams::default(),
         counters,
@@ -264,16 +283,21 @@ fn start_gateway(
 }
 
 /// The DNS server of a private wire.
-fn names(config: &Config, conf: &ResolvConf, plan: &Plan) -> Names {
+fn names(config: &Config, conf: &ResolvConf, plan: &Plan, fence: &Arc<Fence>) -> Names {
     let builtin = Builtin::new(&config.link, plan);
+    for (name, addresses) in builtin.entries() {
+        addresses.iter().for_each(|address| fence.bind(name, *address, None));
+    }
     let mut addresses: Vec<IpAddr> = plan.addresses_of(Service::Dns).collect();
     if config.link != LinkChoice::Egress {
-        return Names::new(Server::new(builtin, Hosts::default(), None), addresses);
+        return Names::new(Server::new(builtin, Hosts::default(), None), addresses, fence.clone());
     }
     addresses.extend(&conf.servers);
     let servers = if config.dns.is_empty() { conf.servers.clone() } else { config.dns.clone() };
     let upstream = Upstream { servers, timeout: conf.timeout, network: HostSockets };
-    Names::new(Server::new(builtin, Hosts::read(Path::new("/etc/hosts")), Some(upstream)), addresses)
+    let hosts = Hosts::read(Path::new("/etc/hosts"));
+    fence.adopt(&hosts);
+    Names::new(Server::new(builtin, hosts, Some(upstream)), addresses, fence.clone())
 }
 
 /// What the built-in page says.

@@ -57,6 +57,7 @@ impl Names for TestNames {
         name: &'a [u8],
         family: Option<Family>,
         _only_configured: bool,
+        _asker: Option<u32>,
     ) -> LookUp<'a, Found> {
         Box::pin(async move {
             let all: [IpAddr; 2] = [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
@@ -109,6 +110,7 @@ impl Stage {
                     unprivileged_port_start: 0,
                     names: Rc::new(TestNames),
                     counters: Arc::default(),
+                    owners: Arc::default(),
                 };
                 let (host, worker) = Host::builder().build().unwrap();
                 let server = ControlServer::bind(config, host).unwrap();

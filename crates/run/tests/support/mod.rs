@@ -12,6 +12,7 @@ use portolan_run::dns::builtin::Builtin;
 use portolan_run::dns::exchange::HostSockets;
 use portolan_run::dns::hosts::Hosts;
 use portolan_run::dns::server::Server;
+use portolan_run::fence::{Fence, Settings};
 use portolan_run::gateway::names::Names;
 use portolan_run::gateway::policy::Policy;
 use portolan_run::gateway::{Counters, Gateway, Shared};
@@ -53,11 +54,13 @@ fn build(caps: LinkCaps) -> (WireEnd, Arc<Counters>) {
     tokio::spawn(worker.run());
     let counters = Arc::new(Counters::default());
     let server: Server<HostSockets> = Server::new(Builtin::new(&config.link, &plan), Hosts::default(), None);
-    let names = Names::new(server, plan.addresses_of(Service::Dns).collect());
+    let (fence, _) = Fence::new(&Settings::default(), true, Arc::default()).unwrap();
+    let fence = Arc::new(fence);
+    let names = Names::new(server, plan.addresses_of(Service::Dns).collect(), fence.clone());
     let status = Arc::new(Status::default());
     let shared = Shared {
         plan,
-        policy: Policy { carries: true },
+        policy: Policy { carries: true, fence },
         names,
         status,
         published: Datagrams::default(),
