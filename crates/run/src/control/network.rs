@@ -1,8 +1,9 @@
 //! The stack's sockets as the control server uses them: one type for TCP and UDP, errors as errnos.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use portolan::socket::{Direction, Socket};
 use portolan_protocol::{Kind, Transport};
@@ -211,6 +212,14 @@ impl HostSocket {
         self.call(|stack, now, id| stack.getsockopt(now, id, level, name))
     }
 
+    /// How long SO_LINGER lets close wait, if it does.
+    pub(super) fn linger_time(&self) -> Option<Duration> {
+        let value = self.option(libc::SOL_SOCKET, libc::SO_LINGER).unwrap_or_default();
+        let (on, seconds) = value.split_first_chunk::<4>()?;
+        let seconds = u64::try_from(i32::from_ne_bytes(*seconds.first_chunk()?)).ok()?;
+        (*on != [0; 4] && seconds > 0).then(|| Duration::from_secs(seconds))
+    }
+
     /// SO_LINGER says that closing means a reset.
     pub(super) fn lingers_not(&self) -> bool {
         let value = self.option(libc::SOL_SOCKET, libc::SO_LINGER).unwrap_or_default();
@@ -238,6 +247,11 @@ impl HostSocket {
     pub(super) fn link_of(&self, interface: u32) -> Result<LinkId, Errno> {
         let index = interface.checked_sub(1).and_then(|index| u16::try_from(index).ok());
         self.call(|stack, _, _| index.and_then(|index| stack.link_at(index)).ok_or(SocketError::NoSuchLink))
+    }
+
+    /// Whether a datagram could be sent so: what a program must be told before it is gone.
+    pub(super) fn check_send(&self, to: Option<SocketAddr>, from: Option<IpAddr>) -> Result<(), Errno> {
+        self.call(|stack, _, id| stack.check_send_to(id, to.map(Into::into), from.map(Into::into)))
     }
 
     /// The next datagram.

@@ -118,6 +118,10 @@ impl Stack {
         if remote.address.is_multicast() || remote.address.is_broadcast() {
             return Err(SocketError::NetworkUnreachable);
         }
+        if remote.port == 0 {
+            // Nobody can listen there (RFC 6335 §6), so nobody need be asked.
+            return Err(SocketError::ConnectionRefused);
+        }
         if route.is_some() && !remote.address.is_v4() {
             return Err(SocketError::FamilyNotSupported);
         }
