@@ -145,3 +145,55 @@ fn what_is_covered_less_than_wanted_is_not_delivered() {
     assert_eq!(refused, Err(SocketError::NoSuchOption));
     assert_eq!(i32::from(protocol::UDPLITE), level);
 }
+
+const IP_RECVERR: i32 = 11;
+
+#[test]
+fn who_wants_all_errors_gets_them_one_by_one() {
+    for (family, level, name, ty, code) in
+        [(Family::V4, IPPROTO_IP, IP_RECVERR, 3, 3), (Family::V6, IPPROTO_IPV6, 25, 1, 4)]
+    {
+        let mut pair = Pair::new();
+        let client = pair.hosts[A].udp_socket(family).unwrap();
+        let ask = |pair: &mut Pair, text: &[u8], port: u16| {
+            let to = Endpoint::new(address(B, family), port);
+            pair.hosts[A].send_to(pair.now, client, text, Some(to), None).unwrap();
+            pair.settle();
+        };
+        // Nothing is kept of what nobody asked for, and a socket without a peer is told nothing.
+        ask(&mut pair, b"first", 7);
+        assert_eq!(pair.hosts[A].take_report(client), Err(SocketError::WouldBlock));
+        assert_eq!(told(&mut pair, A, client), Err(SocketError::WouldBlock));
+        set(&mut pair, A, client, level, name, 1);
+        ask(&mut pair, b"second", 8);
+        let report = pair.hosts[A].take_report(client).unwrap();
+        assert_eq!((report.error, report.ty, report.code), (SocketError::ConnectionRefused, ty, code));
+        assert_eq!((report.from, report.to), (address(B, family), Endpoint::new(address(B, family), 8)));
+        assert_eq!(report.payload, b"second");
+        // The error went with its report.
+        assert_eq!(told(&mut pair, A, client), Err(SocketError::WouldBlock));
+        ask(&mut pair, b"third", 9);
+        assert_eq!(told(&mut pair, A, client), Err(SocketError::ConnectionRefused));
+        assert!(pair.hosts[A].take_report(client).is_ok(), "the report outlives the errno");
+    }
+}
+
+#[test]
+fn reports_are_bounded_in_number_and_size() {
+    let mut pair = Pair::new();
+    let client = pair.hosts[A].udp_socket(Family::V4).unwrap();
+    set(&mut pair, A, client, IPPROTO_IP, IP_RECVERR, 1);
+    let to = Some(Endpoint::new(v4(B), 9));
+    for _ in 0..40 {
+        let _ = pair.hosts[A].take_error(client);
+        pair.hosts[A].send_to(pair.now, client, &pattern(1400), to, None).unwrap();
+        pair.settle();
+        pair.pass(1_000_000);
+    }
+    let mut kept = 0;
+    while let Ok(report) = pair.hosts[A].take_report(client) {
+        assert_eq!(report.payload, pattern(256));
+        kept += 1;
+    }
+    assert_eq!(kept, 16);
+}

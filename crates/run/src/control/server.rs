@@ -305,6 +305,15 @@ impl Shared {
                     Err(error) => self.send(fd, number, Reply::Failed(error.0)),
                 }
             }
+            Operation::TakeReport { socket } => {
+                let record = self.registry.record(socket);
+                let report =
+                    record.and_then(|record| record.socket()).and_then(|socket| socket.take_report());
+                match report {
+                    Ok(report) => self.send(fd, number, Reply::Value(&report)),
+                    Err(error) => self.send(fd, number, Reply::Failed(error.0)),
+                }
+            }
             operation => {
                 let reply = self.perform(operation, peer).unwrap_or_else(|error| Reply::Failed(error.0));
                 self.send(fd, number, reply);
@@ -407,6 +416,7 @@ impl Shared {
             // Answered by the callers.
             Operation::Hello { .. }
             | Operation::GetOption { .. }
+            | Operation::TakeReport { .. }
             | Operation::LookUpName { .. }
             | Operation::LookUpAddress { .. } => Err(Errno::OPNOTSUPP),
         }

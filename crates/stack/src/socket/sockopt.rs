@@ -113,7 +113,9 @@ impl Stack {
         if let Some(value) = self.get_at_raw_level(id, level, name) {
             return Ok(value);
         }
-        self.check_level(id, level)?;
+        // Linux: to read at a level that is not there is another error in IPv4 than to set.
+        let is_v4 = self.socket(id)?.family == Family::V4;
+        self.check_level(id, level).map_err(|error| if is_v4 { SocketError::NotSupported } else { error })?;
         if let Some(value) = self.get_at_group_level(id, level, name) {
             return Ok(value);
         }
