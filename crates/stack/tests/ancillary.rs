@@ -197,3 +197,46 @@ fn reports_are_bounded_in_number_and_size() {
     }
     assert_eq!(kept, 16);
 }
+
+#[test]
+fn a_datagram_that_must_not_be_fragmented_is_not() {
+    for (family, level, name, most) in
+        [(Family::V4, IPPROTO_IP, 10, 1472), (Family::V6, IPPROTO_IPV6, 23, 1452)]
+    {
+        let mut pair = Pair::new();
+        let server = bound(&mut pair, B, family, false);
+        let client = pair.hosts[A].udp_socket(family).unwrap();
+        let to = Some(Endpoint::new(address(B, family), 53));
+        for (value, is_whole) in [(0, false), (1, false), (2, true), (3, true)] {
+            set(&mut pair, A, client, level, name, value);
+            for len in [most, most + 1] {
+                let sent = pair.hosts[A].send_to(pair.now, client, &pattern(len), to, None);
+                let refused = is_whole && len > most;
+                assert_eq!(sent, if refused { Err(SocketError::MessageTooLong) } else { Ok(len) }, "{value}");
+                pair.settle();
+                assert_eq!(told(&mut pair, B, server).is_ok(), !refused, "{value}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_there_is_said_so() {
+    let mut pair = Pair::new();
+    let id = pair.hosts[A].udp_socket(Family::V4).unwrap();
+    for (level, name) in [
+        (IPPROTO_UDP, 100), // UDP_ENCAP
+        (IPPROTO_UDP, 103), // UDP_SEGMENT
+        (IPPROTO_UDP, 104), // UDP_GRO
+        (IPPROTO_IP, 6),    // IP_RECVOPTS
+        (IPPROTO_IP, 19),   // IP_TRANSPARENT
+        (IPPROTO_IP, 20),   // IP_RECVORIGDSTADDR
+        (IPPROTO_IP, 39),   // IP_ADD_SOURCE_MEMBERSHIP
+        (SOL_SOCKET, 26),   // SO_ATTACH_FILTER
+        (SOL_SOCKET, 50),   // SO_ATTACH_BPF
+        (4321, 1),
+    ] {
+        let refused = pair.hosts[A].setsockopt(pair.now, id, level, name, &[1; 16]);
+        assert_eq!(refused, Err(SocketError::NoSuchOption), "{level} {name}");
+    }
+}

@@ -20,6 +20,7 @@ pub(super) struct Errno(pub(super) i32);
 impl Errno {
     pub(super) const ACCES: Self = Self(13);
     pub(super) const INVAL: Self = Self(22);
+    pub(super) const NOPROTOOPT: Self = Self(92);
     pub(super) const OPNOTSUPP: Self = Self(95);
     pub(super) const ISCONN: Self = Self(106);
     pub(super) const NOTCONN: Self = Self(107);

@@ -392,7 +392,11 @@ impl Shared {
             }
             Operation::SetOption { socket, level, name, value } => {
                 let record = self.owned(socket, peer)?;
-                options::set(&record, self.registry.host(), level, name, value).map(|()| Reply::Done)
+                let set = options::set(&record, self.registry.host(), level, name, value);
+                if set == Err(Errno::NOPROTOOPT) {
+                    self.hints.option_is_missing(level, name);
+                }
+                set.map(|()| Reply::Done)
             }
             Operation::TakeError { socket } => {
                 let error = self.registry.find(socket.id).and_then(|record| record.take_error());
