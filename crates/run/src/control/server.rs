@@ -325,7 +325,7 @@ impl Shared {
             Operation::Bind { socket, address } => {
                 let start = self.config.unprivileged_port_start;
                 if peer.uid != 0 && (1..start).contains(&address.port) {
-                    self.hints.port_is_reserved(address, start);
+                    self.hints.port_is_reserved(socket.kind.transport, address, start);
                     return Err(Errno::ACCES);
                 }
                 let record = self.owned(socket, peer)?;
@@ -376,7 +376,7 @@ impl Shared {
                 Ok(Reply::Address(self.owned(socket, peer)?.local_address()))
             }
             Operation::RemoteAddress { socket } => {
-                let remote: Option<SocketAddr> = self.registry.record(socket)?.remote();
+                let remote: Option<SocketAddr> = self.registry.record(socket)?.peer();
                 remote.map(|remote| Reply::Address(Address::from(remote))).ok_or(Errno::NOTCONN)
             }
             Operation::SetOption { socket, level, name, value } => {
