@@ -92,6 +92,7 @@ scripts! {
     forwarder
     half_close
     inherited
+    interfaces
     linger
     low_level
     messages

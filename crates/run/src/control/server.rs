@@ -36,7 +36,7 @@ use super::registry::Registry;
 use super::socket::Record;
 use super::spare::Spare;
 use super::stream::{Carrier, SCRATCH_LEN, Scratch};
-use super::{listener, options, sweep};
+use super::{interfaces, listener, options, sweep};
 use crate::gateway::{Counters, refusal};
 use crate::os::unix::{self, Peer};
 use crate::owners::Owners;
@@ -296,6 +296,9 @@ impl Shared {
                     Err(failure) => self.send(fd, number, Reply::LookUpFailed(failure)),
                 }
             }
+            Operation::Interface { nth } => interfaces::tell(self.registry.host(), nth, |reply| {
+                self.send(fd, number, reply);
+            }),
             Operation::GetOption { socket, level, name } => {
                 let host = self.registry.host();
                 let value =
@@ -405,6 +408,7 @@ impl Shared {
             // Answered by the callers.
             Operation::Hello { .. }
             | Operation::GetOption { .. }
+            | Operation::Interface { .. }
             | Operation::LookUpName { .. }
             | Operation::LookUpAddress { .. } => Err(Errno::OPNOTSUPP),
         }
