@@ -376,7 +376,8 @@ impl Shared {
                 Ok(Reply::Done)
             }
             Operation::LocalAddress { socket } => {
-                Ok(Reply::Address(self.owned(socket, peer)?.local_address()))
+                let local = self.owned(socket, peer)?.local_address();
+                Ok(Reply::Address(interfaces::with_scope(self.registry.host(), local)))
             }
             Operation::RemoteAddress { socket } => {
                 let remote: Option<SocketAddr> = self.registry.record(socket)?.peer();
