@@ -23,6 +23,7 @@ mod memory;
 mod message;
 mod names;
 mod options;
+mod raw;
 mod real;
 
 mod socket;

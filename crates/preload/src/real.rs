@@ -13,8 +13,8 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use libc::{
-    addrinfo, c_char, c_int, c_uint, c_ulong, c_void, hostent, iovec, mmsghdr, msghdr, size_t, sockaddr,
-    socklen_t, ssize_t, timespec,
+    addrinfo, c_char, c_int, c_long, c_uint, c_ulong, c_void, hostent, iovec, mmsghdr, msghdr, size_t,
+    sockaddr, socklen_t, ssize_t, timespec,
 };
 
 /// One of libc's functions.
@@ -66,8 +66,17 @@ macro_rules! real {
         /// Finds every function, at load time.
         pub(crate) fn resolve_all() {
             $( $symbol.get(); )*
+            SYSCALL.get();
         }
     };
+}
+
+static SYSCALL: Symbol = Symbol::new(c"syscall");
+
+/// libc's syscall, whose arguments are variable.
+pub(crate) fn syscall() -> unsafe extern "C" fn(c_long, ...) -> c_long {
+    // SAFETY: the symbol has this signature in glibc's headers.
+    unsafe { transmute::<*mut c_void, unsafe extern "C" fn(c_long, ...) -> c_long>(SYSCALL.get()) }
 }
 
 real! {

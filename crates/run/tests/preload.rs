@@ -77,6 +77,11 @@ fn datagrams_after_a_shutdown() {
 }
 
 #[test]
+fn calls_by_number() {
+    assert_as_on_the_kernel("raw_calls");
+}
+
+#[test]
 fn processes_and_limits() {
     assert_as_on_the_kernel("processes");
 }
