@@ -18,6 +18,7 @@ mod control;
 mod datagram;
 mod errno;
 mod io;
+mod limits;
 mod lookup;
 mod memory;
 mod message;

@@ -10,7 +10,7 @@ use core::ptr::without_provenance_mut as pointer;
 use libc::{c_int, c_long, c_uint, c_ulong, size_t, socklen_t, ssize_t};
 
 use crate::errno::{self, Errno};
-use crate::{accept, connect, io, message, names, options, real, socket, state};
+use crate::{accept, connect, control, io, message, names, options, real, socket, state, sys};
 
 /// syscall(2). In C its arguments are variable; a caller in the C ABI passes words in the same places.
 #[unsafe(no_mangle)]
@@ -31,6 +31,23 @@ pub(crate) unsafe extern "C" fn syscall(
     }
     // SAFETY: the program's own arguments.
     unsafe { real::syscall()(number, a, b, c, d, e, f) }
+}
+
+/// clone(2) into a network namespace of the child's own, as vsftpd does for each session: the sockets that it
+/// inherits must go on working. `None` if it is not that; a child that shares memory will exec.
+fn cloned(flags: usize, clone: impl FnOnce() -> c_long) -> Option<c_long> {
+    let parts = libc::CLONE_NEWNET | libc::CLONE_VM;
+    if flags & parts as usize != libc::CLONE_NEWNET as usize {
+        return None;
+    }
+    let connection = control::open_for_child().ok()?;
+    let child = clone();
+    if child == 0 {
+        control::inherit(connection)
+    } else {
+        sys::close(connection)
+    }
+    Some(child)
 }
 
 /// The hook's result, if this call has one.
@@ -72,6 +89,7 @@ unsafe fn hooked(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<c_lon
             }
             libc::SYS_sendmsg => octets(message::sendmsg(int(a), pointer(b), int(c))),
             libc::SYS_sendmmsg => long(message::sendmmsg(int(a), pointer(b), c as c_uint, int(d))),
+            libc::SYS_clone => return cloned(a, || real::syscall()(number, a, b, c, d, e, f)),
             // A ring's calls pass every hook by.
             libc::SYS_io_uring_setup => long(errno::finish(Err(Errno(libc::ENOSYS)))),
             _ => return None,

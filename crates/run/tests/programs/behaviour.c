@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -454,6 +455,31 @@ static void raw_calls(void) {
     SAY("unrelated %d", syscall(SYS_getpid) == getpid());
     close(l); close(c); close(s);
 }
+static void sandboxes(void) {
+    int l = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0), one = 1, got; struct sockaddr_in to = v4(0), from; socklen_t len = sizeof to;
+    bind(l, ADDR(to)); listen(l, 5); to.sin_port = htons(port_of(l));
+    connect(c, ADDR(to)); int s = accept(l, NULL, NULL);
+    pid_t child = syscall(SYS_clone, CLONE_NEWNET | SIGCHLD, NULL, NULL, NULL, NULL);
+    if (!child) {
+        struct rlimit none = {0, 0}; setrlimit(RLIMIT_NOFILE, &none);
+        SAY("keepalive %s", err(setsockopt(s, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one)));
+        len = sizeof got; SAY("read back %s", err(getsockopt(s, SOL_SOCKET, SO_KEEPALIVE, &got, &len))); SAY("value %d", got);
+        len = sizeof from; SAY("peer %s", err(getpeername(s, (struct sockaddr *)&from, &len)));
+        SAY("send %s", err(send(s, "x", 1, 0)));
+        fflush(stdout); _exit(0);
+    }
+    int status; waitpid(child, &status, 0); SAY("child %d", WEXITSTATUS(status));
+    SAY("recv %d", (int)recv(c, &one, 1, 0));
+    child = fork();
+    if (!child) {
+        struct rlimit none = {0, 0}; setrlimit(RLIMIT_NOFILE, &none);
+        SAY("nodelay %s", err(setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one)));
+        SAY("new %s", err(socket(AF_INET, SOCK_STREAM, 0)));
+        fflush(stdout); _exit(0);
+    }
+    waitpid(child, &status, 0); SAY("child %d", WEXITSTATUS(status));
+    close(l); close(c); close(s);
+}
 static void datagram_shutdown(void) {
     int a = socket(AF_INET, SOCK_DGRAM, 0), b = socket(AF_INET, SOCK_DGRAM, 0); char text[128];
     struct sockaddr_in to = v4(0), back = v4(0);
@@ -656,6 +682,7 @@ int main(int argc, char **argv) {
     if (!*part || !strcmp(part, "fast_open")) fast_open();
     if (!*part || !strcmp(part, "datagrams")) datagrams();
     if (!*part || !strcmp(part, "raw_calls")) raw_calls();
+    if (!*part || !strcmp(part, "sandboxes")) sandboxes();
     if (!*part || !strcmp(part, "datagram_shutdown")) datagram_shutdown();
     if (!*part || !strcmp(part, "processes")) processes(argv[0]);
     if (!*part || !strcmp(part, "names")) names();
