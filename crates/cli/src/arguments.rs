@@ -8,9 +8,15 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use portolan_run::config::{
     self, Config, LinkChoice, Network, Shape, parse_hostname, parse_link, parse_mtu, parse_network,
-    parse_seed, parse_shape, parse_unicast,
+    parse_publish, parse_rule, parse_seed, parse_shape, parse_unicast,
 };
+use portolan_run::engine;
+use portolan_run::fence;
+use portolan_run::fence::rule::Rule;
+use portolan_run::publish::Publication;
+use portolan_run::ss;
 use portolan_run::supervisor::{Run, SummaryTo};
+use portolan_run::sysctl::{Sysctl, parse_sysctl};
 
 /// Give one command its own network, without root, and see or shape everything that crosses it.
 #[derive(Parser, Debug)]
@@ -24,6 +30,14 @@ struct Program {
 enum ProgramVerb {
     /// Run a command on a TCP/IP stack of its own
     Run(Box<RunArguments>),
+    /// Start a host that outlives one command
+    Up(Box<UpArguments>),
+    /// End a host that was started by up
+    Down(DownArguments),
+    /// List the hosts that run
+    Ls(LsArguments),
+    /// List the sockets of running hosts, as ss does
+    Ss(SsArguments),
     /// Say what works on this machine, and what would make the rest work
     Doctor(DoctorArguments),
 }
@@ -33,6 +47,14 @@ enum ProgramVerb {
 pub(crate) enum Verb {
     /// `portolan run`.
     Run(Box<RunArguments>),
+    /// `portolan up`.
+    Up(Box<UpArguments>),
+    /// `portolan down`.
+    Down(DownArguments),
+    /// `portolan ls`.
+    Ls(LsArguments),
+    /// `portolan ss`.
+    Ss(SsArguments),
     /// `portolan doctor`.
     Doctor(DoctorArguments),
     /// Help or version: text for standard output.
@@ -47,14 +69,79 @@ pub(crate) struct DoctorArguments {
     pub(crate) json: bool,
 }
 
-/// `portolan run`.
+/// `portolan ls`.
+#[derive(Args, Debug)]
+pub(crate) struct LsArguments {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `portolan ss`.
 #[derive(Args, Debug)]
 #[command(
-    override_usage = "portolan run [OPTIONS] -- COMMAND [ARG...]",
-    after_help = "Exit status: that of COMMAND, 128+N when signal N ended it; 125 when Portolan could not start it, \
-                  126 when it cannot be executed, 127 when it is not found, 2 for wrong usage."
+    override_usage = "portolan ss [-tualnpie] [--json] [--host NAME] [FILTER]",
+    after_help = "FILTER, in ss's words: [state NAME | exclude NAME]... [EXPRESSION], with\n  \
+                  src|dst ADDRESS[/BITS][:PORT], sport|dport = :PORT (also != < <= > >=),\n  \
+                  not, and, or, ( ).  For instance: state established '( dport = :443 or dst 10.0.2.0/24 )'"
 )]
-pub(crate) struct RunArguments {
+pub(crate) struct SsArguments {
+    /// TCP
+    #[arg(short, long)]
+    tcp: bool,
+    /// UDP
+    #[arg(short, long)]
+    udp: bool,
+    /// Only sockets that wait for somebody
+    #[arg(short, long)]
+    listening: bool,
+    /// All sockets, in every state
+    #[arg(short, long)]
+    all: bool,
+    /// Ports and rates as plain numbers
+    #[arg(short, long)]
+    numeric: bool,
+    /// The processes that hold a socket
+    #[arg(short, long)]
+    processes: bool,
+    /// The figures of each connection
+    #[arg(short, long)]
+    info: bool,
+    /// User, inode and number
+    #[arg(short, long)]
+    extended: bool,
+    /// Only this host's, by its name in `portolan ls`
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+    /// Print JSON, with all that is known
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Which sockets
+    #[arg(value_name = "FILTER", trailing_var_arg = true, allow_hyphen_values = false)]
+    filter: Vec<String>,
+}
+
+impl SsArguments {
+    /// What the arguments ask for; an error is one line.
+    pub(crate) fn query(&self) -> Result<ss::Query, String> {
+        Ok(ss::Query {
+            tcp: self.tcp,
+            udp: self.udp,
+            listening: self.listening,
+            all: self.all,
+            numeric: self.numeric,
+            processes: self.processes || self.json,
+            info: self.info,
+            extended: self.extended,
+            host: self.host.clone(),
+            filter: ss::filter::Filter::parse(&self.filter)?,
+        })
+    }
+}
+
+/// What a host is made of, for `portolan run` and `portolan up`.
+#[derive(Args, Debug)]
+struct HostArguments {
     /// Where the packets go: egress (ordinary sockets of this machine), tap:NAME, or none
     #[arg(long, value_name = "LINK", default_value = "egress", value_parser = parse_link)]
     link: LinkChoice,
@@ -67,6 +154,9 @@ pub(crate) struct RunArguments {
     /// A DNS server to ask instead of those of /etc/resolv.conf; may be repeated
     #[arg(long, value_name = "ADDR", value_parser = parse_unicast)]
     dns: Vec<IpAddr>,
+    /// Offer a port of the command on this machine, on its loopback unless ADDR says otherwise; may be repeated
+    #[arg(long, value_name = "[ADDR:]PORT[:PORT][/udp]", value_parser = parse_publish)]
+    publish: Vec<Publication>,
     /// The command's host name
     #[arg(long, value_name = "NAME", value_parser = parse_hostname)]
     hostname: Option<String>,
@@ -82,15 +172,101 @@ pub(crate) struct RunArguments {
     /// Shape what the command receives
     #[arg(long, value_name = "SPEC", value_parser = parse_shape)]
     down: Option<String>,
+    /// Let the command reach this; all else is refused then. RULE is a name, *.name, address, CIDR or *, then perhaps
+    /// :PORT or :PORT-PORT, and before it perhaps tcp:, udp: or icmp: as example.test:443, 10.0.0.0/8, udp:53, icmp
+    #[arg(long, value_name = "RULE", value_parser = parse_rule)]
+    allow: Vec<Rule>,
+    /// Refuse the command this, whatever --allow says
+    #[arg(long, value_name = "RULE", value_parser = parse_rule)]
+    deny: Vec<Rule>,
+    /// Append a line of JSON to a file for every refusal
+    #[arg(long, value_name = "FILE")]
+    deny_log: Option<PathBuf>,
     /// Seed the wire's faults, to have the same ones again
     #[arg(long, value_name = "N", value_parser = parse_seed)]
     seed: Option<u64>,
+    /// Set a knob of the command's host by its Linux name, as net.ipv4.ip_local_port_range='40000 40999'; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_sysctl)]
+    sysctl: Vec<Sysctl>,
+    /// Let 127.0.0.1 and ::1 be this machine's where nobody of the command listens
+    #[arg(long)]
+    share_loopback: bool,
+}
+
+/// What makes no sense for a host that runs already.
+const HOST_OPTIONS: [&str; 20] = [
+    "link",
+    "address",
+    "gateway",
+    "dns",
+    "publish",
+    "hostname",
+    "mtu",
+    "net",
+    "up",
+    "down",
+    "seed",
+    "share_loopback",
+    "sysctl",
+    "allow",
+    "deny",
+    "deny_log",
+    "pcap",
+    "force",
+    "summary",
+    "quiet",
+];
+
+/// `portolan up`.
+#[derive(Args, Debug)]
+#[command(override_usage = "portolan up NAME [OPTIONS]")]
+pub(crate) struct UpArguments {
+    /// The host's name, for `run --in`, `down` and `ls`
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    host: HostArguments,
+}
+
+impl UpArguments {
+    /// The host that the arguments ask for; an error is one line.
+    pub(crate) fn config(self) -> Result<(String, Config), String> {
+        Ok((self.name, self.host.into_config()?))
+    }
+}
+
+/// `portolan down`.
+#[derive(Args, Debug)]
+pub(crate) struct DownArguments {
+    /// The host's name, as `portolan ls` shows it
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+/// `portolan run`.
+#[derive(Args, Debug)]
+#[command(
+    override_usage = "portolan run [OPTIONS] -- COMMAND [ARG...]",
+    after_help = "Exit status: that of COMMAND, 128+N when signal N ended it; 125 when Portolan could not start it, \
+                  126 when it cannot be executed, 127 when it is not found, 2 for wrong usage.\n\n\
+                  --allow and --deny keep honest programs in. They are no boundary against a hostile one, which can \
+                  make system calls that bypass Portolan."
+)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    host: HostArguments,
+    /// Run in the host that `portolan up NAME` has started, beside whatever else runs there
+    #[arg(long = "in", value_name = "NAME", conflicts_with_all = HOST_OPTIONS)]
+    join: Option<String>,
     /// Record every frame at the command's link to a pcapng file; '-' is standard output
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
     /// Let --pcap replace a file
     #[arg(long, requires = "pcap")]
     force: bool,
+    /// How the command is attached: auto, preload (the dynamic loader) or seccomp (also static programs)
+    #[arg(long, value_name = "ENGINE", default_value = "auto", value_parser = engine::parse)]
+    engine: engine::Choice,
     /// Write the summary to a file; '-' is standard output
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
@@ -106,6 +282,10 @@ pub(crate) struct RunArguments {
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Verb, String> {
     match Program::try_parse_from(arguments) {
         Ok(Program { verb: ProgramVerb::Run(run) }) => Ok(Verb::Run(run)),
+        Ok(Program { verb: ProgramVerb::Up(up) }) => Ok(Verb::Up(up)),
+        Ok(Program { verb: ProgramVerb::Down(down) }) => Ok(Verb::Down(down)),
+        Ok(Program { verb: ProgramVerb::Ls(ls) }) => Ok(Verb::Ls(ls)),
+        Ok(Program { verb: ProgramVerb::Ss(ss) }) => Ok(Verb::Ss(ss)),
         Ok(Program { verb: ProgramVerb::Doctor(doctor) }) => Ok(Verb::Doctor(doctor)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Verb::Print(error.render().to_string())),
@@ -134,9 +314,9 @@ fn one_line(rendered: &str) -> String {
     parts.join("; ")
 }
 
-impl RunArguments {
-    /// The run that the arguments ask for; an error is one line.
-    pub(crate) fn into_run(self, library: &'static [u8]) -> Result<Run, String> {
+impl HostArguments {
+    /// The host that the arguments ask for; an error is one line.
+    fn into_config(self) -> Result<Config, String> {
         let shape = Shape { up: self.net.clone().or(self.up), down: self.net.or(self.down) };
         let config = Config {
             link: self.link,
@@ -145,11 +325,23 @@ impl RunArguments {
             dns: self.dns,
             mtu: self.mtu,
             shape,
+            fence: fence::Settings { allow: self.allow, deny: self.deny, log: deny_log_path(self.deny_log)? },
             seed: self.seed,
             hostname: self.hostname,
+            sysctls: self.sysctl,
+            publish: self.publish,
+            share_loopback: self.share_loopback,
             capture: false,
         };
         config.check().map_err(|config::ConfigError(line)| line)?;
+        Ok(config)
+    }
+}
+
+impl RunArguments {
+    /// The run that the arguments ask for; an error is one line.
+    pub(crate) fn into_run(self, library: &'static [u8]) -> Result<Run, String> {
+        let config = self.host.into_config()?;
         let empty = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str().is_empty());
         if empty(&self.pcap) || empty(&self.summary) {
             return Err("the file's name is empty; give --pcap and --summary a name, or '-'".into());
@@ -167,8 +359,28 @@ impl RunArguments {
         let mut command = self.command.into_iter();
         let program = command.next().ok_or("no command is given")?;
         let (pcap, force) = (self.pcap, self.force);
-        Ok(Run { config, program, arguments: command.collect(), pcap, force, summary, library })
+        let summary = if self.join.is_some() { SummaryTo::Nowhere } else { summary };
+        Ok(Run {
+            config,
+            program,
+            arguments: command.collect(),
+            pcap,
+            force,
+            summary,
+            library,
+            host: self.join,
+            engine: self.engine,
+        })
     }
+}
+
+/// Where the stack process finds the log, wherever it runs.
+fn deny_log_path(path: Option<PathBuf>) -> Result<Option<PathBuf>, String> {
+    let Some(path) = path else { return Ok(None) };
+    if path.as_os_str().is_empty() || path.as_os_str() == "-" {
+        return Err("--deny-log needs a file's name; each target is told of on standard error anyway".into());
+    }
+    std::path::absolute(&path).map(Some).map_err(|error| format!("--deny-log {}: {error}", path.display()))
 }
 
 #[cfg(test)]

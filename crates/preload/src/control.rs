@@ -29,6 +29,8 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 static STACK_PROCESS: AtomicI32 = AtomicI32::new(-1);
 /// The stack process's user.
 static STACK_USER: AtomicU32 = AtomicU32::new(u32::MAX);
+/// The user that greeted it: one who gives up root is to be judged as what he has become.
+static GREETED_AS: AtomicU32 = AtomicU32::new(u32::MAX);
 /// A version mismatch has been reported.
 static HAS_COMPLAINED: AtomicBool = AtomicBool::new(false);
 
@@ -144,17 +146,20 @@ fn ensure_open() -> Result<c_int, Errno> {
     let old = DESCRIPTOR.load(Ordering::Relaxed);
     let old_name = if old < 0 { None } else { sys::own_name(old) };
     match old_name {
-        Some(Name::Control { pid, .. }) if pid == sys::process().cast_unsigned() => Ok(old),
+        Some(Name::Control { pid, .. })
+            if pid == sys::process().cast_unsigned() && GREETED_AS.load(Ordering::Relaxed) == sys::user() =>
+        {
+            Ok(old)
+        }
         Some(Name::Control { pid: NO_PROCESS, .. }) if HEIR.load(Ordering::Relaxed) == sys::process() => {
             Ok(old)
         }
-        // Inherited over fork: take its place, so that a vfork child leaves the parent's number as it was.
-        Some(Name::Control { .. }) => {
-            let new = open(rendezvous, sys::process().cast_unsigned())?;
-            let placed = sys::duplicate_onto(new, old, true);
-            sys::close(new);
-            placed.map(|()| old)
-        }
+        // Inherited over fork, or of another user: take its place, so that a vfork child leaves the parent's number as it was.
+        Some(Name::Control { pid, .. }) => match replace(old, rendezvous) {
+            // A process that forbade itself new descriptors before it changed its user.
+            Err(_) if pid == sys::process().cast_unsigned() => Ok(old),
+            replaced => replaced.map(|()| old),
+        },
         _ => {
             let new = open(rendezvous, sys::process().cast_unsigned())?;
             let placed = place_high(new);
@@ -162,6 +167,14 @@ fn ensure_open() -> Result<c_int, Errno> {
             Ok(placed)
         }
     }
+}
+
+/// Opens a connection of this process's own in the place of an old one.
+fn replace(old: c_int, rendezvous: Rendezvous) -> Result<(), Errno> {
+    let new = open(rendezvous, sys::process().cast_unsigned())?;
+    let placed = sys::duplicate_onto(new, old, true);
+    sys::close(new);
+    placed
 }
 
 /// Moves a new descriptor to the highest free number, out of the way of programs that expect the lowest ones.
@@ -196,7 +209,10 @@ fn greet(fd: c_int, rendezvous: Rendezvous, process: u32) -> Result<(), Errno> {
     let mut buffer = [0; CALL_MAX];
     let len = exchange(fd, Operation::Hello { secret: rendezvous.secret }, &mut buffer)?;
     match Reply::decode(buffer.get(..len).unwrap_or(&[])) {
-        Ok((_, Reply::Done)) => Ok(()),
+        Ok((_, Reply::Done)) => {
+            GREETED_AS.store(sys::user(), Ordering::Relaxed);
+            Ok(())
+        }
         Ok((_, Reply::Failed(errno))) => Err(Errno(errno)),
         Ok(_) | Err(_) => Err(Errno(libc::EPROTO)),
     }

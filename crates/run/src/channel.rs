@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::admin::message::Identity;
 use crate::config::Config;
 use crate::summary::Report;
 
@@ -30,6 +31,8 @@ pub enum Order {
         /// The directory that holds the preload library of this run. The stack process removes it when the supervisor
         /// was killed and cannot.
         library: Option<PathBuf>,
+        /// Who the host is, for those who look.
+        identity: Identity,
     },
     /// The command has ended: let what it sent last arrive, then end.
     Finish,
@@ -58,12 +61,14 @@ pub enum News {
 pub struct Channel {
     stream: UnixStream,
     received: Vec<u8>,
+    /// How much of it holds no end of a line.
+    looked_at: usize,
 }
 
 impl Channel {
     /// Over this end of a socket pair.
     pub fn new(stream: UnixStream) -> Channel {
-        Channel { stream, received: Vec::new() }
+        Channel { stream, received: Vec::new(), looked_at: 0 }
     }
 
     /// Sends one message.
@@ -76,10 +81,13 @@ impl Channel {
     pub fn receive<T: DeserializeOwned>(&mut self) -> io::Result<T> {
         let mut piece = [0; 16 * 1024];
         loop {
-            if let Some(end) = self.received.iter().position(|octet| *octet == b'\n') {
-                let line: Vec<u8> = self.received.drain(..=end).collect();
+            let unseen = self.received.get(self.looked_at..).unwrap_or_default();
+            if let Some(end) = unseen.iter().position(|octet| *octet == b'\n') {
+                let line: Vec<u8> = self.received.drain(..=self.looked_at + end).collect();
+                self.looked_at = 0;
                 return serde_json::from_slice(&line).map_err(io::Error::from);
             }
+            self.looked_at = self.received.len();
             match self.stream.read(&mut piece) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(len) if self.received.len() + len > LINE_MAX => {

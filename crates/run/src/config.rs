@@ -8,7 +8,11 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fence::Settings as FenceSettings;
+use crate::fence::rule::Rule;
 use crate::plan::Plan;
+use crate::publish::{self, Publication};
+use crate::sysctl::Sysctl;
 
 /// Longest name of a network device, in octets (IFNAMSIZ less the final NUL).
 const DEVICE_NAME_MAX: usize = 15;
@@ -26,6 +30,16 @@ pub enum LinkChoice {
     Tap(String),
     /// Nowhere: a private wire with nothing but the built-in web server on it.
     None,
+}
+
+impl fmt::Display for LinkChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LinkChoice::Egress => f.write_str("egress"),
+            LinkChoice::None => f.write_str("none"),
+            LinkChoice::Tap(name) => write!(f, "tap:{name}"),
+        }
+    }
 }
 
 /// An address with the length of its network's prefix.
@@ -61,10 +75,19 @@ pub struct Config {
     pub mtu: Option<u16>,
     /// Faults of the wire.
     pub shape: Shape,
+    /// What the command may reach.
+    #[serde(default)]
+    pub fence: FenceSettings,
     /// Seeds what is not secret: faults and jitter. `None` takes a fresh one.
     pub seed: Option<u64>,
     /// The command's host name, which resolves to its addresses.
     pub hostname: Option<String>,
+    /// Knobs that differ from their defaults.
+    pub sysctls: Vec<Sysctl>,
+    /// Ports of the machine that lead to the command's.
+    pub publish: Vec<Publication>,
+    /// Whether the machine's loopback answers where nobody of the command does.
+    pub share_loopback: bool,
     /// Whether frames are recorded to the stack process's standard output.
     pub capture: bool,
 }
@@ -78,8 +101,12 @@ impl Default for Config {
             dns: Vec::new(),
             mtu: None,
             shape: Shape::default(),
+            fence: FenceSettings::default(),
             seed: None,
             hostname: None,
+            sysctls: Vec::new(),
+            publish: Vec::new(),
+            share_loopback: false,
             capture: false,
         }
     }
@@ -91,7 +118,7 @@ impl Default for Config {
 pub struct ConfigError(pub String);
 
 impl ConfigError {
-    fn new(text: impl fmt::Display) -> ConfigError {
+    pub(crate) fn new(text: impl fmt::Display) -> ConfigError {
         ConfigError(text.to_string())
     }
 }
@@ -199,6 +226,16 @@ pub fn parse_shape(text: &str) -> Result<String, ConfigError> {
     }
 }
 
+/// Reads the value of `--allow` or `--deny`.
+pub fn parse_rule(text: &str) -> Result<Rule, ConfigError> {
+    text.parse().map_err(ConfigError::new)
+}
+
+/// Reads the value of `--publish`.
+pub fn parse_publish(text: &str) -> Result<Publication, ConfigError> {
+    publish::spec::parse(text)
+}
+
 /// Reads the value of `--hostname` (RFC 1123 §2.1).
 pub fn parse_hostname(text: &str) -> Result<String, ConfigError> {
     let label = |label: &str| {
@@ -217,7 +254,7 @@ pub fn parse_hostname(text: &str) -> Result<String, ConfigError> {
 }
 
 /// Decimal digits and nothing else, no leading zero: `+1`, `080`, `1e3` and other alphabets' digits are refused.
-fn parse_decimal(text: &str) -> Option<u64> {
+pub(crate) fn parse_decimal(text: &str) -> Option<u64> {
     let plain = text.bytes().all(|c| c.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if plain { text.parse().ok() } else { None }
 }
@@ -296,6 +333,13 @@ impl Config {
             }
         }
         self.check_gateways()?;
+        publish::spec::check(&self.publish)?;
+        if let (LinkChoice::Tap(name), Some(first)) = (&self.link, self.publish.first()) {
+            return Err(ConfigError::new(format_args!(
+                "--publish {first}: only the links egress and none lead through this machine's sockets; on tap:{name} \
+                 the command is reached at its own address"
+            )));
+        }
         let v6 = self.addresses.is_empty() || self.addresses.iter().any(|network| network.address.is_ipv6());
         if let Some(mtu) = self.mtu.filter(|mtu| v6 && *mtu < MTU_MIN_V6) {
             return Err(ConfigError::new(format_args!(

@@ -10,16 +10,20 @@
 mod canary;
 mod datagram;
 mod end;
+mod hints;
 mod listener;
 mod lookup;
 mod network;
 mod options;
+mod owner;
 mod registry;
 mod server;
 mod socket;
 mod spare;
 mod stream;
 mod sweep;
+mod tag;
 
 pub use lookup::{Found, LookUp, Names};
+pub use owner::{Held, Holdings, Owner};
 pub use server::{ControlConfig, ControlServer};

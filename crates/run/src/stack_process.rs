@@ -26,16 +26,23 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use crate::admin::AdminError;
+use crate::admin::message::Identity;
+use crate::admin::server::{AdminSocket, Served};
 use crate::channel::{News, Order, line};
 use crate::config::{Config, LinkChoice};
 use crate::control::{ControlConfig, ControlServer};
 use crate::dns::resolv_conf::ResolvConf;
 use crate::dns::{self, hosts::Hosts};
+use crate::fence::Fence;
 use crate::gateway::Counters;
 use crate::lookup::{Resolver, ResolverConfig};
+use crate::owners::Owners;
 use crate::plan::{Plan, Service};
+use crate::share_loopback;
 use crate::summary::Report;
 use flows::FlowLog;
 use link::Network;
@@ -83,15 +90,30 @@ fn raise_descriptor_limit() {
 
 async fn serve() -> io::Result<()> {
     let (mut orders, mut news) = channel()?;
-    let Some(Order::Start { config, library }) = orders.next().await else {
+    let Some(Order::Start { config, library, mut identity }) = orders.next().await else {
         return Err(io::ErrorKind::UnexpectedEof.into());
     };
+    let stays = identity.stays();
+    if stays {
+        identity.pid = std::process::id();
+    }
     let mut warnings = warnings::hear();
-    let running = match Running::start(&config) {
+    let running = match Running::start(&config, identity) {
         Ok(running) => running,
         Err(said) => return news.tell(&News::Failed(said)).await,
     };
     news.tell(&News::Ready { variable: running.variable.clone() }).await?;
+    for note in &running.network.notes {
+        news.tell(&News::Note(note.clone())).await?;
+    }
+    if let Err(failure) = &running.admin {
+        news.tell(&News::Note(format!("{failure}; portolan ss and ls do not see this run"))).await?;
+    }
+    if stays {
+        // Who has started it need not stay.
+        news.is_optional = true;
+        orders.are_optional = true;
+    }
     let (report, failure) =
         running.until_told(&mut orders, &mut news, &mut warnings, library.as_deref()).await;
     if let Some(line) = failure {
@@ -107,53 +129,87 @@ struct Running {
     network: Network,
     worker: tokio::task::JoinHandle<Result<(), portolan::Error>>,
     control: tokio::task::JoinHandle<()>,
+    admin: Result<AdminSocket, AdminError>,
     flows: FlowLog,
     variable: (String, String),
     counters: Arc<Counters>,
+    /// What the fence says to the user.
+    refusals: Receiver<String>,
     report: Report,
     terminate: Signal,
+    /// Told when a client of the admin socket wants the end.
+    down: Rc<Notify>,
     /// The supervisor, unless it was dead before.
     parent: Option<Pid>,
 }
 
 impl Running {
     /// Fails with one line for the user.
-    fn start(config: &Config) -> Result<Running, String> {
+    fn start(config: &Config, identity: Identity) -> Result<Running, String> {
         let conf = ResolvConf::read(Path::new("/etc/resolv.conf"));
         let counters = Arc::new(Counters::default());
         let seed = config.seed.map_or_else(|| random().map(u64::from_ne_bytes), Ok)?;
-        let (host, worker, network) = link::build(config, &conf, seed, counters.clone())?;
+        let owners = Arc::new(Owners::default());
+        let (fence, refusals) = build_fence(config, &owners)?;
+        let listening = watch::Sender::new(());
+        let (host, worker, network) =
+            link::build(config, &conf, seed, counters.clone(), &fence, listening.subscribe())?;
+        if config.share_loopback {
+            share_loopback::start(&host, fence.clone(), counters.clone());
+        }
         let flows = FlowLog::new(&host);
         let worker = tokio::spawn(worker.run());
         if let (LinkChoice::Egress, Some(plan)) = (&config.link, &network.plan) {
             serve_loopback_names(&host, &conf, plan);
         }
         let resolver =
-            Rc::new(Resolver::new(resolver_config(config, conf, network.plan.as_ref()), host.clone()));
+            Rc::new(Resolver::new(resolver_config(config, conf, network.plan.as_ref(), fence), host.clone()));
         let rendezvous = random_rendezvous()?;
         let control = ControlConfig {
             rendezvous,
-            unprivileged_port_start: 0,
+            unprivileged_port_start: host.with_stack(|stack, _| stack.config().ip_unprivileged_port_start),
             names: resolver.clone(),
             counters: counters.clone(),
+            owners,
+            listening,
         };
-        let control = ControlServer::bind(control)
+        let control = ControlServer::bind(control, host.clone())
             .map_err(|error| format!("cannot listen for the command's sockets: {error}"))?;
         let variable = (STACK.to_owned(), String::from_utf8_lossy(&rendezvous.to_text()).into_owned());
-        let served = host.clone();
+        let down = Rc::new(Notify::new());
+        let stays = identity.stays();
+        let served = Served {
+            host: host.clone(),
+            holdings: control.holdings(),
+            link: config.link.to_string(),
+            addresses: addresses(config, network.plan.as_ref()),
+            started: std::time::Instant::now(),
+            identity,
+            variable: variable.clone(),
+            down: down.clone(),
+        };
+        let admin = AdminSocket::bind(&served.identity.name);
+        match &admin {
+            Ok(admin) => drop(tokio::task::spawn_local(admin.serve(served))),
+            // Nobody could ever find it.
+            Err(failure) if stays => return Err(failure.to_string()),
+            Err(_) => {}
+        }
         let control = tokio::task::spawn_local(async move {
             // It ends only when its own sockets fail; the command's calls then fail as they do without a network.
-            let _ = control.serve(served).await;
+            let _ = control.serve().await;
         });
         let is_shaped = config.shape != crate::config::Shape::default();
         let report = Report {
             engine: "preload".into(),
-            link: link_name(&config.link),
+            link: config.link.to_string(),
             seed: (is_shaped || config.seed.is_some()).then_some(seed),
             ..Report::default()
         };
         let terminate =
             signal(SignalKind::terminate()).map_err(|error| format!("cannot take signals: {error}"))?;
+        // There is nothing to be read again; the default would be the end.
+        let _ = signal(SignalKind::hangup());
         let parent = getppid();
         Ok(Running {
             host,
@@ -161,11 +217,14 @@ impl Running {
             network,
             worker,
             control,
+            admin,
             flows,
             variable,
             counters,
+            refusals,
             report,
             terminate,
+            down,
             parent,
         })
     }
@@ -187,9 +246,11 @@ impl Running {
                 },
                 // The kernel sends it when the supervisor dies.
                 _ = self.terminate.recv() => break false,
+                () = self.down.notified() => break false,
                 () = self.flows.collect() => {}
                 // None after this: that links go is what the end is. A supervisor that is gone is noticed above.
                 Some(warning) = warnings.recv() => drop(news.tell(&News::Note(warning)).await),
+                Some(refusal) = self.refusals.recv() => drop(news.tell(&News::Note(refusal)).await),
             }
         };
         if graceful {
@@ -202,6 +263,9 @@ impl Running {
         if let Some(library) = library.filter(|_| getppid() != self.parent) {
             // The supervisor was killed, and cannot remove it any more.
             let _ = std::fs::remove_dir_all(library);
+        }
+        while let Ok(refusal) = self.refusals.try_recv() {
+            let _ = news.tell(&News::Note(refusal)).await;
         }
         let failure = self.network.take_recording_failure();
         (self.flows.finish(self.report, &self.resolver, &self.counters), failure)
@@ -222,6 +286,16 @@ impl Running {
     }
 }
 
+/// The fence, and what it will say to the user.
+fn build_fence(config: &Config, owners: &Arc<Owners>) -> Result<(Arc<Fence>, Receiver<String>), String> {
+    let at_gateway = matches!(config.link, LinkChoice::Egress | LinkChoice::None);
+    let (fence, refusals) = Fence::new(&config.fence, at_gateway, owners.clone()).map_err(|error| {
+        let path = config.fence.log.as_deref().unwrap_or(Path::new(""));
+        format!("--deny-log {}: {error}", path.display())
+    })?;
+    Ok((Arc::new(fence), refusals))
+}
+
 fn random<const N: usize>() -> Result<[u8; N], String> {
     let mut octets = [0; N];
     getrandom::fill(&mut octets).map_err(|error| format!("the system gives no random octets: {error}"))?;
@@ -240,18 +314,22 @@ fn serve_loopback_names(host: &Host, conf: &ResolvConf, plan: &Plan) {
     }
 }
 
-fn link_name(link: &LinkChoice) -> String {
-    match link {
-        LinkChoice::Egress => "egress".into(),
-        LinkChoice::None => "none".into(),
-        LinkChoice::Tap(name) => format!("tap:{name}"),
-    }
+/// The host's own, with their prefixes.
+fn addresses(config: &Config, plan: Option<&Plan>) -> Vec<String> {
+    let networks = plan.map_or(&config.addresses, |plan| &plan.addresses);
+    networks.iter().map(ToString::to_string).collect()
 }
 
 /// Whom the command's look-ups ask: the gateway's server on a private wire; else the servers given or the host's,
 /// over the link, and the tables that the gateway's server would have read.
-fn resolver_config(config: &Config, conf: ResolvConf, plan: Option<&Plan>) -> ResolverConfig {
+fn resolver_config(
+    config: &Config,
+    conf: ResolvConf,
+    plan: Option<&Plan>,
+    fence: Arc<Fence>,
+) -> ResolverConfig {
     let hostname = config.hostname.clone();
+    let fence = Some(fence);
     match plan {
         Some(plan) => ResolverConfig {
             servers: plan
@@ -261,6 +339,7 @@ fn resolver_config(config: &Config, conf: ResolvConf, plan: Option<&Plan>) -> Re
                 .collect(),
             conf,
             hosts: Hosts::default(),
+            fence,
             hostname,
             own: plan.addresses.clone(),
         },
@@ -271,6 +350,7 @@ fn resolver_config(config: &Config, conf: ResolvConf, plan: Option<&Plan>) -> Re
             ResolverConfig {
                 servers: reachable.map(|server| (*server, dns::PORT).into()).collect(),
                 hosts: Hosts::read(Path::new("/etc/hosts")),
+                fence,
                 conf,
                 hostname,
                 own: config.addresses.clone(),
@@ -280,22 +360,40 @@ fn resolver_config(config: &Config, conf: ResolvConf, plan: Option<&Plan>) -> Re
 }
 
 /// Orders from the supervisor.
-struct Orders(tokio::io::Lines<BufReader<OwnedReadHalf>>);
+struct Orders {
+    lines: tokio::io::Lines<BufReader<OwnedReadHalf>>,
+    /// That the supervisor is gone is no news: then there are no orders.
+    are_optional: bool,
+}
 
 impl Orders {
     /// The next order; `None` when the supervisor is gone. Cancel safe.
     async fn next(&mut self) -> Option<Order> {
-        let line = self.0.next_line().await.ok()??;
-        serde_json::from_str(&line).ok()
+        match self.lines.next_line().await {
+            Ok(Some(line)) => serde_json::from_str(&line).ok(),
+            _ if self.are_optional => std::future::pending().await,
+            _ => None,
+        }
     }
 }
 
 /// News for the supervisor.
-struct Teller(OwnedWriteHalf);
+struct Teller {
+    to: OwnedWriteHalf,
+    /// What cannot be told is written to standard error, where a host that stays has its log.
+    is_optional: bool,
+}
 
 impl Teller {
     async fn tell(&mut self, news: &News) -> io::Result<()> {
-        self.0.write_all(&line(news)?).await
+        let told = self.to.write_all(&line(news)?).await;
+        if !self.is_optional || told.is_ok() {
+            return told;
+        }
+        if let News::Note(line) = news {
+            eprintln!("portolan: {}", crate::summary::escape(line));
+        }
+        Ok(())
     }
 }
 
@@ -303,5 +401,6 @@ fn channel() -> io::Result<(Orders, Teller)> {
     let stream = StdUnixStream::from(rustix::stdio::stdin().try_clone_to_owned()?);
     stream.set_nonblocking(true)?;
     let (read, write) = UnixStream::from_std(stream)?.into_split();
-    Ok((Orders(BufReader::new(read).lines()), Teller(write)))
+    let orders = Orders { lines: BufReader::new(read).lines(), are_optional: false };
+    Ok((orders, Teller { to: write, is_optional: false }))
 }

@@ -31,6 +31,7 @@ mod flow;
 mod hand_over;
 mod id;
 mod intercept;
+mod inventory;
 mod ip;
 mod link;
 mod list;
@@ -54,6 +55,7 @@ pub use event::{EchoRequest, Event, Intercepted, PortsExhausted, Quote, Refusal,
 pub use fast_open::FastOpenKeys;
 pub use flow::{FlowEnd, FlowInfo, FlowSummary, LimitedBy};
 pub use id::{LinkId, RequestId, SocketId};
+pub use inventory::Entry;
 pub use ip::route::{Route, RouteKind, RouteLimits};
 pub use ip::source_route::SourceRoute;
 pub use portolan_tcp::{AoAlgorithm, AoKey, Md5Key};

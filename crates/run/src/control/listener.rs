@@ -35,7 +35,7 @@ pub(super) async fn run(registry: Rc<Registry>, listener: Rc<Record>, scratch: S
         let Ok(id) = random_id() else { continue };
         let target = Target { id, kind: listener.target.kind };
         match hand_over(&connection, target, &listener).await {
-            Ok(end) => start(&registry, target, connection.0, end, &scratch),
+            Ok(end) => start(&registry, &listener, target, connection.0, end, &scratch),
             Err(error) => {
                 // The program closed its socket since the SYN came: as on the kernel, the other host sees a reset.
                 connection.0.abort();
@@ -67,9 +67,19 @@ async fn hand_over(connection: &Connection, target: Target, listener: &Record) -
     }
 }
 
-fn start(registry: &Rc<Registry>, target: Target, socket: HostSocket, end: OwnedFd, scratch: &Scratch) {
+fn start(
+    registry: &Rc<Registry>,
+    listener: &Record,
+    target: Target,
+    socket: HostSocket,
+    end: OwnedFd,
+    scratch: &Scratch,
+) {
     let Ok(end) = End::new(end) else { return socket.abort() };
     let record = Rc::new(Record::accepted(target, socket, &end));
+    if let Some(owner) = listener.owner() {
+        record.set_owner(&owner);
+    }
     let Ok(socket) = record.socket() else { return };
     registry.insert(&record);
     let carrier = Carrier::for_accept(end, socket, record, Rc::clone(scratch));

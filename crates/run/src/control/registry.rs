@@ -3,12 +3,15 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use portolan_protocol::SocketId;
 use portolan_protocol::request::Target;
+use tokio::sync::watch;
 
 use super::network::{Errno, Host};
 use super::socket::Record;
+use crate::owners::Owners;
 
 /// Ended connections of listeners whose error may still be asked for.
 const ENDED_MAX: usize = 1024;
@@ -16,15 +19,25 @@ const ENDED_MAX: usize = 1024;
 /// All sockets. A program's identity is 128 random bits of its own drawing; one that is not random harms itself only.
 pub(super) struct Registry {
     host: Host,
+    owners: Arc<Owners>,
     records: RefCell<HashMap<SocketId, Rc<Record>>>,
     /// Those of them that listen.
     listeners: RefCell<HashMap<SocketId, Rc<Record>>>,
     ended: RefCell<VecDeque<SocketId>>,
+    /// Told when a socket has begun to listen or listens no more.
+    listening: watch::Sender<()>,
 }
 
 impl Registry {
-    pub(super) fn new(host: Host) -> Self {
-        Self { host, records: RefCell::default(), listeners: RefCell::default(), ended: RefCell::default() }
+    pub(super) fn new(host: Host, owners: Arc<Owners>, listening: watch::Sender<()>) -> Self {
+        Self {
+            host,
+            owners,
+            records: RefCell::default(),
+            listeners: RefCell::default(),
+            ended: RefCell::default(),
+            listening,
+        }
     }
 
     /// The socket's record; made when it is heard of for the first time.
@@ -32,7 +45,7 @@ impl Registry {
         if let Some(record) = self.find(target.id) {
             return if record.target == target { Ok(record) } else { Err(Errno::INVAL) };
         }
-        let record = Rc::new(Record::new(&self.host, target)?);
+        let record = Rc::new(Record::new(&self.host, target, &self.owners)?);
         self.insert(&record);
         Ok(record)
     }
@@ -49,11 +62,14 @@ impl Registry {
     /// A socket listens from now on.
     pub(super) fn add_listener(&self, record: &Rc<Record>) {
         self.listeners.borrow_mut().insert(record.target.id, Rc::clone(record));
+        self.listening.send_replace(());
     }
 
     /// A socket listens no more.
     pub(super) fn remove_listener(&self, id: SocketId) {
-        self.listeners.borrow_mut().remove(&id);
+        if self.listeners.borrow_mut().remove(&id).is_some() {
+            self.listening.send_replace(());
+        }
     }
 
     /// Every listener, for the sweep.
@@ -63,11 +79,11 @@ impl Registry {
 
     /// Forgets a socket and closes the stack's.
     pub(super) fn remove(&self, id: SocketId) {
-        self.remove_listener(id);
         let removed = self.records.borrow_mut().remove(&id);
         if let Some(record) = removed {
             record.close();
         }
+        self.remove_listener(id);
     }
 
     /// A connection of a listener has ended. Its program may still ask why; the oldest such are forgotten.

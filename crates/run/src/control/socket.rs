@@ -4,16 +4,20 @@ use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::task::Waker;
 
 use portolan_protocol::request::Target;
 use portolan_protocol::{Address, Family, Reply, Transport};
+use portolan_wire::protocol;
 use tokio::io::unix::AsyncFd;
 use tokio::task::AbortHandle;
 
 use super::end::End;
 use super::network::{Errno, Host, HostSocket};
+use super::owner::Owner;
 use crate::os::unix;
+use crate::owners::Owners;
 
 /// How far a socket has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,6 +70,9 @@ pub(super) struct Record {
     is_told: Cell<bool>,
     /// For SO_ERROR.
     error: Cell<Option<Errno>>,
+    /// The process that used it last, 0 if unknown, and who is told of its port.
+    user: Cell<u32>,
+    owners: Option<Arc<Owners>>,
     /// Kept for getsockname and getpeername after the stack's socket is closed.
     addresses: Cell<(Option<SocketAddr>, Option<SocketAddr>)>,
     task: RefCell<Option<AbortHandle>>,
@@ -73,13 +80,16 @@ pub(super) struct Record {
     urgent: Cell<Option<Urgent>>,
     /// The task that carries octets.
     carrier: RefCell<Option<Waker>>,
+    /// The process that made it; of an accepted one, its listener.
+    owner: RefCell<Option<Rc<Owner>>>,
 }
 
 impl Record {
     /// A socket that a program has just created.
-    pub(super) fn new(host: &Host, target: Target) -> Result<Self, Errno> {
+    pub(super) fn new(host: &Host, target: Target, owners: &Arc<Owners>) -> Result<Self, Errno> {
         let socket = HostSocket::new(host, target.kind)?;
-        Ok(Self::with_socket(target, socket, Phase::Open, false))
+        let owners = Some(Arc::clone(owners));
+        Ok(Self { owners, ..Self::with_socket(target, socket, Phase::Open, false) })
     }
 
     /// A connection of a listener.
@@ -100,10 +110,13 @@ impl Record {
             end: RefCell::default(),
             is_told: Cell::new(false),
             error: Cell::new(None),
+            user: Cell::new(0),
+            owners: None,
             addresses: Cell::new((None, None)),
             task: RefCell::new(None),
             urgent: Cell::new(None),
             carrier: RefCell::new(None),
+            owner: RefCell::default(),
         }
     }
 
@@ -129,6 +142,21 @@ impl Record {
         self.socket().is_ok_and(|socket| socket.int_option(level, name) != 0)
     }
 
+    /// The process that made it.
+    pub(super) fn owner(&self) -> Option<Rc<Owner>> {
+        self.owner.borrow().clone()
+    }
+
+    /// Notes who made it, unless that is known.
+    pub(super) fn set_owner(&self, owner: &Rc<Owner>) {
+        self.owner.borrow_mut().get_or_insert_with(|| Rc::clone(owner));
+    }
+
+    /// The stack process's end of the program's socket, while a task has it.
+    pub(super) fn end(&self) -> Option<Rc<AsyncFd<OwnedFd>>> {
+        self.end.borrow().upgrade()
+    }
+
     pub(super) fn holder(&self) -> Holder {
         match self.phase.get() {
             Phase::Ended | Phase::Failed if self.is_accepted => Holder::Nobody,
@@ -138,12 +166,31 @@ impl Record {
         }
     }
 
+    /// A process uses it.
+    pub(super) fn used_by(&self, pid: u32) {
+        self.user.set(pid);
+    }
+
+    /// It may have a port now: says whose that is. Before a packet can leave, so that nobody asks too early.
+    fn note_user(&self) {
+        let port = self.local().map_or(0, |local| local.port());
+        if let Some(owners) = self.owners.as_ref().filter(|_| port != 0 && self.user.get() != 0) {
+            let number = match self.target.kind.transport {
+                Transport::Tcp => protocol::TCP,
+                Transport::Udp => protocol::UDP,
+            };
+            owners.note(number, port, self.user.get());
+        }
+    }
+
     /// bind(2).
     pub(super) fn bind(&self, address: Address) -> Result<(), Errno> {
         if self.phase.get() != Phase::Open {
             return Err(Errno::INVAL);
         }
-        self.socket()?.bind(self.native(address))
+        self.socket()?.bind(self.native(address))?;
+        self.note_user();
+        Ok(())
     }
 
     /// listen(2). True if it did not listen before.
@@ -154,6 +201,7 @@ impl Record {
             _ => return Err(Errno::INVAL),
         };
         self.socket()?.listen(backlog)?;
+        self.note_user();
         self.phase.set(Phase::Listening);
         Ok(was_open)
     }
@@ -173,6 +221,7 @@ impl Record {
         match self.phase.get() {
             Phase::Open => {
                 self.socket()?.connect(to_host(self.native(address)))?;
+                self.note_user();
                 self.phase.set(Phase::Connecting);
                 self.is_told.set(waits);
                 Ok(Reply::Connecting)
@@ -192,7 +241,16 @@ impl Record {
 
     /// connect(2) of a UDP socket.
     pub(super) fn set_destination(&self, address: Address) -> Result<(), Errno> {
-        self.socket()?.connect(to_host(self.native(address)))
+        self.socket()?.connect(to_host(self.native(address)))?;
+        self.note_user();
+        Ok(())
+    }
+
+    /// Whether a UDP socket may send there.
+    pub(super) fn check_destination(&self, address: Address, source: Address) -> Result<(), Errno> {
+        let to = (address.port != 0).then(|| to_host(self.native(address)));
+        let from = (!source.is_unspecified()).then(|| source.to_socket_addr().ip());
+        self.socket()?.check_send(to, from)
     }
 
     /// connect(2) of a UDP socket with AF_UNSPEC.
@@ -213,7 +271,9 @@ impl Record {
         if socket.local().is_some_and(|local| local.port() != 0) {
             return Ok(());
         }
-        socket.bind(SocketAddr::new(unspecified(self.target.kind.family), 0))
+        socket.bind(SocketAddr::new(unspecified(self.target.kind.family), 0))?;
+        self.note_user();
+        Ok(())
     }
 
     /// A task takes the program's end. False if there is nothing to carry, or another has it.
@@ -328,6 +388,27 @@ impl Record {
         }
         let unbound = SocketAddr::new(unspecified(self.target.kind.family), 0);
         self.local().unwrap_or(unbound).into()
+    }
+
+    /// Text that a program which has closed its connection still has to deliver, in octets: at least one while it is
+    /// being carried; 0 while somebody holds the connection.
+    pub(super) fn undelivered(&self) -> u32 {
+        let end = self.end.borrow().upgrade();
+        let is_closed = end.is_some_and(|end| unix::hangup(end.get_ref().as_fd()).is_closed);
+        match self.socket() {
+            Ok(socket) if is_closed && self.phase.get() == Phase::Connected => socket.unacknowledged().max(1),
+            _ => 0,
+        }
+    }
+
+    /// One line's worth of what it is: its addresses, and whether it listens.
+    pub(super) fn describe(&self) -> String {
+        let local = self.local_address().to_socket_addr();
+        match (self.phase.get(), self.remote()) {
+            (Phase::Listening, _) => format!("the listener on {local}"),
+            (_, Some(remote)) => format!("the connection {local} to {remote}"),
+            _ => format!("the socket on {local}"),
+        }
     }
 
     /// SO_LINGER says that closing means a reset.

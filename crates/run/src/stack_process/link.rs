@@ -18,6 +18,7 @@ use portolan_link::{LinkCaps, Medium};
 use portolan_sim::impair::{Impairment, ShapedLink};
 use portolan_stack::Intercept;
 use portolan_wire::{Address, Cidr, EthernetAddress};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::config::{self, Config, LinkChoice, Shape};
@@ -26,15 +27,22 @@ use crate::dns::exchange::HostSockets;
 use crate::dns::hosts::Hosts;
 use crate::dns::resolv_conf::ResolvConf;
 use crate::dns::server::{Server, Upstream};
+use crate::fence::Fence;
 use crate::gateway::names::Names;
 use crate::gateway::policy::Policy;
 use crate::gateway::{Counters, Gateway, Shared};
 use crate::plan::{Plan, Service};
+use crate::publish::udp::Datagrams;
+use crate::publish::{Inside, Publisher, listen};
 use crate::web::Status;
 
 /// The stations of a private wire: locally administered addresses, with the numbers of their IPv4 addresses.
 const COMMAND: EthernetAddress = EthernetAddress([0x02, 0x50, 0x4f, 0x00, 0x00, 0x0f]);
 const GATEWAY: EthernetAddress = EthernetAddress([0x02, 0x50, 0x4f, 0x00, 0x00, 0x02]);
+
+/// The private wire's two ends, as their hosts name them.
+const PRIVATE: &str = "portolan0";
+const OUTER: &str = "gateway";
 
 /// The private wire's MTU when none is given.
 const DEFAULT_MTU: u16 = 1500;
@@ -42,14 +50,18 @@ const DEFAULT_MTU: u16 = 1500;
 /// The longest super-segment on the in-process wire.
 const GSO_MAX: u32 = 65_535;
 
-/// How long the gateway may take to pass the last resets on to the machine's sockets, and how often that is looked at.
+/// How long the gateway may take to pass the last resets on to the machine's sockets, how long to end after that, and
+/// how often both are looked at.
 const CLOSE_TIME: Duration = Duration::from_millis(100);
+const END_TIME: Duration = Duration::from_millis(500);
 const CLOSE_STEP: Duration = Duration::from_millis(1);
 
 /// What stands behind the command's link.
 pub(super) struct Network {
     /// Who is who, on a private wire.
     pub(super) plan: Option<Plan>,
+    /// What the user should know of it now, a line each.
+    pub(super) notes: Vec<String>,
     recording: Recording,
     gateway: Option<(Host, JoinHandle<()>)>,
 }
@@ -74,8 +86,11 @@ impl Network {
             tokio::time::sleep(CLOSE_STEP).await;
         }
         host.shutdown();
-        // It ends by itself within its own limits; its result is nothing.
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        // Never joined: a gateway that hangs must not keep the process alive, whose end takes the thread with it.
+        let until = Instant::now() + END_TIME;
+        while !thread.is_finished() && Instant::now() < until {
+            tokio::time::sleep(CLOSE_STEP).await;
+        }
     }
 }
 
@@ -85,10 +100,14 @@ pub(super) fn build(
     conf: &ResolvConf,
     seed: u64,
     counters: Arc<Counters>,
+    fence: &Arc<Fence>,
+    listening: watch::Receiver<()>,
 ) -> Result<(Host, Worker, Network), String> {
     match &config.link {
         LinkChoice::Tap(name) => build_tap(config, name, seed),
-        LinkChoice::Egress | LinkChoice::None => build_private(config, conf, seed, counters),
+        LinkChoice::Egress | LinkChoice::None => {
+            build_private(config, conf, seed, counters, fence, listening)
+        }
     }
 }
 
@@ -107,7 +126,7 @@ fn build_tap(config: &Config, name: &str, seed: u64) -> Result<(Host, Worker, Ne
         builder = builder.gateway(Address::from(*gateway));
     }
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
-    Ok((host, worker, Network { plan: None, recording, gateway: None }))
+    Ok((host, worker, Network { plan: None, notes: Vec::new(), recording, gateway: None }))
 }
 
 /// A station's address that differs from the device's own, and stays the same from run to run.
@@ -121,6 +140,8 @@ fn build_private(
     conf: &ResolvConf,
     seed: u64,
     counters: Arc<Counters>,
+    fence: &Arc<Fence>,
+    listening: watch::Receiver<()>,
 ) -> Result<(Host, Worker, Network), String> {
     let plan = Plan::new(config).map_err(|error| error.to_string())?;
     let caps = LinkCaps {
@@ -130,8 +151,10 @@ fn build_private(
         checksum: true,
     };
     let (ours, theirs) = wire::pair(caps, caps);
+    let mut bound = listen::bind(&config.publish)?;
+    let notes = std::mem::take(&mut bound.notes);
     let recording = Recording::default();
-    let mut builder = with_link(config, "portolan0", COMMAND, ours, seed, &recording)?;
+    let mut builder = with_link(config, PRIVATE, COMMAND, ours, seed, &recording)?;
     for network in &plan.addresses {
         builder = builder.address(cidr(*network)?);
     }
@@ -139,8 +162,10 @@ fn build_private(
         builder = builder.gateway(Address::from(*gateway));
     }
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
-    let gateway = start_gateway(config, conf, &plan, theirs, counters)?;
-    Ok((host, worker, Network { plan: Some(plan), recording, gateway: Some(gateway) }))
+    let link = host.link(PRIVATE).ok_or("the command's link is gone")?;
+    let ports = Ports { bound, command: Inside { host: host.clone(), link }, listening };
+    let gateway = start_gateway(config, conf, &plan, theirs, counters, fence, ports)?;
+    Ok((host, worker, Network { plan: Some(plan), notes, recording, gateway: Some(gateway) }))
 }
 
 /// A host with this link, shaped and recorded as the user asked.
@@ -152,7 +177,15 @@ fn with_link(
     seed: u64,
     recording: &Recording,
 ) -> Result<HostBuilder, String> {
-    let mut settings = portolan_stack::Config { flow_summaries: true, ..portolan_stack::Config::default() };
+    let mut settings = portolan_stack::Config {
+        flow_summaries: true,
+        // A command with a network of its own may have any port of it.
+        ip_unprivileged_port_start: 0,
+        ..portolan_stack::Config::default()
+    };
+    for sysctl in &config.sysctls {
+        sysctl.apply(&mut settings);
+    }
     if let Some(hostname) = &config.hostname {
         settings.hostname.clone_from(hostname);
     }
@@ -184,6 +217,13 @@ fn with_link(
     })
 }
 
+/// What is published, and where it leads.
+struct Ports {
+    bound: listen::Bound,
+    command: Inside,
+    listening: watch::Receiver<()>,
+}
+
 /// The host at the other end of a private wire, on a thread of its own.
 fn start_gateway(
     config: &Config,
@@ -191,8 +231,10 @@ fn start_gateway(
     plan: &Plan,
     end: WireEnd,
     counters: Arc<Counters>,
+    fence: &Arc<Fence>,
+    ports: Ports,
 ) -> Result<(Host, JoinHandle<()>), String> {
-    let mut builder = Host::builder().link("gateway", GATEWAY, end);
+    let mut builder = Host::builder().link(OUTER, GATEWAY, end);
     for service in &plan.services {
         let network = plan.addresses.iter().find(|network| network.contains(service.address));
         let prefix =
@@ -205,12 +247,22 @@ fn start_gateway(
     }
     let builder = builder.intercept(Intercept { tcp: true, udp: true, echo: true });
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
-    let shared = Shared {
+    let shared = Arc::new(Shared {
         plan: plan.clone(),
-        policy: Policy { carries: config.link == LinkChoice::Egress },
-        names: names(config, conf, plan),
+        policy: Policy { carries: config.link == LinkChoice::Egress, fence: fence.clone() },
+        names: names(config, conf, plan, fence),
         status: Arc::new(status(config, plan)),
+        published: Datagrams::default(),
         counters,
+    });
+    let wire = host.link(OUTER).ok_or("the gateway's link is gone")?;
+    let publisher = Publisher {
+        bound: ports.bound,
+        command: ports.command,
+        gateway: host.clone(),
+        wire,
+        shared: shared.clone(),
+        listening: ports.listening,
     };
     let gateway = Gateway::new(&host, shared);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -221,6 +273,7 @@ fn start_gateway(
         .name("portolan-gw".into())
         .spawn(move || {
             let carried = runtime.spawn(gateway.run());
+            runtime.block_on(async { publisher.run() });
             // The worker ends when the host is shut down; the gateway with it.
             let _ = runtime.block_on(worker.run());
             carried.abort();
@@ -230,16 +283,21 @@ fn start_gateway(
 }
 
 /// The DNS server of a private wire.
-fn names(config: &Config, conf: &ResolvConf, plan: &Plan) -> Names {
+fn names(config: &Config, conf: &ResolvConf, plan: &Plan, fence: &Arc<Fence>) -> Names {
     let builtin = Builtin::new(&config.link, plan);
+    for (name, addresses) in builtin.entries() {
+        addresses.iter().for_each(|address| fence.bind(name, *address, None));
+    }
     let mut addresses: Vec<IpAddr> = plan.addresses_of(Service::Dns).collect();
     if config.link != LinkChoice::Egress {
-        return Names::new(Server::new(builtin, Hosts::default(), None), addresses);
+        return Names::new(Server::new(builtin, Hosts::default(), None), addresses, fence.clone());
     }
     addresses.extend(&conf.servers);
     let servers = if config.dns.is_empty() { conf.servers.clone() } else { config.dns.clone() };
     let upstream = Upstream { servers, timeout: conf.timeout, network: HostSockets };
-    Names::new(Server::new(builtin, Hosts::read(Path::new("/etc/hosts")), Some(upstream)), addresses)
+    let hosts = Hosts::read(Path::new("/etc/hosts"));
+    fence.adopt(&hosts);
+    Names::new(Server::new(builtin, hosts, Some(upstream)), addresses, fence.clone())
 }
 
 /// What the built-in page says.
@@ -247,7 +305,7 @@ fn status(config: &Config, plan: &Plan) -> Status {
     let list = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>().join(" ");
     let mut lines = vec![
         ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ("link".to_owned(), super::link_name(&config.link)),
+        ("link".to_owned(), config.link.to_string()),
         ("address".to_owned(), list(&mut plan.addresses.iter().map(ToString::to_string))),
         ("gateway".to_owned(), list(&mut plan.gateways.iter().map(ToString::to_string))),
         ("dns".to_owned(), list(&mut plan.addresses_of(Service::Dns).map(|address| address.to_string()))),

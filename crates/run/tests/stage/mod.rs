@@ -57,6 +57,7 @@ impl Names for TestNames {
         name: &'a [u8],
         family: Option<Family>,
         _only_configured: bool,
+        _asker: Option<u32>,
     ) -> LookUp<'a, Found> {
         Box::pin(async move {
             let all: [IpAddr; 2] = [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
@@ -104,16 +105,18 @@ impl Stage {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let config = ControlConfig {
+                    listening: tokio::sync::watch::Sender::new(()),
                     rendezvous,
                     unprivileged_port_start: 0,
                     names: Rc::new(TestNames),
                     counters: Arc::default(),
+                    owners: Arc::default(),
                 };
-                let server = ControlServer::bind(config).unwrap();
                 let (host, worker) = Host::builder().build().unwrap();
+                let server = ControlServer::bind(config, host).unwrap();
                 ready.send(()).unwrap();
                 tokio::select! {
-                    failed = server.serve(host) => panic!("the control server ended: {failed:?}"),
+                    failed = server.serve() => panic!("the control server ended: {failed:?}"),
                     ended = worker.run() => panic!("the worker ended: {ended:?}"),
                     _ = stopped => {}
                 }

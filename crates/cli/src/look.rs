@@ -1,0 +1,59 @@
+//! The verbs that look at running hosts.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use portolan_run::admin::AdminError;
+use portolan_run::{ls as hosts, ss as sockets, summary};
+use serde::Serialize;
+
+use crate::arguments::{LsArguments, SsArguments};
+use crate::{print, wrong_usage};
+
+/// `portolan ls`.
+pub(crate) fn ls(arguments: &LsArguments) -> ExitCode {
+    show(hosts::list(), arguments.json, hosts::render)
+}
+
+/// `portolan ss`.
+pub(crate) fn ss(arguments: &SsArguments) -> ExitCode {
+    match arguments.query() {
+        Ok(query) => show(sockets::list(&query), arguments.json, |hosts| sockets::render(hosts, &query)),
+        Err(line) => wrong_usage(&line),
+    }
+}
+
+/// JSON in ASCII: outside of strings there is nothing else, and within them every character has an escape.
+fn ascii(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() && c != '\u{7f}' {
+            out.push(c);
+        } else {
+            let mut units = [0; 2];
+            out.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    out
+}
+
+/// Prints what the hosts said, then a line for each that said nothing, which is a failure.
+fn show<T: Serialize>(
+    asked: Result<(Vec<T>, Vec<AdminError>), AdminError>,
+    json: bool,
+    render: impl FnOnce(&[T]) -> String,
+) -> ExitCode {
+    let (found, failures) = match asked {
+        Ok(answers) => answers,
+        Err(failure) => (Vec::new(), vec![failure]),
+    };
+    let text = match serde_json::to_string_pretty(&found) {
+        Ok(text) if json => ascii(&text) + "\n",
+        _ => render(&found),
+    };
+    let code = if found.is_empty() && !failures.is_empty() { ExitCode::SUCCESS } else { print(&text) };
+    for failure in &failures {
+        let _ = writeln!(io::stderr(), "portolan: {}", summary::escape(&failure.to_string()));
+    }
+    if failures.is_empty() { code } else { ExitCode::FAILURE }
+}
