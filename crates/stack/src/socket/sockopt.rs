@@ -101,7 +101,7 @@ impl Stack {
     /// room for.
     ///
     /// # Errors
-    /// `NoSuchOption`, `NotConnected` for what only a connection has.
+    /// `NoSuchOption`, `NotSupported` for a level that an IPv4 socket has not, `NotConnected` for what only a connection has.
     pub fn getsockopt(
         &mut self,
         now: Instant,
@@ -113,7 +113,13 @@ impl Stack {
         if let Some(value) = self.get_at_raw_level(id, level, name) {
             return Ok(value);
         }
-        self.check_level(id, level)?;
+        self.check_level(id, level).map_err(|error| {
+            match (error, self.socket(id).map(|socket| socket.family)) {
+                // Linux's IPv4 tells, where it is asked and not told, that there is no such level.
+                (SocketError::NoSuchOption, Ok(Family::V4)) => SocketError::NotSupported,
+                (error, _) => error,
+            }
+        })?;
         if let Some(value) = self.get_at_group_level(id, level, name) {
             return Ok(value);
         }
