@@ -10,11 +10,13 @@ use portolan_run::config::{
     self, Config, LinkChoice, Network, Shape, parse_hostname, parse_link, parse_mtu, parse_network,
     parse_publish, parse_rule, parse_seed, parse_shape, parse_unicast,
 };
+use portolan_run::engine;
 use portolan_run::fence;
 use portolan_run::fence::rule::Rule;
 use portolan_run::publish::Publication;
 use portolan_run::ss;
 use portolan_run::supervisor::{Run, SummaryTo};
+use portolan_run::sysctl::{Sysctl, parse_sysctl};
 
 /// Give one command its own network, without root, and see or shape everything that crosses it.
 #[derive(Parser, Debug)]
@@ -182,12 +184,18 @@ pub(crate) struct RunArguments {
     /// Seed the wire's faults, to have the same ones again
     #[arg(long, value_name = "N", value_parser = parse_seed)]
     seed: Option<u64>,
+    /// Set a knob of the command's host by its Linux name, as net.ipv4.ip_local_port_range='40000 40999'; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_sysctl)]
+    sysctl: Vec<Sysctl>,
     /// Record every frame at the command's link to a pcapng file; '-' is standard output
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
     /// Let --pcap replace a file
     #[arg(long, requires = "pcap")]
     force: bool,
+    /// How the command is attached: auto, preload (the dynamic loader) or seccomp (also static programs)
+    #[arg(long, value_name = "ENGINE", default_value = "auto", value_parser = engine::parse)]
+    engine: engine::Choice,
     /// Write the summary to a file; '-' is standard output
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
@@ -247,6 +255,7 @@ impl RunArguments {
             fence: fence::Settings { allow: self.allow, deny: self.deny, log: deny_log_path(self.deny_log)? },
             seed: self.seed,
             hostname: self.hostname,
+            sysctls: self.sysctl,
             publish: self.publish,
             capture: false,
         };
@@ -268,7 +277,16 @@ impl RunArguments {
         let mut command = self.command.into_iter();
         let program = command.next().ok_or("no command is given")?;
         let (pcap, force) = (self.pcap, self.force);
-        Ok(Run { config, program, arguments: command.collect(), pcap, force, summary, library })
+        Ok(Run {
+            config,
+            program,
+            arguments: command.collect(),
+            pcap,
+            force,
+            summary,
+            library,
+            engine: self.engine,
+        })
     }
 }
 

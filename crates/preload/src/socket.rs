@@ -36,7 +36,8 @@ impl Socket {
             return None;
         }
         match sys::own_name(fd)? {
-            Name::Socket { id, kind } => Some(Self { fd, own: Target { id, kind } }),
+            // A bare one is the seccomp engine's: the calls that it needs reach it from here on.
+            Name::Socket { id, kind } if !kind.is_bare => Some(Self { fd, own: Target { id, kind } }),
             _ => None,
         }
     }
@@ -96,7 +97,7 @@ pub(crate) unsafe extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_i
         Domain::Other => return pass_on(),
     };
     errno::finish(
-        kind::transport(kind, protocol).and_then(|transport| create(Kind { transport, family }, kind)),
+        kind::transport(kind, protocol).and_then(|transport| create(Kind::new(transport, family), kind)),
     )
 }
 

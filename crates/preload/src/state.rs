@@ -102,7 +102,7 @@ pub(crate) fn is_active() -> bool {
 
 /// The descriptor is a UDP socket of ours, whatever the hints say.
 pub(crate) fn is_datagram_socket(fd: c_int) -> bool {
-    matches!(sys::own_name(fd), Some(Name::Socket { kind, .. }) if kind.transport == Transport::Udp)
+    matches!(sys::own_name(fd), Some(Name::Socket { kind, .. }) if kind.transport == Transport::Udp && !kind.is_bare)
 }
 
 /// From now on read and write look at each descriptor.

@@ -2,6 +2,11 @@
 //!
 //! An empty datagram needs it, or it would look like the end of the connection; and it carries what recvmsg
 //! and sendmsg say beside the text.
+//!
+//! A bare socket ([`crate::Kind::is_bare`]) is read and written by programs whose calls nobody sees. To the program a
+//! message is text alone, and the header, its `len` 0, is the contents of a file whose descriptor comes with the message
+//! (SCM_RIGHTS): a plain read drops it. From the program a message is text for the default destination, unless it begins
+//! with the socket's own identity, which the program does not know: then a header follows, then the text.
 
 use crate::address::Address;
 use crate::codec::{ProtocolError, Reader, Writer};

@@ -37,14 +37,28 @@ pub struct Kind {
     pub transport: Transport,
     /// AF_INET or AF_INET6.
     pub family: Family,
+    /// Messages are a datagram's text alone, see [`crate::datagram`]; a stream is marked too, by whoever creates it. Such
+    /// a socket is for the seccomp engine to serve: the preload library passes its calls on.
+    pub is_bare: bool,
 }
 
 impl Kind {
+    /// A socket whose datagrams carry headers.
+    pub const fn new(transport: Transport, family: Family) -> Self {
+        Self { transport, family, is_bare: false }
+    }
+
+    /// A socket whose datagrams are text alone.
+    pub const fn bare(transport: Transport, family: Family) -> Self {
+        Self { transport, family, is_bare: true }
+    }
+
     pub(crate) fn encode(self, out: &mut Writer<'_>) {
-        out.u8(match self.transport {
+        let letter = match self.transport {
             Transport::Tcp => b't',
             Transport::Udp => b'u',
-        });
+        };
+        out.u8(if self.is_bare { letter.to_ascii_uppercase() } else { letter });
         out.u8(match self.family {
             Family::V4 => b'4',
             Family::V6 => b'6',
@@ -52,7 +66,8 @@ impl Kind {
     }
 
     pub(crate) fn decode(from: &mut Reader<'_>) -> Result<Self, ProtocolError> {
-        let transport = match from.u8()? {
+        let letter = from.u8()?;
+        let transport = match letter.to_ascii_lowercase() {
             b't' => Transport::Tcp,
             b'u' => Transport::Udp,
             _ => return Err(ProtocolError::BadField),
@@ -62,7 +77,7 @@ impl Kind {
             b'6' => Family::V6,
             _ => return Err(ProtocolError::BadField),
         };
-        Ok(Self { transport, family })
+        Ok(Self { transport, family, is_bare: letter.is_ascii_uppercase() })
     }
 }
 

@@ -12,6 +12,7 @@ use crate::fence::Settings as FenceSettings;
 use crate::fence::rule::Rule;
 use crate::plan::Plan;
 use crate::publish::{self, Publication};
+use crate::sysctl::Sysctl;
 
 /// Longest name of a network device, in octets (IFNAMSIZ less the final NUL).
 const DEVICE_NAME_MAX: usize = 15;
@@ -71,6 +72,8 @@ pub struct Config {
     pub seed: Option<u64>,
     /// The command's host name, which resolves to its addresses.
     pub hostname: Option<String>,
+    /// Knobs that differ from their defaults.
+    pub sysctls: Vec<Sysctl>,
     /// Ports of the machine that lead to the command's.
     pub publish: Vec<Publication>,
     /// Whether frames are recorded to the stack process's standard output.
@@ -89,6 +92,7 @@ impl Default for Config {
             fence: FenceSettings::default(),
             seed: None,
             hostname: None,
+            sysctls: Vec::new(),
             publish: Vec::new(),
             capture: false,
         }
@@ -101,7 +105,7 @@ impl Default for Config {
 pub struct ConfigError(pub String);
 
 impl ConfigError {
-    fn new(text: impl fmt::Display) -> ConfigError {
+    pub(crate) fn new(text: impl fmt::Display) -> ConfigError {
         ConfigError(text.to_string())
     }
 }

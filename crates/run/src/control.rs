@@ -10,6 +10,7 @@
 mod canary;
 mod datagram;
 mod end;
+mod hints;
 mod listener;
 mod lookup;
 mod network;
@@ -21,6 +22,7 @@ mod socket;
 mod spare;
 mod stream;
 mod sweep;
+mod tag;
 
 pub use lookup::{Found, LookUp, Names};
 pub use owner::{Held, Holdings, Owner};

@@ -6,11 +6,12 @@
 //! [`gateway`], which carries every flow over ordinary sockets of the machine. The *command* is somebody else's
 //! program with our library in it; its control calls arrive at [`control`].
 //!
-//! Around them: [`config`] is what the user asked for, [`plan`] the addresses that follow from it, [`dns`] and
-//! [`lookup`] answer names, [`fence`] says what may be reached and [`owners`] by whom, [`publish`] offers the command's
-//! ports on the machine, [`web`] is the built-in server, [`summary`] the table at the end, [`doctor`] says what works on
-//! this machine, [`library`] finds the preload library. Hosts that run are seen from outside through [`admin`]: by
-//! [`ls`] and [`ss`]. Start reading in [`supervisor::run`], then [`stack_process::main`].
+//! Around them: [`config`] is what the user asked for, [`plan`] the addresses that follow from it, [`sysctl`] the knobs
+//! of the command's host, [`dns`] and [`lookup`] answer names, [`fence`] says what may be reached and [`owners`] by
+//! whom, [`publish`] offers the command's ports on the machine, [`web`] is the built-in server, [`summary`] the table
+//! at the end, [`doctor`] says what works on this machine, [`library`] finds the preload library. Hosts that run are
+//! seen from outside through [`admin`]: by [`ls`] and [`ss`]. Start reading in [`supervisor::run`], then
+//! [`stack_process::main`].
 //!
 //! `unsafe` is allowed in `os/` and nowhere else.
 
@@ -20,6 +21,7 @@ pub mod config;
 pub mod control;
 pub mod dns;
 pub mod doctor;
+pub mod engine;
 pub mod fence;
 pub mod gateway;
 pub mod library;
@@ -33,4 +35,5 @@ pub mod ss;
 pub mod stack_process;
 pub mod summary;
 pub mod supervisor;
+pub mod sysctl;
 pub mod web;

@@ -2,6 +2,8 @@
 
 pub mod error_queue;
 pub mod process;
+pub mod seccomp;
 pub mod signals;
+pub mod thread;
 pub mod unix;
 pub mod unix_diag;

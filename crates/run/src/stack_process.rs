@@ -152,7 +152,7 @@ impl Running {
         let rendezvous = random_rendezvous()?;
         let control = ControlConfig {
             rendezvous,
-            unprivileged_port_start: 0,
+            unprivileged_port_start: host.with_stack(|stack, _| stack.config().ip_unprivileged_port_start),
             names: resolver.clone(),
             counters: counters.clone(),
             owners,

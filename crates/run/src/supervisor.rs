@@ -18,12 +18,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use portolan_protocol::Rendezvous;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 
 use crate::admin::message::Identity;
 use crate::channel::{News, Order};
 use crate::config::Config;
+use crate::engine::{self, Engine};
 use crate::library::Library;
 use crate::os::signals::{Arrived, Signals};
 use crate::summary::{self, Report};
@@ -55,6 +57,8 @@ pub struct Run {
     pub summary: SummaryTo,
     /// The preload library's octets.
     pub library: &'static [u8],
+    /// How the command is attached.
+    pub engine: engine::Choice,
 }
 
 /// Where the summary goes.
@@ -110,12 +114,13 @@ struct Running {
     ending: Option<(Signal, Instant)>,
     /// The terminal has interrupted the command too.
     interrupted: bool,
+    engine: Engine,
     /// Removed at the end.
     _library: Library,
 }
 
 fn start(run: Run) -> Result<Running, Refusal> {
-    let found = command::find(&run.program)?;
+    let found = command::find(&run.program, run.engine)?;
     let signals =
         Signals::open().map_err(|error| Refusal::new(format_args!("cannot take signals: {error}")))?;
     let summary = open_summary(&run.summary)?;
@@ -130,7 +135,10 @@ fn start(run: Run) -> Result<Running, Refusal> {
     // Descendants whose parent ends become our children: they are reaped, and found when the stack process dies.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     let mut command = std::process::Command::new(&found);
-    command.args(&run.arguments).env(&variable.0, &variable.1).env("LD_PRELOAD", preload_value(&library));
+    command.args(&run.arguments).env(&variable.0, &variable.1);
+    if run.engine != engine::Choice::Seccomp {
+        command.env("LD_PRELOAD", preload_value(&library));
+    }
     command::keep_name(&mut command, &run.program);
     if to_stdout {
         let stderr = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3)
@@ -138,7 +146,12 @@ fn start(run: Run) -> Result<Running, Refusal> {
         command.stdout(stderr);
     }
     crate::os::process::prepare_child(&mut command, signals.before());
-    match command.spawn() {
+    let filter = attach(run.engine, &mut command, &variable.1)?;
+    let spawned = command.spawn();
+    // Its end of the connection to the engine goes with it.
+    drop(command);
+    let engine = attached(run.engine, filter)?;
+    match spawned {
         Ok(child) => {
             let command = Pid::from_child(&child);
             let (report, ending) = (None, None);
@@ -150,6 +163,7 @@ fn start(run: Run) -> Result<Running, Refusal> {
                 summary,
                 ending,
                 interrupted: false,
+                engine,
                 _library: library,
             })
         }
@@ -157,6 +171,30 @@ fn start(run: Run) -> Result<Running, Refusal> {
             drop(stack);
             Err(command::refused(&run.program, &error))
         }
+    }
+}
+
+/// Prepares the filter, if there is to be one.
+fn attach(
+    choice: engine::Choice,
+    command: &mut std::process::Command,
+    variable: &str,
+) -> Result<Option<engine::Pending>, Refusal> {
+    if choice != engine::Choice::Seccomp {
+        return Ok(None);
+    }
+    let rendezvous = Rendezvous::from_text(variable.as_bytes())
+        .ok_or_else(|| Refusal::new("the stack process gave a malformed variable"))?;
+    let pending = engine::attach(command, rendezvous, false, tell);
+    pending.map(Some).map_err(|error| Refusal::new(format_args!("cannot start the engine seccomp: {error}")))
+}
+
+/// The engine that the command has, or why it has none.
+fn attached(choice: engine::Choice, filter: Option<engine::Pending>) -> Result<Engine, Refusal> {
+    match (choice, filter.map(|filter| filter.outcome())) {
+        (_, None) => Ok(Engine::Preload),
+        (_, Some(Ok(()))) => Ok(Engine::Seccomp),
+        (_, Some(Err(error))) => Err(Refusal::new(engine::why_no_filter(&error))),
     }
 }
 
@@ -291,7 +329,9 @@ impl Running {
     fn read_news(&mut self) {
         while let Some(news) = self.stack.news() {
             match news {
-                News::Ended(report) => self.report = Some(report),
+                News::Ended(report) => {
+                    self.report = Some(Report { engine: self.engine.to_string(), ..report });
+                }
                 News::Note(line) => tell(&line),
                 News::Failed(line) => tell(&line),
                 News::Ready { .. } => {}

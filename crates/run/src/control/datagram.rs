@@ -2,7 +2,7 @@
 //!
 //! Each direction holds at most one datagram that the other side had no room for; the rest waits, and is dropped,
 //! where UDP drops: in the stack's queue. What ICMP says of a connected socket's datagrams reaches the program as a
-//! header with an errno in it.
+//! header with an errno in it. A bare socket's messages are text alone, see [`portolan_protocol::datagram`].
 
 use std::future::poll_fn;
 use std::io;
@@ -15,6 +15,7 @@ use super::end::End;
 use super::network::{Errno, HostSocket, Received};
 use super::socket::Record;
 use super::stream::Scratch;
+use super::tag::Tags;
 use crate::os::unix;
 
 /// Datagrams of each direction before other tasks get their turn.
@@ -30,13 +31,23 @@ pub(super) struct DatagramCarrier {
     up: Option<Vec<u8>>,
     /// A message for the program whose queue was full.
     down: Option<Vec<u8>>,
+    tags: Tags,
     /// The program sends no more: shutdown(SHUT_WR). It may still receive.
     up_has_ended: bool,
 }
 
 impl DatagramCarrier {
     pub(super) fn new(end: End, socket: Rc<HostSocket>, record: Rc<Record>, scratch: Scratch) -> Self {
-        Self { end, socket, record, scratch, up: None, down: None, up_has_ended: false }
+        Self {
+            end,
+            socket,
+            record,
+            scratch,
+            up: None,
+            down: None,
+            tags: Tags::default(),
+            up_has_ended: false,
+        }
     }
 
     /// Carries until the program has closed its socket, or shut both directions.
@@ -72,6 +83,8 @@ impl DatagramCarrier {
         let scratch = Rc::clone(&self.scratch);
         let mut scratch = scratch.borrow_mut();
         match unix::receive(self.end.fd(), &mut scratch) {
+            // Of a bare socket that is open it is an empty datagram.
+            Ok(0) if self.is_bare() && !unix::hangup(self.end.fd()).has_ended => Ok(self.send(cx, &[])),
             // Not a datagram, which would have a header. Whether it is a close is asked in the next round.
             Ok(0) => {
                 self.up_has_ended = true;
@@ -86,8 +99,7 @@ impl DatagramCarrier {
 
     /// Gives one message to the stack. False if it has to wait.
     fn send(&mut self, cx: &mut Context<'_>, message: &[u8]) -> bool {
-        let Some((header, text)) = message.split_first_chunk() else { return true };
-        let Ok(header) = DatagramHeader::decode(header) else { return true };
+        let Some((header, text)) = self.split(message) else { return true };
         let to = (header.remote.port != 0).then(|| header.remote.to_socket_addr());
         let from = (!header.local.is_unspecified()).then(|| header.local.to_socket_addr().ip());
         let sent = match self.record.ensure_bound() {
@@ -108,6 +120,23 @@ impl DatagramCarrier {
                 true
             }
         }
+    }
+
+    fn is_bare(&self) -> bool {
+        self.record.target.kind.is_bare
+    }
+
+    /// A message's header and text; `None` for what is no message.
+    fn split<'a>(&self, message: &'a [u8]) -> Option<(DatagramHeader, &'a [u8])> {
+        let headed = match self.is_bare() {
+            true => message.strip_prefix(&self.record.target.id.0),
+            false => Some(message),
+        };
+        let Some(headed) = headed else {
+            return Some((DatagramHeader::new(u32::try_from(message.len()).ok()?), message));
+        };
+        let (header, text) = headed.split_first_chunk()?;
+        Some((DatagramHeader::decode(header).ok()?, text))
     }
 
     /// Network to program, one datagram. True if anything moved.
@@ -137,13 +166,24 @@ impl DatagramCarrier {
 
     /// Gives one message to the program. False if its queue is full.
     fn deliver(&mut self, message: &[u8]) -> bool {
-        match unix::write(self.end.fd(), message) {
+        match self.write(message) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.down = Some(message.to_vec());
                 false
             }
             // A program that has shut its reading side discards what comes.
             _ => true,
+        }
+    }
+
+    /// Writes a header and text in the socket's own way.
+    fn write(&mut self, message: &[u8]) -> io::Result<usize> {
+        match message.split_first_chunk() {
+            Some((header, text)) if self.is_bare() => {
+                let tag = self.tags.of(header)?;
+                unix::write_with_descriptor(self.end.fd(), text, tag)
+            }
+            _ => unix::write(self.end.fd(), message),
         }
     }
 

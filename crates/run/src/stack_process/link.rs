@@ -50,8 +50,10 @@ const DEFAULT_MTU: u16 = 1500;
 /// The longest super-segment on the in-process wire.
 const GSO_MAX: u32 = 65_535;
 
-/// How long the gateway may take to pass the last resets on to the machine's sockets, and how often that is looked at.
+/// How long the gateway may take to pass the last resets on to the machine's sockets, how long to end after that, and
+/// how often both are looked at.
 const CLOSE_TIME: Duration = Duration::from_millis(100);
+const END_TIME: Duration = Duration::from_millis(500);
 const CLOSE_STEP: Duration = Duration::from_millis(1);
 
 /// What stands behind the command's link.
@@ -84,8 +86,11 @@ impl Network {
             tokio::time::sleep(CLOSE_STEP).await;
         }
         host.shutdown();
-        // It ends by itself within its own limits; its result is nothing.
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        // Never joined: a gateway that hangs must not keep the process alive, whose end takes the thread with it.
+        let until = Instant::now() + END_TIME;
+        while !thread.is_finished() && Instant::now() < until {
+            tokio::time::sleep(CLOSE_STEP).await;
+        }
     }
 }
 
@@ -172,7 +177,15 @@ fn with_link(
     seed: u64,
     recording: &Recording,
 ) -> Result<HostBuilder, String> {
-    let mut settings = portolan_stack::Config { flow_summaries: true, ..portolan_stack::Config::default() };
+    let mut settings = portolan_stack::Config {
+        flow_summaries: true,
+        // A command with a network of its own may have any port of it.
+        ip_unprivileged_port_start: 0,
+        ..portolan_stack::Config::default()
+    };
+    for sysctl in &config.sysctls {
+        sysctl.apply(&mut settings);
+    }
     if let Some(hostname) = &config.hostname {
         settings.hostname.clone_from(hostname);
     }
