@@ -180,10 +180,15 @@ impl Flow {
         for _ in 0..64 {
             match self.socket.try_recv_from(&mut buffer) {
                 Ok((len, from)) => {
+                    let source = self.on_the_wire(from);
+                    if !self.shared.policy.fence.permits_datagram_from(source.address.to_ip().to_canonical())
+                    {
+                        continue;
+                    }
                     lock(&self.state).used = Instant::now();
                     let payload = buffer.get(..len).unwrap_or_default();
                     // What the wire cannot take is lost, as on any wire.
-                    let _ = self.reply.send_from(self.on_the_wire(from), payload);
+                    let _ = self.reply.send_from(source, payload);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 // An error of an earlier datagram, told here too.
