@@ -10,7 +10,7 @@
 //! of the command's host, [`dns`] and [`lookup`] answer names, [`fence`] says what may be reached and [`owners`] by
 //! whom, [`publish`] offers the command's ports on the machine, [`web`] is the built-in server, [`summary`] the table
 //! at the end, [`doctor`] says what works on this machine, [`library`] finds the preload library. Hosts that run are
-//! seen from outside through [`admin`]: by [`ls`] and [`ss`]. Start reading in [`supervisor::run`], then
+//! seen from outside through [`admin`]: by [`ls`], [`ss`] and [`shape`]. Start reading in [`supervisor::run`], then
 //! [`stack_process::main`].
 //!
 //! `unsafe` is allowed in `os/` and nowhere else.
@@ -31,6 +31,7 @@ pub mod os;
 pub mod owners;
 pub mod plan;
 pub mod publish;
+pub mod shape;
 pub mod ss;
 pub mod stack_process;
 pub mod summary;

@@ -45,7 +45,7 @@ pub(super) fn percent(text: &str) -> Option<Percent> {
     match number(text)? {
         (value, "%") => Percent::new(value),
         // Zero needs no unit.
-        (value, "") if value == 0.0 => Some(Percent::ZERO),
+        (0.0, "") => Some(Percent::ZERO),
         _ => None,
     }
 }
