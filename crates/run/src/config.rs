@@ -33,6 +33,16 @@ pub enum LinkChoice {
     None,
 }
 
+impl fmt::Display for LinkChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LinkChoice::Egress => f.write_str("egress"),
+            LinkChoice::None => f.write_str("none"),
+            LinkChoice::Tap(name) => write!(f, "tap:{name}"),
+        }
+    }
+}
+
 /// An address with the length of its network's prefix.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Network {
@@ -77,6 +87,8 @@ pub struct Config {
     pub sysctls: Vec<Sysctl>,
     /// Ports of the machine that lead to the command's.
     pub publish: Vec<Publication>,
+    /// Whether the machine's loopback answers where nobody of the command does.
+    pub share_loopback: bool,
     /// Whether frames are recorded to the stack process's standard output.
     pub capture: bool,
 }
@@ -95,6 +107,7 @@ impl Default for Config {
             hostname: None,
             sysctls: Vec::new(),
             publish: Vec::new(),
+            share_loopback: false,
             capture: false,
         }
     }

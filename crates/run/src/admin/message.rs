@@ -31,6 +31,11 @@ pub enum Request {
         /// To what it receives.
         down: Option<String>,
     },
+    /// A command is to run in the host. Answer: [`Reply::Joined`]; the connection then lasts as long as both do, and
+    /// carries nothing more.
+    Join,
+    /// Reset every connection and end. Answer: [`Reply::Done`], and the connection's end when it has happened.
+    Down,
 }
 
 /// From the host.
@@ -42,6 +47,8 @@ pub enum Reply {
     Sockets(Vec<SocketRow>),
     /// What the wire does.
     Shape(Shape),
+    /// What the command must inherit: the name and the value of a variable.
+    Joined((String, String)),
     /// It was done.
     Done,
     /// It was not: one line.
@@ -66,6 +73,13 @@ pub struct Shape {
     pub up: String,
     /// To what it receives.
     pub down: String,
+}
+
+impl Identity {
+    /// Whether the host outlives those who use it, as `portolan up` makes it.
+    pub fn stays(&self) -> bool {
+        self.command.is_empty()
+    }
 }
 
 /// Who a host is.

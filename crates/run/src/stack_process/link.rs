@@ -328,7 +328,7 @@ fn status(config: &Config, plan: &Plan) -> Status {
     let list = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>().join(" ");
     let mut lines = vec![
         ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ("link".to_owned(), super::link_name(&config.link)),
+        ("link".to_owned(), config.link.to_string()),
         ("address".to_owned(), list(&mut plan.addresses.iter().map(ToString::to_string))),
         ("gateway".to_owned(), list(&mut plan.gateways.iter().map(ToString::to_string))),
         ("dns".to_owned(), list(&mut plan.addresses_of(Service::Dns).map(|address| address.to_string()))),
