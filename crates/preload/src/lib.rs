@@ -20,11 +20,13 @@ mod datagram;
 mod destination;
 mod errno;
 mod io;
+mod limits;
 mod lookup;
 mod memory;
 mod message;
 mod names;
 mod options;
+mod raw;
 mod real;
 
 mod socket;

@@ -9,13 +9,14 @@ use portolan_protocol::Name;
 
 use crate::address::UnixAddress;
 use crate::errno::{self, Errno};
+use crate::real;
 
 /// One system call: its result or its error, errno as before.
 macro_rules! call {
     ($number:expr $(, $argument:expr)*) => {{
         let saved = errno::get();
         // SAFETY: each caller in this file passes memory of its own with its true length.
-        let result = unsafe { libc::syscall($number $(, $argument)*) };
+        let result = unsafe { real::syscall()($number $(, $argument)*) };
         let result = if result < 0 { Err(Errno(errno::get())) } else { Ok(result) };
         errno::set(saved);
         result
