@@ -101,7 +101,7 @@ impl Stack {
     /// room for.
     ///
     /// # Errors
-    /// `NoSuchOption`, `NotConnected` for what only a connection has.
+    /// `NoSuchOption`, `NotSupported` for a level that an IPv4 socket has not, `NotConnected` for what only a connection has.
     pub fn getsockopt(
         &mut self,
         now: Instant,
@@ -113,9 +113,13 @@ impl Stack {
         if let Some(value) = self.get_at_raw_level(id, level, name) {
             return Ok(value);
         }
-        // Linux: to read at a level that is not there is another error in IPv4 than to set.
-        let is_v4 = self.socket(id)?.family == Family::V4;
-        self.check_level(id, level).map_err(|error| if is_v4 { SocketError::NotSupported } else { error })?;
+        self.check_level(id, level).map_err(|error| {
+            match (error, self.socket(id).map(|socket| socket.family)) {
+                // Linux's IPv4 tells, where it is asked and not told, that there is no such level.
+                (SocketError::NoSuchOption, Ok(Family::V4)) => SocketError::NotSupported,
+                (error, _) => error,
+            }
+        })?;
         if let Some(value) = self.get_at_group_level(id, level, name) {
             return Ok(value);
         }
