@@ -12,8 +12,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use portolan::{Host, HostBuilder, Worker};
+use portolan_drivers::lan::Lan;
 use portolan_drivers::wire::WireEnd;
-use portolan_drivers::{Capture, CaptureLink, PollLink, Tap, TapOptions, wire};
+use portolan_drivers::{Capture, CaptureLink, Packet, PollLink, Tap, TapOptions, wire};
 use portolan_link::{LinkCaps, Medium};
 use portolan_sim::impair::{Impairment, ShapedLink};
 use portolan_stack::Intercept;
@@ -102,23 +103,45 @@ pub(super) fn build(
     counters: Arc<Counters>,
     fence: &Arc<Fence>,
     listening: watch::Receiver<()>,
+    lan: Option<Lan>,
 ) -> Result<(Host, Worker, Network), String> {
+    // A frame that is to be shaped is cut first, so nothing is gained by asking for more.
+    let offload = config.shape == Shape::default();
+    let options = TapOptions { offload, mtu: config.mtu, ..TapOptions::default() };
     match &config.link {
-        LinkChoice::Tap(name) => build_tap(config, name, seed),
+        LinkChoice::Tap(name) => {
+            let tap = Tap::open(name, options).map_err(|error| error.to_string())?;
+            build_alone(config, name, station_beside(tap.peer_ethernet()), tap, seed)
+        }
+        LinkChoice::Tun(name) => {
+            let options = TapOptions { medium: Medium::Ip, ..options };
+            let tun = Tap::open(name, options).map_err(|error| error.to_string())?;
+            build_alone(config, name, COMMAND, tun, seed)
+        }
+        LinkChoice::Packet(name) => {
+            let packet = Packet::open(name, config.mtu, offload).map_err(|error| error.to_string())?;
+            build_alone(config, name, station_beside(packet.interface_ethernet()), packet, seed)
+        }
+        LinkChoice::Wire(_) => {
+            let lan = lan.ok_or("the wire has not been joined")?;
+            build_alone(config, "wire0", random_station()?, lan, seed)
+        }
         LinkChoice::Egress | LinkChoice::None => {
             build_private(config, conf, seed, counters, fence, listening)
         }
     }
 }
 
-fn build_tap(config: &Config, name: &str, seed: u64) -> Result<(Host, Worker, Network), String> {
-    let shaped = config.shape != Shape::default();
-    // A frame that is to be shaped is cut first, so nothing is gained by asking for more.
-    let options = TapOptions { offload: !shaped, mtu: config.mtu, ..TapOptions::default() };
-    let tap = Tap::open(name, options).map_err(|error| error.to_string())?;
-    let station = station_beside(tap.peer_ethernet());
+/// A host on a link that somebody else is at the other end of.
+fn build_alone(
+    config: &Config,
+    name: &str,
+    station: EthernetAddress,
+    link: impl PollLink + 'static,
+    seed: u64,
+) -> Result<(Host, Worker, Network), String> {
     let recording = Recording::default();
-    let mut builder = with_link(config, name, station, tap, seed, &recording)?;
+    let mut builder = with_link(config, name, station, link, seed, &recording)?;
     for network in &config.addresses {
         builder = builder.address(cidr(*network)?);
     }
@@ -133,6 +156,11 @@ fn build_tap(config: &Config, name: &str, seed: u64) -> Result<(Host, Worker, Ne
 fn station_beside(device: [u8; 6]) -> EthernetAddress {
     let [_, _, c, d, e, f] = device;
     EthernetAddress([0x02, 0x50, c, d, e, f.wrapping_add(1)])
+}
+
+/// A station's address that nobody else on a wire has, but by a chance of one in millions.
+fn random_station() -> Result<EthernetAddress, String> {
+    super::random().map(|[d, e, f]| EthernetAddress([0x02, 0x50, 0x4f, d, e, f]))
 }
 
 fn build_private(
