@@ -19,12 +19,15 @@ mod control;
 mod datagram;
 mod destination;
 mod errno;
+mod interfaces;
 mod io;
+mod limits;
 mod lookup;
 mod memory;
 mod message;
 mod names;
 mod options;
+mod raw;
 mod real;
 
 mod socket;

@@ -262,11 +262,15 @@ impl Running {
                 _ = self.terminate.recv() => break false,
                 () = self.down.notified() => break false,
                 () = self.flows.collect() => {}
-                // None after this: that links go is what the end is. A supervisor that is gone is noticed above.
+                // A supervisor that is gone is noticed above.
                 Some(warning) = warnings.recv() => drop(news.tell(&News::Note(warning)).await),
                 Some(refusal) = self.refusals.recv() => drop(news.tell(&News::Note(refusal)).await),
             }
         };
+        // What the command's last calls gave rise to; none after this: that links go is what the end is.
+        while let Ok(waiting) = warnings.try_recv().or_else(|_| self.refusals.try_recv()) {
+            let _ = news.tell(&News::Note(waiting)).await;
+        }
         if graceful {
             self.linger(orders).await;
         }

@@ -36,7 +36,7 @@ use super::registry::Registry;
 use super::socket::Record;
 use super::spare::Spare;
 use super::stream::{Carrier, SCRATCH_LEN, Scratch};
-use super::{listener, options, sweep};
+use super::{interfaces, listener, options, sweep};
 use crate::gateway::{Counters, refusal};
 use crate::os::unix::{self, Peer};
 use crate::owners::Owners;
@@ -167,7 +167,7 @@ impl Shared {
                 // A failure closes the end, which the program sees as a reset.
                 let _ = match kind.transport {
                     Transport::Tcp => self.attach_stream(fd, target),
-                    Transport::Udp => self.attach_datagrams(fd, target),
+                    _ => self.attach_datagrams(fd, target),
                 };
             }
             _ => {}
@@ -296,6 +296,9 @@ impl Shared {
                     Err(failure) => self.send(fd, number, Reply::LookUpFailed(failure)),
                 }
             }
+            Operation::Interface { nth } => interfaces::tell(self.registry.host(), nth, |reply| {
+                self.send(fd, number, reply);
+            }),
             Operation::GetOption { socket, level, name } => {
                 let host = self.registry.host();
                 let value =
@@ -314,7 +317,7 @@ impl Shared {
 
     /// The socket's record, which is this process's from now on.
     fn owned(&self, target: Target, peer: Peer) -> Result<Rc<Record>, Errno> {
-        let record = self.registry.record(target)?;
+        let record = self.registry.record_of(target, peer.uid == 0)?;
         record.used_by(u32::try_from(peer.pid).unwrap_or(0));
         Ok(record)
     }
@@ -325,7 +328,7 @@ impl Shared {
             Operation::Bind { socket, address } => {
                 let start = self.config.unprivileged_port_start;
                 if peer.uid != 0 && (1..start).contains(&address.port) {
-                    self.hints.port_is_reserved(address, start);
+                    self.hints.port_is_reserved(socket.kind.transport, address, start);
                     return Err(Errno::ACCES);
                 }
                 let record = self.owned(socket, peer)?;
@@ -357,9 +360,11 @@ impl Shared {
                 match socket.kind.transport {
                     Transport::Tcp => {
                         sweep::close_port(&self.registry, address.port);
-                        record.connect(address, waits)
+                        let connecting = record.connect(address, waits)?;
+                        self.registry.note_connecting(&record);
+                        Ok(connecting)
                     }
-                    Transport::Udp => record.set_destination(address).map(|()| Reply::Done),
+                    _ => record.set_destination(address).map(|()| Reply::Done),
                 }
             }
             Operation::Disconnect { socket } => {
@@ -373,10 +378,11 @@ impl Shared {
                 Ok(Reply::Done)
             }
             Operation::LocalAddress { socket } => {
-                Ok(Reply::Address(self.owned(socket, peer)?.local_address()))
+                let local = self.owned(socket, peer)?.local_address();
+                Ok(Reply::Address(interfaces::with_scope(self.registry.host(), local)))
             }
             Operation::RemoteAddress { socket } => {
-                let remote: Option<SocketAddr> = self.registry.record(socket)?.remote();
+                let remote: Option<SocketAddr> = self.registry.record(socket)?.peer();
                 remote.map(|remote| Reply::Address(Address::from(remote))).ok_or(Errno::NOTCONN)
             }
             Operation::SetOption { socket, level, name, value } => {
@@ -405,6 +411,7 @@ impl Shared {
             // Answered by the callers.
             Operation::Hello { .. }
             | Operation::GetOption { .. }
+            | Operation::Interface { .. }
             | Operation::LookUpName { .. }
             | Operation::LookUpAddress { .. } => Err(Errno::OPNOTSUPP),
         }
