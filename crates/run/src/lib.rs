@@ -11,8 +11,8 @@
 //! whom, [`publish`] offers the command's ports on the machine, [`share_loopback`] the machine's to the command, [`up`]
 //! starts hosts that outlive one command, [`wire`] is where hosts on one Ethernet find each other, [`web`] is the
 //! built-in server, [`summary`] the table at the end, [`doctor`] says what works on this machine, [`library`] finds the
-//! preload library. Hosts that run are seen from outside through [`admin`]: by [`ls`] and [`ss`]. Start reading in
-//! [`supervisor::run`], then [`stack_process::main`].
+//! preload library. Hosts that run are seen from outside through [`admin`]: by [`ls`], [`ss`] and [`shape`]. Start
+//! reading in [`supervisor::run`], then [`stack_process::main`].
 //!
 //! `unsafe` is allowed in `os/` and nowhere else.
 
@@ -32,6 +32,7 @@ pub mod os;
 pub mod owners;
 pub mod plan;
 pub mod publish;
+pub mod shape;
 pub mod share_loopback;
 pub mod ss;
 pub mod stack_process;

@@ -194,6 +194,7 @@ impl Running {
         let served = Served {
             host: host.clone(),
             holdings: control.holdings(),
+            shape: network.shape.clone(),
             link: config.link.to_string(),
             addresses: addresses(config, network.plan.as_ref()),
             started: std::time::Instant::now(),
@@ -364,11 +365,9 @@ fn resolver_config(
             own: plan.addresses.clone(),
         },
         None => {
-            let given = if config.dns.is_empty() { &conf.servers } else { &config.dns };
-            // A server on the machine's loopback is not on the link.
-            let reachable = given.iter().filter(|server| !server.is_loopback());
+            let servers = link::name_servers(config, &conf);
             ResolverConfig {
-                servers: reachable.map(|server| (*server, dns::PORT).into()).collect(),
+                servers: servers.into_iter().map(|server| (server, dns::PORT).into()).collect(),
                 hosts: Hosts::read(Path::new("/etc/hosts")),
                 fence,
                 wire,
