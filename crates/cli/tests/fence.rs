@@ -216,10 +216,15 @@ fn j7_the_machines_loopback_needs_its_name_and_its_rule() {
         run -- curl -sS -m 5 http://10.0.2.2/
         run --allow example.test -- curl -sS http://host.portolan.internal/
         run --allow host.portolan.internal:80 -- curl -sS http://host.portolan.internal/
-        run --deny host.portolan.internal -- curl -sS http://10.0.2.5/",
+        run --deny host.portolan.internal -- curl -sS http://10.0.2.5/
+        run -- curl -sS http://portolan.internal/delay/1500 >/dev/null &
+        for _ in $(seq 100); do ss -Hxlp | grep -q portolan-stack && break; sleep 0.05; done
+        ss -Hxlp | grep -q portolan-stack && echo control is here
+        ss -Hltunp | grep portolan || echo and on no network",
     );
     let heard = text(&output.stderr);
-    assert_eq!(text(&output.stdout), "hello\nstatus 7\nstatus 7\nhello\nstatus 7\n", "{heard}");
+    let expected = "hello\nstatus 7\nstatus 7\nhello\nstatus 7\ncontrol is here\nand on no network\n";
+    assert_eq!(text(&output.stdout), expected, "{heard}");
     assert!(heard.contains("host.portolan.internal (10.0.2.5):80/tcp: no --allow matches"), "{heard}");
 }
 
