@@ -229,6 +229,7 @@ impl RunArguments {
             seed: self.seed,
             hostname: self.hostname,
             capture: false,
+            keys: None,
         };
         config.check().map_err(|config::ConfigError(line)| line)?;
         let empty = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str().is_empty());

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +68,8 @@ pub struct Config {
     pub hostname: Option<String>,
     /// Whether frames are recorded to the stack process's standard output.
     pub capture: bool,
+    /// The command's SSLKEYLOGFILE, whose keys go into the recording.
+    pub keys: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -81,6 +84,7 @@ impl Default for Config {
             seed: None,
             hostname: None,
             capture: false,
+            keys: None,
         }
     }
 }

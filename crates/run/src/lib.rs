@@ -9,18 +9,21 @@
 //! Around them: [`config`] is what the user asked for, [`plan`] the addresses that follow from it, [`dns`] and
 //! [`lookup`] answer names, [`web`] is the built-in server, [`summary`] the table at the end, [`doctor`] says what
 //! works on this machine, [`library`] finds the preload library. Hosts that run are seen from outside through
-//! [`admin`]: by [`ls`] and [`ss`]. Start reading in [`supervisor::run`], then
+//! [`admin`]: by [`ls`] and [`ss`]. What a recording
+//! has beside frames is from [`attribution`] and [`key_log`]. Start reading in [`supervisor::run`], then
 //! [`stack_process::main`].
 //!
 //! `unsafe` is allowed in `os/` and nowhere else.
 
 pub mod admin;
+pub mod attribution;
 pub mod channel;
 pub mod config;
 pub mod control;
 pub mod dns;
 pub mod doctor;
 pub mod gateway;
+pub mod key_log;
 pub mod library;
 pub mod lookup;
 pub mod ls;

@@ -31,6 +31,7 @@ use tokio::time::Instant;
 use crate::admin::AdminError;
 use crate::admin::message::Identity;
 use crate::admin::server::{AdminSocket, Served};
+use crate::attribution::Attribution;
 use crate::channel::{News, Order, line};
 use crate::config::{Config, LinkChoice};
 use crate::control::{ControlConfig, ControlServer};
@@ -129,7 +130,9 @@ impl Running {
         let conf = ResolvConf::read(Path::new("/etc/resolv.conf"));
         let counters = Arc::new(Counters::default());
         let seed = config.seed.map_or_else(|| random().map(u64::from_ne_bytes), Ok)?;
-        let (host, worker, network) = link::build(config, &conf, seed, counters.clone())?;
+        let attribution = Attribution::default();
+        let (host, worker, network) =
+            link::build(config, &conf, seed, counters.clone(), attribution.clone())?;
         let flows = FlowLog::new(&host);
         let worker = tokio::spawn(worker.run());
         if let (LinkChoice::Egress, Some(plan)) = (&config.link, &network.plan) {
@@ -143,6 +146,7 @@ impl Running {
             unprivileged_port_start: 0,
             names: resolver.clone(),
             counters: counters.clone(),
+            attribution,
         };
         let control = ControlServer::bind(control, host.clone())
             .map_err(|error| format!("cannot listen for the command's sockets: {error}"))?;

@@ -24,6 +24,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 use crate::admin::message::Identity;
 use crate::channel::{News, Order};
 use crate::config::Config;
+use crate::key_log::{self, PrivateFile};
 use crate::library::Library;
 use crate::os::signals::{Arrived, Signals};
 use crate::summary::{self, Report};
@@ -112,6 +113,7 @@ struct Running {
     interrupted: bool,
     /// Removed at the end.
     _library: Library,
+    _keys: Option<PrivateFile>,
 }
 
 fn start(run: Run) -> Result<Running, Refusal> {
@@ -123,7 +125,8 @@ fn start(run: Run) -> Result<Running, Refusal> {
     let to_stdout = run.pcap.as_deref() == Some(Path::new("-"));
     let library = Library::place(run.library)
         .map_err(|error| Refusal::new(format_args!("no place for the preload library in /tmp: {error}")))?;
-    let config = Config { capture: pcap.is_some(), ..run.config };
+    let (keys, private_keys) = key_log(pcap.is_some());
+    let config = Config { capture: pcap.is_some(), keys, ..run.config };
     let identity = identity(&run.program, &run.arguments);
     let (stack, variable) =
         StackProcess::start(config, library.directory(), identity, pcap, signals.before())?;
@@ -132,6 +135,9 @@ fn start(run: Run) -> Result<Running, Refusal> {
     let mut command = std::process::Command::new(&found);
     command.args(&run.arguments).env(&variable.0, &variable.1).env("LD_PRELOAD", preload_value(&library));
     command::keep_name(&mut command, &run.program);
+    if let Some(file) = &private_keys {
+        command.env(key_log::VARIABLE, file.path());
+    }
     if to_stdout {
         let stderr = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3)
             .map_err(|error| Refusal::new(format_args!("no standard error for the command: {error}")))?;
@@ -151,11 +157,28 @@ fn start(run: Run) -> Result<Running, Refusal> {
                 ending,
                 interrupted: false,
                 _library: library,
+                _keys: private_keys,
             })
         }
         Err(error) => {
             drop(stack);
             Err(command::refused(&run.program, &error))
+        }
+    }
+}
+
+/// Where the command's TLS libraries write their keys when it is recorded: the file that the user has named, or one
+/// that is made for this run.
+fn key_log(is_recorded: bool) -> (Option<PathBuf>, Option<PrivateFile>) {
+    let named = std::env::var_os(key_log::VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+    if named.is_some() || !is_recorded {
+        return (named, None);
+    }
+    match PrivateFile::make() {
+        Ok(file) => (Some(file.path().to_owned()), Some(file)),
+        Err(failure) => {
+            tell(&format!("--pcap: no place for TLS keys: {failure}"));
+            (None, None)
         }
     }
 }
@@ -199,7 +222,8 @@ fn open_capture(path: &Path, force: bool) -> Result<OwnedFd, Refusal> {
     }
     let mut options = OpenOptions::new();
     // Not blocking: a FIFO that nobody reads is an error, not a wait without end.
-    options.write(true).custom_flags(libc::O_NONBLOCK);
+    // For its user alone: there may be TLS keys in it.
+    options.write(true).mode(0o600).custom_flags(libc::O_NONBLOCK);
     let opened = if force {
         options.create(true).truncate(true).open(path)
     } else {

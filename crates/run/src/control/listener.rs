@@ -78,7 +78,7 @@ fn start(
     let Ok(end) = End::new(end) else { return socket.abort() };
     let record = Rc::new(Record::accepted(target, socket, &end));
     if let Some(owner) = listener.owner() {
-        record.set_owner(&owner);
+        record.set_owner(&owner, registry.attribution());
     }
     let Ok(socket) = record.socket() else { return };
     registry.insert(&record);

@@ -9,6 +9,7 @@ use portolan_protocol::request::Target;
 
 use super::network::{Errno, Host};
 use super::socket::Record;
+use crate::attribution::Attribution;
 
 /// Ended connections of listeners whose error may still be asked for.
 const ENDED_MAX: usize = 1024;
@@ -16,6 +17,7 @@ const ENDED_MAX: usize = 1024;
 /// All sockets. A program's identity is 128 random bits of its own drawing; one that is not random harms itself only.
 pub(super) struct Registry {
     host: Host,
+    attribution: Attribution,
     records: RefCell<HashMap<SocketId, Rc<Record>>>,
     /// Those of them that listen.
     listeners: RefCell<HashMap<SocketId, Rc<Record>>>,
@@ -23,8 +25,14 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    pub(super) fn new(host: Host) -> Self {
-        Self { host, records: RefCell::default(), listeners: RefCell::default(), ended: RefCell::default() }
+    pub(super) fn new(host: Host, attribution: Attribution) -> Self {
+        Self {
+            host,
+            attribution,
+            records: RefCell::default(),
+            listeners: RefCell::default(),
+            ended: RefCell::default(),
+        }
     }
 
     /// The socket's record; made when it is heard of for the first time.
@@ -84,6 +92,11 @@ impl Registry {
     /// Every record, for the sweep.
     pub(super) fn all(&self) -> Vec<Rc<Record>> {
         self.records.borrow().values().cloned().collect()
+    }
+
+    /// Where it is noted who holds a port.
+    pub(super) fn attribution(&self) -> &Attribution {
+        &self.attribution
     }
 
     pub(super) fn host(&self) -> &Host {

@@ -35,6 +35,7 @@ use super::registry::Registry;
 use super::spare::Spare;
 use super::stream::{Carrier, SCRATCH_LEN, Scratch};
 use super::{listener, options, sweep};
+use crate::attribution::Attribution;
 use crate::gateway::{Counters, refusal};
 use crate::os::unix::{self, Peer};
 
@@ -55,6 +56,8 @@ pub struct ControlConfig {
     pub names: Rc<dyn Names>,
     /// Counts the connections that had to be refused.
     pub counters: Arc<Counters>,
+    /// Where it is noted who holds a port.
+    pub attribution: Attribution,
 }
 
 /// A control server whose names are taken, so that programs may be started.
@@ -80,7 +83,8 @@ impl ControlServer {
         let name = config.rendezvous.name();
         let streams = unix::watch(unix::listener(Transport::Tcp, &name)?)?;
         let messages = unix::watch(unix::listener(Transport::Udp, &name)?)?;
-        Ok(Self { config, registry: Rc::new(Registry::new(host)), streams, messages })
+        let registry = Rc::new(Registry::new(host, config.attribution.clone()));
+        Ok(Self { config, registry, streams, messages })
     }
 
     /// The sockets of programs, to be looked at from the same thread.
@@ -241,10 +245,17 @@ impl Shared {
         let owner = Owner::of(peer);
         while let Some(request) = self.receive(fd, message).await {
             let socket = request.operation.socket();
+            let takes_port = matches!(
+                request.operation,
+                Operation::Bind { .. } | Operation::Listen { .. } | Operation::Connect { .. }
+            );
             self.answer(fd, request.number, request.operation, peer).await;
             let record = socket.and_then(|socket| self.registry.find(socket.id));
             if let (Some(record), Some(owner)) = (record, &owner) {
-                record.set_owner(owner);
+                record.set_owner(owner, self.registry.attribution());
+                if takes_port {
+                    record.attribute();
+                }
             }
         }
     }

@@ -8,12 +8,14 @@ use std::task::Waker;
 
 use portolan_protocol::request::Target;
 use portolan_protocol::{Address, Family, Reply, Transport};
+use portolan_wire::protocol;
 use tokio::io::unix::AsyncFd;
 use tokio::task::AbortHandle;
 
 use super::end::End;
 use super::network::{Errno, Host, HostSocket};
 use super::owner::Owner;
+use crate::attribution::Attribution;
 use crate::os::unix;
 
 /// How far a socket has come.
@@ -75,7 +77,7 @@ pub(super) struct Record {
     /// The task that carries octets.
     carrier: RefCell<Option<Waker>>,
     /// The process that made it; of an accepted one, its listener.
-    owner: RefCell<Option<Rc<Owner>>>,
+    owner: RefCell<Option<(Rc<Owner>, Attribution)>>,
 }
 
 impl Record {
@@ -135,12 +137,25 @@ impl Record {
 
     /// The process that made it.
     pub(super) fn owner(&self) -> Option<Rc<Owner>> {
-        self.owner.borrow().clone()
+        self.owner.borrow().as_ref().map(|(owner, _)| Rc::clone(owner))
     }
 
-    /// Notes who made it, unless that is known.
-    pub(super) fn set_owner(&self, owner: &Rc<Owner>) {
-        self.owner.borrow_mut().get_or_insert_with(|| Rc::clone(owner));
+    /// Notes who made it, unless that is known, and where that is of use.
+    pub(super) fn set_owner(&self, owner: &Rc<Owner>, attribution: &Attribution) {
+        self.owner.borrow_mut().get_or_insert_with(|| (Rc::clone(owner), attribution.clone()));
+    }
+
+    /// Says whose the packets of its port are.
+    pub(super) fn attribute(&self) {
+        if let (Some((owner, attribution)), Some(local)) = (&*self.owner.borrow(), self.local())
+            && local.port() != 0
+        {
+            let (protocol, remote) = match self.target.kind.transport {
+                Transport::Tcp => (protocol::TCP, self.remote()),
+                Transport::Udp => (protocol::UDP, None),
+            };
+            attribution.note(protocol, local.port(), remote, &owner.name, owner.pid);
+        }
     }
 
     /// The stack process's end of the program's socket, while a task has it.
@@ -232,7 +247,9 @@ impl Record {
         if socket.local().is_some_and(|local| local.port() != 0) {
             return Ok(());
         }
-        socket.bind(SocketAddr::new(unspecified(self.target.kind.family), 0))
+        socket.bind(SocketAddr::new(unspecified(self.target.kind.family), 0))?;
+        self.attribute();
+        Ok(())
     }
 
     /// A task takes the program's end. False if there is nothing to carry, or another has it.

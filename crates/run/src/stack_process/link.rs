@@ -13,13 +13,14 @@ use std::time::{Duration, SystemTime};
 
 use portolan::{Host, HostBuilder, Worker};
 use portolan_drivers::wire::WireEnd;
-use portolan_drivers::{Capture, CaptureLink, PollLink, Tap, TapOptions, wire};
+use portolan_drivers::{Capture, CaptureLink, Monitor, PollLink, Tap, TapOptions, wire};
 use portolan_link::{LinkCaps, Medium};
 use portolan_sim::impair::{Impairment, ShapedLink};
 use portolan_stack::Intercept;
 use portolan_wire::{Address, Cidr, EthernetAddress};
 use tokio::time::Instant;
 
+use crate::attribution::Attribution;
 use crate::config::{self, Config, LinkChoice, Shape};
 use crate::dns::builtin::Builtin;
 use crate::dns::exchange::HostSockets;
@@ -29,6 +30,7 @@ use crate::dns::server::{Server, Upstream};
 use crate::gateway::names::Names;
 use crate::gateway::policy::Policy;
 use crate::gateway::{Counters, Gateway, Shared};
+use crate::key_log::KeyLog;
 use crate::plan::{Plan, Service};
 use crate::web::Status;
 
@@ -50,12 +52,21 @@ const CLOSE_STEP: Duration = Duration::from_millis(1);
 pub(super) struct Network {
     /// Who is who, on a private wire.
     pub(super) plan: Option<Plan>,
+    /// Those who watch the command's link.
+    pub(super) monitor: Monitor,
     recording: Recording,
     gateway: Option<(Host, JoinHandle<()>)>,
 }
 
 /// What is wrong with the recording, for the user.
 type Recording = Arc<Mutex<Option<String>>>;
+
+/// How the command's link is looked at.
+struct Sight {
+    attribution: Attribution,
+    recording: Recording,
+    monitor: Monitor,
+}
 
 impl Network {
     /// Why the recording ended early, if it did; known once the worker has ended.
@@ -85,21 +96,27 @@ pub(super) fn build(
     conf: &ResolvConf,
     seed: u64,
     counters: Arc<Counters>,
+    attribution: Attribution,
 ) -> Result<(Host, Worker, Network), String> {
+    let sight = Sight { attribution, recording: Recording::default(), monitor: Monitor::default() };
     match &config.link {
-        LinkChoice::Tap(name) => build_tap(config, name, seed),
-        LinkChoice::Egress | LinkChoice::None => build_private(config, conf, seed, counters),
+        LinkChoice::Tap(name) => build_tap(config, name, seed, sight),
+        LinkChoice::Egress | LinkChoice::None => build_private(config, conf, seed, counters, sight),
     }
 }
 
-fn build_tap(config: &Config, name: &str, seed: u64) -> Result<(Host, Worker, Network), String> {
+fn build_tap(
+    config: &Config,
+    name: &str,
+    seed: u64,
+    sight: Sight,
+) -> Result<(Host, Worker, Network), String> {
     let shaped = config.shape != Shape::default();
     // A frame that is to be shaped is cut first, so nothing is gained by asking for more.
     let options = TapOptions { offload: !shaped, mtu: config.mtu, ..TapOptions::default() };
     let tap = Tap::open(name, options).map_err(|error| error.to_string())?;
     let station = station_beside(tap.peer_ethernet());
-    let recording = Recording::default();
-    let mut builder = with_link(config, name, station, tap, seed, &recording)?;
+    let mut builder = with_link(config, name, station, tap, seed, &sight)?;
     for network in &config.addresses {
         builder = builder.address(cidr(*network)?);
     }
@@ -107,7 +124,11 @@ fn build_tap(config: &Config, name: &str, seed: u64) -> Result<(Host, Worker, Ne
         builder = builder.gateway(Address::from(*gateway));
     }
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
-    Ok((host, worker, Network { plan: None, recording, gateway: None }))
+    Ok((
+        host,
+        worker,
+        Network { plan: None, monitor: sight.monitor, recording: sight.recording, gateway: None },
+    ))
 }
 
 /// A station's address that differs from the device's own, and stays the same from run to run.
@@ -121,6 +142,7 @@ fn build_private(
     conf: &ResolvConf,
     seed: u64,
     counters: Arc<Counters>,
+    sight: Sight,
 ) -> Result<(Host, Worker, Network), String> {
     let plan = Plan::new(config).map_err(|error| error.to_string())?;
     let caps = LinkCaps {
@@ -130,8 +152,7 @@ fn build_private(
         checksum: true,
     };
     let (ours, theirs) = wire::pair(caps, caps);
-    let recording = Recording::default();
-    let mut builder = with_link(config, "portolan0", COMMAND, ours, seed, &recording)?;
+    let mut builder = with_link(config, "portolan0", COMMAND, ours, seed, &sight)?;
     for network in &plan.addresses {
         builder = builder.address(cidr(*network)?);
     }
@@ -140,7 +161,8 @@ fn build_private(
     }
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
     let gateway = start_gateway(config, conf, &plan, theirs, counters)?;
-    Ok((host, worker, Network { plan: Some(plan), recording, gateway: Some(gateway) }))
+    let Sight { recording, monitor, .. } = sight;
+    Ok((host, worker, Network { plan: Some(plan), monitor, recording, gateway: Some(gateway) }))
 }
 
 /// A host with this link, shaped and recorded as the user asked.
@@ -150,7 +172,7 @@ fn with_link(
     station: EthernetAddress,
     link: impl PollLink + 'static,
     seed: u64,
-    recording: &Recording,
+    sight: &Sight,
 ) -> Result<HostBuilder, String> {
     let mut settings = portolan_stack::Config { flow_summaries: true, ..portolan_stack::Config::default() };
     if let Some(hostname) = &config.hostname {
@@ -168,20 +190,35 @@ fn with_link(
     } else {
         Box::new(ShapedLink::new(link, up, down, seed))
     };
-    Ok(if config.capture {
-        let file =
-            rustix::stdio::stdout().try_clone_to_owned().map_err(|error| format!("--pcap: {error}"))?;
-        let capture = Capture::to_file(File::from(file), SystemTime::now());
-        let recording = recording.clone();
-        capture.on_failure(move |error| {
-            let why = std::error::Error::source(&error).map_or_else(String::new, |why| format!(": {why}"));
-            let line = format!("--pcap: the recording ends early{why}; what was written before can be read");
-            *recording.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
-        });
-        builder.link(name, station, CaptureLink::new(link, capture, name))
-    } else {
-        builder.link(name, station, link)
-    })
+    let medium = link.caps().medium;
+    let mut link = match open_capture(config, &sight.recording)? {
+        Some(capture) => CaptureLink::new(link, capture, name),
+        None => CaptureLink::unrecorded(link),
+    };
+    link.watched_by(sight.monitor.clone());
+    let attribution = sight.attribution.clone();
+    link.annotate(move |direction, frame| attribution.comment(medium, direction, frame));
+    Ok(builder.link(name, station, link))
+}
+
+/// The recording on standard output, if there is to be one.
+fn open_capture(config: &Config, recording: &Recording) -> Result<Option<Capture>, String> {
+    if !config.capture {
+        return Ok(None);
+    }
+    let file = rustix::stdio::stdout().try_clone_to_owned().map_err(|error| format!("--pcap: {error}"))?;
+    let capture = Capture::to_file(File::from(file), SystemTime::now());
+    let recording = recording.clone();
+    capture.on_failure(move |error| {
+        let why = std::error::Error::source(&error).map_or_else(String::new, |why| format!(": {why}"));
+        let line = format!("--pcap: the recording ends early{why}; what was written before can be read");
+        *recording.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
+    });
+    if let Some(path) = &config.keys {
+        let mut keys = KeyLog::new(path.clone());
+        capture.take_secrets_from(move || keys.take());
+    }
+    Ok(Some(capture))
 }
 
 /// The host at the other end of a private wire, on a thread of its own.

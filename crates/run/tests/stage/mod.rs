@@ -108,6 +108,7 @@ impl Stage {
                     unprivileged_port_start: 0,
                     names: Rc::new(TestNames),
                     counters: Arc::default(),
+                    attribution: portolan_run::attribution::Attribution::default(),
                 };
                 let (host, worker) = Host::builder().build().unwrap();
                 let server = ControlServer::bind(config, host).unwrap();
