@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         },
         Ok(Verb::Ls(arguments)) => look::ls(&arguments),
         Ok(Verb::Ss(arguments)) => look::ss(&arguments),
+        Ok(Verb::Dump(arguments)) => look::dump(&arguments),
         Ok(Verb::Doctor(arguments)) => examine(&arguments),
         Ok(Verb::Print(text)) => print(&text),
         Err(line) => wrong_usage(&line),

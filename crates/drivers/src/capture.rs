@@ -11,6 +11,7 @@ mod pcapng;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -65,7 +66,8 @@ impl Capture {
     /// [`Instant::ZERO`].
     pub fn create(path: &Path, force: bool, epoch: SystemTime) -> Result<Capture, CaptureError> {
         let mut options = OpenOptions::new();
-        options.write(true);
+        // For its user alone: others' text is in it.
+        options.write(true).mode(0o600);
         if force {
             options.create(true).truncate(true)
         } else {
@@ -150,9 +152,23 @@ impl Capture {
         frame: &[u8],
         comment: Option<&str>,
     ) {
+        let len = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+        self.record_cut(now, interface, direction, frame, len, comment);
+    }
+
+    /// Records the first octets of a frame that had `len`.
+    pub fn record_cut(
+        &self,
+        now: Instant,
+        interface: InterfaceId,
+        direction: Direction,
+        frame: &[u8],
+        len: u32,
+        comment: Option<&str>,
+    ) {
         let mut recorder = self.lock();
         let nanos = recorder.epoch_nanos.saturating_add(now.as_nanos());
-        recorder.append(|out| pcapng::packet(out, interface.0, nanos, direction, frame, comment));
+        recorder.append(|out| pcapng::packet(out, interface.0, nanos, direction, frame, len, comment));
     }
 
     /// Says how many packets the interface has brought until now, and how many of them were not recorded.

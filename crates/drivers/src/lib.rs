@@ -17,6 +17,6 @@ mod tap;
 mod virtio;
 pub mod wire;
 
-pub use capture::{Capture, CaptureLink, Direction, Monitor, Seen};
+pub use capture::{Capture, CaptureError, CaptureLink, Direction, InterfaceId, Monitor, Seen};
 pub use poll_link::{PollLink, Readiness};
 pub use tap::{Tap, TapError, TapOptions, TapStats};

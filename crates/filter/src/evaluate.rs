@@ -91,8 +91,8 @@ impl Expression {
             Expression::Not(a) => Ok(!a.holds(view)?),
             Expression::Test { test, tags } => test.holds(view, *tags),
             Expression::Compare(comparison, a, b) => {
-                let (Some(a), Some(b)) = (a.find(view)?, b.find(view)?) else { return Ok(false) };
-                Ok(comparison.holds(a, b))
+                let are_there = a.is_there(view)? && b.is_there(view)?;
+                Ok(are_there && comparison.holds(a.find(view)?, b.find(view)?))
             }
         }
     }
@@ -175,44 +175,53 @@ impl Comparison {
 }
 
 impl Value {
-    /// The number; `None` if the frame has not the header that it is in.
-    fn find(&self, view: &View<'_>) -> Found<Option<u32>> {
-        Ok(Some(match self {
+    /// Whether the frame has the headers that are loaded from. Of an operation, libpcap asks this for the left side only.
+    fn is_there(&self, view: &View<'_>) -> Found<bool> {
+        match self {
+            Value::Number(_) | Value::Length => Ok(true),
+            Value::Negative(value) | Value::Operation(_, value, _) => value.is_there(view),
+            Value::Load { header, tags, at, .. } => Ok(at.is_there(view)? && header.is_there(view, *tags)?),
+        }
+    }
+
+    fn find(&self, view: &View<'_>) -> Found<u32> {
+        Ok(match self {
             Value::Number(number) => *number,
             Value::Length => u32::try_from(view.0.len).unwrap_or(u32::MAX),
-            Value::Negative(value) => {
-                let Some(value) = value.find(view)? else { return Ok(None) };
-                value.wrapping_neg()
-            }
+            Value::Negative(value) => value.find(view)?.wrapping_neg(),
             Value::Load { header, tags, at, size } => {
-                let Some(start) = header.start(view, *tags)? else { return Ok(None) };
-                let Some(at) = at.find(view)? else { return Ok(None) };
-                let at = start.checked_add(at as usize).ok_or(Refused)?;
+                let at = header.start(view, *tags)?.checked_add(at.find(view)? as usize).ok_or(Refused)?;
                 match size {
                     1 => view.u8(at)?.into(),
                     2 => view.u16(at)?.into(),
                     _ => view.u32(at)?,
                 }
             }
-            Value::Operation(operator, a, b) => {
-                let (Some(a), Some(b)) = (a.find(view)?, b.find(view)?) else { return Ok(None) };
-                operator.apply(a, b)?
-            }
-        }))
+            Value::Operation(operator, a, b) => operator.apply(a.find(view)?, b.find(view)?)?,
+        })
     }
 }
 
 impl Header {
-    fn start(self, view: &View<'_>, tags: u8) -> Found<Option<usize>> {
+    fn is_there(self, view: &View<'_>, tags: u8) -> Found<bool> {
         match self {
-            Header::Link => Ok(Some(0)),
-            Header::Network(kind) => Ok(view.is_type(kind, tags)?.then(|| view.packet(tags))),
-            Header::OverIp4(wanted) => view.over_ip4(wanted, tags),
+            Header::Link => Ok(true),
+            Header::Network(kind) => view.is_type(kind, tags),
+            Header::OverIp4(wanted) => Ok(view.over_ip4(wanted, tags)?.is_some()),
             Header::OverIp6(wanted) => {
-                let packet = view.packet(tags);
-                let carries = view.is_type(ether_type::IP6, tags)? && view.u8(packet + 6)? == wanted;
-                Ok(carries.then_some(packet + 40))
+                Ok(view.is_type(ether_type::IP6, tags)? && view.u8(view.packet(tags) + 6)? == wanted)
             }
+        }
+    }
+
+    /// Where it begins, if it is there.
+    fn start(self, view: &View<'_>, tags: u8) -> Found<usize> {
+        let packet = view.packet(tags);
+        match self {
+            Header::Link => Ok(0),
+            Header::Network(_) => Ok(packet),
+            Header::OverIp4(_) => Ok(packet + usize::from(view.u8(packet)? & 0x0f) * 4),
+            Header::OverIp6(_) => Ok(packet + 40),
         }
     }
 }

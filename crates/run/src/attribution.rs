@@ -57,7 +57,7 @@ impl Attribution {
         let Ends { protocol, source, destination } = ends(packet)?;
         let (local, remote) = match direction {
             Direction::Outbound => (source, destination),
-            Direction::Inbound => (destination, source),
+            Direction::Inbound | Direction::Unknown => (destination, source),
         };
         let notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let comment = notes.connections.get(&(protocol, local.port(), remote));

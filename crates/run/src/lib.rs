@@ -9,7 +9,7 @@
 //! Around them: [`config`] is what the user asked for, [`plan`] the addresses that follow from it, [`dns`] and
 //! [`lookup`] answer names, [`web`] is the built-in server, [`summary`] the table at the end, [`doctor`] says what
 //! works on this machine, [`library`] finds the preload library. Hosts that run are seen from outside through
-//! [`admin`]: by [`ls`] and [`ss`]. What a recording
+//! [`admin`]: by [`ls`], [`ss`] and [`dump`]. What a recording
 //! has beside frames is from [`attribution`] and [`key_log`]. Start reading in [`supervisor::run`], then
 //! [`stack_process::main`].
 //!
@@ -22,6 +22,7 @@ pub mod config;
 pub mod control;
 pub mod dns;
 pub mod doctor;
+pub mod dump;
 pub mod gateway;
 pub mod key_log;
 pub mod library;
@@ -29,6 +30,7 @@ pub mod lookup;
 pub mod ls;
 pub mod os;
 pub mod plan;
+mod services;
 pub mod ss;
 pub mod stack_process;
 pub mod summary;

@@ -3,5 +3,6 @@
 pub mod error_queue;
 pub mod process;
 pub mod signals;
+pub mod time;
 pub mod unix;
 pub mod unix_diag;

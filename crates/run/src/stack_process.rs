@@ -154,6 +154,7 @@ impl Running {
         let served = Served {
             host: host.clone(),
             holdings: control.holdings(),
+            monitor: network.monitor.clone(),
             link: link_name(&config.link),
             addresses: addresses(config, network.plan.as_ref()),
             started: std::time::Instant::now(),

@@ -52,6 +52,7 @@ impl<L: Link> CaptureLink<L> {
 
     /// Lets those watch that `monitor` knows of, while the link runs.
     pub fn watched_by(&mut self, monitor: Monitor) {
+        monitor.belongs_to(self.inner.caps().medium);
         self.recorder.monitor = monitor;
     }
 

@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use portolan_link::Instant;
+use portolan_link::{Instant, Medium};
 
 use super::Direction;
 
@@ -31,6 +31,7 @@ pub struct Monitor(Arc<Watchers>);
 #[derive(Default)]
 struct Watchers {
     is_watched: AtomicBool,
+    medium: OnceLock<Medium>,
     list: Mutex<Vec<Watcher>>,
 }
 
@@ -46,6 +47,16 @@ impl Monitor {
     /// Whether anybody watches.
     pub fn is_watched(&self) -> bool {
         self.0.is_watched.load(Ordering::Relaxed)
+    }
+
+    /// What frames begin with; `None` before there is a link.
+    pub fn medium(&self) -> Option<Medium> {
+        self.0.medium.get().copied()
+    }
+
+    pub(super) fn belongs_to(&self, medium: Medium) {
+        // One monitor is one link's.
+        let _ = self.0.medium.set(medium);
     }
 
     pub(super) fn show(&self, seen: Seen<'_>) {

@@ -33,6 +33,8 @@ pub enum Direction {
     Inbound,
     /// Sent by the stack.
     Outbound,
+    /// Not known.
+    Unknown,
 }
 
 /// The block that starts a file.
@@ -66,23 +68,24 @@ pub(super) fn interface(out: &mut Vec<u8>, name: &str, medium: Medium) {
     });
 }
 
-/// The block of one frame at `nanos` nanoseconds of Unix time.
+/// The block of one frame at `nanos` nanoseconds of Unix time. It had `len` octets, of which `frame` may be the first.
 pub(super) fn packet(
     out: &mut Vec<u8>,
     interface: u32,
     nanos: u64,
     direction: Direction,
     frame: &[u8],
+    len: u32,
     comment: Option<&str>,
 ) {
     let [a, b, c, d, e, f, g, h] = nanos.to_le_bytes();
     // A frame has at most 64 KiB and a few headers.
-    let len = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+    let captured = u32::try_from(frame.len()).unwrap_or(u32::MAX);
     block(out, ENHANCED_PACKET, |out| {
         out.extend_from_slice(&interface.to_le_bytes());
         out.extend_from_slice(&[e, f, g, h]);
         out.extend_from_slice(&[a, b, c, d]);
-        out.extend_from_slice(&len.to_le_bytes());
+        out.extend_from_slice(&captured.to_le_bytes());
         out.extend_from_slice(&len.to_le_bytes());
         out.extend_from_slice(frame);
         pad(out, frame.len());
@@ -93,6 +96,7 @@ pub(super) fn packet(
         let flags: u32 = match direction {
             Direction::Inbound => 1,
             Direction::Outbound => 2,
+            Direction::Unknown => 0,
         };
         option(out, PACKET_FLAGS, &flags.to_le_bytes());
         option(out, OPTION_END, &[]);
