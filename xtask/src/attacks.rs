@@ -14,13 +14,14 @@ const REPORT: &str = "docs/attacks.md";
 const ROWS: &str = "docs/data/attacks.csv";
 
 /// The classes of the rows, by letter.
-const CLASSES: [(&str, &str); 8] = [
+const CLASSES: [(&str, &str); 9] = [
     ("A", "links, ARP and neighbour discovery"),
     ("B", "IP headers and options"),
     ("E", "TCP segments and options"),
     ("F", "blind injection, prediction and side channels"),
     ("G", "exhaustion of TCP's state"),
     ("H", "misbehaving receivers"),
+    ("J", "translation and forwarding"),
     ("N", "devices and the local surface"),
     ("O", "time, arithmetic and the life of a process"),
 ];

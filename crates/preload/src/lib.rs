@@ -13,16 +13,21 @@
 
 mod accept;
 mod address;
+mod close;
 mod connect;
 mod control;
 mod datagram;
+mod destination;
 mod errno;
+mod interfaces;
 mod io;
+mod limits;
 mod lookup;
 mod memory;
 mod message;
 mod names;
 mod options;
+mod raw;
 mod real;
 
 mod socket;

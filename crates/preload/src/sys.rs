@@ -9,13 +9,14 @@ use portolan_protocol::Name;
 
 use crate::address::UnixAddress;
 use crate::errno::{self, Errno};
+use crate::real;
 
 /// One system call: its result or its error, errno as before.
 macro_rules! call {
     ($number:expr $(, $argument:expr)*) => {{
         let saved = errno::get();
         // SAFETY: each caller in this file passes memory of its own with its true length.
-        let result = unsafe { libc::syscall($number $(, $argument)*) };
+        let result = unsafe { real::syscall()($number $(, $argument)*) };
         let result = if result < 0 { Err(Errno(errno::get())) } else { Ok(result) };
         errno::set(saved);
         result
@@ -41,6 +42,12 @@ pub(crate) fn bind(fd: c_int, name: &Name) -> Result<(), Errno> {
 pub(crate) fn connect(fd: c_int, name: &Name) -> Result<(), Errno> {
     let address = UnixAddress::from_name(name);
     call!(libc::SYS_connect, fd, address.as_ptr(), address.len()).map(drop)
+}
+
+/// The next connection of a listener, closed on exec.
+pub(crate) fn accept(fd: c_int) -> Result<c_int, Errno> {
+    let no_address = ptr::null_mut::<c_void>();
+    call!(libc::SYS_accept4, fd, no_address, no_address, libc::SOCK_CLOEXEC).map(to_int)
 }
 
 /// The socket's own name, if it is one of ours.
@@ -171,6 +178,11 @@ pub(crate) fn descriptor_limit() -> c_int {
 /// The calling process; never cached, so it is right in a vfork child.
 pub(crate) fn process() -> pid_t {
     call!(libc::SYS_getpid).map_or(0, to_int)
+}
+
+/// The effective user; never cached, as threads may change it behind libc's back.
+pub(crate) fn user() -> u32 {
+    call!(libc::SYS_geteuid).map_or(u32::MAX, |user| user as u32)
 }
 
 /// Sixteen random octets.

@@ -125,6 +125,21 @@ pub enum Operation<'a> {
         /// The octet.
         octet: u8,
     },
+    /// Text of a connection that its program has closed, and that the other host has not acknowledged: what close waits
+    /// for with SO_LINGER. Answer: `Count` in octets, 0 while another descriptor holds the socket.
+    Undelivered {
+        /// The socket.
+        socket: Target,
+    },
+    /// Whether a UDP socket may send there: what the kernel checks at once. Answer: `Done`.
+    CheckDestination {
+        /// The socket.
+        socket: Target,
+        /// Where to; unspecified with port 0 for the default destination.
+        address: Address,
+        /// The source address to use, or unspecified.
+        source: Address,
+    },
     /// A name's addresses. Answer: `Addresses`.
     LookUpName {
         /// The family wanted, `None` for both.
@@ -134,10 +149,23 @@ pub enum Operation<'a> {
         /// As the program gave it, without its NUL.
         name: &'a [u8],
     },
+    /// An interface of the host. Answer: `Interface`, or ENODEV behind the last.
+    Interface {
+        /// 0 is the loopback.
+        nth: u32,
+    },
     /// An address's name. Answer: `HostName`.
     LookUpAddress {
         /// The address; the port has no meaning.
         address: Address,
+    },
+    /// The requests that follow are for another process: only the supervisor, whose seccomp engine calls for all
+    /// programs over one connection, may say so. Answer: `Done`; EPERM for anybody else.
+    ActFor {
+        /// The process.
+        process: u32,
+        /// Its effective user; 0 also for one that has the capability which the next request needs.
+        user: u32,
     },
 }
 
@@ -156,8 +184,14 @@ impl Operation<'_> {
             | Operation::GetOption { socket, .. }
             | Operation::TakeError { socket }
             | Operation::OutQueue { socket }
+            | Operation::Undelivered { socket }
+            | Operation::CheckDestination { socket, .. }
             | Operation::Urgent { socket, .. } => Some(socket),
-            Operation::Hello { .. } | Operation::LookUpName { .. } | Operation::LookUpAddress { .. } => None,
+            Operation::Hello { .. }
+            | Operation::LookUpName { .. }
+            | Operation::LookUpAddress { .. }
+            | Operation::Interface { .. }
+            | Operation::ActFor { .. } => None,
         }
     }
 }
@@ -209,6 +243,10 @@ impl<'a> Operation<'a> {
             Self::LookUpName { .. } => 13,
             Self::LookUpAddress { .. } => 14,
             Self::Urgent { .. } => 15,
+            Self::Undelivered { .. } => 20,
+            Self::CheckDestination { .. } => 21,
+            Self::Interface { .. } => 22,
+            Self::ActFor { .. } => 32,
         }
     }
 
@@ -236,7 +274,13 @@ impl<'a> Operation<'a> {
             | Self::LocalAddress { socket }
             | Self::RemoteAddress { socket }
             | Self::TakeError { socket }
-            | Self::OutQueue { socket } => socket.encode(out),
+            | Self::OutQueue { socket }
+            | Self::Undelivered { socket } => socket.encode(out),
+            Self::CheckDestination { socket, address, source } => {
+                socket.encode(out);
+                address.encode(out);
+                source.encode(out);
+            }
             Self::SetOption { socket, level, name, value } => {
                 socket.encode(out);
                 out.i32(level);
@@ -258,6 +302,11 @@ impl<'a> Operation<'a> {
                 out.counted(name, NAME_MAX);
             }
             Self::LookUpAddress { address } => address.encode(out),
+            Self::Interface { nth } => out.u32(nth),
+            Self::ActFor { process, user } => {
+                out.u32(process);
+                out.u32(user);
+            }
             Self::Urgent { socket, octet } => {
                 socket.encode(out);
                 out.u8(octet);
@@ -299,7 +348,15 @@ impl<'a> Operation<'a> {
                 name: from.counted(NAME_MAX)?,
             },
             14 => Self::LookUpAddress { address: Address::decode(from)? },
+            32 => Self::ActFor { process: from.u32()?, user: from.u32()? },
             15 => Self::Urgent { socket: Target::decode(from)?, octet: from.u8()? },
+            22 => Self::Interface { nth: from.u32()? },
+            20 => Self::Undelivered { socket: Target::decode(from)? },
+            21 => Self::CheckDestination {
+                socket: Target::decode(from)?,
+                address: Address::decode(from)?,
+                source: Address::decode(from)?,
+            },
             _ => return Err(ProtocolError::BadField),
         })
     }

@@ -7,9 +7,14 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use portolan_sim::impair::{Direction, Schedule};
 use serde::{Deserialize, Serialize};
 
+use crate::fence::Settings as FenceSettings;
+use crate::fence::rule::Rule;
 use crate::plan::Plan;
+use crate::publish::{self, Publication};
+use crate::sysctl::Sysctl;
 
 /// Longest name of a network device, in octets (IFNAMSIZ less the final NUL).
 const DEVICE_NAME_MAX: usize = 15;
@@ -27,6 +32,16 @@ pub enum LinkChoice {
     Tap(String),
     /// Nowhere: a private wire with nothing but the built-in web server on it.
     None,
+}
+
+impl fmt::Display for LinkChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LinkChoice::Egress => f.write_str("egress"),
+            LinkChoice::None => f.write_str("none"),
+            LinkChoice::Tap(name) => write!(f, "tap:{name}"),
+        }
+    }
 }
 
 /// An address with the length of its network's prefix.
@@ -62,10 +77,19 @@ pub struct Config {
     pub mtu: Option<u16>,
     /// Faults of the wire.
     pub shape: Shape,
+    /// What the command may reach.
+    #[serde(default)]
+    pub fence: FenceSettings,
     /// Seeds what is not secret: faults and jitter. `None` takes a fresh one.
     pub seed: Option<u64>,
     /// The command's host name, which resolves to its addresses.
     pub hostname: Option<String>,
+    /// Knobs that differ from their defaults.
+    pub sysctls: Vec<Sysctl>,
+    /// Ports of the machine that lead to the command's.
+    pub publish: Vec<Publication>,
+    /// Whether the machine's loopback answers where nobody of the command does.
+    pub share_loopback: bool,
     /// Whether frames are recorded to the stack process's standard output.
     pub capture: bool,
     /// The command's SSLKEYLOGFILE, whose keys go into the recording.
@@ -81,8 +105,12 @@ impl Default for Config {
             dns: Vec::new(),
             mtu: None,
             shape: Shape::default(),
+            fence: FenceSettings::default(),
             seed: None,
             hostname: None,
+            sysctls: Vec::new(),
+            publish: Vec::new(),
+            share_loopback: false,
             capture: false,
             keys: None,
         }
@@ -95,7 +123,7 @@ impl Default for Config {
 pub struct ConfigError(pub String);
 
 impl ConfigError {
-    fn new(text: impl fmt::Display) -> ConfigError {
+    pub(crate) fn new(text: impl fmt::Display) -> ConfigError {
         ConfigError(text.to_string())
     }
 }
@@ -197,10 +225,20 @@ pub fn parse_seed(text: &str) -> Result<u64, ConfigError> {
 
 /// Reads the value of `--net`, `--up` or `--down`: checked now, built by the stack process.
 pub fn parse_shape(text: &str) -> Result<String, ConfigError> {
-    match text.parse::<portolan_sim::impair::Impairment>() {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(ConfigError::new(error)),
+    for direction in [Direction::Up, Direction::Down] {
+        Schedule::parse(text, direction).map_err(ConfigError::new)?;
     }
+    Ok(text.to_owned())
+}
+
+/// Reads the value of `--allow` or `--deny`.
+pub fn parse_rule(text: &str) -> Result<Rule, ConfigError> {
+    text.parse().map_err(ConfigError::new)
+}
+
+/// Reads the value of `--publish`.
+pub fn parse_publish(text: &str) -> Result<Publication, ConfigError> {
+    publish::spec::parse(text)
 }
 
 /// Reads the value of `--hostname` (RFC 1123 §2.1).
@@ -221,7 +259,7 @@ pub fn parse_hostname(text: &str) -> Result<String, ConfigError> {
 }
 
 /// Decimal digits and nothing else, no leading zero: `+1`, `080`, `1e3` and other alphabets' digits are refused.
-fn parse_decimal(text: &str) -> Option<u64> {
+pub(crate) fn parse_decimal(text: &str) -> Option<u64> {
     let plain = text.bytes().all(|c| c.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if plain { text.parse().ok() } else { None }
 }
@@ -300,6 +338,13 @@ impl Config {
             }
         }
         self.check_gateways()?;
+        publish::spec::check(&self.publish)?;
+        if let (LinkChoice::Tap(name), Some(first)) = (&self.link, self.publish.first()) {
+            return Err(ConfigError::new(format_args!(
+                "--publish {first}: only the links egress and none lead through this machine's sockets; on tap:{name} \
+                 the command is reached at its own address"
+            )));
+        }
         let v6 = self.addresses.is_empty() || self.addresses.iter().any(|network| network.address.is_ipv6());
         if let Some(mtu) = self.mtu.filter(|mtu| v6 && *mtu < MTU_MIN_V6) {
             return Err(ConfigError::new(format_args!(

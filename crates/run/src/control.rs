@@ -10,6 +10,8 @@
 mod canary;
 mod datagram;
 mod end;
+mod hints;
+mod interfaces;
 mod listener;
 mod lookup;
 mod network;
@@ -21,6 +23,7 @@ mod socket;
 mod spare;
 mod stream;
 mod sweep;
+mod tag;
 
 pub use lookup::{Found, LookUp, Names};
 pub use owner::{Held, Holdings, Owner};

@@ -18,13 +18,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use portolan::gateway::{EchoRequest, TcpRequest, UdpDatagram};
 use portolan::{Host, InterceptStream, Intercepted};
 use portolan_stack::Refusal;
-use portolan_wire::Address;
+use portolan_wire::{Address, FlowKey};
 
+use crate::fence::Reason;
+use crate::fence::rule::{Destination, Protocol};
 use crate::plan::{Plan, Service};
+use crate::publish::udp::Datagrams;
 use crate::web::Status;
 use icmp::Pings;
 use names::Names;
-use policy::{Policy, Verdict};
+use policy::{FORBIDDEN, Policy, Verdict};
 use udp::Flows;
 
 /// What is counted while flows are carried, for the summary's notes.
@@ -32,7 +35,7 @@ use udp::Flows;
 pub struct Counters {
     /// Connections refused because this process had no descriptor left.
     pub out_of_descriptors: AtomicU64,
-    /// Flows refused by policy: metadata service, loopback under another name.
+    /// Flows that the fence refused.
     pub forbidden: AtomicU64,
     /// UDP flows that had to go to make room for newer ones.
     pub udp_evicted: AtomicU64,
@@ -54,6 +57,8 @@ pub struct Shared {
     pub names: Names,
     /// What the built-in web server says of itself.
     pub status: Arc<Status>,
+    /// The flows of published ports, whose answers go back to their clients.
+    pub published: Datagrams,
     /// What was refused.
     pub counters: Arc<Counters>,
 }
@@ -61,13 +66,17 @@ pub struct Shared {
 impl Gateway {
     /// A gateway on `host`, whose link intercepts everything. From now on nothing that arrives is lost, also before
     /// [`Gateway::run`].
-    pub fn new(host: &Host, shared: Shared) -> Gateway {
-        Gateway { stream: host.intercepted(), shared: Arc::new(shared) }
+    pub fn new(host: &Host, shared: Arc<Shared>) -> Gateway {
+        Gateway { stream: host.intercepted(), shared }
     }
 
     /// Carries flows until the host ends. Runs on a current-thread runtime; flows are tasks of it.
     pub async fn run(mut self) {
-        let mut flows = Flows::new(self.shared.clone());
+        let mut flows = Flows::new(
+            self.shared.counters.clone(),
+            self.shared.policy.fence.clone(),
+            self.shared.plan.addresses_of(Service::HostLoopback).collect(),
+        );
         let mut pings = Pings::new(self.shared.clone());
         while let Some(intercepted) = self.stream.next().await {
             match intercepted {
@@ -82,23 +91,30 @@ impl Gateway {
 
     fn on_datagram(&self, flows: &mut Flows, datagram: UdpDatagram) {
         let to = datagram.flow().local;
+        if self.shared.published.answer(&datagram) {
+            return;
+        }
         if self.shared.names.serves(to) {
             let shared = self.shared.clone();
             tokio::spawn(async move { shared.names.answer(&datagram).await });
             return;
         }
-        match self.shared.policy.judge(&self.shared.plan, to.address) {
+        let destination = destination_of(datagram.flow());
+        match self.shared.policy.judge(&self.shared.plan, &destination) {
             Verdict::Carry(address) => flows.carry(datagram, address),
             Verdict::Service(_) => datagram.refuse(Refusal::Reset),
-            Verdict::Refuse(refusal) => {
-                self.shared.count_forbidden(refusal);
-                datagram.refuse(refusal);
+            Verdict::Refuse(refusal) => datagram.refuse(refusal),
+            Verdict::Forbid(reason) => {
+                self.shared.forbidden(datagram.flow().remote.port, &destination, &reason);
+                datagram.refuse(FORBIDDEN);
             }
         }
     }
 
     fn on_echo(&self, pings: &mut Pings, request: EchoRequest) {
-        match self.shared.policy.judge(&self.shared.plan, request.to()) {
+        let address = request.to().to_ip().to_canonical();
+        let destination = Destination { address, port: None, protocol: Protocol::Icmp };
+        match self.shared.policy.judge(&self.shared.plan, &destination) {
             Verdict::Carry(address) if !address.is_loopback() => pings.carry(request, address),
             Verdict::Carry(_) | Verdict::Service(_) => {
                 // Our own addresses answer themselves; a reply is due only when the stack left it to us.
@@ -106,20 +122,35 @@ impl Gateway {
                 let _ = request.reply(&data);
             }
             Verdict::Refuse(refusal) => request.refuse(refusal),
+            Verdict::Forbid(reason) => {
+                self.shared.forbidden(request.ident(), &destination, &reason);
+                request.refuse(FORBIDDEN);
+            }
         }
+    }
+}
+
+/// Where a flow goes, as the fence and the policy see it.
+pub(crate) fn destination_of(flow: &FlowKey) -> Destination {
+    Destination {
+        address: flow.local.address.to_ip().to_canonical(),
+        port: Some(flow.local.port),
+        protocol: Protocol::from_number(flow.protocol),
     }
 }
 
 /// Answers one connection request: by a service of ours, or by the machine's own connect.
 async fn connect(shared: Arc<Shared>, request: TcpRequest) {
     let to = request.flow().local;
+    let from_port = request.flow().remote.port;
     if shared.names.serves(to) {
         if let Ok(stream) = request.accept() {
-            shared.names.serve(stream).await;
+            shared.names.serve(stream, from_port).await;
         }
         return;
     }
-    match shared.policy.judge(&shared.plan, to.address) {
+    let destination = destination_of(request.flow());
+    match shared.policy.judge(&shared.plan, &destination) {
         Verdict::Service(Service::Web) if to.port == 80 => {
             if let Ok(stream) = request.accept() {
                 let _ = stream.set_nodelay(true);
@@ -128,19 +159,20 @@ async fn connect(shared: Arc<Shared>, request: TcpRequest) {
             }
         }
         Verdict::Service(_) => request.refuse(Refusal::Reset),
-        Verdict::Carry(address) => tcp::carry(&shared, request, (address, to.port).into()).await,
-        Verdict::Refuse(refusal) => {
-            shared.count_forbidden(refusal);
-            request.refuse(refusal);
+        Verdict::Carry(address) => tcp::carry(&shared.counters, request, (address, to.port).into()).await,
+        Verdict::Refuse(refusal) => request.refuse(refusal),
+        Verdict::Forbid(reason) => {
+            shared.forbidden(from_port, &destination, &reason);
+            request.refuse(FORBIDDEN);
         }
     }
 }
 
 impl Shared {
-    fn count_forbidden(&self, refusal: Refusal) {
-        if refusal == policy::FORBIDDEN {
-            self.counters.forbidden.fetch_add(1, Ordering::Relaxed);
-        }
+    /// Counts and tells of a flow, from a port of the command's host, that must not be.
+    fn forbidden(&self, from_port: u16, destination: &Destination, reason: &Reason) {
+        self.counters.forbidden.fetch_add(1, Ordering::Relaxed);
+        self.policy.fence.refused(from_port, destination, reason);
     }
 
     /// Whether `address` is one of the gateway's own.

@@ -6,12 +6,13 @@
 //! [`gateway`], which carries every flow over ordinary sockets of the machine. The *command* is somebody else's
 //! program with our library in it; its control calls arrive at [`control`].
 //!
-//! Around them: [`config`] is what the user asked for, [`plan`] the addresses that follow from it, [`dns`] and
-//! [`lookup`] answer names, [`web`] is the built-in server, [`summary`] the table at the end, [`doctor`] says what
-//! works on this machine, [`library`] finds the preload library. Hosts that run are seen from outside through
-//! [`admin`]: by [`ls`], [`ss`] and [`dump`]. What a recording
-//! has beside frames is from [`attribution`] and [`key_log`]. Start reading in [`supervisor::run`], then
-//! [`stack_process::main`].
+//! Around them: [`config`] is what the user asked for, [`plan`] the addresses that follow from it, [`sysctl`] the knobs
+//! of the command's host, [`dns`] and [`lookup`] answer names, [`fence`] says what may be reached and [`owners`] by
+//! whom, [`publish`] offers the command's ports on the machine, [`share_loopback`] the machine's to the command, [`up`]
+//! starts hosts that outlive one command, [`web`] is the built-in server, [`summary`] the table at the end, [`doctor`]
+//! says what works on this machine, [`library`] finds the preload library. Hosts that run are seen from outside through
+//! [`admin`]: by [`ls`], [`ss`], [`dump`] and [`shape`]. What a recording has beside frames is from [`attribution`] and
+//! [`key_log`]. Start reading in [`supervisor::run`], then [`stack_process::main`].
 //!
 //! `unsafe` is allowed in `os/` and nowhere else.
 
@@ -23,16 +24,24 @@ pub mod control;
 pub mod dns;
 pub mod doctor;
 pub mod dump;
+pub mod engine;
+pub mod fence;
 pub mod gateway;
 pub mod key_log;
 pub mod library;
 pub mod lookup;
 pub mod ls;
 pub mod os;
+pub mod owners;
 pub mod plan;
+pub mod publish;
 mod services;
+pub mod shape;
+pub mod share_loopback;
 pub mod ss;
 pub mod stack_process;
 pub mod summary;
 pub mod supervisor;
+pub mod sysctl;
+pub mod up;
 pub mod web;

@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::base::iana::{Class, Rcode, Rtype};
@@ -24,6 +24,8 @@ use crate::dns::exchange::{Exchange, Transport};
 use crate::dns::hosts::Hosts;
 use crate::dns::resolv_conf::ResolvConf;
 use crate::dns::{self, builtin, canonical};
+use crate::fence::{Fence, Reason};
+use crate::owners::Process;
 
 /// What we say that a datagram to us may hold (the value of DNS flag day 2020).
 const UDP_PAYLOAD_SIZE: u16 = 1232;
@@ -46,6 +48,8 @@ pub struct ResolverConfig {
     pub conf: ResolvConf,
     /// Names that are answered without a packet.
     pub hosts: Hosts,
+    /// Which names may be asked, and who learns their addresses; `None` for all and nobody.
+    pub fence: Option<Arc<Fence>>,
     /// The command's host name.
     pub hostname: Option<String>,
     /// The command's addresses.
@@ -67,12 +71,14 @@ impl<E: Exchange> Resolver<E> {
     }
 
     /// The addresses of `name`, which is what the program gave to getaddrinfo; of one family, or of both. With
-    /// `only_configured` a family of which the command has no address is left out (AI_ADDRCONFIG). Cancel safe.
+    /// `only_configured` a family of which the command has no address is left out (AI_ADDRCONFIG). `asker` is the
+    /// process, should the name be refused. Cancel safe.
     pub async fn look_up(
         &self,
         name: &[u8],
         family: Option<Family>,
         only_configured: bool,
+        asker: Option<u32>,
     ) -> Result<Found, LookUpFailure> {
         let text = std::str::from_utf8(name).map_err(|_| LookUpFailure::NotFound)?;
         let wants = |v4: bool| {
@@ -87,7 +93,7 @@ impl<E: Exchange> Resolver<E> {
         }
         check_name(text)?;
         let mut failure = LookUpFailure::NotFound;
-        for candidate in self.candidates(text) {
+        for candidate in self.permitted(text, asker) {
             match self.ask_both(&candidate, v4, v6).await {
                 Ok((canonical, addresses)) => {
                     let alias = if canonical == dns::canonical(text) { String::new() } else { canonical };
@@ -159,6 +165,18 @@ impl<E: Exchange> Resolver<E> {
         }
     }
 
+    /// Those of the candidates that the fence lets be asked. When it lets none, that is told.
+    fn permitted(&self, text: &str, asker: Option<u32>) -> Vec<String> {
+        let mut candidates = self.candidates(text);
+        let Some(fence) = &self.config.fence else { return candidates };
+        let mut refused: Option<Reason> = None;
+        candidates.retain(|name| fence.may_ask(name).map_err(|reason| refused = Some(reason)).is_ok());
+        if let Some(reason) = refused.filter(|_| candidates.is_empty()) {
+            fence.refused_name(asker.map(Process::find), &canonical(text), &reason);
+        }
+        candidates
+    }
+
     async fn ask_both(&self, name: &str, v4: bool, v6: bool) -> Result<(String, Vec<IpAddr>), LookUpFailure> {
         let question: Name<Vec<u8>> = name.parse().map_err(|_| LookUpFailure::NotFound)?;
         let ask = async |wanted: bool, rtype: Rtype| match wanted {
@@ -213,7 +231,10 @@ impl<E: Exchange> Resolver<E> {
             for server in &self.config.servers {
                 let Some(reply) = self.ask_server(*server, name, rtype, wait).await else { continue };
                 match reply.header().rcode() {
-                    Rcode::NOERROR => return Ok(reply),
+                    Rcode::NOERROR => {
+                        self.config.fence.iter().for_each(|fence| fence.learn(reply.as_slice()));
+                        return Ok(reply);
+                    }
                     Rcode::NXDOMAIN => return Err(LookUpFailure::NotFound),
                     Rcode::SERVFAIL => failure = LookUpFailure::TryAgain,
                     _ => failure = LookUpFailure::Failed,
@@ -253,8 +274,9 @@ impl<E: Exchange> Names for Resolver<E> {
         name: &'a [u8],
         family: Option<Family>,
         only_configured: bool,
+        asker: Option<u32>,
     ) -> LookUp<'a, Found> {
-        Box::pin(self.look_up(name, family, only_configured))
+        Box::pin(self.look_up(name, family, only_configured, asker))
     }
 
     fn by_address(&self, address: IpAddr) -> LookUp<'_, String> {

@@ -2,7 +2,9 @@
 
 pub mod error_queue;
 pub mod process;
+pub mod seccomp;
 pub mod signals;
+pub mod thread;
 pub mod time;
 pub mod unix;
 pub mod unix_diag;

@@ -26,20 +26,23 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::admin::AdminError;
 use crate::admin::message::Identity;
 use crate::admin::server::{AdminSocket, Served};
-use crate::attribution::Attribution;
 use crate::channel::{News, Order, line};
 use crate::config::{Config, LinkChoice};
 use crate::control::{ControlConfig, ControlServer};
 use crate::dns::resolv_conf::ResolvConf;
 use crate::dns::{self, hosts::Hosts};
+use crate::fence::Fence;
 use crate::gateway::Counters;
 use crate::lookup::{Resolver, ResolverConfig};
+use crate::owners::Owners;
 use crate::plan::{Plan, Service};
+use crate::share_loopback;
 use crate::summary::Report;
 use flows::FlowLog;
 use link::Network;
@@ -87,17 +90,29 @@ fn raise_descriptor_limit() {
 
 async fn serve() -> io::Result<()> {
     let (mut orders, mut news) = channel()?;
-    let Some(Order::Start { config, library, identity }) = orders.next().await else {
+    let Some(Order::Start { config, library, mut identity }) = orders.next().await else {
         return Err(io::ErrorKind::UnexpectedEof.into());
     };
+    let stays = identity.stays();
+    if stays {
+        identity.pid = std::process::id();
+    }
     let mut warnings = warnings::hear();
     let running = match Running::start(&config, identity) {
         Ok(running) => running,
         Err(said) => return news.tell(&News::Failed(said)).await,
     };
     news.tell(&News::Ready { variable: running.variable.clone() }).await?;
+    for note in &running.network.notes {
+        news.tell(&News::Note(note.clone())).await?;
+    }
     if let Err(failure) = &running.admin {
         news.tell(&News::Note(format!("{failure}; portolan ss and ls do not see this run"))).await?;
+    }
+    if stays {
+        // Who has started it need not stay.
+        news.is_optional = true;
+        orders.are_optional = true;
     }
     let (report, failure) =
         running.until_told(&mut orders, &mut news, &mut warnings, library.as_deref()).await;
@@ -118,8 +133,12 @@ struct Running {
     flows: FlowLog,
     variable: (String, String),
     counters: Arc<Counters>,
+    /// What the fence says to the user.
+    refusals: Receiver<String>,
     report: Report,
     terminate: Signal,
+    /// Told when a client of the admin socket wants the end.
+    down: Rc<Notify>,
     /// The supervisor, unless it was dead before.
     parent: Option<Pid>,
 }
@@ -130,39 +149,53 @@ impl Running {
         let conf = ResolvConf::read(Path::new("/etc/resolv.conf"));
         let counters = Arc::new(Counters::default());
         let seed = config.seed.map_or_else(|| random().map(u64::from_ne_bytes), Ok)?;
-        let attribution = Attribution::default();
+        let owners = Arc::new(Owners::default());
+        let (fence, refusals) = build_fence(config, &owners)?;
+        let listening = watch::Sender::new(());
         let (host, worker, network) =
-            link::build(config, &conf, seed, counters.clone(), attribution.clone())?;
+            link::build(config, &conf, seed, counters.clone(), &fence, &owners, listening.subscribe())?;
+        if config.share_loopback {
+            share_loopback::start(&host, fence.clone(), counters.clone());
+        }
         let flows = FlowLog::new(&host);
         let worker = tokio::spawn(worker.run());
         if let (LinkChoice::Egress, Some(plan)) = (&config.link, &network.plan) {
             serve_loopback_names(&host, &conf, plan);
         }
         let resolver =
-            Rc::new(Resolver::new(resolver_config(config, conf, network.plan.as_ref()), host.clone()));
+            Rc::new(Resolver::new(resolver_config(config, conf, network.plan.as_ref(), fence), host.clone()));
         let rendezvous = random_rendezvous()?;
         let control = ControlConfig {
             rendezvous,
-            unprivileged_port_start: 0,
+            unprivileged_port_start: host.with_stack(|stack, _| stack.config().ip_unprivileged_port_start),
             names: resolver.clone(),
             counters: counters.clone(),
-            attribution,
+            owners,
+            listening,
         };
         let control = ControlServer::bind(control, host.clone())
             .map_err(|error| format!("cannot listen for the command's sockets: {error}"))?;
         let variable = (STACK.to_owned(), String::from_utf8_lossy(&rendezvous.to_text()).into_owned());
+        let down = Rc::new(Notify::new());
+        let stays = identity.stays();
         let served = Served {
             host: host.clone(),
             holdings: control.holdings(),
+            shape: network.shape.clone(),
             monitor: network.monitor.clone(),
-            link: link_name(&config.link),
+            link: config.link.to_string(),
             addresses: addresses(config, network.plan.as_ref()),
             started: std::time::Instant::now(),
             identity,
+            variable: variable.clone(),
+            down: down.clone(),
         };
         let admin = AdminSocket::bind(&served.identity.name);
-        if let Ok(admin) = &admin {
-            tokio::task::spawn_local(admin.serve(served));
+        match &admin {
+            Ok(admin) => drop(tokio::task::spawn_local(admin.serve(served))),
+            // Nobody could ever find it.
+            Err(failure) if stays => return Err(failure.to_string()),
+            Err(_) => {}
         }
         let control = tokio::task::spawn_local(async move {
             // It ends only when its own sockets fail; the command's calls then fail as they do without a network.
@@ -171,12 +204,14 @@ impl Running {
         let is_shaped = config.shape != crate::config::Shape::default();
         let report = Report {
             engine: "preload".into(),
-            link: link_name(&config.link),
+            link: config.link.to_string(),
             seed: (is_shaped || config.seed.is_some()).then_some(seed),
             ..Report::default()
         };
         let terminate =
             signal(SignalKind::terminate()).map_err(|error| format!("cannot take signals: {error}"))?;
+        // There is nothing to be read again; the default would be the end.
+        let _ = signal(SignalKind::hangup());
         let parent = getppid();
         Ok(Running {
             host,
@@ -188,8 +223,10 @@ impl Running {
             flows,
             variable,
             counters,
+            refusals,
             report,
             terminate,
+            down,
             parent,
         })
     }
@@ -211,11 +248,17 @@ impl Running {
                 },
                 // The kernel sends it when the supervisor dies.
                 _ = self.terminate.recv() => break false,
+                () = self.down.notified() => break false,
                 () = self.flows.collect() => {}
-                // None after this: that links go is what the end is. A supervisor that is gone is noticed above.
+                // A supervisor that is gone is noticed above.
                 Some(warning) = warnings.recv() => drop(news.tell(&News::Note(warning)).await),
+                Some(refusal) = self.refusals.recv() => drop(news.tell(&News::Note(refusal)).await),
             }
         };
+        // What the command's last calls gave rise to; none after this: that links go is what the end is.
+        while let Ok(waiting) = warnings.try_recv().or_else(|_| self.refusals.try_recv()) {
+            let _ = news.tell(&News::Note(waiting)).await;
+        }
         if graceful {
             self.linger(orders).await;
         }
@@ -226,6 +269,9 @@ impl Running {
         if let Some(library) = library.filter(|_| getppid() != self.parent) {
             // The supervisor was killed, and cannot remove it any more.
             let _ = std::fs::remove_dir_all(library);
+        }
+        while let Ok(refusal) = self.refusals.try_recv() {
+            let _ = news.tell(&News::Note(refusal)).await;
         }
         let failure = self.network.take_recording_failure();
         (self.flows.finish(self.report, &self.resolver, &self.counters), failure)
@@ -244,6 +290,16 @@ impl Running {
             }
         }
     }
+}
+
+/// The fence, and what it will say to the user.
+fn build_fence(config: &Config, owners: &Arc<Owners>) -> Result<(Arc<Fence>, Receiver<String>), String> {
+    let at_gateway = matches!(config.link, LinkChoice::Egress | LinkChoice::None);
+    let (fence, refusals) = Fence::new(&config.fence, at_gateway, owners.clone()).map_err(|error| {
+        let path = config.fence.log.as_deref().unwrap_or(Path::new(""));
+        format!("--deny-log {}: {error}", path.display())
+    })?;
+    Ok((Arc::new(fence), refusals))
 }
 
 fn random<const N: usize>() -> Result<[u8; N], String> {
@@ -270,18 +326,16 @@ fn addresses(config: &Config, plan: Option<&Plan>) -> Vec<String> {
     networks.iter().map(ToString::to_string).collect()
 }
 
-fn link_name(link: &LinkChoice) -> String {
-    match link {
-        LinkChoice::Egress => "egress".into(),
-        LinkChoice::None => "none".into(),
-        LinkChoice::Tap(name) => format!("tap:{name}"),
-    }
-}
-
 /// Whom the command's look-ups ask: the gateway's server on a private wire; else the servers given or the host's,
 /// over the link, and the tables that the gateway's server would have read.
-fn resolver_config(config: &Config, conf: ResolvConf, plan: Option<&Plan>) -> ResolverConfig {
+fn resolver_config(
+    config: &Config,
+    conf: ResolvConf,
+    plan: Option<&Plan>,
+    fence: Arc<Fence>,
+) -> ResolverConfig {
     let hostname = config.hostname.clone();
+    let fence = Some(fence);
     match plan {
         Some(plan) => ResolverConfig {
             servers: plan
@@ -291,16 +345,16 @@ fn resolver_config(config: &Config, conf: ResolvConf, plan: Option<&Plan>) -> Re
                 .collect(),
             conf,
             hosts: Hosts::default(),
+            fence,
             hostname,
             own: plan.addresses.clone(),
         },
         None => {
-            let given = if config.dns.is_empty() { &conf.servers } else { &config.dns };
-            // A server on the machine's loopback is not on the link.
-            let reachable = given.iter().filter(|server| !server.is_loopback());
+            let servers = link::name_servers(config, &conf);
             ResolverConfig {
-                servers: reachable.map(|server| (*server, dns::PORT).into()).collect(),
+                servers: servers.into_iter().map(|server| (server, dns::PORT).into()).collect(),
                 hosts: Hosts::read(Path::new("/etc/hosts")),
+                fence,
                 conf,
                 hostname,
                 own: config.addresses.clone(),
@@ -310,22 +364,40 @@ fn resolver_config(config: &Config, conf: ResolvConf, plan: Option<&Plan>) -> Re
 }
 
 /// Orders from the supervisor.
-struct Orders(tokio::io::Lines<BufReader<OwnedReadHalf>>);
+struct Orders {
+    lines: tokio::io::Lines<BufReader<OwnedReadHalf>>,
+    /// That the supervisor is gone is no news: then there are no orders.
+    are_optional: bool,
+}
 
 impl Orders {
     /// The next order; `None` when the supervisor is gone. Cancel safe.
     async fn next(&mut self) -> Option<Order> {
-        let line = self.0.next_line().await.ok()??;
-        serde_json::from_str(&line).ok()
+        match self.lines.next_line().await {
+            Ok(Some(line)) => serde_json::from_str(&line).ok(),
+            _ if self.are_optional => std::future::pending().await,
+            _ => None,
+        }
     }
 }
 
 /// News for the supervisor.
-struct Teller(OwnedWriteHalf);
+struct Teller {
+    to: OwnedWriteHalf,
+    /// What cannot be told is written to standard error, where a host that stays has its log.
+    is_optional: bool,
+}
 
 impl Teller {
     async fn tell(&mut self, news: &News) -> io::Result<()> {
-        self.0.write_all(&line(news)?).await
+        let told = self.to.write_all(&line(news)?).await;
+        if !self.is_optional || told.is_ok() {
+            return told;
+        }
+        if let News::Note(line) = news {
+            eprintln!("portolan: {}", crate::summary::escape(line));
+        }
+        Ok(())
     }
 }
 
@@ -333,5 +405,6 @@ fn channel() -> io::Result<(Orders, Teller)> {
     let stream = StdUnixStream::from(rustix::stdio::stdin().try_clone_to_owned()?);
     stream.set_nonblocking(true)?;
     let (read, write) = UnixStream::from_std(stream)?.into_split();
-    Ok((Orders(BufReader::new(read).lines()), Teller(write)))
+    let orders = Orders { lines: BufReader::new(read).lines(), are_optional: false };
+    Ok((orders, Teller { to: write, is_optional: false }))
 }

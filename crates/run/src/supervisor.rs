@@ -18,12 +18,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use portolan_protocol::Rendezvous;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 
 use crate::admin::message::Identity;
 use crate::channel::{News, Order};
 use crate::config::Config;
+use crate::engine::{self, Engine};
 use crate::key_log::{self, PrivateFile};
 use crate::library::Library;
 use crate::os::signals::{Arrived, Signals};
@@ -56,6 +58,10 @@ pub struct Run {
     pub summary: SummaryTo,
     /// The preload library's octets.
     pub library: &'static [u8],
+    /// The host to run in, if it is not to be one of the run's own.
+    pub host: Option<String>,
+    /// How the command is attached.
+    pub engine: engine::Choice,
 }
 
 /// Where the summary goes.
@@ -111,13 +117,14 @@ struct Running {
     ending: Option<(Signal, Instant)>,
     /// The terminal has interrupted the command too.
     interrupted: bool,
+    engine: Engine,
     /// Removed at the end.
     _library: Library,
     _keys: Option<PrivateFile>,
 }
 
 fn start(run: Run) -> Result<Running, Refusal> {
-    let found = command::find(&run.program)?;
+    let found = command::find(&run.program, run.engine)?;
     let signals =
         Signals::open().map_err(|error| Refusal::new(format_args!("cannot take signals: {error}")))?;
     let summary = open_summary(&run.summary)?;
@@ -128,12 +135,17 @@ fn start(run: Run) -> Result<Running, Refusal> {
     let (keys, private_keys) = key_log(pcap.is_some());
     let config = Config { capture: pcap.is_some(), keys, ..run.config };
     let identity = identity(&run.program, &run.arguments);
-    let (stack, variable) =
-        StackProcess::start(config, library.directory(), identity, pcap, signals.before())?;
+    let (stack, variable) = match &run.host {
+        Some(name) => StackProcess::join(name)?,
+        None => StackProcess::start(config, library.directory(), identity, pcap, signals.before())?,
+    };
     // Descendants whose parent ends become our children: they are reaped, and found when the stack process dies.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     let mut command = std::process::Command::new(&found);
-    command.args(&run.arguments).env(&variable.0, &variable.1).env("LD_PRELOAD", preload_value(&library));
+    command.args(&run.arguments).env(&variable.0, &variable.1);
+    if run.engine != engine::Choice::Seccomp {
+        command.env("LD_PRELOAD", preload_value(&library));
+    }
     command::keep_name(&mut command, &run.program);
     if let Some(file) = &private_keys {
         command.env(key_log::VARIABLE, file.path());
@@ -144,7 +156,12 @@ fn start(run: Run) -> Result<Running, Refusal> {
         command.stdout(stderr);
     }
     crate::os::process::prepare_child(&mut command, signals.before());
-    match command.spawn() {
+    let filter = attach(run.engine, &mut command, &variable.1)?;
+    let spawned = command.spawn();
+    // Its end of the connection to the engine goes with it.
+    drop(command);
+    let engine = attached(run.engine, filter)?;
+    match spawned {
         Ok(child) => {
             let command = Pid::from_child(&child);
             let (report, ending) = (None, None);
@@ -156,6 +173,7 @@ fn start(run: Run) -> Result<Running, Refusal> {
                 summary,
                 ending,
                 interrupted: false,
+                engine,
                 _library: library,
                 _keys: private_keys,
             })
@@ -180,6 +198,30 @@ fn key_log(is_recorded: bool) -> (Option<PathBuf>, Option<PrivateFile>) {
             tell(&format!("--pcap: no place for TLS keys: {failure}"));
             (None, None)
         }
+    }
+}
+
+/// Prepares the filter, if there is to be one.
+fn attach(
+    choice: engine::Choice,
+    command: &mut std::process::Command,
+    variable: &str,
+) -> Result<Option<engine::Pending>, Refusal> {
+    if choice != engine::Choice::Seccomp {
+        return Ok(None);
+    }
+    let rendezvous = Rendezvous::from_text(variable.as_bytes())
+        .ok_or_else(|| Refusal::new("the stack process gave a malformed variable"))?;
+    let pending = engine::attach(command, rendezvous, false, tell);
+    pending.map(Some).map_err(|error| Refusal::new(format_args!("cannot start the engine seccomp: {error}")))
+}
+
+/// The engine that the command has, or why it has none.
+fn attached(choice: engine::Choice, filter: Option<engine::Pending>) -> Result<Engine, Refusal> {
+    match (choice, filter.map(|filter| filter.outcome())) {
+        (_, None) => Ok(Engine::Preload),
+        (_, Some(Ok(()))) => Ok(Engine::Seccomp),
+        (_, Some(Err(error))) => Err(Refusal::new(engine::why_no_filter(&error))),
     }
 }
 
@@ -279,6 +321,9 @@ impl Running {
             self.on_signal(signal);
         }
         self.read_news();
+        if let Some(name) = self.stack.take_lost_host() {
+            self.on_lost_network(&format!("the host '{name}' has ended"));
+        }
         let status = self.reap();
         if let Some((signal, at)) = self.ending
             && (self.report.is_some() || !self.stack.is_alive() || Instant::now() >= at)
@@ -315,7 +360,9 @@ impl Running {
     fn read_news(&mut self) {
         while let Some(news) = self.stack.news() {
             match news {
-                News::Ended(report) => self.report = Some(report),
+                News::Ended(report) => {
+                    self.report = Some(Report { engine: self.engine.to_string(), ..report });
+                }
                 News::Note(line) => tell(&line),
                 News::Failed(line) => tell(&line),
                 News::Ready { .. } => {}
@@ -346,7 +393,11 @@ impl Running {
             (_, Some(code)) => format!("ended with status {code}"),
             _ => "ended".into(),
         };
-        tell(&format!("the stack process {how}: the command has no network any more"));
+        self.on_lost_network(&format!("the stack process {how}"));
+    }
+
+    fn on_lost_network(&self, why: &str) {
+        tell(&format!("{why}: the command has no network any more"));
         let untouched = listeners::shut_down();
         if !untouched.is_empty() {
             tell(&format!("these processes may still wait in accept: {}", untouched.join(", ")));

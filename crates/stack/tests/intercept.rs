@@ -265,3 +265,30 @@ fn a_shutdown_refuses_what_was_asked() {
     assert_eq!(pair.hosts[A].take_error(client), Some(SocketError::ConnectionRefused));
     assert!(pair.hosts[B].is_quiet());
 }
+
+#[test]
+fn a_gateway_speaks_in_the_name_of_those_it_accepts_packets_for() {
+    for family in [Family::V4, Family::V6] {
+        let mut pair = gateway(Config::default());
+        let listener = pair.listen(A, family, 80, 5);
+        let (client, server) = (outside(family), Endpoint::new(address(A, family), 80));
+        let now = pair.now;
+        let socket = pair.hosts[B].tcp_socket(family).unwrap();
+        pair.hosts[B].bind(now, socket, client).unwrap();
+        assert!(pair.hosts[A].has_listener(pair.links[A], server));
+        assert!(!pair.hosts[A].has_listener(LinkId::LOOPBACK, Endpoint::new(server.address, 81)));
+        pair.hosts[B].connect(now, socket, server).unwrap();
+        pair.settle();
+        let (accepted, local, remote) = pair.hosts[A].accept(pair.now, listener).unwrap();
+        assert_eq!((local, remote), (server, client));
+        let text = pattern(50_000);
+        assert!(pair.transfer(A, accepted, socket, &text) == text);
+        assert!(pair.transfer(B, socket, accepted, &text) == text);
+        // A host that accepts nobody's packets has only its own names.
+        let socket = pair.hosts[A].tcp_socket(family).unwrap();
+        assert_eq!(pair.hosts[A].bind(pair.now, socket, client), Err(SocketError::AddressNotAvailable));
+        let socket = pair.hosts[B].tcp_socket(Family::V4).unwrap();
+        let group = endpoint("224.0.0.9:80");
+        assert_eq!(pair.hosts[B].bind(pair.now, socket, group), Err(SocketError::AddressNotAvailable));
+    }
+}

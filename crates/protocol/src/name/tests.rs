@@ -8,7 +8,7 @@ use super::*;
 use crate::{Rendezvous, Secret};
 
 const ID: SocketId = SocketId([0x0f; 16]);
-const KIND: Kind = Kind { transport: Transport::Udp, family: Family::V6 };
+const KIND: Kind = Kind::new(Transport::Udp, Family::V6);
 
 fn names() -> [Name; 4] {
     [

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::AdminError;
 use super::directory::Directory;
-use super::message::{Hello, Info, Reply, Request, SocketRow, VERSION};
+use super::message::{Hello, Info, Reply, Request, Shape, SocketRow, VERSION};
 use crate::channel::Channel;
 
 /// What a host may take to answer.
@@ -110,6 +110,38 @@ impl Client {
         match self.ask(&Request::Capture(filter))? {
             Reply::Done => Ok(self.channel.into_parts()),
             _ => Err(self.beside_the_point()),
+        }
+    }
+
+    /// Changes what the host's wire does, where it is given, and says what it does then.
+    pub fn shape(&mut self, up: Option<String>, down: Option<String>) -> Result<Shape, AdminError> {
+        match self.ask(&Request::Shape { up, down })? {
+            Reply::Shape(shape) => Ok(shape),
+            _ => Err(self.beside_the_point()),
+        }
+    }
+
+    /// Lets a command run in the host: the connection, whose end is the host's, and the variable that the command must
+    /// inherit.
+    pub fn join(mut self) -> Result<(Channel, (String, String)), AdminError> {
+        match self.ask(&Request::Join)? {
+            Reply::Joined(variable) => {
+                self.channel.set_timeout(Duration::ZERO).map_err(|error| self.silent(&error))?;
+                Ok((self.channel, variable))
+            }
+            _ => Err(self.beside_the_point()),
+        }
+    }
+
+    /// Ends the host, and waits until it has ended.
+    pub fn down(mut self) -> Result<(), AdminError> {
+        match self.ask(&Request::Down)? {
+            Reply::Done => {}
+            _ => return Err(self.beside_the_point()),
+        }
+        match self.channel.receive::<Reply>() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(self.silent(&error)),
+            _ => Ok(()),
         }
     }
 

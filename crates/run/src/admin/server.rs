@@ -16,17 +16,19 @@ use std::time::{Duration, Instant};
 use portolan::Host;
 use portolan_drivers::Monitor;
 use portolan_filter::Filter;
+use portolan_sim::impair::{Direction, ImpairmentError, Schedule, ShapeHandle};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::OwnedReadHalf;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::AdminError;
 use super::capture::Watch;
 use super::directory::Directory;
-use super::message::{Hello, Identity, Info, Reply, Request, VERSION};
+use super::message::{Hello, Identity, Info, Reply, Request, Shape, VERSION};
 use super::sockets;
 use crate::channel::line;
 use crate::control::Holdings;
@@ -63,6 +65,8 @@ pub struct Served {
     pub host: Host,
     /// The sockets of its programs.
     pub holdings: Holdings,
+    /// The faults of its link.
+    pub shape: ShapeHandle,
     /// Who it is.
     pub identity: Identity,
     /// Its link, to be watched.
@@ -73,6 +77,10 @@ pub struct Served {
     pub addresses: Vec<String>,
     /// When it was started.
     pub started: Instant,
+    /// What a command must inherit to run in this host.
+    pub variable: (String, String),
+    /// Told when the host is to end.
+    pub down: Rc<Notify>,
 }
 
 impl AdminSocket {
@@ -169,6 +177,11 @@ impl Client {
         }
         loop {
             match timeout(IDLE_TIME, self.hear()).await? {
+                Ok(Request::Join) => {
+                    drop(place);
+                    self.say(&Reply::Joined(served.variable.clone())).await?;
+                    return self.stay().await;
+                }
                 Ok(request) => self.answer(request, served).await?,
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     let version = env!("CARGO_PKG_VERSION");
@@ -199,6 +212,19 @@ impl Client {
             Request::Capture(filter) => return self.show_frames(filter, served).await,
             Request::Info => Reply::Info(served.info()),
             Request::Sockets => Reply::Sockets(served.sockets()),
+            Request::Shape { up, down } => match served.set_shape(up, down) {
+                Ok(shape) => Reply::Shape(shape),
+                Err(error) => Reply::Failed(error.to_string()),
+            },
+            Request::Down if served.identity.stays() => {
+                served.down.notify_one();
+                Reply::Done
+            }
+            Request::Down => Reply::Failed(format!(
+                "it belongs to a command and ends with it; end process {} instead",
+                served.identity.pid
+            )),
+            Request::Join => return Ok(()),
         };
         self.say(&reply).await
     }
@@ -223,6 +249,13 @@ impl Client {
         Err(io::ErrorKind::UnexpectedEof.into())
     }
 
+    /// Waits until the client is gone; what it says meanwhile means nothing.
+    async fn stay(&mut self) -> io::Result<()> {
+        let mut octets = [0; 64];
+        while self.reader.read(&mut octets).await? > 0 {}
+        Ok(())
+    }
+
     /// The next message: `UnexpectedEof` at the end, also within a line; `InvalidData` for one that is none or too
     /// long.
     async fn hear<T: DeserializeOwned>(&mut self) -> io::Result<T> {
@@ -245,6 +278,18 @@ impl Client {
 }
 
 impl Served {
+    /// Changes what is given, all or nothing, and says what holds then.
+    fn set_shape(&self, up: Option<String>, down: Option<String>) -> Result<Shape, ImpairmentError> {
+        let parse =
+            |text: Option<String>, direction| text.map(|text| Schedule::parse(&text, direction)).transpose();
+        let (up, down) = (parse(up, Direction::Up)?, parse(down, Direction::Down)?);
+        if up.is_some() || down.is_some() {
+            self.shape.set(up, down);
+        }
+        let [up, down] = self.shape.shown().map(|schedule| schedule.to_string());
+        Ok(Shape { up, down })
+    }
+
     fn info(&self) -> Info {
         Info {
             identity: self.identity.clone(),

@@ -2,19 +2,23 @@
 //!
 //! Each direction holds at most one datagram that the other side had no room for; the rest waits, and is dropped,
 //! where UDP drops: in the stack's queue. What ICMP says of a connected socket's datagrams reaches the program as a
-//! header with an errno in it.
+//! header with an errno in it. A bare socket's messages are text alone, see [`portolan_protocol::datagram`].
 
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use portolan_protocol::datagram::Timestamp;
 use portolan_protocol::{Address, DatagramHeader, Family};
+use portolan_stack::{Outgoing, Tells, Told};
 
 use super::end::End;
 use super::network::{Errno, HostSocket, Received};
-use super::socket::Record;
+use super::socket::{Record, to_host};
 use super::stream::Scratch;
+use super::tag::Tags;
 use crate::os::unix;
 
 /// Datagrams of each direction before other tasks get their turn.
@@ -30,13 +34,23 @@ pub(super) struct DatagramCarrier {
     up: Option<Vec<u8>>,
     /// A message for the program whose queue was full.
     down: Option<Vec<u8>>,
+    tags: Tags,
     /// The program sends no more: shutdown(SHUT_WR). It may still receive.
     up_has_ended: bool,
 }
 
 impl DatagramCarrier {
     pub(super) fn new(end: End, socket: Rc<HostSocket>, record: Rc<Record>, scratch: Scratch) -> Self {
-        Self { end, socket, record, scratch, up: None, down: None, up_has_ended: false }
+        Self {
+            end,
+            socket,
+            record,
+            scratch,
+            up: None,
+            down: None,
+            tags: Tags::default(),
+            up_has_ended: false,
+        }
     }
 
     /// Carries until the program has closed its socket, or shut both directions.
@@ -72,6 +86,8 @@ impl DatagramCarrier {
         let scratch = Rc::clone(&self.scratch);
         let mut scratch = scratch.borrow_mut();
         match unix::receive(self.end.fd(), &mut scratch) {
+            // Of a bare socket that is open it is an empty datagram.
+            Ok(0) if self.is_bare() && !unix::hangup(self.end.fd()).has_ended => Ok(self.send(cx, &[])),
             // Not a datagram, which would have a header. Whether it is a close is asked in the next round.
             Ok(0) => {
                 self.up_has_ended = true;
@@ -86,12 +102,10 @@ impl DatagramCarrier {
 
     /// Gives one message to the stack. False if it has to wait.
     fn send(&mut self, cx: &mut Context<'_>, message: &[u8]) -> bool {
-        let Some((header, text)) = message.split_first_chunk() else { return true };
-        let Ok(header) = DatagramHeader::decode(header) else { return true };
-        let to = (header.remote.port != 0).then(|| header.remote.to_socket_addr());
-        let from = (!header.local.is_unspecified()).then(|| header.local.to_socket_addr().ip());
-        let sent = match self.record.ensure_bound() {
-            Ok(()) => self.socket.poll_send(cx, text, to, from),
+        let Some((header, text)) = self.split(message) else { return true };
+        let outgoing = self.outgoing(&header);
+        let sent = match self.record.ensure_bound().and(outgoing) {
+            Ok(outgoing) => self.socket.poll_send(cx, text, &outgoing),
             Err(error) => Poll::Ready(Err(error)),
         };
         match sent {
@@ -102,12 +116,41 @@ impl DatagramCarrier {
             Poll::Ready(Ok(())) => true,
             Poll::Ready(Err(error)) => {
                 // As with an ICMP error, only a connected socket is told.
-                if to.is_none() {
+                if is_default(header.remote) {
                     self.report(error);
                 }
                 true
             }
         }
+    }
+
+    /// How the program wants a datagram to leave.
+    fn outgoing(&self, header: &DatagramHeader) -> Result<Outgoing, Errno> {
+        let DatagramHeader { remote, local, interface, hop_limit, traffic_class, .. } = *header;
+        Ok(Outgoing {
+            to: (!is_default(remote)).then(|| to_host(remote.to_socket_addr()).into()),
+            from: (!local.is_unspecified()).then(|| local.to_socket_addr().ip().into()),
+            link: if interface == 0 { None } else { Some(self.socket.link_of(interface)?) },
+            hop_limit,
+            tos: traffic_class,
+        })
+    }
+
+    fn is_bare(&self) -> bool {
+        self.record.target.kind.is_bare
+    }
+
+    /// A message's header and text; `None` for what is no message.
+    fn split<'a>(&self, message: &'a [u8]) -> Option<(DatagramHeader, &'a [u8])> {
+        let headed = match self.is_bare() {
+            true => message.strip_prefix(&self.record.target.id.0),
+            false => Some(message),
+        };
+        let Some(headed) = headed else {
+            return Some((DatagramHeader::new(u32::try_from(message.len()).ok()?), message));
+        };
+        let (header, text) = headed.split_first_chunk()?;
+        Some((DatagramHeader::decode(header).ok()?, text))
     }
 
     /// Network to program, one datagram. True if anything moved.
@@ -137,7 +180,7 @@ impl DatagramCarrier {
 
     /// Gives one message to the program. False if its queue is full.
     fn deliver(&mut self, message: &[u8]) -> bool {
-        match unix::write(self.end.fd(), message) {
+        match self.write(message) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.down = Some(message.to_vec());
                 false
@@ -147,22 +190,58 @@ impl DatagramCarrier {
         }
     }
 
+    /// Writes a header and text in the socket's own way.
+    fn write(&mut self, message: &[u8]) -> io::Result<usize> {
+        match message.split_first_chunk() {
+            Some((header, text)) if self.is_bare() => {
+                let tag = self.tags.of(header)?;
+                unix::write_with_descriptor(self.end.fd(), text, tag)
+            }
+            _ => unix::write(self.end.fd(), message),
+        }
+    }
+
     fn report(&mut self, error: Errno) {
         let mut header = DatagramHeader::new(0);
         header.errno = error.0;
         self.deliver(&header.encode());
     }
 
-    /// What is told with a datagram: the addresses, and whether the program has asked for them as a control message.
+    /// What is told with a datagram: the addresses, and what the program has asked for as control messages.
     fn header(&self, received: &Received) -> DatagramHeader {
-        let (level, info) = match self.record.target.kind.family {
-            Family::V4 => (libc::IPPROTO_IP, libc::IP_PKTINFO),
-            Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
-        };
         let mut header = DatagramHeader::new(u32::try_from(received.len).unwrap_or(u32::MAX));
         header.remote = Address::from(received.from);
         header.local = Address::from(received.to);
-        header.wants_packet_info = self.record.is_on(level, info);
+        header.interface = received.interface;
+        if let Some((told, age_us)) = received.told {
+            self.tell(&mut header, told, age_us);
+        }
         header
     }
+
+    fn tell(&self, header: &mut DatagramHeader, told: Told, age_us: u64) {
+        let (hop_limit, class) = match header.remote.to_v4() {
+            Some(_) => (Tells::TTL, Tells::TOS),
+            None => (Tells::HOP_LIMIT, Tells::TRAFFIC_CLASS),
+        };
+        let info = match self.record.target.kind.family {
+            Family::V4 => Tells::PACKET_INFO_V4,
+            Family::V6 => Tells::PACKET_INFO_V6,
+        };
+        header.hop_limit = told.tells.contains(hop_limit).then_some(told.hop_limit);
+        header.traffic_class = told.tells.contains(class).then_some(told.tos);
+        header.wants_packet_info = told.tells.contains(info);
+        let age = Duration::from_micros(age_us);
+        if told.timestamp != 0
+            && let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH)
+        {
+            let at_ns = u64::try_from(now.saturating_sub(age).as_nanos()).unwrap_or(u64::MAX);
+            header.timestamp = Some(Timestamp { option: told.timestamp, at_ns });
+        }
+    }
+}
+
+/// The program has named no destination.
+fn is_default(remote: Address) -> bool {
+    remote == Address::UNSPECIFIED
 }

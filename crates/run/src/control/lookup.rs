@@ -22,12 +22,13 @@ pub struct Found {
 /// Resolves names for the command's programs.
 pub trait Names {
     /// The addresses of `name`, which is what the program gave to getaddrinfo: any octets. Of one family, or of both;
-    /// with `only_configured` without families of which the command has no address.
+    /// with `only_configured` without families of which the command has no address. `asker` is the process, if known.
     fn by_name<'a>(
         &'a self,
         name: &'a [u8],
         family: Option<Family>,
         only_configured: bool,
+        asker: Option<u32>,
     ) -> LookUp<'a, Found>;
 
     /// The name of an address.

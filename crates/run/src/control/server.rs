@@ -22,22 +22,24 @@ use portolan_protocol::{
     Address, MESSAGE_MAX, Name, Operation, ProtocolError, Rendezvous, Reply, Request, Transport,
 };
 use tokio::io::unix::AsyncFd;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 
 use super::datagram::DatagramCarrier;
 use super::end::End;
+use super::hints::Hints;
 use super::lookup::{self, Names};
 use super::network::{Errno, Host};
 use super::owner::{Holdings, Owner};
 use super::registry::Registry;
+use super::socket::Record;
 use super::spare::Spare;
 use super::stream::{Carrier, SCRATCH_LEN, Scratch};
-use super::{listener, options, sweep};
-use crate::attribution::Attribution;
+use super::{interfaces, listener, options, sweep};
 use crate::gateway::{Counters, refusal};
 use crate::os::unix::{self, Peer};
+use crate::owners::Owners;
 
 /// A pause after a failed accept: at the limit of descriptors the queue would otherwise be asked again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -56,8 +58,10 @@ pub struct ControlConfig {
     pub names: Rc<dyn Names>,
     /// Counts the connections that had to be refused.
     pub counters: Arc<Counters>,
-    /// Where it is noted who holds a port.
-    pub attribution: Attribution,
+    /// Is told whose ports they are.
+    pub owners: Arc<Owners>,
+    /// Told when a program has begun to listen or listens no more.
+    pub listening: watch::Sender<()>,
 }
 
 /// A control server whose names are taken, so that programs may be started.
@@ -74,16 +78,18 @@ struct Shared {
     registry: Rc<Registry>,
     scratch: Scratch,
     sweep: Rc<Notify>,
+    hints: Hints,
 }
 
 impl ControlServer {
-    /// Takes the names, for programs that get this host's sockets. Errors: the system's, `EADDRINUSE` if another stack process has this rendezvous. Needs a
-    /// tokio runtime with I/O and time.
+    /// Takes the names, for programs that get this host's sockets. Errors: the system's, `EADDRINUSE` if another stack
+    /// process has this rendezvous. Needs a tokio runtime with I/O and time.
     pub fn bind(config: ControlConfig, host: Host) -> io::Result<Self> {
         let name = config.rendezvous.name();
         let streams = unix::watch(unix::listener(Transport::Tcp, &name)?)?;
         let messages = unix::watch(unix::listener(Transport::Udp, &name)?)?;
-        let registry = Rc::new(Registry::new(host, config.attribution.clone()));
+        let owners = Arc::clone(&config.owners);
+        let registry = Rc::new(Registry::new(host, owners, config.listening.clone()));
         Ok(Self { config, registry, streams, messages })
     }
 
@@ -100,6 +106,7 @@ impl ControlServer {
             registry: self.registry,
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH_LEN].into_boxed_slice())),
             sweep: Rc::new(Notify::new()),
+            hints: Hints::default(),
             config: self.config,
         });
         let tasks = LocalSet::new();
@@ -116,6 +123,13 @@ impl ControlServer {
             })
             .await
     }
+}
+
+/// The seccomp engine is part of the process that started this one.
+fn is_supervisor(peer: Peer) -> bool {
+    let own = rustix::process::getpid();
+    let parent = rustix::process::getppid();
+    [Some(own), parent].into_iter().flatten().any(|known| known.as_raw_pid() == peer.pid)
 }
 
 /// Takes connections for ever; `on_full` is called when one is waiting and no descriptor is left.
@@ -153,7 +167,7 @@ impl Shared {
                 // A failure closes the end, which the program sees as a reset.
                 let _ = match kind.transport {
                     Transport::Tcp => self.attach_stream(fd, target),
-                    Transport::Udp => self.attach_datagrams(fd, target),
+                    _ => self.attach_datagrams(fd, target),
                 };
             }
             _ => {}
@@ -242,20 +256,21 @@ impl Shared {
     }
 
     async fn answer_known(&self, fd: &AsyncFd<OwnedFd>, message: &mut [u8; MESSAGE_MAX], peer: Peer) {
-        let owner = Owner::of(peer);
+        let (mut caller, mut owner) = (peer, Owner::of(peer));
         while let Some(request) = self.receive(fd, message).await {
+            if let Operation::ActFor { process, user } = request.operation
+                && is_supervisor(peer)
+            {
+                caller = Peer { pid: process.cast_signed(), uid: user };
+                owner = Owner::of(caller);
+                self.send(fd, request.number, Reply::Done);
+                continue;
+            }
             let socket = request.operation.socket();
-            let takes_port = matches!(
-                request.operation,
-                Operation::Bind { .. } | Operation::Listen { .. } | Operation::Connect { .. }
-            );
-            self.answer(fd, request.number, request.operation, peer).await;
+            self.answer(fd, request.number, request.operation, caller).await;
             let record = socket.and_then(|socket| self.registry.find(socket.id));
             if let (Some(record), Some(owner)) = (record, &owner) {
-                record.set_owner(owner, self.registry.attribution());
-                if takes_port {
-                    record.attribute();
-                }
+                record.set_owner(owner);
             }
         }
     }
@@ -263,7 +278,8 @@ impl Shared {
     async fn answer(&self, fd: &AsyncFd<OwnedFd>, number: u32, operation: Operation<'_>, peer: Peer) {
         match operation {
             Operation::LookUpName { family, only_configured, name } => {
-                let found = self.config.names.by_name(name, family, only_configured).await;
+                let asker = u32::try_from(peer.pid).ok().filter(|pid| *pid != 0);
+                let found = self.config.names.by_name(name, family, only_configured, asker).await;
                 match &found {
                     Ok(found) => {
                         let addresses: Vec<_> = found.addresses.iter().copied().map(lookup::octets).collect();
@@ -280,6 +296,9 @@ impl Shared {
                     Err(failure) => self.send(fd, number, Reply::LookUpFailed(failure)),
                 }
             }
+            Operation::Interface { nth } => interfaces::tell(self.registry.host(), nth, |reply| {
+                self.send(fd, number, reply);
+            }),
             Operation::GetOption { socket, level, name } => {
                 let host = self.registry.host();
                 let value =
@@ -296,15 +315,23 @@ impl Shared {
         }
     }
 
+    /// The socket's record, which is this process's from now on.
+    fn owned(&self, target: Target, peer: Peer) -> Result<Rc<Record>, Errno> {
+        let record = self.registry.record_of(target, peer.uid == 0)?;
+        record.used_by(u32::try_from(peer.pid).unwrap_or(0));
+        Ok(record)
+    }
+
     /// The calls that are answered at once and with nothing of variable length.
     fn perform(&self, operation: Operation<'_>, peer: Peer) -> Result<Reply<'static>, Errno> {
         match operation {
             Operation::Bind { socket, address } => {
-                let is_reserved = address.port != 0 && address.port < self.config.unprivileged_port_start;
-                if is_reserved && peer.uid != 0 {
+                let start = self.config.unprivileged_port_start;
+                if peer.uid != 0 && (1..start).contains(&address.port) {
+                    self.hints.port_is_reserved(socket.kind.transport, address, start);
                     return Err(Errno::ACCES);
                 }
-                let record = self.registry.record(socket)?;
+                let record = self.owned(socket, peer)?;
                 let bound = match record.bind(address) {
                     // The port may be held by a program that is gone.
                     Err(Errno::ADDRINUSE) if sweep::free_port(&self.registry, address.port) => {
@@ -312,10 +339,13 @@ impl Shared {
                     }
                     result => result,
                 };
+                if bound == Err(Errno::ADDRINUSE) {
+                    self.hints.port_is_busy(&self.registry, socket.kind.transport, address);
+                }
                 bound.map(|()| Reply::Done)
             }
             Operation::Listen { socket, backlog } => {
-                let record = self.registry.record(socket)?;
+                let record = self.owned(socket, peer)?;
                 if record.listen(backlog)? {
                     self.registry.add_listener(&record);
                     self.sweep.notify_one();
@@ -326,13 +356,15 @@ impl Shared {
                 Ok(Reply::Done)
             }
             Operation::Connect { socket, address, waits } => {
-                let record = self.registry.record(socket)?;
+                let record = self.owned(socket, peer)?;
                 match socket.kind.transport {
                     Transport::Tcp => {
                         sweep::close_port(&self.registry, address.port);
-                        record.connect(address, waits)
+                        let connecting = record.connect(address, waits)?;
+                        self.registry.note_connecting(&record);
+                        Ok(connecting)
                     }
-                    Transport::Udp => record.set_destination(address).map(|()| Reply::Done),
+                    _ => record.set_destination(address).map(|()| Reply::Done),
                 }
             }
             Operation::Disconnect { socket } => {
@@ -346,14 +378,15 @@ impl Shared {
                 Ok(Reply::Done)
             }
             Operation::LocalAddress { socket } => {
-                Ok(Reply::Address(self.registry.record(socket)?.local_address()))
+                let local = self.owned(socket, peer)?.local_address();
+                Ok(Reply::Address(interfaces::with_scope(self.registry.host(), local)))
             }
             Operation::RemoteAddress { socket } => {
-                let remote: Option<SocketAddr> = self.registry.record(socket)?.remote();
+                let remote: Option<SocketAddr> = self.registry.record(socket)?.peer();
                 remote.map(|remote| Reply::Address(Address::from(remote))).ok_or(Errno::NOTCONN)
             }
             Operation::SetOption { socket, level, name, value } => {
-                let record = self.registry.record(socket)?;
+                let record = self.owned(socket, peer)?;
                 options::set(&record, self.registry.host(), level, name, value).map(|()| Reply::Done)
             }
             Operation::TakeError { socket } => {
@@ -364,13 +397,21 @@ impl Shared {
                 let record = self.registry.record(socket)?;
                 Ok(Reply::Count(record.socket().map_or(0, |socket| socket.unacknowledged())))
             }
+            Operation::Undelivered { socket } => {
+                Ok(Reply::Count(self.registry.find(socket.id).map_or(0, |record| record.undelivered())))
+            }
+            Operation::CheckDestination { socket, address, source } => {
+                self.registry.record(socket)?.check_destination(address, source).map(|()| Reply::Done)
+            }
             Operation::Urgent { socket, octet } => {
                 let record = self.registry.find(socket.id).ok_or(Errno::PIPE)?;
                 record.send_urgent(octet).map(|()| Reply::Done)
             }
+            Operation::ActFor { .. } => Err(Errno::PERM),
             // Answered by the callers.
             Operation::Hello { .. }
             | Operation::GetOption { .. }
+            | Operation::Interface { .. }
             | Operation::LookUpName { .. }
             | Operation::LookUpAddress { .. } => Err(Errno::OPNOTSUPP),
         }

@@ -4,19 +4,22 @@ use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::task::Waker;
 
 use portolan_protocol::request::Target;
 use portolan_protocol::{Address, Family, Reply, Transport};
 use portolan_wire::protocol;
 use tokio::io::unix::AsyncFd;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::end::End;
 use super::network::{Errno, Host, HostSocket};
 use super::owner::Owner;
-use crate::attribution::Attribution;
 use crate::os::unix;
+use crate::owners::Owners;
+use crate::summary::escape;
 
 /// How far a socket has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,6 +72,9 @@ pub(super) struct Record {
     is_told: Cell<bool>,
     /// For SO_ERROR.
     error: Cell<Option<Errno>>,
+    /// The process that used it last, 0 if unknown, and who is told of its port.
+    user: Cell<u32>,
+    owners: Option<Arc<Owners>>,
     /// Kept for getsockname and getpeername after the stack's socket is closed.
     addresses: Cell<(Option<SocketAddr>, Option<SocketAddr>)>,
     task: RefCell<Option<AbortHandle>>,
@@ -76,15 +82,18 @@ pub(super) struct Record {
     urgent: Cell<Option<Urgent>>,
     /// The task that carries octets.
     carrier: RefCell<Option<Waker>>,
+    /// The handshake is over, one way or the other.
+    settled: Notify,
     /// The process that made it; of an accepted one, its listener.
-    owner: RefCell<Option<(Rc<Owner>, Attribution)>>,
+    owner: RefCell<Option<Rc<Owner>>>,
 }
 
 impl Record {
     /// A socket that a program has just created.
-    pub(super) fn new(host: &Host, target: Target) -> Result<Self, Errno> {
+    pub(super) fn new(host: &Host, target: Target, owners: &Arc<Owners>) -> Result<Self, Errno> {
         let socket = HostSocket::new(host, target.kind)?;
-        Ok(Self::with_socket(target, socket, Phase::Open, false))
+        let owners = Some(Arc::clone(owners));
+        Ok(Self { owners, ..Self::with_socket(target, socket, Phase::Open, false) })
     }
 
     /// A connection of a listener.
@@ -105,10 +114,13 @@ impl Record {
             end: RefCell::default(),
             is_told: Cell::new(false),
             error: Cell::new(None),
+            user: Cell::new(0),
+            owners: None,
             addresses: Cell::new((None, None)),
             task: RefCell::new(None),
             urgent: Cell::new(None),
             carrier: RefCell::new(None),
+            settled: Notify::new(),
             owner: RefCell::default(),
         }
     }
@@ -130,32 +142,14 @@ impl Record {
         late.clone().ok_or(Errno::NOTCONN)
     }
 
-    /// Whether the program has turned on an option.
-    pub(super) fn is_on(&self, level: i32, name: i32) -> bool {
-        self.socket().is_ok_and(|socket| socket.int_option(level, name) != 0)
-    }
-
     /// The process that made it.
     pub(super) fn owner(&self) -> Option<Rc<Owner>> {
-        self.owner.borrow().as_ref().map(|(owner, _)| Rc::clone(owner))
+        self.owner.borrow().clone()
     }
 
-    /// Notes who made it, unless that is known, and where that is of use.
-    pub(super) fn set_owner(&self, owner: &Rc<Owner>, attribution: &Attribution) {
-        self.owner.borrow_mut().get_or_insert_with(|| (Rc::clone(owner), attribution.clone()));
-    }
-
-    /// Says whose the packets of its port are.
-    pub(super) fn attribute(&self) {
-        if let (Some((owner, attribution)), Some(local)) = (&*self.owner.borrow(), self.local())
-            && local.port() != 0
-        {
-            let (protocol, remote) = match self.target.kind.transport {
-                Transport::Tcp => (protocol::TCP, self.remote()),
-                Transport::Udp => (protocol::UDP, None),
-            };
-            attribution.note(protocol, local.port(), remote, &owner.name, owner.pid);
-        }
+    /// Notes who made it, unless that is known.
+    pub(super) fn set_owner(&self, owner: &Rc<Owner>) {
+        self.owner.borrow_mut().get_or_insert_with(|| Rc::clone(owner));
     }
 
     /// The stack process's end of the program's socket, while a task has it.
@@ -172,12 +166,35 @@ impl Record {
         }
     }
 
+    /// A process uses it.
+    pub(super) fn used_by(&self, pid: u32) {
+        self.user.set(pid);
+    }
+
+    /// It may have a port now: says whose that is. Before a packet can leave, so that nobody asks too early.
+    fn note_user(&self) {
+        let port = self.local().map_or(0, |local| local.port());
+        if let Some(owners) = self.owners.as_ref().filter(|_| port != 0 && self.user.get() != 0) {
+            let number = match self.target.kind.transport {
+                Transport::Tcp => protocol::TCP,
+                Transport::Udp => protocol::UDP,
+                Transport::UdpLite => protocol::UDPLITE,
+                Transport::Ping if self.target.kind.family == Family::V4 => protocol::ICMPV4,
+                Transport::Ping => protocol::ICMPV6,
+                Transport::Raw(protocol) => protocol,
+            };
+            owners.note(number, port, self.user.get());
+        }
+    }
+
     /// bind(2).
     pub(super) fn bind(&self, address: Address) -> Result<(), Errno> {
-        if self.phase.get() != Phase::Open {
+        if self.phase.get() != Phase::Open || address.lacks_scope() {
             return Err(Errno::INVAL);
         }
-        self.socket()?.bind(self.native(address))
+        self.socket()?.bind(self.native(address))?;
+        self.note_user();
+        Ok(())
     }
 
     /// listen(2). True if it did not listen before.
@@ -188,6 +205,7 @@ impl Record {
             _ => return Err(Errno::INVAL),
         };
         self.socket()?.listen(backlog)?;
+        self.note_user();
         self.phase.set(Phase::Listening);
         Ok(was_open)
     }
@@ -207,6 +225,7 @@ impl Record {
         match self.phase.get() {
             Phase::Open => {
                 self.socket()?.connect(to_host(self.native(address)))?;
+                self.note_user();
                 self.phase.set(Phase::Connecting);
                 self.is_told.set(waits);
                 Ok(Reply::Connecting)
@@ -226,7 +245,16 @@ impl Record {
 
     /// connect(2) of a UDP socket.
     pub(super) fn set_destination(&self, address: Address) -> Result<(), Errno> {
-        self.socket()?.connect(to_host(self.native(address)))
+        self.socket()?.connect(to_host(self.native(address)))?;
+        self.note_user();
+        Ok(())
+    }
+
+    /// Whether a UDP socket may send there.
+    pub(super) fn check_destination(&self, address: Address, source: Address) -> Result<(), Errno> {
+        let to = (address != Address::UNSPECIFIED).then(|| to_host(self.native(address)));
+        let from = (!source.is_unspecified()).then(|| source.to_socket_addr().ip());
+        self.socket()?.check_send(to, from)
     }
 
     /// connect(2) of a UDP socket with AF_UNSPEC.
@@ -237,7 +265,7 @@ impl Record {
     /// The program's end has a datagram in its queue that was not looked at yet, which is as good as sent.
     fn has_waiting_datagrams(&self) -> bool {
         let end = self.end.borrow().upgrade();
-        self.target.kind.transport == Transport::Udp
+        !self.target.kind.transport.is_stream()
             && end.is_some_and(|end| unix::queued(end.get_ref().as_fd()).is_ok_and(|octets| octets > 0))
     }
 
@@ -248,7 +276,7 @@ impl Record {
             return Ok(());
         }
         socket.bind(SocketAddr::new(unspecified(self.target.kind.family), 0))?;
-        self.attribute();
+        self.note_user();
         Ok(())
     }
 
@@ -256,7 +284,7 @@ impl Record {
     pub(super) fn attach(&self, end: &End) -> bool {
         let fits = match self.target.kind.transport {
             Transport::Tcp => self.phase.get() == Phase::Connecting,
-            Transport::Udp => true,
+            _ => true,
         };
         let is_free = self.end.borrow().upgrade().is_none();
         if fits && is_free {
@@ -281,6 +309,19 @@ impl Record {
     pub(super) fn connected(&self) {
         if self.phase.get() == Phase::Connecting {
             self.phase.set(Phase::Connected);
+            self.settled.notify_waiters();
+        }
+    }
+
+    pub(super) fn is_connecting(&self) -> bool {
+        self.phase.get() == Phase::Connecting
+    }
+
+    /// Waits until the program's end shows how connecting went. The carrier's turn that calls [`Record::connected`] also
+    /// makes the end writable, and whoever waits here is polled after it.
+    pub(super) async fn told(&self) {
+        while self.is_connecting() {
+            self.settled.notified().await;
         }
     }
 
@@ -289,6 +330,7 @@ impl Record {
         self.error.set(error);
         let was_connecting = self.phase.get() == Phase::Connecting;
         self.phase.set(if was_connecting { Phase::Failed } else { Phase::Ended });
+        self.settled.notify_waiters();
         self.addresses.set((self.local(), self.remote()));
         *self.socket.borrow_mut() = None;
     }
@@ -357,6 +399,12 @@ impl Record {
         self.socket().ok().and_then(|socket| socket.remote()).or(self.addresses.get().1)
     }
 
+    /// getpeername(2): there is no peer before the handshake is complete.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        let has_peer = !matches!(self.phase.get(), Phase::Connecting | Phase::Failed);
+        self.remote().filter(|_| has_peer)
+    }
+
     /// getsockname(2): the wildcard address before it is bound.
     pub(super) fn local_address(&self) -> Address {
         if self.has_waiting_datagrams() {
@@ -364,6 +412,31 @@ impl Record {
         }
         let unbound = SocketAddr::new(unspecified(self.target.kind.family), 0);
         self.local().unwrap_or(unbound).into()
+    }
+
+    /// Text that a program which has closed its connection still has to deliver, in octets: at least one while it is
+    /// being carried; 0 while somebody holds the connection.
+    pub(super) fn undelivered(&self) -> u32 {
+        let end = self.end.borrow().upgrade();
+        let is_closed = end.is_some_and(|end| unix::hangup(end.get_ref().as_fd()).is_closed);
+        match self.socket() {
+            Ok(socket) if is_closed && self.phase.get() == Phase::Connected => socket.unacknowledged().max(1),
+            _ => 0,
+        }
+    }
+
+    /// What it is, in a few words for the user: its addresses, whether it listens, and whose it is.
+    pub(super) fn describe(&self) -> String {
+        let local = self.local_address().to_socket_addr();
+        let what = match (self.phase.get(), self.remote()) {
+            (Phase::Listening, _) => format!("the listener on {local}"),
+            (_, Some(remote)) => format!("the connection {local} to {remote}"),
+            _ => format!("the socket on {local}"),
+        };
+        match self.owner() {
+            Some(owner) => format!("{what} of {} (process {})", escape(&owner.name), owner.pid),
+            None => what,
+        }
     }
 
     /// SO_LINGER says that closing means a reset.
@@ -390,7 +463,7 @@ fn unspecified(family: Family) -> IpAddr {
 }
 
 /// To connect to the unspecified address is, on Linux, to connect to this host.
-fn to_host(mut address: SocketAddr) -> SocketAddr {
+pub(super) fn to_host(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),

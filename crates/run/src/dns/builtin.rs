@@ -8,6 +8,11 @@ use crate::plan::{Plan, Service};
 /// The built-in server's name, and the zone of all built-in names.
 pub const ZONE: &str = "portolan.internal";
 
+/// Whether a canonical name belongs to the built-in zone, known or not: such a name is never asked elsewhere.
+pub fn is_in_zone(name: &str) -> bool {
+    name.strip_suffix(ZONE).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
 /// The built-in names and their addresses.
 #[derive(Clone, Debug, Default)]
 pub struct Builtin {
@@ -32,9 +37,9 @@ impl Builtin {
         Builtin { names }
     }
 
-    /// Whether a canonical name belongs to the built-in zone, known or not: such a name is never asked elsewhere.
-    pub fn holds(&self, name: &str) -> bool {
-        name.strip_suffix(ZONE).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    /// Every name and its addresses.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &[IpAddr])> {
+        self.names.iter().map(|(name, addresses)| (name.as_str(), addresses.as_slice()))
     }
 
     /// The addresses of a canonical name.

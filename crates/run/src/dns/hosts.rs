@@ -43,6 +43,11 @@ impl Hosts {
         hosts
     }
 
+    /// Every line's address and canonical names.
+    pub fn entries(&self) -> impl Iterator<Item = (IpAddr, &[String])> {
+        self.entries.iter().map(|(address, names)| (*address, names.as_slice()))
+    }
+
     /// All addresses of a canonical name in the file's order; empty when the name is not there.
     pub fn addresses(&self, name: &str) -> Vec<IpAddr> {
         let named = |(_, names): &&(IpAddr, Vec<String>)| names.iter().any(|known| known == name);

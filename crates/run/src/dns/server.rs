@@ -103,7 +103,7 @@ impl<E: Exchange> Server<E> {
                 None => Found::Unknown,
             };
         }
-        let addresses = if self.builtin.holds(name) {
+        let addresses = if super::builtin::is_in_zone(name) {
             match self.builtin.addresses(name) {
                 Some(addresses) => addresses.to_vec(),
                 None => return Found::NoName,
@@ -184,7 +184,7 @@ fn start(query: &Message<&[u8]>, rcode: Rcode) -> AnswerBuilder<Vec<u8>> {
 }
 
 /// The address that a name under in-addr.arpa or ip6.arpa stands for (RFC 1035 §3.5, RFC 3596 §2.5).
-fn reverse_name_address(name: &str) -> Option<IpAddr> {
+pub(crate) fn reverse_name_address(name: &str) -> Option<IpAddr> {
     if let Some(digits) = name.strip_suffix(".in-addr.arpa") {
         let mut octets = [0; 4];
         let mut labels = digits.split('.');

@@ -90,7 +90,7 @@ impl Printer {
         let start = out.len();
         let header = self.link(&mut out, packet.link, text);
         if out.len() == start {
-            let _ = write!(out, "[|{}]", "link");
+            out.push_str("[|link]");
         }
         if self.style.octets {
             hexadecimal(&mut out, packet.octets.get(header..).unwrap_or_default());

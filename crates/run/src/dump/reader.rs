@@ -260,7 +260,7 @@ impl<R: Read> Reader<R> {
         if total > BLOCK_MAX {
             return Err(broken("block", at, format!("length {total} > 16 MiB")));
         }
-        if total < read + 4 || total % 4 != 0 {
+        if total < read + 4 || !total.is_multiple_of(4) {
             return Err(broken("block", at, format!("length {total} cannot be")));
         }
         let body = self.source.all(total - read, "block")?;

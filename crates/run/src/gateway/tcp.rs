@@ -13,7 +13,7 @@ use portolan::Chunk;
 use portolan::gateway::TcpRequest;
 use tokio::io::Interest;
 
-use super::Shared;
+use super::Counters;
 use super::refusal::{is_out_of_descriptors, of_connect};
 
 /// What one read takes from the machine's socket: four super-segments.
@@ -26,7 +26,7 @@ const GATHER_MAX: usize = 16;
 const RESET_PROBE: Duration = Duration::from_secs(1);
 
 /// Connects to `to` from the machine, answers `request` accordingly, and carries the connection to its end.
-pub async fn carry(shared: &Shared, mut request: TcpRequest, to: SocketAddr) {
+pub async fn carry(counters: &Counters, mut request: TcpRequest, to: SocketAddr) {
     let outcome = tokio::select! {
         outcome = tokio::net::TcpStream::connect(to) => outcome,
         // The program does not want it any more: neither do we.
@@ -45,7 +45,7 @@ pub async fn carry(shared: &Shared, mut request: TcpRequest, to: SocketAddr) {
         }
         Err(error) => {
             if is_out_of_descriptors(&error) {
-                shared.counters.out_of_descriptors.fetch_add(1, Ordering::Relaxed);
+                counters.out_of_descriptors.fetch_add(1, Ordering::Relaxed);
             }
             request.refuse(of_connect(&error));
         }
@@ -53,7 +53,7 @@ pub async fn carry(shared: &Shared, mut request: TcpRequest, to: SocketAddr) {
 }
 
 /// Carries both directions until both have ended, or one has failed: then both ends are reset.
-async fn relay(inside: &portolan::TcpStream, outside: &tokio::net::TcpStream) {
+pub(crate) async fn relay(inside: &portolan::TcpStream, outside: &tokio::net::TcpStream) {
     let both = async { tokio::try_join!(outward(inside, outside), inward(outside, inside)) };
     let ended = tokio::select! {
         ended = both => ended.map(|_| ()),
@@ -152,7 +152,7 @@ async fn inward(outside: &tokio::net::TcpStream, inside: &portolan::TcpStream) -
 }
 
 /// Waits until the machine's socket has failed.
-async fn failure(outside: &tokio::net::TcpStream) -> io::Error {
+pub(crate) async fn failure(outside: &tokio::net::TcpStream) -> io::Error {
     loop {
         match outside.ready(Interest::ERROR).await {
             Err(error) => return error,
@@ -169,7 +169,7 @@ async fn failure(outside: &tokio::net::TcpStream) -> io::Error {
 }
 
 /// Makes the close of the machine's socket a reset.
-fn reset(outside: &tokio::net::TcpStream) {
+pub(crate) fn reset(outside: &tokio::net::TcpStream) {
     // It fails on a connection that is gone, which needs no reset.
     let _ = socket2::SockRef::from(outside).set_linger(Some(Duration::ZERO));
 }

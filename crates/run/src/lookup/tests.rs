@@ -70,6 +70,7 @@ fn resolver(table: &Table) -> Resolver<&Table> {
     let config = ResolverConfig {
         servers: vec![([10, 0, 2, 3], 53).into()],
         conf: ResolvConf { search: vec!["corp.example".into()], ..ResolvConf::default() },
+        fence: None,
         hosts: Hosts::parse("192.0.2.1 table\n"),
         hostname: Some("me".into()),
         own: vec![crate::plan::DEFAULT_V4, crate::plan::DEFAULT_V6],
@@ -82,7 +83,7 @@ fn ip(text: &str) -> IpAddr {
 }
 
 async fn addresses(resolver: &Resolver<&Table>, name: &str) -> Result<Vec<IpAddr>, LookUpFailure> {
-    resolver.look_up(name.as_bytes(), None, false).await.map(|found| found.addresses)
+    resolver.look_up(name.as_bytes(), None, false, None).await.map(|found| found.addresses)
 }
 
 #[tokio::test]
@@ -103,7 +104,7 @@ async fn both_families_are_asked_and_put_in_order() {
         "our own IPv6 address is unique local"
     );
     assert_eq!(resolver.remembered(ip("192.0.2.9")).as_deref(), Some("x.example"));
-    let four = resolver.look_up(b"x.example", Some(Family::V4), false).await.unwrap();
+    let four = resolver.look_up(b"x.example", Some(Family::V4), false, None).await.unwrap();
     assert_eq!(four.addresses, [ip("192.0.2.9")]);
 }
 
@@ -118,7 +119,7 @@ async fn aliases_are_followed_and_loops_end() {
         addresses: vec![("b.example", ip("192.0.2.9"))],
         ..Table::default()
     };
-    let found = resolver(&table).look_up(b"www.example", Some(Family::V4), false).await.unwrap();
+    let found = resolver(&table).look_up(b"www.example", Some(Family::V4), false, None).await.unwrap();
     assert_eq!((found.canonical.as_str(), found.addresses), ("b.example", vec![ip("192.0.2.9")]));
     assert_eq!(addresses(&resolver(&table), "loop.example").await, Err(LookUpFailure::Failed));
 }
@@ -149,7 +150,7 @@ async fn what_is_known_costs_no_packet() {
     assert_eq!(addresses(&resolver, "table").await, Ok(vec![ip("192.0.2.1")]));
     assert_eq!(addresses(&resolver, "me").await, Ok(vec![ip("10.0.2.15"), ip("fd00::15")]));
     assert_eq!(resolver.reverse(ip("192.0.2.1")).await, Ok("table".into()));
-    assert_eq!(resolver.look_up(b"table", Some(Family::V6), false).await, Err(LookUpFailure::NoData));
+    assert_eq!(resolver.look_up(b"table", Some(Family::V6), false, None).await, Err(LookUpFailure::NoData));
     assert!(table.asked.lock().unwrap().is_empty());
 }
 
@@ -163,7 +164,7 @@ async fn names_that_are_none_are_refused_without_a_packet() {
     {
         assert_eq!(addresses(&resolver, name).await, Err(LookUpFailure::NotFound), "{name:?}");
     }
-    assert_eq!(resolver.look_up(b"\xff\xfe", None, false).await, Err(LookUpFailure::NotFound));
+    assert_eq!(resolver.look_up(b"\xff\xfe", None, false, None).await, Err(LookUpFailure::NotFound));
     assert!(table.asked.lock().unwrap().is_empty());
 }
 
@@ -174,6 +175,6 @@ async fn failures_are_told_apart() {
     assert_eq!(addresses(&resolver(&with(Rcode::REFUSED)), "x.y").await, Err(LookUpFailure::Failed));
     assert_eq!(addresses(&resolver(&with(Rcode::NXDOMAIN)), "x.y").await, Err(LookUpFailure::NotFound));
     let nothing = Table { addresses: vec![("x.y", ip("192.0.2.9"))], ..Table::default() };
-    let only_six = resolver(&nothing).look_up(b"x.y", Some(Family::V6), false).await;
+    let only_six = resolver(&nothing).look_up(b"x.y", Some(Family::V6), false, None).await;
     assert_eq!(only_six, Err(LookUpFailure::NoData));
 }

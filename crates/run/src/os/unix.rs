@@ -2,15 +2,17 @@
 
 #![expect(unsafe_code, reason = "tokio's registration of a descriptor")]
 
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use portolan_protocol::{Name, Transport};
+use portolan_protocol::{Name, SEND_BUFFER, Transport};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType, acceptfrom_with,
-    bind, connect, listen, recv, send, shutdown, socket_with, sockopt,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, Shutdown, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType,
+    acceptfrom_with, bind, connect, listen, recv, send, shutdown, socket_with, sockopt,
 };
 use tokio::io::unix::AsyncFd;
 
@@ -29,7 +31,7 @@ const BACKLOG: i32 = 4096;
 fn socket_type(transport: Transport) -> SocketType {
     match transport {
         Transport::Tcp => SocketType::STREAM,
-        Transport::Udp => SocketType::SEQPACKET,
+        _ => SocketType::SEQPACKET,
     }
 }
 
@@ -59,11 +61,14 @@ pub fn listener(transport: Transport, name: &Name) -> io::Result<OwnedFd> {
 
 /// The next connection and the name that its other end is bound to, if that is one of ours. `EAGAIN` without one.
 pub fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<Name>)> {
-    let (fd, peer) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
-    let name = peer
-        .and_then(|peer| SocketAddrUnix::try_from(peer).ok())
-        .and_then(|peer| Name::decode(peer.abstract_name()?).ok());
-    Ok((fd, name))
+    accept_with(listener, true)
+}
+
+/// As [`accept`]; the connection blocks if it is to.
+pub fn accept_with(listener: BorrowedFd<'_>, is_nonblocking: bool) -> io::Result<(OwnedFd, Option<Name>)> {
+    let nonblocking = if is_nonblocking { SocketFlags::NONBLOCK } else { SocketFlags::empty() };
+    let (fd, peer) = acceptfrom_with(listener, nonblocking | SocketFlags::CLOEXEC)?;
+    Ok((fd, peer.and_then(decode)))
 }
 
 /// A stream socket bound to `own`, to be connected to a program's listener.
@@ -71,6 +76,19 @@ pub fn bound_stream(own: &Name) -> io::Result<OwnedFd> {
     let fd = socket(Transport::Tcp)?;
     bind(&fd, &address(own)?)?;
     Ok(fd)
+}
+
+/// A control connection to a stack process; calls on it wait.
+pub fn control_connection(own: &Name, rendezvous: &Name) -> io::Result<OwnedFd> {
+    let fd = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    bind(&fd, &address(own)?)?;
+    connect(&fd, &address(rendezvous)?)?;
+    Ok(fd)
+}
+
+/// Receives one message, waiting for it; 0 at the end of the connection.
+pub fn receive_waiting(fd: BorrowedFd<'_>, out: &mut [u8]) -> io::Result<usize> {
+    Ok(rustix::io::retry_on_intr(|| recv(fd, &mut *out, RecvFlags::empty()))?.0)
 }
 
 /// Connects to a program's listener. `EAGAIN` while its backlog is full, `ECONNREFUSED` when it is gone.
@@ -88,6 +106,86 @@ pub fn is_held(transport: Transport, name: &Name) -> bool {
 pub fn peer(fd: BorrowedFd<'_>) -> io::Result<Peer> {
     let credentials = sockopt::socket_peercred(fd)?;
     Ok(Peer { pid: credentials.pid.as_raw_pid(), uid: credentials.uid.as_raw() })
+}
+
+/// The socket's own name, if it is one of ours.
+pub fn own_name(fd: BorrowedFd<'_>) -> Option<Name> {
+    decode(rustix::net::getsockname(fd).ok()?)
+}
+
+/// The name of a connected socket's peer, if it is one of ours; `ENOTCONN` without a peer.
+pub fn peer_name(fd: BorrowedFd<'_>) -> io::Result<Option<Name>> {
+    Ok(rustix::net::getpeername(fd)?.and_then(decode))
+}
+
+fn decode(address: SocketAddrAny) -> Option<Name> {
+    Name::decode(SocketAddrUnix::try_from(address).ok()?.abstract_name()?).ok()
+}
+
+/// A fresh socket of a program, bound to its name; it blocks, and closes on exec.
+pub fn program_socket(transport: Transport, name: &Name) -> io::Result<OwnedFd> {
+    let fd = socket_with(AddressFamily::UNIX, socket_type(transport), SocketFlags::CLOEXEC, None)?;
+    bind(&fd, &address(name)?)?;
+    set_program_buffer(fd.as_fd())?;
+    Ok(fd)
+}
+
+/// SO_SNDBUF as every program's stream has it.
+pub fn set_program_buffer(fd: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(sockopt::set_socket_send_buffer_size(fd, SEND_BUFFER.unsigned_abs() as usize)?)
+}
+
+/// What poll(2) says of a socket now, of what can be read and written.
+pub fn readiness(fd: BorrowedFd<'_>) -> PollFlags {
+    let mut entries = [PollFd::from_borrowed_fd(fd, PollFlags::IN | PollFlags::OUT)];
+    match poll(&mut entries, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+        Ok(_) => entries[0].revents(),
+        Err(_) => PollFlags::empty(),
+    }
+}
+
+/// Whether a read, or an accept, does not wait.
+pub fn is_readable(fd: BorrowedFd<'_>) -> bool {
+    readiness(fd).intersects(PollFlags::IN | PollFlags::ERR | PollFlags::HUP)
+}
+
+/// Sends one message with a descriptor, without SIGPIPE.
+pub fn write_with_descriptor(
+    fd: BorrowedFd<'_>,
+    octets: &[u8],
+    descriptor: BorrowedFd<'_>,
+) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [descriptor];
+    control.push(SendAncillaryMessage::ScmRights(&descriptors));
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    Ok(rustix::net::sendmsg(fd, &[IoSlice::new(octets)], &mut control, flags)?)
+}
+
+/// A message that may have brought a descriptor.
+#[derive(Debug)]
+pub struct Message {
+    /// Its true length, even if the buffer was too short.
+    pub len: usize,
+    /// What came with it.
+    pub descriptor: Option<OwnedFd>,
+}
+
+/// Receives one message, or with `peeks` looks at it. `EAGAIN` if there is none.
+pub fn receive_with_descriptor(fd: BorrowedFd<'_>, out: &mut [u8], peeks: bool) -> io::Result<Message> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut flags = RecvFlags::DONTWAIT | RecvFlags::TRUNC | RecvFlags::CMSG_CLOEXEC;
+    if peeks {
+        flags |= RecvFlags::PEEK;
+    }
+    let len = rustix::net::recvmsg(fd, &mut [IoSliceMut::new(out)], &mut control, flags)?.bytes;
+    let descriptor = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+        _ => None,
+    });
+    Ok(Message { len, descriptor })
 }
 
 /// Octets that wait to be read.

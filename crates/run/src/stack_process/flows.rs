@@ -56,7 +56,7 @@ impl FlowLog {
         report.flows = self.kept.iter().map(|summary| row(summary, resolver)).collect();
         report.flows_left_off = self.left_off + self.events.missed();
         let counted = [
-            (&counters.forbidden, "flows refused by policy (metadata service or the host's loopback)"),
+            (&counters.forbidden, "flows refused by the fence"),
             (&counters.out_of_descriptors, "flows refused because the stack process had no descriptor left"),
             (&counters.udp_evicted, "UDP flows ended to make room for newer ones"),
         ];

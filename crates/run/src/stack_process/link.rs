@@ -1,8 +1,9 @@
 //! The command's link, by what the user asked for, and what stands at its other end.
 //!
 //! Egress and none are an in-process wire whose other end is the gateway host, on a thread of its own with a runtime of
-//! its own. Shaping stands between the command's stack and the wire; the capture stands nearest to the stack, so it
-//! records what the stack sends and what it receives.
+//! its own. Shaping stands between the command's stack and the wire, always, since it can be changed at any time; the
+//! capture stands nearest to the stack, so it records what the stack sends and what it receives; where there is no
+//! gateway, the fence stands between the two.
 
 use std::fs::File;
 use std::net::IpAddr;
@@ -15,28 +16,38 @@ use portolan::{Host, HostBuilder, Worker};
 use portolan_drivers::wire::WireEnd;
 use portolan_drivers::{Capture, CaptureLink, Monitor, PollLink, Tap, TapOptions, wire};
 use portolan_link::{LinkCaps, Medium};
-use portolan_sim::impair::{Impairment, ShapedLink};
+use portolan_sim::impair::{Direction, Impairment, Schedule, ShapeHandle, ShapedLink};
 use portolan_stack::Intercept;
 use portolan_wire::{Address, Cidr, EthernetAddress};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::attribution::Attribution;
+use crate::attribution;
 use crate::config::{self, Config, LinkChoice, Shape};
 use crate::dns::builtin::Builtin;
 use crate::dns::exchange::HostSockets;
 use crate::dns::hosts::Hosts;
 use crate::dns::resolv_conf::ResolvConf;
 use crate::dns::server::{Server, Upstream};
+use crate::fence::Fence;
+use crate::fence::link::FenceLink;
 use crate::gateway::names::Names;
 use crate::gateway::policy::Policy;
 use crate::gateway::{Counters, Gateway, Shared};
 use crate::key_log::KeyLog;
+use crate::owners::Owners;
 use crate::plan::{Plan, Service};
+use crate::publish::udp::Datagrams;
+use crate::publish::{Inside, Publisher, listen};
 use crate::web::Status;
 
 /// The stations of a private wire: locally administered addresses, with the numbers of their IPv4 addresses.
 const COMMAND: EthernetAddress = EthernetAddress([0x02, 0x50, 0x4f, 0x00, 0x00, 0x0f]);
 const GATEWAY: EthernetAddress = EthernetAddress([0x02, 0x50, 0x4f, 0x00, 0x00, 0x02]);
+
+/// The private wire's two ends, as their hosts name them.
+const PRIVATE: &str = "portolan0";
+const OUTER: &str = "gateway";
 
 /// The private wire's MTU when none is given.
 const DEFAULT_MTU: u16 = 1500;
@@ -44,15 +55,21 @@ const DEFAULT_MTU: u16 = 1500;
 /// The longest super-segment on the in-process wire.
 const GSO_MAX: u32 = 65_535;
 
-/// How long the gateway may take to pass the last resets on to the machine's sockets, and how often that is looked at.
+/// How long the gateway may take to pass the last resets on to the machine's sockets, how long to end after that, and
+/// how often both are looked at.
 const CLOSE_TIME: Duration = Duration::from_millis(100);
+const END_TIME: Duration = Duration::from_millis(500);
 const CLOSE_STEP: Duration = Duration::from_millis(1);
 
 /// What stands behind the command's link.
 pub(super) struct Network {
     /// Who is who, on a private wire.
     pub(super) plan: Option<Plan>,
-    /// Those who watch the command's link.
+    /// What the user should know of it now, a line each.
+    pub(super) notes: Vec<String>,
+    /// Changes the faults of the command's link.
+    pub(super) shape: ShapeHandle,
+    /// Those who watch it.
     pub(super) monitor: Monitor,
     recording: Recording,
     gateway: Option<(Host, JoinHandle<()>)>,
@@ -63,7 +80,7 @@ type Recording = Arc<Mutex<Option<String>>>;
 
 /// How the command's link is looked at.
 struct Sight {
-    attribution: Attribution,
+    owners: Arc<Owners>,
     recording: Recording,
     monitor: Monitor,
 }
@@ -85,8 +102,11 @@ impl Network {
             tokio::time::sleep(CLOSE_STEP).await;
         }
         host.shutdown();
-        // It ends by itself within its own limits; its result is nothing.
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        // Never joined: a gateway that hangs must not keep the process alive, whose end takes the thread with it.
+        let until = Instant::now() + END_TIME;
+        while !thread.is_finished() && Instant::now() < until {
+            tokio::time::sleep(CLOSE_STEP).await;
+        }
     }
 }
 
@@ -96,27 +116,36 @@ pub(super) fn build(
     conf: &ResolvConf,
     seed: u64,
     counters: Arc<Counters>,
-    attribution: Attribution,
+    fence: &Arc<Fence>,
+    owners: &Arc<Owners>,
+    listening: watch::Receiver<()>,
 ) -> Result<(Host, Worker, Network), String> {
-    let sight = Sight { attribution, recording: Recording::default(), monitor: Monitor::default() };
+    let owners = Arc::clone(owners);
+    let sight = Sight { owners, recording: Recording::default(), monitor: Monitor::default() };
     match &config.link {
-        LinkChoice::Tap(name) => build_tap(config, name, seed, sight),
-        LinkChoice::Egress | LinkChoice::None => build_private(config, conf, seed, counters, sight),
+        LinkChoice::Tap(name) => build_tap(config, conf, name, seed, fence, sight),
+        LinkChoice::Egress | LinkChoice::None => {
+            build_private(config, conf, seed, counters, fence, listening, sight)
+        }
     }
 }
 
 fn build_tap(
     config: &Config,
+    conf: &ResolvConf,
     name: &str,
     seed: u64,
+    fence: &Arc<Fence>,
     sight: Sight,
 ) -> Result<(Host, Worker, Network), String> {
-    let shaped = config.shape != Shape::default();
-    // A frame that is to be shaped is cut first, so nothing is gained by asking for more.
-    let options = TapOptions { offload: !shaped, mtu: config.mtu, ..TapOptions::default() };
+    let is_shaped = config.shape != Shape::default();
+    // A frame that is to be shaped is cut first, so nothing is gained by asking for more; who shapes later pays for it.
+    let options = TapOptions { offload: !is_shaped, mtu: config.mtu, ..TapOptions::default() };
     let tap = Tap::open(name, options).map_err(|error| error.to_string())?;
     let station = station_beside(tap.peer_ethernet());
-    let mut builder = with_link(config, name, station, tap, seed, &sight)?;
+    let (shaped, shape) = shaped(config, tap, seed)?;
+    let link = FenceLink::new(shaped, fence.clone(), name_servers(config, conf));
+    let mut builder = with_link(config, name, station, link, &sight)?;
     for network in &config.addresses {
         builder = builder.address(cidr(*network)?);
     }
@@ -124,11 +153,8 @@ fn build_tap(
         builder = builder.gateway(Address::from(*gateway));
     }
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
-    Ok((
-        host,
-        worker,
-        Network { plan: None, monitor: sight.monitor, recording: sight.recording, gateway: None },
-    ))
+    let Sight { recording, monitor, .. } = sight;
+    Ok((host, worker, Network { plan: None, notes: Vec::new(), shape, monitor, recording, gateway: None }))
 }
 
 /// A station's address that differs from the device's own, and stays the same from run to run.
@@ -142,6 +168,8 @@ fn build_private(
     conf: &ResolvConf,
     seed: u64,
     counters: Arc<Counters>,
+    fence: &Arc<Fence>,
+    listening: watch::Receiver<()>,
     sight: Sight,
 ) -> Result<(Host, Worker, Network), String> {
     let plan = Plan::new(config).map_err(|error| error.to_string())?;
@@ -152,7 +180,10 @@ fn build_private(
         checksum: true,
     };
     let (ours, theirs) = wire::pair(caps, caps);
-    let mut builder = with_link(config, "portolan0", COMMAND, ours, seed, &sight)?;
+    let mut bound = listen::bind(&config.publish)?;
+    let notes = std::mem::take(&mut bound.notes);
+    let (shaped, shape) = shaped(config, ours, seed)?;
+    let mut builder = with_link(config, PRIVATE, COMMAND, shaped, &sight)?;
     for network in &plan.addresses {
         builder = builder.address(cidr(*network)?);
     }
@@ -160,44 +191,65 @@ fn build_private(
         builder = builder.gateway(Address::from(*gateway));
     }
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
-    let gateway = start_gateway(config, conf, &plan, theirs, counters)?;
+    let link = host.link(PRIVATE).ok_or("the command's link is gone")?;
+    let ports = Ports { bound, command: Inside { host: host.clone(), link }, listening };
+    let gateway = start_gateway(config, conf, &plan, theirs, counters, fence, ports)?;
     let Sight { recording, monitor, .. } = sight;
-    Ok((host, worker, Network { plan: Some(plan), monitor, recording, gateway: Some(gateway) }))
+    let gateway = Some(gateway);
+    Ok((host, worker, Network { plan: Some(plan), notes, shape, monitor, recording, gateway }))
 }
 
-/// A host with this link, shaped and recorded as the user asked.
+/// The name servers that a host without a gateway asks: those given, or the machine's.
+pub(super) fn name_servers(config: &Config, conf: &ResolvConf) -> Vec<IpAddr> {
+    let given = if config.dns.is_empty() { &conf.servers } else { &config.dns };
+    // A server on the machine's loopback is not on the link.
+    given.iter().copied().filter(|server| !server.is_loopback()).collect()
+}
+
+/// A link shaped as the user asked, and what changes that.
+fn shaped<L: PollLink>(config: &Config, link: L, seed: u64) -> Result<(ShapedLink<L>, ShapeHandle), String> {
+    let parse = |text: &Option<String>, direction| match text {
+        Some(text) => Schedule::parse(text, direction).map(Some).map_err(|error| error.to_string()),
+        None => Ok(None),
+    };
+    let up = parse(&config.shape.up, Direction::Up)?;
+    let down = parse(&config.shape.down, Direction::Down)?;
+    let link = ShapedLink::new(link, Impairment::default(), Impairment::default(), seed);
+    let shape = link.handle();
+    // Not given to the link at once: a schedule counts from now, not from the clock's zero.
+    shape.set(up, down);
+    Ok((link, shape))
+}
+
+/// A host with this link, recorded if the user asked.
 fn with_link(
     config: &Config,
     name: &str,
     station: EthernetAddress,
     link: impl PollLink + 'static,
-    seed: u64,
     sight: &Sight,
 ) -> Result<HostBuilder, String> {
-    let mut settings = portolan_stack::Config { flow_summaries: true, ..portolan_stack::Config::default() };
+    let mut settings = portolan_stack::Config {
+        flow_summaries: true,
+        // A command with a network of its own may have any port of it.
+        ip_unprivileged_port_start: 0,
+        ..portolan_stack::Config::default()
+    };
+    for sysctl in &config.sysctls {
+        sysctl.apply(&mut settings);
+    }
     if let Some(hostname) = &config.hostname {
         settings.hostname.clone_from(hostname);
     }
     let builder = Host::builder().config(settings);
-    let shape = |text: &Option<String>| match text {
-        Some(text) => text.parse::<Impairment>().map_err(|error| error.to_string()),
-        None => Ok(Impairment::default()),
-    };
-    let (up, down) = (shape(&config.shape.up)?, shape(&config.shape.down)?);
-    // Boxed at each step: the four combinations differ in type.
-    let link: Box<dyn PollLink> = if up.is_none() && down.is_none() {
-        Box::new(link)
-    } else {
-        Box::new(ShapedLink::new(link, up, down, seed))
-    };
     let medium = link.caps().medium;
     let mut link = match open_capture(config, &sight.recording)? {
         Some(capture) => CaptureLink::new(link, capture, name),
         None => CaptureLink::unrecorded(link),
     };
     link.watched_by(sight.monitor.clone());
-    let attribution = sight.attribution.clone();
-    link.annotate(move |direction, frame| attribution.comment(medium, direction, frame));
+    let owners = Arc::clone(&sight.owners);
+    link.annotate(move |direction, frame| attribution::comment(&owners, medium, direction, frame));
     Ok(builder.link(name, station, link))
 }
 
@@ -221,6 +273,13 @@ fn open_capture(config: &Config, recording: &Recording) -> Result<Option<Capture
     Ok(Some(capture))
 }
 
+/// What is published, and where it leads.
+struct Ports {
+    bound: listen::Bound,
+    command: Inside,
+    listening: watch::Receiver<()>,
+}
+
 /// The host at the other end of a private wire, on a thread of its own.
 fn start_gateway(
     config: &Config,
@@ -228,8 +287,10 @@ fn start_gateway(
     plan: &Plan,
     end: WireEnd,
     counters: Arc<Counters>,
+    fence: &Arc<Fence>,
+    ports: Ports,
 ) -> Result<(Host, JoinHandle<()>), String> {
-    let mut builder = Host::builder().link("gateway", GATEWAY, end);
+    let mut builder = Host::builder().link(OUTER, GATEWAY, end);
     for service in &plan.services {
         let network = plan.addresses.iter().find(|network| network.contains(service.address));
         let prefix =
@@ -242,12 +303,22 @@ fn start_gateway(
     }
     let builder = builder.intercept(Intercept { tcp: true, udp: true, echo: true });
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
-    let shared = Shared {
+    let shared = Arc::new(Shared {
         plan: plan.clone(),
-        policy: Policy { carries: config.link == LinkChoice::Egress },
-        names: names(config, conf, plan),
+        policy: Policy { carries: config.link == LinkChoice::Egress, fence: fence.clone() },
+        names: names(config, conf, plan, fence),
         status: Arc::new(status(config, plan)),
+        published: Datagrams::default(),
         counters,
+    });
+    let wire = host.link(OUTER).ok_or("the gateway's link is gone")?;
+    let publisher = Publisher {
+        bound: ports.bound,
+        command: ports.command,
+        gateway: host.clone(),
+        wire,
+        shared: shared.clone(),
+        listening: ports.listening,
     };
     let gateway = Gateway::new(&host, shared);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -258,6 +329,7 @@ fn start_gateway(
         .name("portolan-gw".into())
         .spawn(move || {
             let carried = runtime.spawn(gateway.run());
+            runtime.block_on(async { publisher.run() });
             // The worker ends when the host is shut down; the gateway with it.
             let _ = runtime.block_on(worker.run());
             carried.abort();
@@ -267,16 +339,21 @@ fn start_gateway(
 }
 
 /// The DNS server of a private wire.
-fn names(config: &Config, conf: &ResolvConf, plan: &Plan) -> Names {
+fn names(config: &Config, conf: &ResolvConf, plan: &Plan, fence: &Arc<Fence>) -> Names {
     let builtin = Builtin::new(&config.link, plan);
+    for (name, addresses) in builtin.entries() {
+        addresses.iter().for_each(|address| fence.bind(name, *address, None));
+    }
     let mut addresses: Vec<IpAddr> = plan.addresses_of(Service::Dns).collect();
     if config.link != LinkChoice::Egress {
-        return Names::new(Server::new(builtin, Hosts::default(), None), addresses);
+        return Names::new(Server::new(builtin, Hosts::default(), None), addresses, fence.clone());
     }
     addresses.extend(&conf.servers);
     let servers = if config.dns.is_empty() { conf.servers.clone() } else { config.dns.clone() };
     let upstream = Upstream { servers, timeout: conf.timeout, network: HostSockets };
-    Names::new(Server::new(builtin, Hosts::read(Path::new("/etc/hosts")), Some(upstream)), addresses)
+    let hosts = Hosts::read(Path::new("/etc/hosts"));
+    fence.adopt(&hosts);
+    Names::new(Server::new(builtin, hosts, Some(upstream)), addresses, fence.clone())
 }
 
 /// What the built-in page says.
@@ -284,7 +361,7 @@ fn status(config: &Config, plan: &Plan) -> Status {
     let list = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>().join(" ");
     let mut lines = vec![
         ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ("link".to_owned(), super::link_name(&config.link)),
+        ("link".to_owned(), config.link.to_string()),
         ("address".to_owned(), list(&mut plan.addresses.iter().map(ToString::to_string))),
         ("gateway".to_owned(), list(&mut plan.gateways.iter().map(ToString::to_string))),
         ("dns".to_owned(), list(&mut plan.addresses_of(Service::Dns).map(|address| address.to_string()))),

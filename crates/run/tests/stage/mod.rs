@@ -57,6 +57,7 @@ impl Names for TestNames {
         name: &'a [u8],
         family: Option<Family>,
         _only_configured: bool,
+        _asker: Option<u32>,
     ) -> LookUp<'a, Found> {
         Box::pin(async move {
             let all: [IpAddr; 2] = [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
@@ -104,11 +105,12 @@ impl Stage {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let config = ControlConfig {
+                    listening: tokio::sync::watch::Sender::new(()),
                     rendezvous,
                     unprivileged_port_start: 0,
                     names: Rc::new(TestNames),
                     counters: Arc::default(),
-                    attribution: portolan_run::attribution::Attribution::default(),
+                    owners: Arc::default(),
                 };
                 let (host, worker) = Host::builder().build().unwrap();
                 let server = ControlServer::bind(config, host).unwrap();

@@ -12,10 +12,12 @@ use portolan_run::dns::builtin::Builtin;
 use portolan_run::dns::exchange::HostSockets;
 use portolan_run::dns::hosts::Hosts;
 use portolan_run::dns::server::Server;
+use portolan_run::fence::{Fence, Settings};
 use portolan_run::gateway::names::Names;
 use portolan_run::gateway::policy::Policy;
 use portolan_run::gateway::{Counters, Gateway, Shared};
 use portolan_run::plan::{Plan, Service};
+use portolan_run::publish::udp::Datagrams;
 use portolan_run::web::Status;
 use portolan_stack::Intercept;
 use portolan_wire::{Address, Cidr, EthernetAddress};
@@ -52,9 +54,18 @@ fn build(caps: LinkCaps) -> (WireEnd, Arc<Counters>) {
     tokio::spawn(worker.run());
     let counters = Arc::new(Counters::default());
     let server: Server<HostSockets> = Server::new(Builtin::new(&config.link, &plan), Hosts::default(), None);
-    let names = Names::new(server, plan.addresses_of(Service::Dns).collect());
+    let (fence, _) = Fence::new(&Settings::default(), true, Arc::default()).unwrap();
+    let fence = Arc::new(fence);
+    let names = Names::new(server, plan.addresses_of(Service::Dns).collect(), fence.clone());
     let status = Arc::new(Status::default());
-    let shared = Shared { plan, policy: Policy { carries: true }, names, status, counters: counters.clone() };
-    tokio::spawn(Gateway::new(&host, shared).run());
+    let shared = Shared {
+        plan,
+        policy: Policy { carries: true, fence },
+        names,
+        status,
+        published: Datagrams::default(),
+        counters: counters.clone(),
+    };
+    tokio::spawn(Gateway::new(&host, Arc::new(shared)).run());
     (ours, counters)
 }

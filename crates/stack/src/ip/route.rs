@@ -47,7 +47,7 @@ pub enum RouteKind {
     /// Sends packets on.
     Unicast,
     /// Accepts packets that come over the link, as if the destination were the host's own: with 0.0.0.0/0 and ::/0,
-    /// the ground a gateway stands on. It sends nothing.
+    /// the ground a gateway stands on. Sockets may be bound to them. It sends nothing.
     Local,
     /// Refuses to send, with EHOSTUNREACH.
     Unreachable,
@@ -188,6 +188,12 @@ impl Stack {
         address.is_loopback() || self.links.iter().flatten().any(|interface| interface.has_address(address))
     }
 
+    /// Whether a local route makes this address, a single host's, as good as the host's own: as on Linux, a socket may
+    /// then speak in its name.
+    pub(crate) fn is_accepted(&self, address: Address) -> bool {
+        is_host_address(address) && self.routes.best(address, None, |kind| kind == RouteKind::Local).is_some()
+    }
+
     /// The next step towards a destination. A zone other than 0 is the only link that may be used.
     ///
     /// # Errors
@@ -238,7 +244,9 @@ impl Stack {
     /// The source address for packets to `dst` by this hop (RFC 6724 §5, rules 1, 2 and 8; RFC 1122 §3.3.4.3).
     pub(crate) fn source_address(&self, hop: &Hop, dst: Address) -> Result<Address, SocketError> {
         if hop.link == LinkId::LOOPBACK {
-            return Ok(dst);
+            // Linux: all of 127.0.0.0/8 is the host's, and one address what it speaks from.
+            let is_loopback_v4 = dst.is_v4() && dst.is_loopback();
+            return Ok(if is_loopback_v4 { Address::LOOPBACK_V4 } else { dst });
         }
         let interface = self.interface(hop.link).ok_or(SocketError::NetworkUnreachable)?;
         let towards = if dst.is_multicast() || dst.is_broadcast() { hop.next_hop } else { dst };

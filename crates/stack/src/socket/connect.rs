@@ -114,11 +114,13 @@ impl Stack {
         let socket = self.socket(id)?;
         // Linux: to connect to the unspecified address is to connect to oneself.
         let remote = Endpoint::new(or_loopback(remote.address), remote.port);
-        if !socket.speaks(remote.address) {
-            return Err(SocketError::FamilyNotSupported);
-        }
-        if remote.port == 0 || remote.address.is_multicast() || remote.address.is_broadcast() {
+        socket.check_family(remote.address)?;
+        if remote.address.is_multicast() || remote.address.is_broadcast() {
             return Err(SocketError::NetworkUnreachable);
+        }
+        if remote.port == 0 {
+            // Nobody can listen there (RFC 6335 §6), so nobody need be asked.
+            return Err(SocketError::ConnectionRefused);
         }
         if route.is_some() && !remote.address.is_v4() {
             return Err(SocketError::FamilyNotSupported);
@@ -198,7 +200,12 @@ impl Stack {
         if self.ports_told_at.is_none_or(|told| now.micros_since(told) >= 1_000_000) {
             self.ports_told_at = Some(now);
             let range = self.ports.range();
-            self.event(Event::PortsExhausted(PortsExhausted { local, remote, range }));
+            let flows = &self.flows;
+            let time_waits = (0..flows.time_waits.bound())
+                .filter_map(|index| flows.time_waits.get(index))
+                .filter(|record| record.key.remote == remote && record.key.local.address == local)
+                .count();
+            self.event(Event::PortsExhausted(PortsExhausted { local, remote, range, time_waits }));
         }
     }
 

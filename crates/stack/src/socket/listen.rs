@@ -9,7 +9,7 @@ use alloc::collections::VecDeque;
 use portolan_link::Instant;
 use portolan_tcp::{FastOpenKnob, SegmentPlan, SocketOptions};
 use portolan_wire::tcp::Flags as TcpFlags;
-use portolan_wire::{Endpoint, SeqNumber, protocol};
+use portolan_wire::{Endpoint, FlowKey, SeqNumber, protocol};
 
 use crate::embryo::Parent;
 use crate::event::Pending;
@@ -17,7 +17,7 @@ use crate::fast_open::{FastOpenKeys, FastOpenQueue};
 use crate::list::NONE;
 use crate::socket::{Flags, Kind, Socket, unspecified};
 use crate::stack::Stack;
-use crate::{SocketError, SocketId};
+use crate::{LinkId, SocketError, SocketId};
 
 /// What a listener has beside its record.
 #[derive(Debug)]
@@ -58,6 +58,14 @@ pub(crate) struct Fresh {
 }
 
 impl Stack {
+    /// Whether a connection to `local` that comes over `link` would find a listener.
+    #[must_use]
+    pub fn has_listener(&self, link: LinkId, local: Endpoint) -> bool {
+        let remote = Endpoint::new(unspecified(local.address.family()), 0);
+        let key = FlowKey { local, remote, protocol: protocol::TCP, zone: 0 };
+        self.ports.listener(&key, link).is_some()
+    }
+
     /// Makes a TCP socket listen, or changes a listener's backlog. A socket that is not bound gets an ephemeral port.
     ///
     /// # Errors

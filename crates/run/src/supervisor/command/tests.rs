@@ -12,15 +12,15 @@ fn file(name: &str, octets: &[u8], mode: u32) -> PathBuf {
 
 #[test]
 fn commands_are_found_as_a_shell_finds_them() {
-    assert!(find(OsStr::new("sh")).unwrap().is_absolute());
-    assert_eq!(find(OsStr::new("/bin/sh")).unwrap(), Path::new("/bin/sh"));
+    assert!(find(OsStr::new("sh"), Choice::Preload).unwrap().is_absolute());
+    assert_eq!(find(OsStr::new("/bin/sh"), Choice::Preload).unwrap(), Path::new("/bin/sh"));
     for (program, code) in [("no-such-command-here", 127), ("", 127), ("/no/such/file", 127), ("/tmp", 126)] {
-        let refusal = find(OsStr::new(program)).unwrap_err();
+        let refusal = find(OsStr::new(program), Choice::Preload).unwrap_err();
         assert_eq!(refusal.code, code, "{program}: {}", refusal.line);
         assert!(!refusal.line.contains('\n'));
     }
     let plain = file("plain", b"text", 0o644);
-    assert_eq!(find(plain.as_os_str()).unwrap_err().code, 126);
+    assert_eq!(find(plain.as_os_str(), Choice::Preload).unwrap_err().code, 126);
     fs::remove_file(plain).unwrap();
 }
 
@@ -34,11 +34,11 @@ fn what_the_loader_cannot_reach_is_refused() {
     elf[64] = 1; // PT_LOAD
     let fixed = file("static", &elf, 0o755);
     assert_eq!(inspect(&fixed), Kind::Static);
-    let refusal = find(fixed.as_os_str()).unwrap_err();
+    let refusal = find(fixed.as_os_str(), Choice::Preload).unwrap_err();
     assert!(refusal.code == 125 && refusal.line.contains("statically linked"));
     let script = file("script", format!("#! {} -x\n", fixed.display()).as_bytes(), 0o755);
     assert!(
-        find(script.as_os_str()).unwrap_err().line.contains("statically linked"),
+        find(script.as_os_str(), Choice::Preload).unwrap_err().line.contains("statically linked"),
         "the interpreter counts"
     );
     elf[64] = 3; // PT_INTERP

@@ -1,0 +1,81 @@
+//! What an errno alone does not tell: who has the port, and why it is not for everybody.
+//!
+//! A hint is one line for the user of `run`, by the way of all warnings of this process. Programs try again, so each
+//! kind of hint is given once a second at most.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use portolan_protocol::{Address, Transport};
+use tracing::warn;
+
+use super::registry::Registry;
+use super::socket::Record;
+
+/// The least time between two hints of one kind.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// When each kind was given last.
+#[derive(Default)]
+pub(super) struct Hints {
+    busy: Cell<Option<Instant>>,
+    reserved: Cell<Option<Instant>>,
+}
+
+impl Hints {
+    /// bind(2) has failed with EADDRINUSE.
+    pub(super) fn port_is_busy(&self, registry: &Registry, transport: Transport, wanted: Address) {
+        if !is_due(&self.busy) {
+            return;
+        }
+        let (wanted, name) = (wanted.to_socket_addr(), name(transport));
+        if wanted.port() == 0 {
+            let (first, last) = registry.host().with_stack(|stack, _| stack.config().ephemeral_ports);
+            warn!(
+                "cannot bind {wanted}/{name}: all ports from {first} to {last} are in use; close some, or widen the range"
+            );
+            return;
+        }
+        let holds_port = |record: &Rc<Record>| {
+            record.target.kind.transport == transport
+                && record.local().is_some_and(|local| local.port() == wanted.port())
+        };
+        match registry.all().into_iter().find(holds_port) {
+            Some(record) => warn!("cannot bind {wanted}/{name}: {} has the port", record.describe()),
+            None => warn!(
+                "cannot bind {wanted}/{name}: a connection that has just ended has the port (TIME-WAIT); set \
+                 SO_REUSEADDR to take it at once"
+            ),
+        }
+    }
+
+    /// bind(2) has failed with EACCES.
+    pub(super) fn port_is_reserved(&self, transport: Transport, wanted: Address, start: u16) {
+        if is_due(&self.reserved) {
+            warn!(
+                "cannot bind {}/{}: ports below {start} are root's; bind as root, take another port, or run with \
+                 --sysctl net.ipv4.ip_unprivileged_port_start=0",
+                wanted.to_socket_addr(),
+                name(transport)
+            );
+        }
+    }
+}
+
+/// Once a second.
+fn is_due(told: &Cell<Option<Instant>>) -> bool {
+    let now = Instant::now();
+    let is_due = told.get().is_none_or(|last| now.duration_since(last) >= EVERY);
+    if is_due {
+        told.set(Some(now));
+    }
+    is_due
+}
+
+fn name(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Tcp => "tcp",
+        _ => "udp",
+    }
+}

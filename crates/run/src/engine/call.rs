@@ -1,0 +1,181 @@
+//! One call of a program: who made it, its arguments, and how it may end.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use portolan_native::Errno;
+use portolan_native::inet::{self, Given, Sockaddr};
+use portolan_protocol::{Address, Family, SocketId};
+use rustix::event::PollFlags;
+use rustix::net::sockopt::{self, Timeout};
+
+use super::stack::errno_of;
+use crate::os::seccomp::{Listener, Notification};
+use crate::os::thread::{Identity, Thread};
+use crate::os::unix::Peer;
+
+/// CAP_NET_BIND_SERVICE of linux/capability.h.
+const CAP_NET_BIND_SERVICE: u32 = 10;
+
+/// How a call ends.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// With this value.
+    Value(usize),
+    /// The kernel runs it as it stands: it is not about a socket of ours.
+    Run,
+    /// With a new descriptor in the program. A listener's connection that the program does not take after all is kept
+    /// for its next accept.
+    Descriptor { socket: OwnedFd, close_on_exec: bool, of_listener: Option<SocketId> },
+    /// Not yet.
+    Wait(Wait),
+}
+
+impl Answer {
+    pub(super) const ZERO: Answer = Answer::Value(0);
+}
+
+/// What a call waits for.
+#[derive(Debug)]
+pub(super) struct Wait {
+    /// The program's socket.
+    pub(super) socket: OwnedFd,
+    /// What it waits for there.
+    pub(super) events: PollFlags,
+    /// When it ends all the same, and with what.
+    pub(super) limit: Option<(Instant, Errno)>,
+    /// What is done then.
+    pub(super) then: Then,
+}
+
+/// What is done when a wait is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Then {
+    /// The call is tried again.
+    Again,
+    /// A handshake is over.
+    Connected,
+    /// A handshake that MSG_FASTOPEN began can take text.
+    Opened,
+}
+
+/// A call of a thread that is held in it.
+pub(super) struct Call<'a> {
+    pub(super) listener: &'a Listener,
+    pub(super) notification: Notification,
+    pub(super) thread: Thread,
+}
+
+impl<'a> Call<'a> {
+    /// Takes hold of the thread. `None` if it is no longer in the call.
+    pub(super) fn new(listener: &'a Listener, notification: Notification) -> Option<Call<'a>> {
+        let thread = Thread::open(notification.thread).ok()?;
+        // Only now is it certain that the number was not given to another thread meanwhile.
+        listener.is_valid(notification.id).then_some(Call { listener, notification, thread })
+    }
+
+    pub(super) fn argument(&self, index: usize) -> u64 {
+        self.notification.arguments.get(index).copied().unwrap_or(0)
+    }
+
+    /// An argument of type int.
+    pub(super) fn int(&self, index: usize) -> i32 {
+        self.argument(index) as u32 as i32
+    }
+
+    /// The program's descriptor in the first argument.
+    pub(super) fn descriptor(&self) -> Result<OwnedFd, Errno> {
+        self.thread.descriptor(self.int(0)).map_err(|error| errno_of(&error))
+    }
+
+    /// Fills `out` from the program's memory; EFAULT for a bad address.
+    pub(super) fn read(&self, address: u64, out: &mut [u8]) -> Result<(), Errno> {
+        self.thread.read(address, out).map_err(|error| errno_of(&error))
+    }
+
+    /// Writes to the program's memory; EFAULT for a bad address.
+    pub(super) fn write(&self, address: u64, octets: &[u8]) -> Result<(), Errno> {
+        self.thread.write(address, octets).map_err(|error| errno_of(&error))
+    }
+
+    pub(super) fn read_u32(&self, address: u64) -> Result<u32, Errno> {
+        let mut octets = [0; 4];
+        self.read(address, &mut octets)?;
+        Ok(u32::from_ne_bytes(octets))
+    }
+
+    /// A socket address in the program's memory.
+    pub(super) fn read_address(&self, address: u64, len: u32) -> Result<Given, Errno> {
+        let mut octets = [0; inet::LEN_MAX];
+        let octets = octets.get_mut(..(len as usize).min(inet::LEN_MAX)).unwrap_or_default();
+        self.read(address, octets)?;
+        inet::read(octets)
+    }
+
+    /// Gives the program an address as accept, getsockname and recvfrom do: as much as there is room for, and the true
+    /// length.
+    pub(super) fn write_address(
+        &self,
+        address: Address,
+        family: Family,
+        to: u64,
+        len: u64,
+    ) -> Result<(), Errno> {
+        let (native, true_len) = Sockaddr::new(address, family);
+        let room = self.read_u32(len)?;
+        if room > i32::MAX as u32 {
+            return Err(Errno(libc::EINVAL));
+        }
+        self.write(to, native.as_bytes(room.min(true_len)))?;
+        self.write(len, &true_len.to_ne_bytes())
+    }
+
+    /// Gives the program as much of an option's value as it has room for, and the length of that.
+    pub(super) fn write_value(&self, value: &[u8], to: u64, len: u64) -> Result<Answer, Errno> {
+        let room = self.read_u32(len)?;
+        if room > i32::MAX as u32 {
+            return Err(Errno(libc::EINVAL));
+        }
+        let given = value.get(..room as usize).unwrap_or(value);
+        self.write(to, given)?;
+        self.write(len, &(given.len() as u32).to_ne_bytes())?;
+        Ok(Answer::ZERO)
+    }
+
+    /// For whom the stack process is asked: a program that may have ports below 1024 without being root counts as root.
+    pub(super) fn caller(&self) -> Result<Peer, Errno> {
+        let Identity { process, user, capabilities } =
+            self.thread.identity().map_err(|error| errno_of(&error))?;
+        let may_bind = capabilities & 1 << CAP_NET_BIND_SERVICE != 0;
+        Ok(Peer { pid: process.cast_signed(), uid: if may_bind { 0 } else { user } })
+    }
+}
+
+/// Whether calls on it do not wait.
+pub(super) fn is_nonblocking(socket: BorrowedFd<'_>) -> bool {
+    rustix::fs::fcntl_getfl(socket).is_ok_and(|flags| flags.contains(rustix::fs::OFlags::NONBLOCK))
+}
+
+/// Waits for text, a datagram or a connection within SO_RCVTIMEO, or fails with EAGAIN if the call is not to wait.
+pub(super) fn wait_to_receive(socket: OwnedFd, may_wait: bool) -> Result<Answer, Errno> {
+    wait(socket, may_wait, PollFlags::IN, Timeout::Recv)
+}
+
+/// Waits for room within SO_SNDTIMEO, or fails with EAGAIN if the call is not to wait.
+pub(super) fn wait_to_send(socket: OwnedFd, may_wait: bool) -> Result<Answer, Errno> {
+    wait(socket, may_wait, PollFlags::OUT, Timeout::Send)
+}
+
+fn wait(socket: OwnedFd, may_wait: bool, events: PollFlags, id: Timeout) -> Result<Answer, Errno> {
+    const AGAIN: Errno = Errno(libc::EAGAIN);
+    if !may_wait || is_nonblocking(socket.as_fd()) {
+        return Err(AGAIN);
+    }
+    let limit = time_limit(socket.as_fd(), id).map(|limit| (Instant::now() + limit, AGAIN));
+    Ok(Answer::Wait(Wait { socket, events, limit, then: Then::Again }))
+}
+
+/// SO_RCVTIMEO or SO_SNDTIMEO.
+pub(super) fn time_limit(socket: BorrowedFd<'_>, id: Timeout) -> Option<Duration> {
+    sockopt::socket_timeout(socket, id).ok().flatten()
+}

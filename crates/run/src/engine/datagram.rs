@@ -1,0 +1,140 @@
+//! Datagrams: a call's text to and from the messages of [`portolan_protocol::datagram`].
+
+use std::os::fd::OwnedFd;
+
+use portolan_native::Errno;
+use portolan_native::control_message::{Ancillary, Report};
+use portolan_native::inet::{self, text_max};
+use portolan_protocol::{Address, DatagramHeader, Family, SocketId};
+
+use super::call::{Answer, Call, wait_to_receive, wait_to_send};
+use super::message::Message;
+use super::notifier::Engine;
+use super::socket::Socket;
+use super::stack::errno_of;
+use crate::os::unix;
+
+/// The most room for control messages that is looked at.
+const CONTROL_MAX: u64 = 512;
+
+impl Engine {
+    pub(super) fn send_datagram(
+        &mut self,
+        call: &Call<'_>,
+        socket: Socket,
+        message: &Message,
+    ) -> Result<Answer, Errno> {
+        if message.flags & libc::MSG_OOB != 0 {
+            return Err(Errno(libc::EOPNOTSUPP));
+        }
+        let destination = match message.name {
+            0 => None,
+            name => inet::destination(call.read_address(name, message.name_len)?, socket.own.kind)?,
+        };
+        let header = header(call, message, destination, socket.family())?;
+        if destination.is_none() && self.default_destination(&socket)?.is_none() {
+            return Err(Errno(libc::EDESTADDRREQ));
+        }
+        let len = message.len();
+        if len > text_max(socket.family()) {
+            return Err(Errno(libc::EMSGSIZE));
+        }
+        let mut octets = Vec::with_capacity(size_of::<SocketId>() + DatagramHeader::LEN + len);
+        if socket.own.kind.is_bare {
+            octets.extend(socket.own.id.0);
+        }
+        octets.extend(header.encode());
+        let start = octets.len();
+        octets.resize(start + len, 0);
+        let text = octets.get_mut(start..).unwrap_or_default();
+        let copied = call.thread.read_pieces(text, &message.pieces).map_err(|error| errno_of(&error))?;
+        if copied != len {
+            return Err(Errno(libc::EFAULT));
+        }
+        match unix::write(socket.fd(), &octets).map_err(|error| errno_of(&error)) {
+            Ok(_) => Ok(Answer::Value(len)),
+            Err(Errno(libc::EAGAIN)) => wait_to_send(socket.fd, message.flags & libc::MSG_DONTWAIT == 0),
+            Err(error) => Err(portolan_native::errno::gone(error)),
+        }
+    }
+
+    pub(super) fn receive_datagram(
+        &mut self,
+        call: &Call<'_>,
+        socket: Socket,
+        message: &Message,
+    ) -> Result<Answer, Errno> {
+        let peeks = message.flags & libc::MSG_PEEK != 0;
+        let received = match unix::receive_with_descriptor(socket.fd(), &mut self.scratch, peeks) {
+            Ok(received) => received,
+            Err(error) => match errno_of(&error) {
+                Errno(libc::EAGAIN) => {
+                    return wait_to_receive(socket.fd, message.flags & libc::MSG_DONTWAIT == 0);
+                }
+                error => return Err(portolan_native::errno::gone(error)),
+            },
+        };
+        if received.len == 0 && received.descriptor.is_none() {
+            // The end: of the stack process, or of the program's own reading side.
+            if unix::hangup(socket.fd()).is_closed {
+                return Err(Errno::NETDOWN);
+            }
+            message.tell(call, None, &[], 0)?;
+            return Ok(Answer::ZERO);
+        }
+        let all = self.scratch.get(..received.len.min(self.scratch.len())).unwrap_or_default();
+        let (header, text) = match socket.own.kind.is_bare {
+            true => (read_tag(received.descriptor), all),
+            false => match all.split_first_chunk() {
+                Some((header, text)) => (DatagramHeader::decode(header).ok(), text),
+                None => return Err(Errno(libc::EIO)),
+            },
+        };
+        let header = header.unwrap_or(DatagramHeader::new(0));
+        if header.errno != 0 {
+            return Err(Errno(header.errno));
+        }
+        let copied = text.get(..message.len()).unwrap_or(text);
+        call.thread.write_pieces(copied, &message.pieces).map_err(|error| errno_of(&error))?;
+        let is_cut = copied.len() < text.len();
+        let room = if message.control.address == 0 { 0 } else { message.control.len.min(CONTROL_MAX) };
+        let report = Report::new(&header, socket.family(), room as usize);
+        let flags =
+            if is_cut { libc::MSG_TRUNC } else { 0 } | if report.is_cut() { libc::MSG_CTRUNC } else { 0 };
+        message.tell(call, Some((header.remote, socket.family())), report.as_bytes(), flags)?;
+        let tells_true_len = message.flags & libc::MSG_TRUNC != 0;
+        Ok(Answer::Value(if tells_true_len { text.len() } else { copied.len() }))
+    }
+
+    /// The length of the next datagram, for FIONREAD; 0 if there is none.
+    pub(super) fn next_len(&self, socket: &Socket) -> u32 {
+        let waiting = unix::receive_with_descriptor(socket.fd(), &mut [], true);
+        let len = waiting.map_or(0, |waiting| waiting.len);
+        let header = if socket.own.kind.is_bare { 0 } else { DatagramHeader::LEN };
+        u32::try_from(len.saturating_sub(header)).unwrap_or(u32::MAX)
+    }
+}
+
+fn header(
+    call: &Call<'_>,
+    message: &Message,
+    destination: Option<Address>,
+    family: Family,
+) -> Result<DatagramHeader, Errno> {
+    if message.control.len > CONTROL_MAX {
+        return Err(Errno(libc::ENOBUFS));
+    }
+    let mut control = vec![0; message.control.len as usize];
+    call.read(message.control.address, &mut control)?;
+    let mut header = DatagramHeader::new(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    header.remote = destination.unwrap_or(Address::UNSPECIFIED);
+    Ancillary::parse(&control, family)?.apply(&mut header);
+    Ok(header)
+}
+
+/// The header that came with a bare datagram.
+fn read_tag(tag: Option<OwnedFd>) -> Option<DatagramHeader> {
+    let mut octets = [0; DatagramHeader::LEN];
+    let len = rustix::io::pread(tag?, &mut octets, 0).ok()?;
+    if len == octets.len() { DatagramHeader::decode(&octets).ok() } else { None }
+}

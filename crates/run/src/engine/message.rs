@@ -1,0 +1,230 @@
+//! sendto(2), recvfrom(2), sendmsg(2), recvmsg(2) and their many-message forms: the program's arguments in one shape,
+//! and what is written back.
+
+use portolan_native::Errno;
+use portolan_native::inet::Sockaddr;
+use portolan_protocol::{Address, Family, Transport};
+
+use super::call::{Answer, Call};
+use super::notifier::Engine;
+use super::socket::Socket;
+use crate::os::thread::Piece;
+
+/// Linux's UIO_MAXIOV.
+const PIECES_MAX: u64 = 1024;
+
+/// Octets of struct msghdr, and of struct mmsghdr, which is that with a length behind it.
+const HEADER_LEN: usize = 56;
+const ENTRY_LEN: u64 = 64;
+
+/// Where struct msghdr's fields are: their names are msg_name, msg_namelen, msg_iov, msg_iovlen ...
+const NAME: usize = 0;
+const NAME_LEN: usize = 8;
+const PIECES: usize = 16;
+const PIECES_COUNT: usize = 24;
+const CONTROL: usize = 32;
+const CONTROL_LEN: usize = 40;
+const FLAGS: usize = 48;
+
+/// Where the lengths and flags that a receiving call tells are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Form {
+    /// recvfrom: the address's length is here.
+    Plain { name_len: u64 },
+    /// recvmsg: the header is here.
+    Header { at: u64 },
+}
+
+/// A message that is to be sent or received, its parts in the program's memory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Message {
+    /// The text.
+    pub(super) pieces: Vec<Piece>,
+    /// The address, 0 for none.
+    pub(super) name: u64,
+    /// The address's length, or the room for it; only for calls that send and for recvmsg.
+    pub(super) name_len: u32,
+    /// Control messages, or the room for them.
+    pub(super) control: Piece,
+    /// MSG_*.
+    pub(super) flags: i32,
+    form: Form,
+}
+
+impl Message {
+    /// Octets of text, or of room for it.
+    pub(super) fn len(&self) -> usize {
+        self.pieces.iter().fold(0, |sum: usize, piece| sum.saturating_add(piece.len as usize))
+    }
+
+    /// sendto(2) and recvfrom(2).
+    fn plain(call: &Call<'_>) -> Message {
+        Message {
+            pieces: vec![Piece { address: call.argument(1), len: call.argument(2) }],
+            name: call.argument(4),
+            name_len: call.argument(5) as u32,
+            control: Piece::default(),
+            flags: call.int(3),
+            form: Form::Plain { name_len: call.argument(5) },
+        }
+    }
+
+    /// The struct msghdr at an address.
+    fn at(call: &Call<'_>, at: u64, flags: i32) -> Result<Message, Errno> {
+        let mut header = [0; HEADER_LEN];
+        call.read(at, &mut header)?;
+        let count = word(&header, PIECES_COUNT);
+        if count > PIECES_MAX {
+            return Err(Errno(libc::EMSGSIZE));
+        }
+        let mut octets = vec![0; count as usize * size_of::<libc::iovec>()];
+        call.read(word(&header, PIECES), &mut octets)?;
+        let pieces = octets.chunks_exact(size_of::<libc::iovec>());
+        Ok(Message {
+            pieces: pieces.map(|piece| Piece { address: word(piece, 0), len: word(piece, 8) }).collect(),
+            name: word(&header, NAME),
+            name_len: word(&header, NAME_LEN) as u32,
+            control: Piece { address: word(&header, CONTROL), len: word(&header, CONTROL_LEN) },
+            flags,
+            form: Form::Header { at },
+        })
+    }
+
+    /// Tells the program what it received beside the text.
+    pub(super) fn tell(
+        &self,
+        call: &Call<'_>,
+        from: Option<(Address, Family)>,
+        control: &[u8],
+        flags: i32,
+    ) -> Result<(), Errno> {
+        match (self.form, from) {
+            (Form::Plain { .. }, _) if self.name == 0 => Ok(()),
+            (Form::Plain { name_len }, Some((address, family))) => {
+                call.write_address(address, family, self.name, name_len)
+            }
+            // TCP tells no address with text.
+            (Form::Plain { name_len }, None) => call.write(name_len, &0u32.to_ne_bytes()),
+            (Form::Header { at }, from) => {
+                let mut name_len = 0;
+                if let (Some((address, family)), true) = (from, self.name != 0) {
+                    let (native, len) = Sockaddr::new(address, family);
+                    call.write(self.name, native.as_bytes(self.name_len.min(len)))?;
+                    name_len = len;
+                }
+                call.write(self.control.address, control)?;
+                call.write(at + NAME_LEN as u64, &name_len.to_ne_bytes())?;
+                call.write(at + CONTROL_LEN as u64, &control.len().to_ne_bytes())?;
+                call.write(at + FLAGS as u64, &flags.to_ne_bytes())
+            }
+        }
+    }
+}
+
+fn word(octets: &[u8], at: usize) -> u64 {
+    octets.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |eight| u64::from_ne_bytes(*eight))
+}
+
+impl Engine {
+    /// sendto(2).
+    pub(super) fn send_to(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
+        match Socket::identify(call.descriptor()?) {
+            Ok(socket) => self.send(call, socket, &Message::plain(call)),
+            Err(fd) => self.foreign(call, &fd),
+        }
+    }
+
+    /// recvfrom(2).
+    pub(super) fn receive_from(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
+        match Socket::identify(call.descriptor()?) {
+            Ok(socket) => self.receive(call, socket, &Message::plain(call)),
+            Err(_) => Ok(Answer::Run),
+        }
+    }
+
+    /// sendmsg(2).
+    pub(super) fn send_message(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
+        let socket = match Socket::identify(call.descriptor()?) {
+            Ok(socket) => socket,
+            Err(fd) => return self.foreign(call, &fd),
+        };
+        let message = Message::at(call, call.argument(1), call.int(2))?;
+        let is_plain = message.name == 0 && message.flags & (libc::MSG_OOB | libc::MSG_FASTOPEN) == 0;
+        if socket.transport() == Transport::Tcp && is_plain {
+            return Ok(Answer::Run);
+        }
+        self.send(call, socket, &message)
+    }
+
+    /// recvmsg(2).
+    pub(super) fn receive_message(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
+        let Ok(socket) = Socket::identify(call.descriptor()?) else { return Ok(Answer::Run) };
+        let message = Message::at(call, call.argument(1), call.int(2))?;
+        let is_plain = message.name == 0 && message.flags & libc::MSG_ERRQUEUE == 0;
+        if socket.transport() == Transport::Tcp && is_plain {
+            return Ok(Answer::Run);
+        }
+        self.receive(call, socket, &message)
+    }
+
+    /// sendmmsg(2) and recvmmsg(2): the first message may wait, the others are those that go without. So recvmmsg
+    /// returns what is there, also where the kernel would wait for all of it.
+    pub(super) fn many(&mut self, call: &Call<'_>, sends: bool) -> Result<Answer, Errno> {
+        let fd = call.descriptor()?;
+        match Socket::identify(fd) {
+            Ok(socket) if !socket.transport().is_stream() => {}
+            Ok(_) => return Ok(Answer::Run),
+            Err(fd) => return self.foreign(call, &fd),
+        }
+        let count = call.argument(2).min(PIECES_MAX);
+        for index in 0..count {
+            let at = call.argument(1).wrapping_add(index * ENTRY_LEN);
+            let waits = if index == 0 { 0 } else { libc::MSG_DONTWAIT };
+            let flags = call.int(3) & !libc::MSG_WAITFORONE | waits;
+            let done = self.one_of_many(call, at, flags, sends);
+            match done {
+                Ok(Answer::Value(len)) => {
+                    call.write(at + HEADER_LEN as u64, &(len as u32).to_ne_bytes())?;
+                }
+                // An error counts only if it is the first message's.
+                other if index == 0 => return other,
+                _ => return Ok(Answer::Value(index as usize)),
+            }
+        }
+        Ok(Answer::Value(count as usize))
+    }
+
+    fn one_of_many(&mut self, call: &Call<'_>, at: u64, flags: i32, sends: bool) -> Result<Answer, Errno> {
+        let message = Message::at(call, at, flags)?;
+        let socket = Socket::identify(call.descriptor()?).map_err(|_| Errno(libc::EBADF))?;
+        if sends { self.send(call, socket, &message) } else { self.receive(call, socket, &message) }
+    }
+
+    /// What MSG_FASTOPEN sends, once the connection takes it.
+    pub(super) fn send_opened(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
+        let Ok(socket) = Socket::identify(call.descriptor()?) else { return Err(Errno(libc::EBADF)) };
+        let mut message = match i64::from(call.notification.number) {
+            libc::SYS_sendmsg => Message::at(call, call.argument(1), call.int(2))?,
+            _ => Message::plain(call),
+        };
+        message.flags &= !libc::MSG_FASTOPEN;
+        self.send_stream(call, socket, &message)
+    }
+
+    fn send(&mut self, call: &Call<'_>, socket: Socket, message: &Message) -> Result<Answer, Errno> {
+        match socket.transport() {
+            Transport::Tcp => self.send_stream(call, socket, message),
+            _ => self.send_datagram(call, socket, message),
+        }
+    }
+
+    fn receive(&mut self, call: &Call<'_>, socket: Socket, message: &Message) -> Result<Answer, Errno> {
+        if message.flags & libc::MSG_ERRQUEUE != 0 {
+            return Err(Errno(libc::EAGAIN));
+        }
+        match socket.transport() {
+            Transport::Tcp => self.receive_stream(call, socket, message),
+            _ => self.receive_datagram(call, socket, message),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The engine's control connection to the stack process: one for all programs, used from one thread.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use portolan_native::Errno;
+use portolan_native::errno::gone;
+use portolan_protocol::{CALL_MAX, Name, Operation, Rendezvous, Reply, Request, SocketId};
+
+use crate::os::unix::{self, Peer};
+
+/// The stack process, asked and waited for.
+#[derive(Debug)]
+pub(super) struct Stack {
+    rendezvous: Rendezvous,
+    connection: OwnedFd,
+    /// Who listens at the rendezvous.
+    credentials: Peer,
+    number: u32,
+    /// For whom the last request was.
+    caller: Option<Peer>,
+}
+
+/// An answer's octets.
+pub(super) type Buffer = [u8; CALL_MAX];
+
+impl Stack {
+    /// Connects and greets.
+    pub(super) fn connect(rendezvous: Rendezvous) -> io::Result<Stack> {
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).map_err(io::Error::other)?;
+        let own = Name::Control { id: SocketId(id), pid: std::process::id() };
+        let connection = unix::control_connection(&own, &rendezvous.name())?;
+        let credentials = unix::peer(connection.as_fd())?;
+        let mut stack = Stack { rendezvous, connection, credentials, number: 0, caller: None };
+        stack
+            .order(Operation::Hello { secret: rendezvous.secret })
+            .map_err(|Errno(errno)| io::Error::from_raw_os_error(errno))?;
+        Ok(stack)
+    }
+
+    /// Where streams and UDP sockets attach.
+    pub(super) fn rendezvous(&self) -> Name {
+        self.rendezvous.name()
+    }
+
+    /// Whether a connection's other end is the stack process.
+    pub(super) fn is_peer_of(&self, end: BorrowedFd<'_>) -> bool {
+        unix::peer(end).is_ok_and(|peer| peer == self.credentials)
+    }
+
+    /// Whether it has ended.
+    pub(super) fn is_gone(&self) -> bool {
+        unix::hangup(self.connection.as_fd()).has_ended
+    }
+
+    /// The requests that follow are for this process and user.
+    pub(super) fn act_for(&mut self, caller: Peer) -> Result<(), Errno> {
+        if self.caller != Some(caller) {
+            self.order(Operation::ActFor { process: caller.pid.cast_unsigned(), user: caller.uid })?;
+            self.caller = Some(caller);
+        }
+        Ok(())
+    }
+
+    /// Asks. A failure becomes its errno; ENETDOWN stands for a stack process that is gone.
+    pub(super) fn call<'a>(
+        &mut self,
+        operation: Operation<'_>,
+        buffer: &'a mut Buffer,
+    ) -> Result<Reply<'a>, Errno> {
+        let len = self.exchange(operation, buffer)?;
+        match Reply::decode(buffer.get(..len).unwrap_or_default()) {
+            Ok((_, Reply::Failed(errno))) => Err(Errno(errno)),
+            Ok((number, reply)) if number == self.number => Ok(reply),
+            _ => Err(Errno(libc::EPROTO)),
+        }
+    }
+
+    /// As [`Stack::call`], for operations that are answered with `Done` or a failure.
+    pub(super) fn order(&mut self, operation: Operation<'_>) -> Result<(), Errno> {
+        self.call(operation, &mut [0; CALL_MAX]).map(drop)
+    }
+
+    fn exchange(&mut self, operation: Operation<'_>, buffer: &mut Buffer) -> Result<usize, Errno> {
+        self.number = self.number.wrapping_add(1);
+        let request = Request { number: self.number, operation };
+        let len = request.encode(buffer).map_err(|_| Errno(libc::EINVAL))?;
+        let connection = self.connection.as_fd();
+        unix::write(connection, buffer.get(..len).unwrap_or_default()).map_err(ended)?;
+        match unix::receive_waiting(connection, buffer) {
+            Ok(0) => Err(Errno::NETDOWN),
+            result => result.map_err(ended),
+        }
+    }
+}
+
+impl AsFd for Stack {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.connection.as_fd()
+    }
+}
+
+fn ended(error: io::Error) -> Errno {
+    gone(errno_of(&error))
+}
+
+/// The errno of a system call's error.
+pub(super) fn errno_of(error: &io::Error) -> Errno {
+    Errno(error.raw_os_error().filter(|errno| *errno > 0).unwrap_or(libc::EIO))
+}

@@ -1,0 +1,229 @@
+//! The fence: which flows the command may begin.
+//!
+//! One rule: what a `--deny` matches is refused; else what an `--allow` matches passes; else it is refused if there is
+//! any `--allow`, and passes if there is none. Before all rules stand the [`reserved`] addresses. A flow is judged where it
+//! begins, and whatever belongs to it passes; so do answers to flows that others begin.
+//!
+//! A rule's name means the addresses that our own DNS answers for that name had in them, at the end of aliases too
+//! ([`bindings`]). A name that no rule could let through is not even asked: the answer is NXDOMAIN, with "blocked" as its
+//! extended error (RFC 8914 §4.16), because programs say that plainly and at once, and try no other server. The flow of
+//! a program that knows an address without having asked is judged by that address alone.
+//!
+//! A refused flow gets what nftables' `reject with icmpx admin-prohibited` sends: over IPv4 the program sees EHOSTUNREACH,
+//! over IPv6 EACCES. The fence holds for what goes through Portolan's sockets. It is no boundary against a hostile
+//! program, which may leave these sockets alone and make system calls of its own.
+//!
+//! [`rule`] is the grammar, [`dns`] the look into DNS messages, [`journal`] tells of refusals. The gateway asks
+//! [`Fence::judge`] for each flow, and so does [`link`] where there is no gateway. Start reading there.
+
+pub mod bindings;
+pub mod dns;
+pub mod journal;
+mod known;
+pub mod link;
+mod packet;
+pub mod reserved;
+pub mod rule;
+
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::Receiver;
+
+use crate::dns::builtin;
+use crate::dns::hosts::Hosts;
+use crate::owners::{Owners, Process};
+use bindings::Bindings;
+use journal::{Journal, Refused};
+use reserved::Kind;
+use rule::{Destination, Protocol, Rule};
+
+/// What the user asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Settings {
+    /// `--allow`, in order.
+    pub allow: Vec<Rule>,
+    /// `--deny`, in order.
+    pub deny: Vec<Rule>,
+    /// `--deny-log`.
+    pub log: Option<PathBuf>,
+}
+
+/// The rules, what they know of names, and where refusals are told.
+#[derive(Debug)]
+pub struct Fence {
+    allow: Vec<Rule>,
+    deny: Vec<Rule>,
+    at_gateway: bool,
+    bindings: Mutex<Bindings>,
+    owners: Arc<Owners>,
+    journal: Journal,
+}
+
+/// Why something is refused.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reason {
+    /// This `--deny` matches.
+    Denied(String),
+    /// There are `--allow`s, and none matches.
+    NotAllowed,
+    /// The address is reserved.
+    Reserved(Kind),
+    /// The machine's loopback under another name than its own.
+    Loopback,
+}
+
+impl Fence {
+    /// A fence, and the lines for the user that come out of it. `at_gateway` says that flows leave by the machine's own
+    /// sockets. Errors: the log's.
+    pub fn new(
+        settings: &Settings,
+        at_gateway: bool,
+        owners: Arc<Owners>,
+    ) -> io::Result<(Fence, Receiver<String>)> {
+        let (journal, lines) = Journal::open(settings.log.as_deref())?;
+        let (allow, deny) = (settings.allow.clone(), settings.deny.clone());
+        Ok((Fence { allow, deny, at_gateway, bindings: Mutex::default(), owners, journal }, lines))
+    }
+
+    /// Whether there is any rule.
+    pub fn has_rules(&self) -> bool {
+        !self.allow.is_empty() || !self.deny.is_empty()
+    }
+
+    /// Whether a flow may begin.
+    pub fn judge(&self, destination: &Destination, now: Instant) -> Result<(), Reason> {
+        if let Some(kind) = reserved::kind(destination.address, self.at_gateway)
+            && !reserved::is_lifted(&self.allow, destination, self.at_gateway)
+        {
+            return Err(Reason::Reserved(kind));
+        }
+        if !self.has_rules() {
+            return Ok(());
+        }
+        let mut bindings = self.bindings();
+        let names = bindings.names(destination.address, now);
+        if let Some(rule) = self.deny.iter().find(|rule| rule.matches_any_form(destination, &names)) {
+            return Err(Reason::Denied(rule.to_string()));
+        }
+        match self.allow.iter().find(|rule| rule.matches(destination, &names)) {
+            Some(rule) if rule.is_by_name() => bindings.touch(destination.address, now),
+            Some(_) => {}
+            None if self.allow.is_empty() => {}
+            None => return Err(Reason::NotAllowed),
+        }
+        Ok(())
+    }
+
+    /// Whether a canonical name may be asked for: some flow to it could be let through. While no `--allow` names a DNS
+    /// name, all may be asked, because the addresses decide then.
+    pub fn may_ask(&self, name: &str) -> Result<(), Reason> {
+        let is_ours = builtin::is_in_zone(name) || crate::dns::server::localhost(name).is_some();
+        if is_ours || !self.has_rules() {
+            return Ok(());
+        }
+        if let Some(address) = crate::dns::server::reverse_name_address(name) {
+            return self.may_reach(address);
+        }
+        if let Some(rule) = self.deny.iter().find(|rule| rule.means_all_of(name)) {
+            return Err(Reason::Denied(rule.to_string()));
+        }
+        let decides_by_name = self.allow.iter().any(Rule::is_by_name);
+        if decides_by_name && !self.allow.iter().any(|rule| rule.means_name(name)) {
+            return Err(Reason::NotAllowed);
+        }
+        Ok(())
+    }
+
+    /// Whether some flow to an address could be let through, whatever its port.
+    fn may_reach(&self, address: IpAddr) -> Result<(), Reason> {
+        let flow = |protocol| Destination { address, port: None, protocol };
+        let tries = [Protocol::Tcp, Protocol::Udp, Protocol::Icmp]
+            .map(|protocol| self.judge(&flow(protocol), Instant::now()));
+        tries.into_iter().reduce(Result::or).unwrap_or(Ok(()))
+    }
+
+    /// Whether a datagram from this address may come back through the gateway: a stranger's would open a way to it, since
+    /// answers pass.
+    pub fn permits_datagram_from(&self, address: IpAddr) -> bool {
+        let back = Destination { address, port: None, protocol: Protocol::Udp };
+        !self.has_rules() || self.judge(&back, Instant::now()).is_ok()
+    }
+
+    /// An answer to a question for `name` had `address` in it. Without `ttl` it is so for ever.
+    pub fn bind(&self, name: &str, address: IpAddr, ttl: Option<Duration>) {
+        if self.has_rules() {
+            self.bindings().bind(name, address, ttl, Instant::now());
+        }
+    }
+
+    /// Takes over what a table of hosts says of names in rules.
+    pub fn adopt(&self, hosts: &Hosts) {
+        let is_meant = |name: &str| {
+            self.allow.iter().chain(&self.deny).any(|rule| rule.is_by_name() && rule.means_name(name))
+        };
+        for (address, names) in hosts.entries() {
+            names.iter().filter(|name| is_meant(name)).for_each(|name| self.bind(name, address, None));
+        }
+    }
+
+    /// Tells of a flow that was refused, which came from this port of the command's host.
+    pub fn refused(&self, from_port: u16, destination: &Destination, reason: &Reason) {
+        let number = destination.protocol.number(destination.address);
+        let name =
+            self.bindings().names(destination.address, Instant::now()).first().map(|name| (*name).to_owned());
+        self.journal.tell(&Refused {
+            process: self.owners.of(number, from_port),
+            name,
+            address: Some(destination.address),
+            port: destination.port,
+            protocol: destination.protocol.to_string(),
+            rule: reason.to_string(),
+        });
+    }
+
+    /// Tells of a name that was not asked.
+    pub fn refused_name(&self, process: Option<Process>, name: &str, reason: &Reason) {
+        self.journal.tell(&Refused {
+            process,
+            name: Some(name.to_owned()),
+            address: None,
+            port: None,
+            protocol: "dns".to_owned(),
+            rule: reason.to_string(),
+        });
+    }
+
+    /// Who has a port of the command's host.
+    pub fn owner(&self, protocol: u8, port: u16) -> Option<Process> {
+        self.owners.of(protocol, port)
+    }
+
+    fn bindings(&self) -> MutexGuard<'_, Bindings> {
+        self.bindings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Denied(rule) => write!(f, "--deny {rule}"),
+            Reason::NotAllowed => f.write_str("no --allow matches"),
+            Reason::Reserved(Kind::Metadata) => {
+                f.write_str("a cloud's metadata service; --allow with this address permits it")
+            }
+            Reason::Reserved(Kind::LinkLocal) => {
+                f.write_str("link-local; --allow with this address or its network permits it")
+            }
+            Reason::Loopback => f.write_str("the machine's loopback is host.portolan.internal"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! What the fence reads in DNS messages: the name of a question, the addresses of an answer.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use domain::base::iana::{Class, ExtendedErrorCode, Rcode};
+use domain::base::name::ToName;
+use domain::base::opt::ExtendedError;
+use domain::base::{Message, MessageBuilder};
+use domain::rdata::{A, Aaaa};
+
+use super::{Fence, Reason};
+use crate::dns::canonical;
+
+/// What we say that a datagram to us may hold (the value of DNS flag day 2020).
+const UDP_PAYLOAD_SIZE: u16 = 1232;
+
+/// The canonical name that a query asks for; `None` when it is no query with one question.
+pub fn question(query: &[u8]) -> Option<String> {
+    let message = Message::from_octets(query).ok().filter(|message| !message.header().qr())?;
+    Some(canonical(&message.sole_question().ok()?.qname().to_string()))
+}
+
+/// The answer to a query for a name that must not be asked.
+pub fn refusal(query: &[u8], reason: &Reason) -> Option<Vec<u8>> {
+    let query = Message::from_octets(query).ok()?;
+    let mut answer = MessageBuilder::new_vec().start_error(&query, Rcode::NXDOMAIN);
+    answer.header_mut().set_ra(true);
+    let mut additional = answer.additional();
+    if query.opt().is_some() {
+        let text = format!("portolan: {reason}");
+        let error = ExtendedError::<Vec<u8>>::new_with_str(ExtendedErrorCode::BLOCKED, &text).ok()?;
+        let built = additional.opt(|opt| {
+            opt.set_udp_payload_size(UDP_PAYLOAD_SIZE);
+            opt.push(&error)
+        });
+        built.ok()?;
+    }
+    Some(additional.finish())
+}
+
+impl Fence {
+    /// Binds the addresses of a reply to the name that was asked for, which may be an alias of theirs.
+    pub fn learn(&self, reply: &[u8]) {
+        if self.has_rules()
+            && let Ok(message) = Message::from_octets(reply)
+        {
+            self.learn_from(&message);
+        }
+    }
+
+    fn learn_from(&self, reply: &Message<&[u8]>) -> Option<()> {
+        let name = canonical(&reply.sole_question().ok()?.qname().to_string());
+        let owner = reply.canonical_name()?;
+        let records = reply.answer().ok()?.flatten();
+        for record in records.filter(|record| record.class() == Class::IN && record.owner().name_eq(&owner)) {
+            let ttl = Duration::from_secs(record.ttl().as_secs().into());
+            let address = match (record.to_record::<A>(), record.to_record::<Aaaa>()) {
+                (Ok(Some(a)), _) => IpAddr::V4(a.data().addr()),
+                (_, Ok(Some(aaaa))) => IpAddr::V6(aaaa.data().addr()),
+                _ => continue,
+            };
+            self.bind(&name, address, Some(ttl));
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,146 @@
+//! What was refused, told: once per process and target to the user, every time to `--deny-log`.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use serde::Serialize;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::owners::Process;
+
+/// Pairs of process and target that the user is told of; more are only logged.
+const TOLD_MAX: usize = 1024;
+/// Lines that wait to be said.
+const WAITING_MAX: usize = TOLD_MAX + 1;
+
+/// One refusal.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Refused {
+    /// Who tried, if that is known.
+    pub process: Option<Process>,
+    /// The name that was asked for, or that the address belongs to.
+    pub name: Option<String>,
+    /// Where it wanted to go; `None` when the name was not even asked.
+    pub address: Option<IpAddr>,
+    /// The port there.
+    pub port: Option<u16>,
+    /// `tcp`, `udp`, `icmp`, or `dns` for a name that was not asked.
+    pub protocol: String,
+    /// Which rule refused it, or that none allows it.
+    pub rule: String,
+}
+
+/// A refusal as a line of the log.
+#[derive(Serialize)]
+struct Line<'a> {
+    /// Seconds since 1970.
+    time: f64,
+    pid: Option<u32>,
+    process: Option<&'a str>,
+    name: Option<&'a str>,
+    address: Option<IpAddr>,
+    port: Option<u16>,
+    protocol: &'a str,
+    rule: &'a str,
+}
+
+/// Where refusals are told.
+#[derive(Debug)]
+pub struct Journal {
+    log: Option<Mutex<Log>>,
+    told: Mutex<HashSet<(u32, String)>>,
+    lines: Sender<String>,
+}
+
+#[derive(Debug)]
+struct Log {
+    file: File,
+    has_failed: bool,
+}
+
+impl Journal {
+    /// A journal, and the lines for the user that come out of it. The log is appended to.
+    pub fn open(log: Option<&Path>) -> io::Result<(Journal, Receiver<String>)> {
+        let log = log.map(|path| {
+            // Not blocking: a FIFO that nobody reads is an error, not a wait without end.
+            let opened =
+                OpenOptions::new().append(true).create(true).custom_flags(libc::O_NONBLOCK).open(path);
+            opened.map(|file| Mutex::new(Log { file, has_failed: false }))
+        });
+        let (lines, receiver) = channel(WAITING_MAX);
+        Ok((Journal { log: log.transpose()?, told: Mutex::default(), lines }, receiver))
+    }
+
+    /// Tells of one refusal.
+    pub fn tell(&self, refused: &Refused) {
+        self.write(refused);
+        let pid = refused.process.as_ref().map_or(0, |process| process.pid);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() >= TOLD_MAX || !told.insert((pid, refused.target())) {
+            return;
+        }
+        // Every line has its room, so none is lost but to a reader that is gone.
+        let _ = self.lines.try_send(format!("refused: {refused}"));
+        if told.len() == TOLD_MAX {
+            let _ = self.lines.try_send("refused: more than is told here; see --deny-log".to_owned());
+        }
+    }
+
+    fn write(&self, refused: &Refused) {
+        let Some(log) = &self.log else { return };
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let line = Line {
+            time: now.as_micros() as f64 / 1e6,
+            pid: refused.process.as_ref().map(|process| process.pid),
+            process: refused.process.as_ref().map(|process| process.name.as_str()),
+            name: refused.name.as_deref(),
+            address: refused.address,
+            port: refused.port,
+            protocol: &refused.protocol,
+            rule: &refused.rule,
+        };
+        let mut text = serde_json::to_vec(&line).unwrap_or_default();
+        text.push(b'\n');
+        if let Err(error) = log.file.write_all(&text)
+            && !std::mem::replace(&mut log.has_failed, true)
+        {
+            let _ = self.lines.try_send(format!("--deny-log: {error}; refusals are missing in it"));
+        }
+    }
+}
+
+impl Refused {
+    /// What was wanted, as `other.test (10.0.2.9):80/tcp`.
+    fn target(&self) -> String {
+        let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
+        let host = match (&self.name, self.address) {
+            (Some(name), Some(address)) => format!("{name} ({address})"),
+            (Some(name), None) => name.clone(),
+            (None, Some(IpAddr::V6(v6))) if self.port.is_some() => format!("[{v6}]"),
+            (None, Some(address)) => address.to_string(),
+            (None, None) => "?".to_owned(),
+        };
+        format!("{host}{port}/{}", self.protocol)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.process {
+            Some(process) => write!(f, "{process}")?,
+            None => f.write_str("?")?,
+        }
+        write!(f, " -> {}: {}", self.target(), self.rule)
+    }
+}
+
+#[cfg(test)]
+mod tests;

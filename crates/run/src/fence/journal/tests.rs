@@ -1,0 +1,68 @@
+use super::*;
+
+fn refused(pid: u32, name: Option<&str>, address: Option<&str>, port: Option<u16>) -> Refused {
+    Refused {
+        process: Some(Process { pid, name: "curl".into() }),
+        name: name.map(str::to_owned),
+        address: address.map(|address| address.parse().unwrap()),
+        port,
+        protocol: if port.is_some() { "tcp".into() } else { "icmp".into() },
+        rule: "no --allow matches".into(),
+    }
+}
+
+fn drain(lines: &mut Receiver<String>) -> Vec<String> {
+    std::iter::from_fn(|| lines.try_recv().ok()).collect()
+}
+
+#[test]
+fn a_refusal_reads_well() {
+    let said = |name, address, port| refused(123, name, address, port).to_string();
+    assert_eq!(
+        said(Some("other.test"), Some("10.0.2.9"), Some(80)),
+        "curl[123] -> other.test (10.0.2.9):80/tcp: no --allow matches"
+    );
+    assert_eq!(
+        said(None, Some("2001:db8::1"), Some(80)),
+        "curl[123] -> [2001:db8::1]:80/tcp: no --allow matches"
+    );
+    assert_eq!(said(None, Some("192.0.2.1"), None), "curl[123] -> 192.0.2.1/icmp: no --allow matches");
+    let nobody = Refused { process: None, protocol: "dns".into(), ..refused(1, Some("x.test"), None, None) };
+    assert_eq!(nobody.to_string(), "? -> x.test/dns: no --allow matches");
+}
+
+#[test]
+fn the_user_hears_once_and_the_log_has_all() {
+    let path = std::env::temp_dir().join(format!("portolan-journal-{}", std::process::id()));
+    let (journal, mut lines) = Journal::open(Some(&path)).unwrap();
+    for _ in 0..3 {
+        journal.tell(&refused(1, Some("a\u{1b}.test"), Some("192.0.2.1"), Some(80)));
+        journal.tell(&refused(2, Some("a\u{1b}.test"), Some("192.0.2.1"), Some(80)));
+    }
+    assert_eq!(drain(&mut lines).len(), 2);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let _ = std::fs::remove_file(&path);
+    assert_eq!(text.lines().count(), 6);
+    let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert!(first["time"].as_f64().unwrap() > 1.7e9);
+    assert_eq!((&first["pid"], &first["process"]), (&1.into(), &"curl".into()));
+    assert_eq!((&first["address"], &first["port"]), (&"192.0.2.1".into(), &80.into()));
+    assert_eq!((&first["protocol"], &first["rule"]), (&"tcp".into(), &"no --allow matches".into()));
+    assert!(!text.contains('\u{1b}'), "JSON escapes it");
+}
+
+#[test]
+fn a_flood_of_targets_is_told_of_up_to_a_limit() {
+    let (journal, mut lines) = Journal::open(None).unwrap();
+    for port in 1..5000 {
+        journal.tell(&refused(1, None, Some("192.0.2.1"), Some(port)));
+    }
+    let said = drain(&mut lines);
+    assert_eq!(said.len(), TOLD_MAX + 1);
+    assert!(said.last().unwrap().contains("more than is told here"));
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_is_an_error() {
+    assert!(Journal::open(Some(Path::new("/nowhere/at/all"))).is_err());
+}

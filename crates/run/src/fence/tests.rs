@@ -1,0 +1,160 @@
+use domain::base::iana::Rcode;
+use domain::base::{Message, MessageBuilder, Name, Ttl};
+use domain::rdata::{A, Cname};
+
+use super::*;
+
+fn fence(allow: &[&str], deny: &[&str]) -> Fence {
+    let rules = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+    let settings = Settings { allow: rules(allow), deny: rules(deny), log: None };
+    Fence::new(&settings, false, Arc::default()).unwrap().0
+}
+
+fn to(address: &str, port: u16) -> Destination {
+    Destination { address: address.parse().unwrap(), port: Some(port), protocol: Protocol::Tcp }
+}
+
+fn passes(fence: &Fence, address: &str, port: u16) -> bool {
+    fence.judge(&to(address, port), Instant::now()).is_ok()
+}
+
+/// A reply to a question for `asked`: aliases, then addresses of the last one, then one of somebody else.
+fn reply(asked: &str, aliases: &[&str], addresses: &[[u8; 4]], ttl: u32) -> Vec<u8> {
+    let name = |text: &str| text.parse::<Name<Vec<u8>>>().unwrap();
+    let mut question = MessageBuilder::new_vec().question();
+    question.push((name(asked), domain::base::Rtype::A)).unwrap();
+    let query = question.into_message();
+    let mut answer = MessageBuilder::new_vec().start_answer(&query, Rcode::NOERROR).unwrap();
+    let mut owner = asked;
+    for alias in aliases {
+        answer.push((name(owner), Ttl::from_secs(ttl), Cname::new(name(alias)))).unwrap();
+        owner = alias;
+    }
+    for address in addresses {
+        answer.push((name(owner), Ttl::from_secs(ttl), A::new((*address).into()))).unwrap();
+    }
+    answer.push((name("stranger.test"), Ttl::from_secs(ttl), A::new([203, 0, 113, 9].into()))).unwrap();
+    answer.finish()
+}
+
+#[test]
+fn without_rules_all_passes_and_one_allow_closes_the_rest() {
+    assert!(passes(&fence(&[], &[]), "192.0.2.1", 80));
+    let closed = fence(&["192.0.2.0/24:443"], &[]);
+    assert!(passes(&closed, "192.0.2.1", 443));
+    assert_eq!(closed.judge(&to("192.0.2.1", 80), Instant::now()), Err(Reason::NotAllowed));
+    assert_eq!(closed.judge(&to("198.51.100.1", 443), Instant::now()), Err(Reason::NotAllowed));
+}
+
+#[test]
+fn deny_beats_allow_whatever_the_order() {
+    let fence = fence(&["192.0.2.7", "*"], &["192.0.2.0/24:80"]);
+    assert_eq!(
+        fence.judge(&to("192.0.2.7", 80), Instant::now()),
+        Err(Reason::Denied("192.0.2.0/24:80".into()))
+    );
+    assert!(passes(&fence, "192.0.2.7", 443));
+    assert!(passes(&fence, "198.51.100.1", 80));
+}
+
+#[test]
+fn a_name_means_the_addresses_of_its_answers() {
+    let fence = fence(&["example.test:443"], &[]);
+    assert!(!passes(&fence, "192.0.2.7", 443), "nobody has asked yet");
+    fence.learn(&reply(
+        "Example.TEST",
+        &["cdn.other.test", "edge.other.test"],
+        &[[192, 0, 2, 7], [192, 0, 2, 8]],
+        60,
+    ));
+    assert!(passes(&fence, "192.0.2.7", 443) && passes(&fence, "192.0.2.8", 443), "at the end of aliases");
+    assert!(!passes(&fence, "192.0.2.7", 80));
+    assert!(!passes(&fence, "203.0.113.9", 443), "a record that answers another question");
+    fence.learn(&reply("other.test", &[], &[[198, 51, 100, 1]], 60));
+    assert!(!passes(&fence, "198.51.100.1", 443));
+}
+
+#[test]
+fn datagrams_come_back_from_whom_they_may_go_to_whatever_the_port() {
+    let fence = fence(&["udp:192.0.2.7:69"], &["192.0.2.8"]);
+    let from = |address: &str| fence.permits_datagram_from(address.parse().unwrap());
+    assert!(from("192.0.2.7"), "a server may answer from another port");
+    assert!(!from("192.0.2.8") && !from("203.0.113.1"));
+}
+
+#[test]
+fn a_binding_ends_unless_it_is_used() {
+    let fence = fence(&["example.test"], &[]);
+    fence.learn(&reply("example.test", &[], &[[192, 0, 2, 7]], 1));
+    let (now, flow) = (Instant::now(), to("192.0.2.7", 80));
+    let later = |secs| now + Duration::from_secs(secs);
+    assert!(fence.judge(&flow, later(290)).is_ok());
+    assert!(fence.judge(&flow, later(580)).is_ok(), "used since");
+    assert_eq!(fence.judge(&flow, later(1000)), Err(Reason::NotAllowed));
+}
+
+#[test]
+fn names_that_could_lead_nowhere_are_not_asked() {
+    let named = fence(&["example.test:443", "10.0.0.0/8"], &["bad.example.test"]);
+    for (name, is_asked) in [
+        ("example.test", true),
+        ("other.test", false),
+        ("bad.example.test", false),
+        ("portolan.internal", true),
+        ("localhost", true),
+        ("1.2.0.10.in-addr.arpa", true),
+        ("1.2.0.192.in-addr.arpa", false),
+    ] {
+        assert_eq!(named.may_ask(name).is_ok(), is_asked, "{name}");
+    }
+    assert!(fence(&["10.0.0.0/8"], &[]).may_ask("other.test").is_ok(), "the address decides");
+    assert!(fence(&["example.test", "udp:53"], &[]).may_ask("other.test").is_ok(), "any host, by one port");
+    assert!(fence(&[], &["bad.test:80"]).may_ask("bad.test").is_ok(), "another port may be meant");
+    assert!(fence(&[], &["bad.test"]).may_ask("good.test").is_ok());
+}
+
+#[test]
+fn a_name_that_is_not_asked_does_not_exist_and_says_why() {
+    let mut question = MessageBuilder::new_vec().question();
+    question.push((Name::<Vec<u8>>::vec_from_str("other.test").unwrap(), domain::base::Rtype::A)).unwrap();
+    let mut additional = question.additional();
+    additional
+        .opt(|opt| {
+            opt.set_udp_payload_size(1232);
+            Ok(())
+        })
+        .unwrap();
+    let query = additional.finish();
+    assert_eq!(dns::question(&query).as_deref(), Some("other.test"));
+    let refusal = Message::from_octets(dns::refusal(&query, &Reason::NotAllowed).unwrap()).unwrap();
+    assert_eq!(refusal.header().rcode(), Rcode::NXDOMAIN);
+    let error = refusal.opt().unwrap().opt().extended_error().unwrap();
+    assert_eq!(error.code(), domain::base::iana::ExtendedErrorCode::BLOCKED);
+    assert_eq!(error.text_slice(), Some(&b"portolan: no --allow matches"[..]));
+    assert_eq!(dns::question(&refusal.into_octets()), None, "an answer asks nothing");
+}
+
+#[test]
+fn tables_of_hosts_are_taken_over_for_the_names_in_rules() {
+    let fence = fence(&["table.test"], &[]);
+    fence.adopt(&Hosts::parse("192.0.2.7 table.test alias.test\n192.0.2.8 other.test\n"));
+    assert!(passes(&fence, "192.0.2.7", 80));
+    assert!(!passes(&fence, "192.0.2.8", 80));
+}
+
+#[test]
+fn nonsense_from_the_network_teaches_nothing() {
+    let fence = fence(&["example.test"], &[]);
+    let good = reply("example.test", &["a.test"], &[[192, 0, 2, 7]], 60);
+    for len in 0..good.len() {
+        fence.learn(&good[..len]);
+    }
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 0xff;
+        fence.learn(&bad);
+        let _ = dns::question(&bad);
+    }
+    let looped = reply("example.test", &["a.test", "example.test"], &[[192, 0, 2, 9]], 60);
+    fence.learn(&looped);
+}
