@@ -199,6 +199,11 @@ impl Fence {
         });
     }
 
+    /// Those who hold the command's ports.
+    pub fn owners(&self) -> &Arc<Owners> {
+        &self.owners
+    }
+
     /// Who has a port of the command's host.
     pub fn owner(&self, protocol: u8, port: u16) -> Option<Process> {
         self.owners.of(protocol, port)

@@ -44,6 +44,7 @@ use crate::owners::Owners;
 use crate::plan::{Plan, Service};
 use crate::share_loopback;
 use crate::summary::Report;
+use crate::wire;
 use flows::FlowLog;
 use link::Network;
 
@@ -127,6 +128,8 @@ struct Running {
     host: Host,
     resolver: Rc<Resolver<Host>>,
     network: Network,
+    /// Given up at the end.
+    _membership: Option<wire::Membership>,
     worker: tokio::task::JoinHandle<Result<(), portolan::Error>>,
     control: tokio::task::JoinHandle<()>,
     admin: Result<AdminSocket, AdminError>,
@@ -152,8 +155,17 @@ impl Running {
         let owners = Arc::new(Owners::default());
         let (fence, refusals) = build_fence(config, &owners)?;
         let listening = watch::Sender::new(());
+        let (membership, lan) = match &config.link {
+            LinkChoice::Wire(name) => {
+                wire::join(name, config).map(|(place, lan)| (Some(place), Some(lan)))?
+            }
+            _ => (None, None),
+        };
+        let joined =
+            membership.as_ref().map(|place| Config { addresses: place.addresses.clone(), ..config.clone() });
+        let config = joined.as_ref().unwrap_or(config);
         let (host, worker, network) =
-            link::build(config, &conf, seed, counters.clone(), &fence, &owners, listening.subscribe())?;
+            link::build(config, &conf, seed, counters.clone(), &fence, listening.subscribe(), lan)?;
         if config.share_loopback {
             share_loopback::start(&host, fence.clone(), counters.clone());
         }
@@ -162,8 +174,9 @@ impl Running {
         if let (LinkChoice::Egress, Some(plan)) = (&config.link, &network.plan) {
             serve_loopback_names(&host, &conf, plan);
         }
-        let resolver =
-            Rc::new(Resolver::new(resolver_config(config, conf, network.plan.as_ref(), fence), host.clone()));
+        let names = membership.as_ref().map(wire::Membership::names);
+        let resolver = resolver_config(config, conf, network.plan.as_ref(), fence, names);
+        let resolver = Rc::new(Resolver::new(resolver, host.clone()));
         let rendezvous = random_rendezvous()?;
         let control = ControlConfig {
             rendezvous,
@@ -217,6 +230,7 @@ impl Running {
             host,
             resolver,
             network,
+            _membership: membership,
             worker,
             control,
             admin,
@@ -333,6 +347,7 @@ fn resolver_config(
     conf: ResolvConf,
     plan: Option<&Plan>,
     fence: Arc<Fence>,
+    wire: Option<wire::Names>,
 ) -> ResolverConfig {
     let hostname = config.hostname.clone();
     let fence = Some(fence);
@@ -346,6 +361,7 @@ fn resolver_config(
             conf,
             hosts: Hosts::default(),
             fence,
+            wire,
             hostname,
             own: plan.addresses.clone(),
         },
@@ -355,6 +371,7 @@ fn resolver_config(
                 servers: servers.into_iter().map(|server| (server, dns::PORT).into()).collect(),
                 hosts: Hosts::read(Path::new("/etc/hosts")),
                 fence,
+                wire,
                 conf,
                 hostname,
                 own: config.addresses.clone(),

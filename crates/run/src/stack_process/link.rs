@@ -13,8 +13,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use portolan::{Host, HostBuilder, Worker};
+use portolan_drivers::lan::Lan;
 use portolan_drivers::wire::WireEnd;
-use portolan_drivers::{Capture, CaptureLink, Monitor, PollLink, Tap, TapOptions, wire};
+use portolan_drivers::{Capture, CaptureLink, Monitor, Packet, PollLink, Tap, TapOptions, wire};
 use portolan_link::{LinkCaps, Medium};
 use portolan_sim::impair::{Direction, Impairment, Schedule, ShapeHandle, ShapedLink};
 use portolan_stack::Intercept;
@@ -85,6 +86,13 @@ struct Sight {
     monitor: Monitor,
 }
 
+impl Sight {
+    fn new(fence: &Fence) -> Sight {
+        let owners = Arc::clone(fence.owners());
+        Sight { owners, recording: Recording::default(), monitor: Monitor::default() }
+    }
+}
+
 impl Network {
     /// Why the recording ended early, if it did; known once the worker has ended.
     pub(super) fn take_recording_failure(&self) -> Option<String> {
@@ -117,33 +125,48 @@ pub(super) fn build(
     seed: u64,
     counters: Arc<Counters>,
     fence: &Arc<Fence>,
-    owners: &Arc<Owners>,
     listening: watch::Receiver<()>,
+    lan: Option<Lan>,
 ) -> Result<(Host, Worker, Network), String> {
-    let owners = Arc::clone(owners);
-    let sight = Sight { owners, recording: Recording::default(), monitor: Monitor::default() };
+    // A frame that is to be shaped is cut first, so nothing is gained by asking for more; who shapes later pays for it.
+    let offload = config.shape == Shape::default();
+    let options = TapOptions { offload, mtu: config.mtu, ..TapOptions::default() };
     match &config.link {
-        LinkChoice::Tap(name) => build_tap(config, conf, name, seed, fence, sight),
+        LinkChoice::Tap(name) => {
+            let tap = Tap::open(name, options).map_err(|error| error.to_string())?;
+            build_alone(config, conf, name, station_beside(tap.peer_ethernet()), tap, seed, fence)
+        }
+        LinkChoice::Tun(name) => {
+            let options = TapOptions { medium: Medium::Ip, ..options };
+            let tun = Tap::open(name, options).map_err(|error| error.to_string())?;
+            build_alone(config, conf, name, COMMAND, tun, seed, fence)
+        }
+        LinkChoice::Packet(name) => {
+            let packet = Packet::open(name, config.mtu, offload).map_err(|error| error.to_string())?;
+            build_alone(config, conf, name, station_beside(packet.interface_ethernet()), packet, seed, fence)
+        }
+        LinkChoice::Wire(_) => {
+            let lan = lan.ok_or("the wire has not been joined")?;
+            build_alone(config, conf, "wire0", random_station()?, lan, seed, fence)
+        }
         LinkChoice::Egress | LinkChoice::None => {
-            build_private(config, conf, seed, counters, fence, listening, sight)
+            build_private(config, conf, seed, counters, fence, listening)
         }
     }
 }
 
-fn build_tap(
+/// A host on a link that somebody else is at the other end of.
+fn build_alone(
     config: &Config,
     conf: &ResolvConf,
     name: &str,
+    station: EthernetAddress,
+    link: impl PollLink + 'static,
     seed: u64,
     fence: &Arc<Fence>,
-    sight: Sight,
 ) -> Result<(Host, Worker, Network), String> {
-    let is_shaped = config.shape != Shape::default();
-    // A frame that is to be shaped is cut first, so nothing is gained by asking for more; who shapes later pays for it.
-    let options = TapOptions { offload: !is_shaped, mtu: config.mtu, ..TapOptions::default() };
-    let tap = Tap::open(name, options).map_err(|error| error.to_string())?;
-    let station = station_beside(tap.peer_ethernet());
-    let (shaped, shape) = shaped(config, tap, seed)?;
+    let sight = Sight::new(fence);
+    let (shaped, shape) = shaped(config, link, seed)?;
     let link = FenceLink::new(shaped, fence.clone(), name_servers(config, conf));
     let mut builder = with_link(config, name, station, link, &sight)?;
     for network in &config.addresses {
@@ -163,6 +186,11 @@ fn station_beside(device: [u8; 6]) -> EthernetAddress {
     EthernetAddress([0x02, 0x50, c, d, e, f.wrapping_add(1)])
 }
 
+/// A station's address that nobody else on a wire has, but by a chance of one in millions.
+fn random_station() -> Result<EthernetAddress, String> {
+    super::random().map(|[d, e, f]| EthernetAddress([0x02, 0x50, 0x4f, d, e, f]))
+}
+
 fn build_private(
     config: &Config,
     conf: &ResolvConf,
@@ -170,7 +198,6 @@ fn build_private(
     counters: Arc<Counters>,
     fence: &Arc<Fence>,
     listening: watch::Receiver<()>,
-    sight: Sight,
 ) -> Result<(Host, Worker, Network), String> {
     let plan = Plan::new(config).map_err(|error| error.to_string())?;
     let caps = LinkCaps {
@@ -182,6 +209,7 @@ fn build_private(
     let (ours, theirs) = wire::pair(caps, caps);
     let mut bound = listen::bind(&config.publish)?;
     let notes = std::mem::take(&mut bound.notes);
+    let sight = Sight::new(fence);
     let (shaped, shape) = shaped(config, ours, seed)?;
     let mut builder = with_link(config, PRIVATE, COMMAND, shaped, &sight)?;
     for network in &plan.addresses {
