@@ -172,7 +172,7 @@ impl Running {
         let flows = FlowLog::new(&host);
         let worker = tokio::spawn(worker.run());
         if let (LinkChoice::Egress, Some(plan)) = (&config.link, &network.plan) {
-            serve_loopback_names(&host, &conf, plan);
+            serve_loopback_names(&host, &conf, plan, &fence);
         }
         let names = membership.as_ref().map(wire::Membership::names);
         let resolver = resolver_config(config, conf, network.plan.as_ref(), fence, names);
@@ -327,10 +327,10 @@ fn random_rendezvous() -> Result<Rendezvous, String> {
 }
 
 /// The loopback servers of the host's resolv.conf, answered inside the command's host.
-fn serve_loopback_names(host: &Host, conf: &ResolvConf, plan: &Plan) {
+fn serve_loopback_names(host: &Host, conf: &ResolvConf, plan: &Plan, fence: &Arc<Fence>) {
     let Some(server) = plan.addresses_of(Service::Dns).next() else { return };
     for local in conf.servers.iter().filter(|server| server.is_loopback()) {
-        local_names::serve(host, (*local, dns::PORT).into(), (server, dns::PORT).into());
+        local_names::serve(host, (*local, dns::PORT).into(), (server, dns::PORT).into(), fence);
     }
 }
 
