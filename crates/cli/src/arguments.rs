@@ -273,7 +273,11 @@ const HOST_OPTIONS: [&str; 20] = [
 
 /// `portolan up`.
 #[derive(Args, Debug)]
-#[command(override_usage = "portolan up NAME [OPTIONS]")]
+#[command(
+    override_usage = "portolan up NAME [OPTIONS]",
+    after_help = "What the host has to say later is written to NAME.log in $XDG_RUNTIME_DIR/portolan, or /tmp/portolan-UID. A host \
+                  that runs already is left as it is."
+)]
 pub(crate) struct UpArguments {
     /// The host's name, for `run --in`, `down` and `ls`
     #[arg(value_name = "NAME")]

@@ -28,7 +28,7 @@ use super::directory::Directory;
 use super::message::{Hello, Identity, Info, Reply, Request, Shape, VERSION};
 use super::sockets;
 use crate::channel::line;
-use crate::control::Holdings;
+use crate::control::{Holdings, Supervisors};
 use crate::os::unix;
 
 /// The longest line of a client, in octets.
@@ -74,6 +74,8 @@ pub struct Served {
     pub started: Instant,
     /// What a command must inherit to run in this host.
     pub variable: (String, String),
+    /// Who may act for other processes: those who join, too.
+    pub supervisors: Rc<Supervisors>,
     /// Told when the host is to end.
     pub down: Rc<Notify>,
 }
@@ -174,6 +176,8 @@ impl Client {
             match timeout(IDLE_TIME, self.hear()).await? {
                 Ok(Request::Join) => {
                     drop(place);
+                    let peer = unix::peer(self.writer.as_ref().as_fd())?;
+                    let _joined = served.supervisors.join(peer.pid);
                     self.say(&Reply::Joined(served.variable.clone())).await?;
                     return self.stay().await;
                 }
