@@ -197,6 +197,7 @@ impl Running {
             host: host.clone(),
             holdings: control.holdings(),
             shape: network.shape.clone(),
+            monitor: network.monitor.clone(),
             link: config.link.to_string(),
             addresses: addresses(config, network.plan.as_ref()),
             started: std::time::Instant::now(),

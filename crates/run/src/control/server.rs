@@ -402,10 +402,7 @@ impl Shared {
                 let error = self.registry.find(socket.id).and_then(|record| record.take_error());
                 Ok(Reply::Count(error.map_or(0, |error| error.0.unsigned_abs())))
             }
-            Operation::OutQueue { socket } => {
-                let record = self.registry.record(socket)?;
-                Ok(Reply::Count(record.socket().map_or(0, |socket| socket.unacknowledged())))
-            }
+            Operation::OutQueue { socket } => Ok(Reply::Count(self.registry.record(socket)?.out_queue())),
             Operation::Undelivered { socket } => {
                 Ok(Reply::Count(self.registry.find(socket.id).map_or(0, |record| record.undelivered())))
             }
