@@ -15,14 +15,14 @@ use portolan_protocol::{Address, CALL_MAX, Name, Operation, Reply, SEND_BUFFER, 
 use crate::address::UnixAddress;
 use crate::errno::{self, Errno};
 use crate::socket::{Peer, Socket};
-use crate::{address, control, real, state, sys};
+use crate::{address, control, passing, real, state, sys};
 
 /// bind(2).
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn bind(fd: c_int, address: *const sockaddr, len: socklen_t) -> c_int {
     let Some(socket) = Socket::identify(fd) else {
         // SAFETY: the program's own arguments.
-        return unsafe { real::bind(fd, address, len) };
+        return unsafe { passing::bind(fd, address, len) };
     };
     errno::finish(address::read(address, len).and_then(|given| {
         let address = inet::to_bind(given, socket.family(), len as usize)?;
@@ -35,13 +35,13 @@ pub(crate) unsafe extern "C" fn bind(fd: c_int, address: *const sockaddr, len: s
 pub(crate) unsafe extern "C" fn listen(fd: c_int, backlog: c_int) -> c_int {
     let Some(socket) = Socket::identify(fd) else {
         // SAFETY: the program's own arguments.
-        return unsafe { real::listen(fd, backlog) };
+        return unsafe { passing::listen(fd, backlog) };
     };
     if socket.transport() == Transport::Udp {
         return errno::finish(Err(Errno(libc::EOPNOTSUPP)));
     }
     // SAFETY: no pointers.
-    let listens = unsafe { real::listen(fd, backlog) };
+    let listens = unsafe { passing::listen(fd, backlog) };
     if listens != 0 {
         return listens;
     }
@@ -67,7 +67,7 @@ pub(crate) unsafe extern "C" fn accept4(
 ) -> c_int {
     let Some(socket) = Socket::identify(fd) else {
         // SAFETY: the program's own arguments.
-        return unsafe { real::accept4(fd, address, len, flags) };
+        return unsafe { passing::accept4(fd, address, len, flags) };
     };
     if socket.transport() == Transport::Udp {
         return errno::finish(Err(Errno(libc::EOPNOTSUPP)));
@@ -76,7 +76,7 @@ pub(crate) unsafe extern "C" fn accept4(
         let mut name = UnixAddress::EMPTY;
         let (pointer, name_len) = name.as_mut();
         // SAFETY: the address is ours and lives here.
-        let new = unsafe { real::accept4(fd, pointer, name_len, flags) };
+        let new = unsafe { passing::accept4(fd, pointer, name_len, flags) };
         if new < 0 {
             if errno::get() == libc::EINVAL {
                 errno::set(refused_accept(fd));
@@ -123,7 +123,7 @@ fn refused_accept(fd: c_int) -> c_int {
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
     // SAFETY: no pointers.
-    let native = || unsafe { real::shutdown(fd, how) };
+    let native = || unsafe { passing::shutdown(fd, how) };
     let (Some(socket), Ok(how_octet @ 0..=2)) = (Socket::identify(fd), u8::try_from(how)) else {
         return native();
     };
@@ -177,7 +177,7 @@ fn linger(socket: Socket) {
         return;
     }
     // SAFETY: no pointers.
-    unsafe { real::shutdown(socket.fd, libc::SHUT_WR) };
+    unsafe { passing::shutdown(socket.fd, libc::SHUT_WR) };
     for _ in 0..i64::from(seconds) * 200 {
         match control::call(Operation::OutQueue { socket: target }, &mut [0; CALL_MAX]) {
             Ok(Reply::Count(octets)) if octets > 0 => sys::pause_ms(5),

@@ -23,6 +23,7 @@ mod memory;
 mod message;
 mod names;
 mod options;
+mod passing;
 mod real;
 
 mod socket;

@@ -13,7 +13,7 @@ use portolan_protocol::{CALL_MAX, Operation, Reply, Transport};
 use crate::connect::take_error;
 use crate::errno::{self, Errno};
 use crate::socket::Socket;
-use crate::{control, datagram, memory, real, state, sys};
+use crate::{control, datagram, memory, passing, real, state, sys};
 
 /// setsockopt(2).
 #[unsafe(no_mangle)]
@@ -29,7 +29,7 @@ pub(crate) unsafe extern "C" fn setsockopt(
             errno::finish(set(socket, level, name, value, len))
         }
         // SAFETY: the program's own arguments.
-        _ => unsafe { real::setsockopt(fd, level, name, value, len) },
+        _ => unsafe { passing::setsockopt(fd, level, name, value, len) },
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) unsafe extern "C" fn getsockopt(
             errno::finish(get(socket, level, name, value, len))
         }
         // SAFETY: the program's own arguments.
-        _ => unsafe { real::getsockopt(fd, level, name, value, len) },
+        _ => unsafe { passing::getsockopt(fd, level, name, value, len) },
     }
 }
 

@@ -72,22 +72,13 @@ macro_rules! real {
 
 real! {
     SOCKET: fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
-    BIND: fn bind(fd: c_int, address: *const sockaddr, len: socklen_t) -> c_int;
-    LISTEN: fn listen(fd: c_int, backlog: c_int) -> c_int;
-    ACCEPT4: fn accept4(fd: c_int, address: *mut sockaddr, len: *mut socklen_t, flags: c_int) -> c_int;
     CONNECT: fn connect(fd: c_int, address: *const sockaddr, len: socklen_t) -> c_int;
-    SHUTDOWN: fn shutdown(fd: c_int, how: c_int) -> c_int;
-    GETSOCKNAME: fn getsockname(fd: c_int, address: *mut sockaddr, len: *mut socklen_t) -> c_int;
-    GETPEERNAME: fn getpeername(fd: c_int, address: *mut sockaddr, len: *mut socklen_t) -> c_int;
-    GETSOCKOPT: fn getsockopt(fd: c_int, level: c_int, name: c_int, value: *mut c_void, len: *mut socklen_t) -> c_int;
-    SETSOCKOPT: fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, len: socklen_t) -> c_int;
     IOCTL: fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_void) -> c_int;
     CLOSE: fn close(fd: c_int) -> c_int;
     READ: fn read(fd: c_int, buffer: *mut c_void, len: size_t) -> ssize_t;
     READV: fn readv(fd: c_int, parts: *const iovec, count: c_int) -> ssize_t;
     RECV: fn recv(fd: c_int, buffer: *mut c_void, len: size_t, flags: c_int) -> ssize_t;
     RECVFROM: fn recvfrom(fd: c_int, buffer: *mut c_void, len: size_t, flags: c_int, address: *mut sockaddr, address_len: *mut socklen_t) -> ssize_t;
-    RECVMSG: fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t;
     RECVMMSG: fn recvmmsg(fd: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int, timeout: *mut timespec) -> c_int;
     WRITE: fn write(fd: c_int, buffer: *const c_void, len: size_t) -> ssize_t;
     WRITEV: fn writev(fd: c_int, parts: *const iovec, count: c_int) -> ssize_t;
