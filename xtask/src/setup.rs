@@ -23,6 +23,9 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/bin/unshare", "util-linux"),
     ("/usr/sbin/dnsmasq", "dnsmasq-base"),
     ("/usr/bin/gcc", "gcc"),
+    ("/usr/bin/ruby", "ruby"),
+    ("/usr/share/doc/ruby-webrick/copyright", "ruby-webrick"),
+    ("/usr/bin/xz", "xz-utils"),
     ("/usr/bin/go", "golang-go"),
     ("/usr/lib/python3.11/test/test_socket.py", "libpython3.11-testsuite"),
 ];

@@ -7,6 +7,7 @@ mod calls;
 mod cpython;
 mod page;
 mod record;
+mod ruby;
 mod runner;
 mod suite;
 

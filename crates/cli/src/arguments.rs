@@ -16,6 +16,7 @@ use portolan_run::fence::rule::Rule;
 use portolan_run::publish::Publication;
 use portolan_run::ss;
 use portolan_run::supervisor::{Run, SummaryTo};
+use portolan_run::sysctl::{Sysctl, parse_sysctl};
 
 /// Give one command its own network, without root, and see or shape everything that crosses it.
 #[derive(Parser, Debug)]
@@ -29,6 +30,10 @@ struct Program {
 enum ProgramVerb {
     /// Run a command on a TCP/IP stack of its own
     Run(Box<RunArguments>),
+    /// Start a host that outlives one command
+    Up(Box<UpArguments>),
+    /// End a host that was started by up
+    Down(DownArguments),
     /// List the hosts that run
     Ls(LsArguments),
     /// List the sockets of running hosts, as ss does
@@ -42,6 +47,10 @@ enum ProgramVerb {
 pub(crate) enum Verb {
     /// `portolan run`.
     Run(Box<RunArguments>),
+    /// `portolan up`.
+    Up(Box<UpArguments>),
+    /// `portolan down`.
+    Down(DownArguments),
     /// `portolan ls`.
     Ls(LsArguments),
     /// `portolan ss`.
@@ -130,16 +139,9 @@ impl SsArguments {
     }
 }
 
-/// `portolan run`.
+/// What a host is made of, for `portolan run` and `portolan up`.
 #[derive(Args, Debug)]
-#[command(
-    override_usage = "portolan run [OPTIONS] -- COMMAND [ARG...]",
-    after_help = "Exit status: that of COMMAND, 128+N when signal N ended it; 125 when Portolan could not start it, \
-                  126 when it cannot be executed, 127 when it is not found, 2 for wrong usage.\n\n\
-                  --allow and --deny keep honest programs in. They are no boundary against a hostile one, which can \
-                  make system calls that bypass Portolan."
-)]
-pub(crate) struct RunArguments {
+struct HostArguments {
     /// Where the packets go: egress (ordinary sockets of this machine), tap:NAME, or none
     #[arg(long, value_name = "LINK", default_value = "egress", value_parser = parse_link)]
     link: LinkChoice,
@@ -183,6 +185,79 @@ pub(crate) struct RunArguments {
     /// Seed the wire's faults, to have the same ones again
     #[arg(long, value_name = "N", value_parser = parse_seed)]
     seed: Option<u64>,
+    /// Set a knob of the command's host by its Linux name, as net.ipv4.ip_local_port_range='40000 40999'; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_sysctl)]
+    sysctl: Vec<Sysctl>,
+    /// Let 127.0.0.1 and ::1 be this machine's where nobody of the command listens
+    #[arg(long)]
+    share_loopback: bool,
+}
+
+/// What makes no sense for a host that runs already.
+const HOST_OPTIONS: [&str; 20] = [
+    "link",
+    "address",
+    "gateway",
+    "dns",
+    "publish",
+    "hostname",
+    "mtu",
+    "net",
+    "up",
+    "down",
+    "seed",
+    "share_loopback",
+    "sysctl",
+    "allow",
+    "deny",
+    "deny_log",
+    "pcap",
+    "force",
+    "summary",
+    "quiet",
+];
+
+/// `portolan up`.
+#[derive(Args, Debug)]
+#[command(override_usage = "portolan up NAME [OPTIONS]")]
+pub(crate) struct UpArguments {
+    /// The host's name, for `run --in`, `down` and `ls`
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    host: HostArguments,
+}
+
+impl UpArguments {
+    /// The host that the arguments ask for; an error is one line.
+    pub(crate) fn config(self) -> Result<(String, Config), String> {
+        Ok((self.name, self.host.into_config()?))
+    }
+}
+
+/// `portolan down`.
+#[derive(Args, Debug)]
+pub(crate) struct DownArguments {
+    /// The host's name, as `portolan ls` shows it
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+/// `portolan run`.
+#[derive(Args, Debug)]
+#[command(
+    override_usage = "portolan run [OPTIONS] -- COMMAND [ARG...]",
+    after_help = "Exit status: that of COMMAND, 128+N when signal N ended it; 125 when Portolan could not start it, \
+                  126 when it cannot be executed, 127 when it is not found, 2 for wrong usage.\n\n\
+                  --allow and --deny keep honest programs in. They are no boundary against a hostile one, which can \
+                  make system calls that bypass Portolan."
+)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    host: HostArguments,
+    /// Run in the host that `portolan up NAME` has started, beside whatever else runs there
+    #[arg(long = "in", value_name = "NAME", conflicts_with_all = HOST_OPTIONS)]
+    join: Option<String>,
     /// Record every frame at the command's link to a pcapng file; '-' is standard output
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
@@ -207,6 +282,8 @@ pub(crate) struct RunArguments {
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Verb, String> {
     match Program::try_parse_from(arguments) {
         Ok(Program { verb: ProgramVerb::Run(run) }) => Ok(Verb::Run(run)),
+        Ok(Program { verb: ProgramVerb::Up(up) }) => Ok(Verb::Up(up)),
+        Ok(Program { verb: ProgramVerb::Down(down) }) => Ok(Verb::Down(down)),
         Ok(Program { verb: ProgramVerb::Ls(ls) }) => Ok(Verb::Ls(ls)),
         Ok(Program { verb: ProgramVerb::Ss(ss) }) => Ok(Verb::Ss(ss)),
         Ok(Program { verb: ProgramVerb::Doctor(doctor) }) => Ok(Verb::Doctor(doctor)),
@@ -237,9 +314,9 @@ fn one_line(rendered: &str) -> String {
     parts.join("; ")
 }
 
-impl RunArguments {
-    /// The run that the arguments ask for; an error is one line.
-    pub(crate) fn into_run(self, library: &'static [u8]) -> Result<Run, String> {
+impl HostArguments {
+    /// The host that the arguments ask for; an error is one line.
+    fn into_config(self) -> Result<Config, String> {
         let shape = Shape { up: self.net.clone().or(self.up), down: self.net.or(self.down) };
         let config = Config {
             link: self.link,
@@ -251,10 +328,20 @@ impl RunArguments {
             fence: fence::Settings { allow: self.allow, deny: self.deny, log: deny_log_path(self.deny_log)? },
             seed: self.seed,
             hostname: self.hostname,
+            sysctls: self.sysctl,
             publish: self.publish,
+            share_loopback: self.share_loopback,
             capture: false,
         };
         config.check().map_err(|config::ConfigError(line)| line)?;
+        Ok(config)
+    }
+}
+
+impl RunArguments {
+    /// The run that the arguments ask for; an error is one line.
+    pub(crate) fn into_run(self, library: &'static [u8]) -> Result<Run, String> {
+        let config = self.host.into_config()?;
         let empty = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str().is_empty());
         if empty(&self.pcap) || empty(&self.summary) {
             return Err("the file's name is empty; give --pcap and --summary a name, or '-'".into());
@@ -272,6 +359,7 @@ impl RunArguments {
         let mut command = self.command.into_iter();
         let program = command.next().ok_or("no command is given")?;
         let (pcap, force) = (self.pcap, self.force);
+        let summary = if self.join.is_some() { SummaryTo::Nowhere } else { summary };
         Ok(Run {
             config,
             program,
@@ -280,6 +368,7 @@ impl RunArguments {
             force,
             summary,
             library,
+            host: self.join,
             engine: self.engine,
         })
     }

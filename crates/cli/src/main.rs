@@ -4,6 +4,7 @@
 //! in `portolan_run`. Data goes to standard output, everything else to standard error, a line each.
 
 mod arguments;
+mod hosts;
 mod look;
 
 use std::io::{self, Write};
@@ -33,6 +34,8 @@ fn main() -> ExitCode {
             Ok(run) => supervisor::run(run).into(),
             Err(line) => wrong_usage(&line),
         },
+        Ok(Verb::Up(arguments)) => hosts::up(*arguments),
+        Ok(Verb::Down(arguments)) => hosts::down(&arguments),
         Ok(Verb::Ls(arguments)) => look::ls(&arguments),
         Ok(Verb::Ss(arguments)) => look::ss(&arguments),
         Ok(Verb::Doctor(arguments)) => examine(&arguments),

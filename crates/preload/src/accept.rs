@@ -1,4 +1,4 @@
-//! bind(2), listen(2), accept(2), shutdown(2) and close(2).
+//! bind(2), listen(2), accept(2) and shutdown(2).
 //!
 //! The program's own socket listens. For every completed handshake the stack process connects to it from a
 //! socket whose name holds both addresses. accept checks that it was the stack process, and writes the
@@ -10,12 +10,12 @@
 
 use libc::{c_int, sockaddr, socklen_t};
 use portolan_native::inet;
-use portolan_protocol::{Address, CALL_MAX, Name, Operation, Reply, SEND_BUFFER, SocketId, Transport};
+use portolan_protocol::{Address, Name, Operation, SEND_BUFFER, SocketId, Transport};
 
 use crate::address::UnixAddress;
 use crate::errno::{self, Errno};
 use crate::socket::{Peer, Socket};
-use crate::{address, control, passing, real, state, sys};
+use crate::{address, control, passing, state, sys};
 
 /// bind(2).
 #[unsafe(no_mangle)]
@@ -78,8 +78,11 @@ pub(crate) unsafe extern "C" fn accept4(
         // SAFETY: the address is ours and lives here.
         let new = unsafe { passing::accept4(fd, pointer, name_len, flags) };
         if new < 0 {
-            if errno::get() == libc::EINVAL {
-                errno::set(refused_accept(fd));
+            match errno::get() {
+                libc::EINVAL => errno::set(refused_accept(fd)),
+                // AF_UNIX says so even of a listener that was shut, and poll says that it is ready: a busy loop.
+                libc::EAGAIN if sys::is_hung_up(fd) => errno::set(refused_accept(fd)),
+                _ => {}
             }
             return new;
         }
@@ -142,46 +145,5 @@ pub(crate) unsafe extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
         }
         (Transport::Tcp, Peer::None) => errno::finish(Err(Errno(libc::ENOTCONN))),
         (Transport::Tcp, _) => native(),
-    }
-}
-
-/// close(2): waits for SO_LINGER with a time, and only then.
-#[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn close(fd: c_int) -> c_int {
-    if state::has_linger()
-        && let Some(socket) = Socket::identify(fd)
-        && socket.transport() == Transport::Tcp
-    {
-        linger(socket);
-    }
-    // SAFETY: no pointers.
-    unsafe { real::close(fd) }
-}
-
-/// Waits until the other host has acknowledged all text, or the time of SO_LINGER is over.
-fn linger(socket: Socket) {
-    let target = socket.target();
-    let seconds = {
-        let mut buffer = [0; CALL_MAX];
-        let operation =
-            Operation::GetOption { socket: target, level: libc::SOL_SOCKET, name: libc::SO_LINGER };
-        match control::call(operation, &mut buffer) {
-            // struct linger: two ints, on or off and seconds.
-            Ok(Reply::Value(&[a, b, c, d, e, f, g, h])) if i32::from_ne_bytes([a, b, c, d]) != 0 => {
-                i32::from_ne_bytes([e, f, g, h])
-            }
-            _ => return,
-        }
-    };
-    if seconds <= 0 || sys::status_flags(socket.fd) & libc::O_NONBLOCK != 0 {
-        return;
-    }
-    // SAFETY: no pointers.
-    unsafe { passing::shutdown(socket.fd, libc::SHUT_WR) };
-    for _ in 0..i64::from(seconds) * 200 {
-        match control::call(Operation::OutQueue { socket: target }, &mut [0; CALL_MAX]) {
-            Ok(Reply::Count(octets)) if octets > 0 => sys::pause_ms(5),
-            _ => return,
-        }
     }
 }

@@ -29,6 +29,8 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 static STACK_PROCESS: AtomicI32 = AtomicI32::new(-1);
 /// The stack process's user.
 static STACK_USER: AtomicU32 = AtomicU32::new(u32::MAX);
+/// The user that greeted it: one who gives up root is to be judged as what he has become.
+static GREETED_AS: AtomicU32 = AtomicU32::new(u32::MAX);
 /// A version mismatch has been reported.
 static HAS_COMPLAINED: AtomicBool = AtomicBool::new(false);
 
@@ -120,8 +122,12 @@ fn ensure_open() -> Result<c_int, Errno> {
     let old = DESCRIPTOR.load(Ordering::Relaxed);
     let old_name = if old < 0 { None } else { sys::own_name(old) };
     match old_name {
-        Some(Name::Control { pid, .. }) if pid == sys::process().cast_unsigned() => Ok(old),
-        // Inherited over fork: take its place, so that a vfork child leaves the parent's number as it was.
+        Some(Name::Control { pid, .. })
+            if pid == sys::process().cast_unsigned() && GREETED_AS.load(Ordering::Relaxed) == sys::user() =>
+        {
+            Ok(old)
+        }
+        // Inherited over fork, or of another user: take its place, so that a vfork child leaves the parent's number as it was.
         Some(Name::Control { .. }) => {
             let new = open(rendezvous)?;
             let placed = sys::duplicate_onto(new, old, true);
@@ -169,7 +175,10 @@ fn greet(fd: c_int, rendezvous: Rendezvous) -> Result<(), Errno> {
     let mut buffer = [0; CALL_MAX];
     let len = exchange(fd, Operation::Hello { secret: rendezvous.secret }, &mut buffer)?;
     match Reply::decode(buffer.get(..len).unwrap_or(&[])) {
-        Ok((_, Reply::Done)) => Ok(()),
+        Ok((_, Reply::Done)) => {
+            GREETED_AS.store(sys::user(), Ordering::Relaxed);
+            Ok(())
+        }
         Ok((_, Reply::Failed(errno))) => Err(Errno(errno)),
         Ok(_) | Err(_) => Err(Errno(libc::EPROTO)),
     }

@@ -15,7 +15,7 @@ use crate::address;
 use crate::connect::is_connected_datagram;
 use crate::errno::{self, Errno};
 use crate::socket::Socket;
-use crate::{control, memory, passing, sys};
+use crate::{control, destination, memory, passing, sys};
 
 /// The most buffers in one message: Linux's UIO_MAXIOV. One of them is the header's.
 const PARTS_MAX: usize = 1024;
@@ -171,7 +171,8 @@ pub(crate) fn send_to(
     if flags & libc::MSG_OOB != 0 {
         return Err(Errno(libc::EOPNOTSUPP));
     }
-    if destination.is_none() && !is_connected_datagram(socket.fd) {
+    let is_connected = is_connected_datagram(socket.fd);
+    if destination.is_none() && !is_connected {
         return Err(Errno(libc::EDESTADDRREQ));
     }
     let mut octets = [0u8; DatagramHeader::LEN];
@@ -183,6 +184,13 @@ pub(crate) fn send_to(
         header.remote = destination.unwrap_or(Address::UNSPECIFIED);
         if let Some(ancillary) = ancillary {
             ancillary.apply(&mut header);
+        }
+        let chooses = destination.is_some() || !header.local.is_unspecified();
+        if chooses {
+            destination::check(socket, header.remote, header.local)?;
+        }
+        if is_connected && let Some(error) = take_report(socket.fd) {
+            return Err(error);
         }
         octets = header.encode();
         let message = message_of(list);
@@ -205,6 +213,21 @@ pub(crate) fn destination(
     len: socklen_t,
 ) -> Result<Option<Address>, Errno> {
     inet::destination(address::read(address, len)?, socket.family())
+}
+
+/// What ICMP has said of a connected socket's datagrams, if that is next: whichever call comes first is told, and no
+/// other.
+pub(crate) fn take_report(fd: c_int) -> Option<Errno> {
+    let mut octets = [0u8; DatagramHeader::LEN];
+    let flags = libc::MSG_DONTWAIT;
+    sys::receive(fd, &mut octets, flags | libc::MSG_PEEK).ok()?;
+    let header = DatagramHeader::decode(&octets).ok()?;
+    if header.errno == 0 {
+        return None;
+    }
+    // Another thread may have been quicker; then a datagram is lost, which UDP may.
+    sys::receive(fd, &mut octets, flags).ok()?;
+    Some(Errno(header.errno))
 }
 
 /// The length of the next datagram, for FIONREAD; 0 if there is none.

@@ -13,9 +13,11 @@
 
 mod accept;
 mod address;
+mod close;
 mod connect;
 mod control;
 mod datagram;
+mod destination;
 mod errno;
 mod io;
 mod lookup;

@@ -95,6 +95,11 @@ fn get(
 
 /// SO_ERROR, taken away. A stream's kernel socket knows that there is an error, the stack process which.
 fn pending_error(socket: Socket) -> c_int {
+    if socket.transport() == Transport::Udp
+        && let Some(Errno(reported)) = datagram::take_report(socket.fd)
+    {
+        return reported;
+    }
     let native = sys::option(socket.fd, libc::SO_ERROR).unwrap_or(0);
     // A connection that was refused while it was being filled has shown its error to the filling already.
     if socket.transport() == Transport::Tcp && native == 0 && !sys::is_hung_up(socket.fd) {

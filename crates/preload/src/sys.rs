@@ -176,6 +176,11 @@ pub(crate) fn process() -> pid_t {
     call!(libc::SYS_getpid).map_or(0, to_int)
 }
 
+/// The effective user; never cached, as threads may change it behind libc's back.
+pub(crate) fn user() -> u32 {
+    call!(libc::SYS_geteuid).map_or(u32::MAX, |user| user as u32)
+}
+
 /// Sixteen random octets.
 pub(crate) fn random() -> Result<[u8; 16], Errno> {
     let mut octets = [0u8; 16];

@@ -125,6 +125,21 @@ pub enum Operation<'a> {
         /// The octet.
         octet: u8,
     },
+    /// Text of a connection that its program has closed, and that the other host has not acknowledged: what close waits
+    /// for with SO_LINGER. Answer: `Count` in octets, 0 while another descriptor holds the socket.
+    Undelivered {
+        /// The socket.
+        socket: Target,
+    },
+    /// Whether a UDP socket may send there: what the kernel checks at once. Answer: `Done`.
+    CheckDestination {
+        /// The socket.
+        socket: Target,
+        /// Where to; unspecified with port 0 for the default destination.
+        address: Address,
+        /// The source address to use, or unspecified.
+        source: Address,
+    },
     /// A name's addresses. Answer: `Addresses`.
     LookUpName {
         /// The family wanted, `None` for both.
@@ -139,8 +154,8 @@ pub enum Operation<'a> {
         /// The address; the port has no meaning.
         address: Address,
     },
-    /// The requests that follow are for another process: only the supervisor, whose seccomp engine calls for all
-    /// programs over one connection, may say so. Answer: `Done`; EPERM for anybody else.
+    /// The requests that follow are for another process: the seccomp engine calls for all programs over one
+    /// connection. Only the stack process's own user, and root, may say so. Answer: `Done`; EPERM for anybody else.
     ActFor {
         /// The process.
         process: u32,
@@ -164,6 +179,8 @@ impl Operation<'_> {
             | Operation::GetOption { socket, .. }
             | Operation::TakeError { socket }
             | Operation::OutQueue { socket }
+            | Operation::Undelivered { socket }
+            | Operation::CheckDestination { socket, .. }
             | Operation::Urgent { socket, .. } => Some(socket),
             Operation::Hello { .. }
             | Operation::LookUpName { .. }
@@ -220,6 +237,8 @@ impl<'a> Operation<'a> {
             Self::LookUpName { .. } => 13,
             Self::LookUpAddress { .. } => 14,
             Self::Urgent { .. } => 15,
+            Self::Undelivered { .. } => 20,
+            Self::CheckDestination { .. } => 21,
             Self::ActFor { .. } => 32,
         }
     }
@@ -248,7 +267,13 @@ impl<'a> Operation<'a> {
             | Self::LocalAddress { socket }
             | Self::RemoteAddress { socket }
             | Self::TakeError { socket }
-            | Self::OutQueue { socket } => socket.encode(out),
+            | Self::OutQueue { socket }
+            | Self::Undelivered { socket } => socket.encode(out),
+            Self::CheckDestination { socket, address, source } => {
+                socket.encode(out);
+                address.encode(out);
+                source.encode(out);
+            }
             Self::SetOption { socket, level, name, value } => {
                 socket.encode(out);
                 out.i32(level);
@@ -317,6 +342,12 @@ impl<'a> Operation<'a> {
             14 => Self::LookUpAddress { address: Address::decode(from)? },
             32 => Self::ActFor { process: from.u32()?, user: from.u32()? },
             15 => Self::Urgent { socket: Target::decode(from)?, octet: from.u8()? },
+            20 => Self::Undelivered { socket: Target::decode(from)? },
+            21 => Self::CheckDestination {
+                socket: Target::decode(from)?,
+                address: Address::decode(from)?,
+                source: Address::decode(from)?,
+            },
             _ => return Err(ProtocolError::BadField),
         })
     }

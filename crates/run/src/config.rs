@@ -12,6 +12,7 @@ use crate::fence::Settings as FenceSettings;
 use crate::fence::rule::Rule;
 use crate::plan::Plan;
 use crate::publish::{self, Publication};
+use crate::sysctl::Sysctl;
 
 /// Longest name of a network device, in octets (IFNAMSIZ less the final NUL).
 const DEVICE_NAME_MAX: usize = 15;
@@ -29,6 +30,16 @@ pub enum LinkChoice {
     Tap(String),
     /// Nowhere: a private wire with nothing but the built-in web server on it.
     None,
+}
+
+impl fmt::Display for LinkChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LinkChoice::Egress => f.write_str("egress"),
+            LinkChoice::None => f.write_str("none"),
+            LinkChoice::Tap(name) => write!(f, "tap:{name}"),
+        }
+    }
 }
 
 /// An address with the length of its network's prefix.
@@ -71,8 +82,12 @@ pub struct Config {
     pub seed: Option<u64>,
     /// The command's host name, which resolves to its addresses.
     pub hostname: Option<String>,
+    /// Knobs that differ from their defaults.
+    pub sysctls: Vec<Sysctl>,
     /// Ports of the machine that lead to the command's.
     pub publish: Vec<Publication>,
+    /// Whether the machine's loopback answers where nobody of the command does.
+    pub share_loopback: bool,
     /// Whether frames are recorded to the stack process's standard output.
     pub capture: bool,
 }
@@ -89,7 +104,9 @@ impl Default for Config {
             fence: FenceSettings::default(),
             seed: None,
             hostname: None,
+            sysctls: Vec::new(),
             publish: Vec::new(),
+            share_loopback: false,
             capture: false,
         }
     }
@@ -101,7 +118,7 @@ impl Default for Config {
 pub struct ConfigError(pub String);
 
 impl ConfigError {
-    fn new(text: impl fmt::Display) -> ConfigError {
+    pub(crate) fn new(text: impl fmt::Display) -> ConfigError {
         ConfigError(text.to_string())
     }
 }

@@ -10,6 +10,7 @@
 mod canary;
 mod datagram;
 mod end;
+mod hints;
 mod listener;
 mod lookup;
 mod network;

@@ -72,7 +72,10 @@ impl Gateway {
 
     /// Carries flows until the host ends. Runs on a current-thread runtime; flows are tasks of it.
     pub async fn run(mut self) {
-        let mut flows = Flows::new(self.shared.clone());
+        let mut flows = Flows::new(
+            self.shared.counters.clone(),
+            self.shared.plan.addresses_of(Service::HostLoopback).collect(),
+        );
         let mut pings = Pings::new(self.shared.clone());
         while let Some(intercepted) = self.stream.next().await {
             match intercepted {
@@ -127,7 +130,7 @@ impl Gateway {
 }
 
 /// Where a flow goes, as the fence and the policy see it.
-fn destination_of(flow: &FlowKey) -> Destination {
+pub(crate) fn destination_of(flow: &FlowKey) -> Destination {
     Destination {
         address: flow.local.address.to_ip().to_canonical(),
         port: Some(flow.local.port),
@@ -155,7 +158,7 @@ async fn connect(shared: Arc<Shared>, request: TcpRequest) {
             }
         }
         Verdict::Service(_) => request.refuse(Refusal::Reset),
-        Verdict::Carry(address) => tcp::carry(&shared, request, (address, to.port).into()).await,
+        Verdict::Carry(address) => tcp::carry(&shared.counters, request, (address, to.port).into()).await,
         Verdict::Refuse(refusal) => request.refuse(refusal),
         Verdict::Forbid(reason) => {
             shared.forbidden(from_port, &destination, &reason);

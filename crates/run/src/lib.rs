@@ -6,11 +6,12 @@
 //! [`gateway`], which carries every flow over ordinary sockets of the machine. The *command* is somebody else's
 //! program with our library in it; its control calls arrive at [`control`].
 //!
-//! Around them: [`config`] is what the user asked for, [`plan`] the addresses that follow from it, [`dns`] and
-//! [`lookup`] answer names, [`fence`] says what may be reached and [`owners`] by whom, [`publish`] offers the command's
-//! ports on the machine, [`web`] is the built-in server, [`summary`] the table at the end, [`doctor`] says what works on
-//! this machine, [`library`] finds the preload library. Hosts that run are seen from outside through [`admin`]: by
-//! [`ls`] and [`ss`]. Start reading in [`supervisor::run`], then [`stack_process::main`].
+//! Around them: [`config`] is what the user asked for, [`plan`] the addresses that follow from it, [`sysctl`] the knobs
+//! of the command's host, [`dns`] and [`lookup`] answer names, [`fence`] says what may be reached and [`owners`] by
+//! whom, [`publish`] offers the command's ports on the machine, [`share_loopback`] the machine's to the command, [`up`]
+//! starts hosts that outlive one command, [`web`] is the built-in server, [`summary`] the table at the end, [`doctor`]
+//! says what works on this machine, [`library`] finds the preload library. Hosts that run are seen from outside through
+//! [`admin`]: by [`ls`] and [`ss`]. Start reading in [`supervisor::run`], then [`stack_process::main`].
 //!
 //! `unsafe` is allowed in `os/` and nowhere else.
 
@@ -30,8 +31,11 @@ pub mod os;
 pub mod owners;
 pub mod plan;
 pub mod publish;
+pub mod share_loopback;
 pub mod ss;
 pub mod stack_process;
 pub mod summary;
 pub mod supervisor;
+pub mod sysctl;
+pub mod up;
 pub mod web;

@@ -26,7 +26,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::admin::AdminError;
@@ -42,6 +42,7 @@ use crate::gateway::Counters;
 use crate::lookup::{Resolver, ResolverConfig};
 use crate::owners::Owners;
 use crate::plan::{Plan, Service};
+use crate::share_loopback;
 use crate::summary::Report;
 use flows::FlowLog;
 use link::Network;
@@ -89,9 +90,13 @@ fn raise_descriptor_limit() {
 
 async fn serve() -> io::Result<()> {
     let (mut orders, mut news) = channel()?;
-    let Some(Order::Start { config, library, identity }) = orders.next().await else {
+    let Some(Order::Start { config, library, mut identity }) = orders.next().await else {
         return Err(io::ErrorKind::UnexpectedEof.into());
     };
+    let stays = identity.stays();
+    if stays {
+        identity.pid = std::process::id();
+    }
     let mut warnings = warnings::hear();
     let running = match Running::start(&config, identity) {
         Ok(running) => running,
@@ -103,6 +108,11 @@ async fn serve() -> io::Result<()> {
     }
     if let Err(failure) = &running.admin {
         news.tell(&News::Note(format!("{failure}; portolan ss and ls do not see this run"))).await?;
+    }
+    if stays {
+        // Who has started it need not stay.
+        news.is_optional = true;
+        orders.are_optional = true;
     }
     let (report, failure) =
         running.until_told(&mut orders, &mut news, &mut warnings, library.as_deref()).await;
@@ -127,6 +137,8 @@ struct Running {
     refusals: Receiver<String>,
     report: Report,
     terminate: Signal,
+    /// Told when a client of the admin socket wants the end.
+    down: Rc<Notify>,
     /// The supervisor, unless it was dead before.
     parent: Option<Pid>,
 }
@@ -142,6 +154,9 @@ impl Running {
         let listening = watch::Sender::new(());
         let (host, worker, network) =
             link::build(config, &conf, seed, counters.clone(), &fence, listening.subscribe())?;
+        if config.share_loopback {
+            share_loopback::start(&host, fence.clone(), counters.clone());
+        }
         let flows = FlowLog::new(&host);
         let worker = tokio::spawn(worker.run());
         if let (LinkChoice::Egress, Some(plan)) = (&config.link, &network.plan) {
@@ -152,7 +167,7 @@ impl Running {
         let rendezvous = random_rendezvous()?;
         let control = ControlConfig {
             rendezvous,
-            unprivileged_port_start: 0,
+            unprivileged_port_start: host.with_stack(|stack, _| stack.config().ip_unprivileged_port_start),
             names: resolver.clone(),
             counters: counters.clone(),
             owners,
@@ -161,17 +176,24 @@ impl Running {
         let control = ControlServer::bind(control, host.clone())
             .map_err(|error| format!("cannot listen for the command's sockets: {error}"))?;
         let variable = (STACK.to_owned(), String::from_utf8_lossy(&rendezvous.to_text()).into_owned());
+        let down = Rc::new(Notify::new());
+        let stays = identity.stays();
         let served = Served {
             host: host.clone(),
             holdings: control.holdings(),
-            link: link_name(&config.link),
+            link: config.link.to_string(),
             addresses: addresses(config, network.plan.as_ref()),
             started: std::time::Instant::now(),
             identity,
+            variable: variable.clone(),
+            down: down.clone(),
         };
         let admin = AdminSocket::bind(&served.identity.name);
-        if let Ok(admin) = &admin {
-            tokio::task::spawn_local(admin.serve(served));
+        match &admin {
+            Ok(admin) => drop(tokio::task::spawn_local(admin.serve(served))),
+            // Nobody could ever find it.
+            Err(failure) if stays => return Err(failure.to_string()),
+            Err(_) => {}
         }
         let control = tokio::task::spawn_local(async move {
             // It ends only when its own sockets fail; the command's calls then fail as they do without a network.
@@ -180,12 +202,14 @@ impl Running {
         let is_shaped = config.shape != crate::config::Shape::default();
         let report = Report {
             engine: "preload".into(),
-            link: link_name(&config.link),
+            link: config.link.to_string(),
             seed: (is_shaped || config.seed.is_some()).then_some(seed),
             ..Report::default()
         };
         let terminate =
             signal(SignalKind::terminate()).map_err(|error| format!("cannot take signals: {error}"))?;
+        // There is nothing to be read again; the default would be the end.
+        let _ = signal(SignalKind::hangup());
         let parent = getppid();
         Ok(Running {
             host,
@@ -200,6 +224,7 @@ impl Running {
             refusals,
             report,
             terminate,
+            down,
             parent,
         })
     }
@@ -221,6 +246,7 @@ impl Running {
                 },
                 // The kernel sends it when the supervisor dies.
                 _ = self.terminate.recv() => break false,
+                () = self.down.notified() => break false,
                 () = self.flows.collect() => {}
                 // None after this: that links go is what the end is. A supervisor that is gone is noticed above.
                 Some(warning) = warnings.recv() => drop(news.tell(&News::Note(warning)).await),
@@ -294,14 +320,6 @@ fn addresses(config: &Config, plan: Option<&Plan>) -> Vec<String> {
     networks.iter().map(ToString::to_string).collect()
 }
 
-fn link_name(link: &LinkChoice) -> String {
-    match link {
-        LinkChoice::Egress => "egress".into(),
-        LinkChoice::None => "none".into(),
-        LinkChoice::Tap(name) => format!("tap:{name}"),
-    }
-}
-
 /// Whom the command's look-ups ask: the gateway's server on a private wire; else the servers given or the host's,
 /// over the link, and the tables that the gateway's server would have read.
 fn resolver_config(
@@ -342,22 +360,40 @@ fn resolver_config(
 }
 
 /// Orders from the supervisor.
-struct Orders(tokio::io::Lines<BufReader<OwnedReadHalf>>);
+struct Orders {
+    lines: tokio::io::Lines<BufReader<OwnedReadHalf>>,
+    /// That the supervisor is gone is no news: then there are no orders.
+    are_optional: bool,
+}
 
 impl Orders {
     /// The next order; `None` when the supervisor is gone. Cancel safe.
     async fn next(&mut self) -> Option<Order> {
-        let line = self.0.next_line().await.ok()??;
-        serde_json::from_str(&line).ok()
+        match self.lines.next_line().await {
+            Ok(Some(line)) => serde_json::from_str(&line).ok(),
+            _ if self.are_optional => std::future::pending().await,
+            _ => None,
+        }
     }
 }
 
 /// News for the supervisor.
-struct Teller(OwnedWriteHalf);
+struct Teller {
+    to: OwnedWriteHalf,
+    /// What cannot be told is written to standard error, where a host that stays has its log.
+    is_optional: bool,
+}
 
 impl Teller {
     async fn tell(&mut self, news: &News) -> io::Result<()> {
-        self.0.write_all(&line(news)?).await
+        let told = self.to.write_all(&line(news)?).await;
+        if !self.is_optional || told.is_ok() {
+            return told;
+        }
+        if let News::Note(line) = news {
+            eprintln!("portolan: {}", crate::summary::escape(line));
+        }
+        Ok(())
     }
 }
 
@@ -365,5 +401,6 @@ fn channel() -> io::Result<(Orders, Teller)> {
     let stream = StdUnixStream::from(rustix::stdio::stdin().try_clone_to_owned()?);
     stream.set_nonblocking(true)?;
     let (read, write) = UnixStream::from_std(stream)?.into_split();
-    Ok((Orders(BufReader::new(read).lines()), Teller(write)))
+    let orders = Orders { lines: BufReader::new(read).lines(), are_optional: false };
+    Ok((orders, Teller { to: write, is_optional: false }))
 }

@@ -58,6 +58,8 @@ pub struct Run {
     pub summary: SummaryTo,
     /// The preload library's octets.
     pub library: &'static [u8],
+    /// The host to run in, if it is not to be one of the run's own.
+    pub host: Option<String>,
     /// How the command is attached.
     pub engine: engine::Choice,
 }
@@ -132,8 +134,10 @@ fn start(run: Run) -> Result<Running, Refusal> {
         .map_err(|error| Refusal::new(format_args!("no place for the preload library in /tmp: {error}")))?;
     let config = Config { capture: pcap.is_some(), ..run.config };
     let identity = identity(&run.program, &run.arguments);
-    let (stack, variable) =
-        StackProcess::start(config, library.directory(), identity, pcap, signals.before())?;
+    let (stack, variable) = match &run.host {
+        Some(name) => StackProcess::join(name)?,
+        None => StackProcess::start(config, library.directory(), identity, pcap, signals.before())?,
+    };
     // Descendants whose parent ends become our children: they are reaped, and found when the stack process dies.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     let launch = Launch {
@@ -244,6 +248,9 @@ impl Running {
             self.on_signal(signal);
         }
         self.read_news();
+        if let Some(name) = self.stack.take_lost_host() {
+            self.on_lost_network(&format!("the host '{name}' has ended"));
+        }
         let status = self.reap();
         if let Some((signal, at)) = self.ending
             && (self.report.is_some() || !self.stack.is_alive() || Instant::now() >= at)
@@ -313,7 +320,11 @@ impl Running {
             (_, Some(code)) => format!("ended with status {code}"),
             _ => "ended".into(),
         };
-        tell(&format!("the stack process {how}: the command has no network any more"));
+        self.on_lost_network(&format!("the stack process {how}"));
+    }
+
+    fn on_lost_network(&self, why: &str) {
+        tell(&format!("{why}: the command has no network any more"));
         let untouched = listeners::shut_down();
         if !untouched.is_empty() {
             tell(&format!("these processes may still wait in accept: {}", untouched.join(", ")));

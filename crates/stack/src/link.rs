@@ -262,12 +262,12 @@ impl Stack {
         self.interface(link).into_iter().flat_map(|interface| interface.addresses.iter().copied())
     }
 
-    /// Chooses what a gateway hears from a link; see [`Intercept`].
+    /// Chooses what a gateway hears from a link, which may be the loopback; see [`Intercept`].
     ///
     /// # Errors
-    /// `NoSuchLink`, `Loopback`.
+    /// `NoSuchLink`.
     pub fn set_intercept(&mut self, link: LinkId, intercept: Intercept) -> Result<(), SettingError> {
-        self.setting_link(link)?.intercept = intercept;
+        self.interface_mut(link).ok_or(SettingError::NoSuchLink)?.intercept = intercept;
         Ok(())
     }
 

@@ -145,6 +145,15 @@ impl Socket {
     pub(crate) fn speaks(&self, address: Address) -> bool {
         address.family() == self.family || self.family == Family::V6 && !self.flags.contains(Flags::V6_ONLY)
     }
+
+    /// Whether it can reach this address. Linux: what speaks IPv6 only has no route to IPv4.
+    pub(crate) fn check_family(&self, remote: Address) -> Result<(), SocketError> {
+        match self.family {
+            _ if self.speaks(remote) => Ok(()),
+            Family::V4 => Err(SocketError::FamilyNotSupported),
+            Family::V6 => Err(SocketError::NetworkUnreachable),
+        }
+    }
 }
 
 /// The wildcard of a family.
@@ -198,7 +207,10 @@ impl Stack {
             return Err(SocketError::InvalidArgument);
         }
         if !socket.speaks(local.address) {
-            return Err(SocketError::FamilyNotSupported);
+            return Err(match socket.family {
+                Family::V4 => SocketError::FamilyNotSupported,
+                Family::V6 => SocketError::InvalidArgument,
+            });
         }
         let usable = local.address.is_unspecified()
             || self.is_own(local.address)

@@ -9,7 +9,7 @@ use crate::name::Transport;
 
 const SOCKET: Target = Target { id: SocketId([7; 16]), kind: Kind::new(Transport::Tcp, Family::V4) };
 
-fn operations() -> [Operation<'static>; 16] {
+fn operations() -> [Operation<'static>; 18] {
     let address = Address::v4(Ipv4Addr::new(192, 0, 2, 1), 443);
     [
         Operation::Hello { secret: Secret([9; 16]) },
@@ -28,6 +28,8 @@ fn operations() -> [Operation<'static>; 16] {
         Operation::LookUpName { family: Some(Family::V6), only_configured: false, name: b"" },
         Operation::LookUpAddress { address },
         Operation::Urgent { socket: SOCKET, octet: 7 },
+        Operation::Undelivered { socket: SOCKET },
+        Operation::CheckDestination { socket: SOCKET, address, source: Address::UNSPECIFIED },
     ]
 }
 

@@ -103,6 +103,30 @@ impl Client {
         }
     }
 
+    /// Lets a command run in the host: the connection, whose end is the host's, and the variable that the command must
+    /// inherit.
+    pub fn join(mut self) -> Result<(Channel, (String, String)), AdminError> {
+        match self.ask(&Request::Join)? {
+            Reply::Joined(variable) => {
+                self.channel.set_timeout(Duration::ZERO).map_err(|error| self.silent(&error))?;
+                Ok((self.channel, variable))
+            }
+            _ => Err(self.beside_the_point()),
+        }
+    }
+
+    /// Ends the host, and waits until it has ended.
+    pub fn down(mut self) -> Result<(), AdminError> {
+        match self.ask(&Request::Down)? {
+            Reply::Done => {}
+            _ => return Err(self.beside_the_point()),
+        }
+        match self.channel.receive::<Reply>() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(self.silent(&error)),
+            _ => Ok(()),
+        }
+    }
+
     /// The error of an answer to another question.
     pub fn beside_the_point(&self) -> AdminError {
         AdminError::Silent { name: self.name.clone(), why: "its answer is to another question".into() }

@@ -24,6 +24,11 @@ pub enum Request {
     Info,
     /// What is open in the host. Answer: [`Reply::Sockets`].
     Sockets,
+    /// A command is to run in the host. Answer: [`Reply::Joined`]; the connection then lasts as long as both do, and
+    /// carries nothing more.
+    Join,
+    /// Reset every connection and end. Answer: [`Reply::Done`], and the connection's end when it has happened.
+    Down,
 }
 
 /// From the host.
@@ -33,6 +38,8 @@ pub enum Reply {
     Info(Info),
     /// Everything that is open.
     Sockets(Vec<SocketRow>),
+    /// What the command must inherit: the name and the value of a variable.
+    Joined((String, String)),
     /// It was done.
     Done,
     /// It was not: one line.
@@ -48,6 +55,13 @@ pub struct Identity {
     pub pid: u32,
     /// The command and its arguments; none for a host without a command of its own.
     pub command: Vec<String>,
+}
+
+impl Identity {
+    /// Whether the host outlives those who use it, as `portolan up` makes it.
+    pub fn stays(&self) -> bool {
+        self.command.is_empty()
+    }
 }
 
 /// Who a host is.

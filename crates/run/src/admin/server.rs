@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::OwnedReadHalf;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::AdminError;
@@ -68,6 +69,10 @@ pub struct Served {
     pub addresses: Vec<String>,
     /// When it was started.
     pub started: Instant,
+    /// What a command must inherit to run in this host.
+    pub variable: (String, String),
+    /// Told when the host is to end.
+    pub down: Rc<Notify>,
 }
 
 impl AdminSocket {
@@ -164,6 +169,11 @@ impl Client {
         }
         loop {
             match timeout(IDLE_TIME, self.hear()).await? {
+                Ok(Request::Join) => {
+                    drop(place);
+                    self.say(&Reply::Joined(served.variable.clone())).await?;
+                    return self.stay().await;
+                }
                 Ok(request) => self.answer(request, served).await?,
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     let version = env!("CARGO_PKG_VERSION");
@@ -193,8 +203,24 @@ impl Client {
         let reply = match request {
             Request::Info => Reply::Info(served.info()),
             Request::Sockets => Reply::Sockets(served.sockets()),
+            Request::Down if served.identity.stays() => {
+                served.down.notify_one();
+                Reply::Done
+            }
+            Request::Down => Reply::Failed(format!(
+                "it belongs to a command and ends with it; end process {} instead",
+                served.identity.pid
+            )),
+            Request::Join => return Ok(()),
         };
         self.say(&reply).await
+    }
+
+    /// Waits until the client is gone; what it says meanwhile means nothing.
+    async fn stay(&mut self) -> io::Result<()> {
+        let mut octets = [0; 64];
+        while self.reader.read(&mut octets).await? > 0 {}
+        Ok(())
     }
 
     /// The next message: `UnexpectedEof` at the end, also within a line; `InvalidData` for one that is none or too

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use portolan::socket::{Direction, Socket};
 use portolan_protocol::{Kind, Transport};
@@ -205,6 +206,14 @@ impl HostSocket {
         value.first_chunk().map_or(0, |octets| i32::from_ne_bytes(*octets))
     }
 
+    /// How long SO_LINGER lets close wait, if it does.
+    pub(super) fn linger_time(&self) -> Option<Duration> {
+        let value = self.option(libc::SOL_SOCKET, libc::SO_LINGER).unwrap_or_default();
+        let (on, seconds) = value.split_first_chunk::<4>()?;
+        let seconds = u64::try_from(i32::from_ne_bytes(*seconds.first_chunk()?)).ok()?;
+        (*on != [0; 4] && seconds > 0).then(|| Duration::from_secs(seconds))
+    }
+
     /// SO_LINGER says that closing means a reset.
     pub(super) fn lingers_not(&self) -> bool {
         let value = self.option(libc::SOL_SOCKET, libc::SO_LINGER).unwrap_or_default();
@@ -227,6 +236,11 @@ impl HostSocket {
         self.poll(cx, Direction::Write, |stack, now, id| {
             stack.send_to(now, id, text, to.map(Into::into), from.map(Into::into)).map(drop)
         })
+    }
+
+    /// Whether a datagram could be sent so: what a program must be told before it is gone.
+    pub(super) fn check_send(&self, to: Option<SocketAddr>, from: Option<IpAddr>) -> Result<(), Errno> {
+        self.call(|stack, _, id| stack.check_send_to(id, to.map(Into::into), from.map(Into::into)))
     }
 
     /// The next datagram.

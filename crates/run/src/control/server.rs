@@ -28,6 +28,7 @@ use tokio::time::timeout;
 
 use super::datagram::DatagramCarrier;
 use super::end::End;
+use super::hints::Hints;
 use super::lookup::{self, Names};
 use super::network::{Errno, Host};
 use super::owner::{Holdings, Owner};
@@ -77,6 +78,7 @@ struct Shared {
     registry: Rc<Registry>,
     scratch: Scratch,
     sweep: Rc<Notify>,
+    hints: Hints,
 }
 
 impl ControlServer {
@@ -104,6 +106,7 @@ impl ControlServer {
             registry: self.registry,
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH_LEN].into_boxed_slice())),
             sweep: Rc::new(Notify::new()),
+            hints: Hints::default(),
             config: self.config,
         });
         let tasks = LocalSet::new();
@@ -122,11 +125,10 @@ impl ControlServer {
     }
 }
 
-/// The seccomp engine is part of the process that started this one.
-fn is_supervisor(peer: Peer) -> bool {
-    let own = rustix::process::getpid();
-    let parent = rustix::process::getppid();
-    [Some(own), parent].into_iter().flatten().any(|known| known.as_raw_pid() == peer.pid)
+/// Whether a process may call for others, as the seccomp engine of `portolan run` does. All that it could gain is another
+/// user's ports in a network that is this user's.
+fn may_act_for_others(peer: Peer) -> bool {
+    peer.uid == 0 || peer.uid == rustix::process::geteuid().as_raw()
 }
 
 /// Takes connections for ever; `on_full` is called when one is waiting and no descriptor is left.
@@ -256,7 +258,7 @@ impl Shared {
         let (mut caller, mut owner) = (peer, Owner::of(peer));
         while let Some(request) = self.receive(fd, message).await {
             if let Operation::ActFor { process, user } = request.operation
-                && is_supervisor(peer)
+                && may_act_for_others(peer)
             {
                 caller = Peer { pid: process.cast_signed(), uid: user };
                 owner = Owner::of(caller);
@@ -320,8 +322,9 @@ impl Shared {
     fn perform(&self, operation: Operation<'_>, peer: Peer) -> Result<Reply<'static>, Errno> {
         match operation {
             Operation::Bind { socket, address } => {
-                let is_reserved = address.port != 0 && address.port < self.config.unprivileged_port_start;
-                if is_reserved && peer.uid != 0 {
+                let start = self.config.unprivileged_port_start;
+                if peer.uid != 0 && (1..start).contains(&address.port) {
+                    self.hints.port_is_reserved(address, start);
                     return Err(Errno::ACCES);
                 }
                 let record = self.owned(socket, peer)?;
@@ -332,6 +335,9 @@ impl Shared {
                     }
                     result => result,
                 };
+                if bound == Err(Errno::ADDRINUSE) {
+                    self.hints.port_is_busy(&self.registry, socket.kind.transport, address);
+                }
                 bound.map(|()| Reply::Done)
             }
             Operation::Listen { socket, backlog } => {
@@ -383,6 +389,12 @@ impl Shared {
             Operation::OutQueue { socket } => {
                 let record = self.registry.record(socket)?;
                 Ok(Reply::Count(record.socket().map_or(0, |socket| socket.unacknowledged())))
+            }
+            Operation::Undelivered { socket } => {
+                Ok(Reply::Count(self.registry.find(socket.id).map_or(0, |record| record.undelivered())))
+            }
+            Operation::CheckDestination { socket, address, source } => {
+                self.registry.record(socket)?.check_destination(address, source).map(|()| Reply::Done)
             }
             Operation::Urgent { socket, octet } => {
                 let record = self.registry.find(socket.id).ok_or(Errno::PIPE)?;

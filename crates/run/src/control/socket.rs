@@ -246,6 +246,13 @@ impl Record {
         Ok(())
     }
 
+    /// Whether a UDP socket may send there.
+    pub(super) fn check_destination(&self, address: Address, source: Address) -> Result<(), Errno> {
+        let to = (address.port != 0).then(|| to_host(self.native(address)));
+        let from = (!source.is_unspecified()).then(|| source.to_socket_addr().ip());
+        self.socket()?.check_send(to, from)
+    }
+
     /// connect(2) of a UDP socket with AF_UNSPEC.
     pub(super) fn clear_destination(&self) -> Result<(), Errno> {
         self.socket()?.disconnect()
@@ -381,6 +388,27 @@ impl Record {
         }
         let unbound = SocketAddr::new(unspecified(self.target.kind.family), 0);
         self.local().unwrap_or(unbound).into()
+    }
+
+    /// Text that a program which has closed its connection still has to deliver, in octets: at least one while it is
+    /// being carried; 0 while somebody holds the connection.
+    pub(super) fn undelivered(&self) -> u32 {
+        let end = self.end.borrow().upgrade();
+        let is_closed = end.is_some_and(|end| unix::hangup(end.get_ref().as_fd()).is_closed);
+        match self.socket() {
+            Ok(socket) if is_closed && self.phase.get() == Phase::Connected => socket.unacknowledged().max(1),
+            _ => 0,
+        }
+    }
+
+    /// One line's worth of what it is: its addresses, and whether it listens.
+    pub(super) fn describe(&self) -> String {
+        let local = self.local_address().to_socket_addr();
+        match (self.phase.get(), self.remote()) {
+            (Phase::Listening, _) => format!("the listener on {local}"),
+            (_, Some(remote)) => format!("the connection {local} to {remote}"),
+            _ => format!("the socket on {local}"),
+        }
     }
 
     /// SO_LINGER says that closing means a reset.

@@ -18,6 +18,9 @@ use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::canary::{CanaryReader, Front};
 use super::end::End;
@@ -30,6 +33,9 @@ pub(super) const SCRATCH_LEN: usize = 256 * 1024;
 
 /// Rounds of both directions before other tasks get their turn.
 const ROUNDS: u32 = 8;
+
+/// How often it is looked whether all was delivered that a lingering close waits for.
+const LINGER_STEP: Duration = Duration::from_millis(2);
 
 /// The buffer that all connections of the thread share: nothing stays in it between two calls.
 pub(super) type Scratch = Rc<RefCell<Box<[u8]>>>;
@@ -140,6 +146,7 @@ impl Carrier {
         };
         match outcome {
             Outcome::Finished => {
+                self.linger().await;
                 self.record.ended(None);
                 self.reader.disarm(self.end.fd(), &mut self.scratch.borrow_mut());
             }
@@ -151,6 +158,15 @@ impl Carrier {
                 self.record.ended(Some(error));
                 self.wait_until_armed().await;
             }
+        }
+    }
+
+    /// With SO_LINGER and a time the program's close waits, and asks how much there is left to deliver.
+    async fn linger(&self) {
+        let Some(time) = self.socket.linger_time() else { return };
+        let until = Instant::now() + time;
+        while self.socket.unacknowledged() > 0 && Instant::now() < until {
+            tokio::time::sleep(LINGER_STEP).await;
         }
     }
 

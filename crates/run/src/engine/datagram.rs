@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use portolan_native::Errno;
 use portolan_native::control_message::{Ancillary, Report};
 use portolan_native::inet::{self, text_max};
-use portolan_protocol::{Address, DatagramHeader, SocketId};
+use portolan_protocol::{Address, DatagramHeader, Operation, SocketId};
 
 use super::call::{Answer, Call, wait_to_receive, wait_to_send};
 use super::message::Message;
@@ -34,6 +34,10 @@ impl Engine {
         let header = header(call, message, destination)?;
         if destination.is_none() && self.default_destination(&socket)?.is_none() {
             return Err(Errno(libc::EDESTADDRREQ));
+        }
+        if let Some(address) = destination {
+            let (socket, source) = (socket.own, header.local);
+            self.stack.order(Operation::CheckDestination { socket, address, source })?;
         }
         let len = message.len();
         if len > text_max(socket.family()) {

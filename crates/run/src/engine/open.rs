@@ -95,10 +95,12 @@ impl Engine {
         loop {
             let (new, name) = match accept_now(listener).map_err(|error| errno_of(&error)) {
                 Ok(accepted) => accepted,
-                Err(Errno(libc::EAGAIN)) => return Ok(None),
-                // `portolan run` has shut it because the stack is gone.
-                Err(Errno(libc::EINVAL)) if listener.listens() && self.stack.is_gone() => {
-                    return Err(Errno::NETDOWN);
+                // AF_UNIX says so of a listener that was shut too, and poll says that it is ready.
+                Err(Errno(libc::EAGAIN)) if !unix::hangup(listener.fd()).is_closed => return Ok(None),
+                // It was shut: by `portolan run`, if the stack is gone.
+                Err(Errno(libc::EAGAIN | libc::EINVAL)) => {
+                    let has_network = !listener.listens() || !self.stack.is_gone();
+                    return Err(if has_network { Errno(libc::EINVAL) } else { Errno::NETDOWN });
                 }
                 Err(error) => return Err(error),
             };

@@ -13,7 +13,7 @@ use portolan::Chunk;
 use portolan::gateway::TcpRequest;
 use tokio::io::Interest;
 
-use super::Shared;
+use super::Counters;
 use super::refusal::{is_out_of_descriptors, of_connect};
 
 /// What one read takes from the machine's socket: four super-segments.
@@ -26,7 +26,7 @@ const GATHER_MAX: usize = 16;
 const RESET_PROBE: Duration = Duration::from_secs(1);
 
 /// Connects to `to` from the machine, answers `request` accordingly, and carries the connection to its end.
-pub async fn carry(shared: &Shared, mut request: TcpRequest, to: SocketAddr) {
+pub async fn carry(counters: &Counters, mut request: TcpRequest, to: SocketAddr) {
     let outcome = tokio::select! {
         outcome = tokio::net::TcpStream::connect(to) => outcome,
         // The program does not want it any more: neither do we.
@@ -45,7 +45,7 @@ pub async fn carry(shared: &Shared, mut request: TcpRequest, to: SocketAddr) {
         }
         Err(error) => {
             if is_out_of_descriptors(&error) {
-                shared.counters.out_of_descriptors.fetch_add(1, Ordering::Relaxed);
+                counters.out_of_descriptors.fetch_add(1, Ordering::Relaxed);
             }
             request.refuse(of_connect(&error));
         }

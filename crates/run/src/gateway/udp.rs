@@ -20,11 +20,10 @@ use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::Shared;
+use super::Counters;
 use super::refusal::{is_out_of_descriptors, of_datagram};
 use crate::dns;
 use crate::os::error_queue;
-use crate::plan::Service;
 
 /// Flows at the same time; then the one that was used longest ago goes.
 const FLOWS_MAX: usize = 4096;
@@ -43,14 +42,15 @@ type Table = Arc<Mutex<HashMap<Endpoint, Arc<Flow>>>>;
 
 /// The flows of one wire.
 pub struct Flows {
-    shared: Arc<Shared>,
+    counters: Arc<Counters>,
+    host_loopback: Arc<[IpAddr]>,
     table: Table,
 }
 
 /// One endpoint of the command and its socket.
 struct Flow {
     socket: UdpSocket,
-    shared: Arc<Shared>,
+    host_loopback: Arc<[IpAddr]>,
     reply: UdpReply,
     state: Mutex<State>,
     /// It has sent to another port than DNS's.
@@ -65,9 +65,10 @@ struct State {
 }
 
 impl Flows {
-    /// No flows yet.
-    pub fn new(shared: Arc<Shared>) -> Flows {
-        Flows { shared, table: Table::default() }
+    /// No flows yet. On the wire, the machine's loopback has the addresses `host_loopback`, or its own where there is
+    /// none.
+    pub fn new(counters: Arc<Counters>, host_loopback: Vec<IpAddr>) -> Flows {
+        Flows { counters, host_loopback: host_loopback.into(), table: Table::default() }
     }
 
     /// Sends a datagram on to `address`, with the port that it has.
@@ -80,7 +81,7 @@ impl Flows {
             Ok(flow) => flow.send(datagram, to),
             Err(error) => {
                 if is_out_of_descriptors(&error) {
-                    self.shared.counters.out_of_descriptors.fetch_add(1, Ordering::Relaxed);
+                    self.counters.out_of_descriptors.fetch_add(1, Ordering::Relaxed);
                 }
                 let errno = error.raw_os_error().unwrap_or(0);
                 datagram.refuse(of_datagram(errno, 0).unwrap_or(Refusal::Silent));
@@ -98,12 +99,12 @@ impl Flows {
             let oldest = table.iter().min_by_key(|(_, flow)| lock(&flow.state).used).map(|(inner, _)| *inner);
             if let Some(flow) = oldest.and_then(|oldest| table.remove(&oldest)) {
                 flow.evicted.notify_one();
-                self.shared.counters.udp_evicted.fetch_add(1, Ordering::Relaxed);
+                self.counters.udp_evicted.fetch_add(1, Ordering::Relaxed);
             }
         }
         let flow = Arc::new(Flow {
             socket: open(v4)?,
-            shared: self.shared.clone(),
+            host_loopback: self.host_loopback.clone(),
             reply: datagram.reply_handle(),
             state: Mutex::new(State { used: Instant::now(), quotable: VecDeque::new() }),
             is_general: AtomicBool::new(false),
@@ -200,8 +201,7 @@ impl Flow {
     fn on_the_wire(&self, from: SocketAddr) -> Endpoint {
         let ip = from.ip().to_canonical();
         let address = if ip.is_loopback() {
-            let host = self.shared.plan.addresses_of(Service::HostLoopback);
-            host.into_iter().find(|known| known.is_ipv4() == ip.is_ipv4()).unwrap_or(ip)
+            self.host_loopback.iter().copied().find(|known| known.is_ipv4() == ip.is_ipv4()).unwrap_or(ip)
         } else {
             ip
         };

@@ -177,7 +177,15 @@ fn with_link(
     seed: u64,
     recording: &Recording,
 ) -> Result<HostBuilder, String> {
-    let mut settings = portolan_stack::Config { flow_summaries: true, ..portolan_stack::Config::default() };
+    let mut settings = portolan_stack::Config {
+        flow_summaries: true,
+        // A command with a network of its own may have any port of it.
+        ip_unprivileged_port_start: 0,
+        ..portolan_stack::Config::default()
+    };
+    for sysctl in &config.sysctls {
+        sysctl.apply(&mut settings);
+    }
     if let Some(hostname) = &config.hostname {
         settings.hostname.clone_from(hostname);
     }
@@ -297,7 +305,7 @@ fn status(config: &Config, plan: &Plan) -> Status {
     let list = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>().join(" ");
     let mut lines = vec![
         ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ("link".to_owned(), super::link_name(&config.link)),
+        ("link".to_owned(), config.link.to_string()),
         ("address".to_owned(), list(&mut plan.addresses.iter().map(ToString::to_string))),
         ("gateway".to_owned(), list(&mut plan.gateways.iter().map(ToString::to_string))),
         ("dns".to_owned(), list(&mut plan.addresses_of(Service::Dns).map(|address| address.to_string()))),

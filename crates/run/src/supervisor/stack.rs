@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use super::Refusal;
+use crate::admin::client::Client;
 use crate::admin::message::Identity;
 use crate::channel::{Channel, HIDDEN_ARGUMENT, News, Order};
 use crate::config::Config;
@@ -25,6 +26,8 @@ pub(super) struct StackProcess {
     pid: Pid,
     channel: Option<Channel>,
     alive: bool,
+    /// It is a host of its own, which outlives us: its name.
+    joined: Option<String>,
 }
 
 impl StackProcess {
@@ -51,11 +54,31 @@ impl StackProcess {
         let child = command.spawn().map_err(cannot)?;
         // Our copies of its ends go now, so that the end of the stream is seen when it dies.
         drop(command);
-        let mut started =
-            StackProcess { pid: Pid::from_child(&child), channel: Some(Channel::new(ours)), alive: true };
+        let mut started = StackProcess {
+            pid: Pid::from_child(&child),
+            channel: Some(Channel::new(ours)),
+            alive: true,
+            joined: None,
+        };
         let library = library.map(Path::to_owned);
         let variable = started.handshake(Order::Start { config: Box::new(config), library, identity })?;
         Ok((started, variable))
+    }
+
+    /// Joins a host that `portolan up` has started. Returns the variable that the command must inherit, too.
+    pub(super) fn join(name: &str) -> Result<(StackProcess, (String, String)), Refusal> {
+        let mut client = Client::connect(name).map_err(Refusal::new)?;
+        let info = client.info().map_err(Refusal::new)?;
+        let pid = i32::try_from(info.identity.pid).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| Refusal::new(format_args!("the host '{name}' has no process")))?;
+        let (channel, variable) = client.join().map_err(Refusal::new)?;
+        let joined = Some(name.to_owned());
+        Ok((StackProcess { pid, channel: Some(channel), alive: true, joined }, variable))
+    }
+
+    /// The name of the host that we had joined, if it has ended; told once.
+    pub(super) fn take_lost_host(&mut self) -> Option<String> {
+        if self.alive || self.channel.is_some() { None } else { self.joined.take() }
     }
 
     fn handshake(&mut self, order: Order) -> Result<(String, String), Refusal> {
@@ -90,6 +113,10 @@ impl StackProcess {
 
     /// Tells it something. One that is gone hears nothing, and its end is seen elsewhere.
     pub(super) fn order(&mut self, order: &Order) {
+        if self.joined.is_some() {
+            // It goes on without us; what our command has open ends with the command.
+            (self.joined, self.channel, self.alive) = (None, None, false);
+        }
         if let Some(channel) = &mut self.channel {
             let _ = channel.send(order);
         }
@@ -102,6 +129,7 @@ impl StackProcess {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
             Err(_) => {
                 self.channel = None;
+                self.alive &= self.joined.is_none();
                 None
             }
         }
@@ -114,7 +142,7 @@ impl StackProcess {
 
     /// Ends it at once, if it still lives.
     pub(super) fn kill(&mut self) {
-        if std::mem::take(&mut self.alive) {
+        if std::mem::take(&mut self.alive) && self.joined.is_none() {
             let _ = kill_process(self.pid, Signal::KILL);
             let _ = waitpid(Some(self.pid), WaitOptions::empty());
         }

@@ -244,7 +244,9 @@ impl Stack {
     /// The source address for packets to `dst` by this hop (RFC 6724 §5, rules 1, 2 and 8; RFC 1122 §3.3.4.3).
     pub(crate) fn source_address(&self, hop: &Hop, dst: Address) -> Result<Address, SocketError> {
         if hop.link == LinkId::LOOPBACK {
-            return Ok(dst);
+            // Linux: all of 127.0.0.0/8 is the host's, and one address what it speaks from.
+            let is_loopback_v4 = dst.is_v4() && dst.is_loopback();
+            return Ok(if is_loopback_v4 { Address::LOOPBACK_V4 } else { dst });
         }
         let interface = self.interface(hop.link).ok_or(SocketError::NetworkUnreachable)?;
         let towards = if dst.is_multicast() || dst.is_broadcast() { hop.next_hop } else { dst };

@@ -114,11 +114,13 @@ impl Stack {
         let socket = self.socket(id)?;
         // Linux: to connect to the unspecified address is to connect to oneself.
         let remote = Endpoint::new(or_loopback(remote.address), remote.port);
-        if !socket.speaks(remote.address) {
-            return Err(SocketError::FamilyNotSupported);
-        }
-        if remote.port == 0 || remote.address.is_multicast() || remote.address.is_broadcast() {
+        socket.check_family(remote.address)?;
+        if remote.address.is_multicast() || remote.address.is_broadcast() {
             return Err(SocketError::NetworkUnreachable);
+        }
+        if remote.port == 0 {
+            // Nobody can listen there (RFC 6335 §6), so nobody need be asked.
+            return Err(SocketError::ConnectionRefused);
         }
         if route.is_some() && !remote.address.is_v4() {
             return Err(SocketError::FamilyNotSupported);

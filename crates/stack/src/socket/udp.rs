@@ -14,7 +14,7 @@ use crate::ip::input::zone_of;
 use crate::ip::output::Envelope;
 use crate::ip::route::Hop;
 use crate::link::output::Class;
-use crate::socket::{Flags, Kind};
+use crate::socket::{Flags, Kind, Socket};
 use crate::stack::Stack;
 use crate::{LinkId, SocketError, SocketId};
 
@@ -58,6 +58,13 @@ pub(crate) struct Received {
 pub(crate) struct UdpFlow {
     pub(crate) key: FlowKey,
     socket: u32,
+}
+
+/// Which way a datagram goes.
+struct Way {
+    hop: Hop,
+    source: Address,
+    remote: Endpoint,
 }
 
 #[derive(Debug)]
@@ -125,17 +132,16 @@ impl Stack {
         self.forget_udp_flow(id.index);
         let socket = self.socket_mut(id)?;
         let (local, device) = (socket.local, socket.device);
-        let speaks = socket.speaks(remote.address);
+        let family = socket.check_family(remote.address);
         if let Kind::Udp(udp) = &mut socket.kind {
             (udp.remote, udp.source) = (None, None);
         }
         if remote.address.is_unspecified() {
             return Ok(());
         }
-        if !speaks {
-            return Err(SocketError::FamilyNotSupported);
-        }
+        family?;
         let hop = self.route(remote.address, device)?;
+        self.check_broadcast(self.socket(id)?, &hop, remote.address)?;
         let source = match local.address.is_unspecified() {
             true => self.source_address(&hop, remote.address)?,
             false => local.address,
@@ -192,41 +198,14 @@ impl Stack {
     ) -> Result<usize, SocketError> {
         self.advance(now);
         let socket = self.socket_mut(id)?;
-        let Kind::Udp(udp) = &socket.kind else { return Err(SocketError::NotSupported) };
-        let (remote, mut source) = (to.or(udp.remote), if to.is_none() { udp.source } else { None });
         if let Some(error) = socket.error.take() {
             return Err(error);
         }
-        if socket.flags.contains(Flags::WRITE_CLOSED) {
-            return Err(SocketError::BrokenPipe);
-        }
-        let remote = remote.ok_or(SocketError::DestinationRequired)?;
+        let (local, bound, ttl, tos) = (socket.local, socket.is_bound(), socket.ttl, socket.tos);
         if payload.len() > PAYLOAD_MAX {
             return Err(SocketError::MessageTooLong);
         }
-        if !socket.speaks(remote.address) {
-            return Err(SocketError::FamilyNotSupported);
-        }
-        if remote.port == 0 {
-            return Err(SocketError::InvalidArgument);
-        }
-        let (local, device, ttl, tos) = (socket.local, socket.device, socket.ttl, socket.tos);
-        let (bound, broadcast) = (socket.is_bound(), socket.flags.contains(Flags::BROADCAST));
-        let hop = self.route(remote.address, device)?;
-        // RFC 1122 §3.3.6: only who says so sends broadcasts.
-        if self.is_group(&hop, remote.address) && !remote.address.is_multicast() && !broadcast {
-            return Err(SocketError::AccessDenied);
-        }
-        if !local.address.is_unspecified() {
-            source = source.or(Some(local.address).filter(|own| !own.is_multicast() && !own.is_broadcast()));
-        }
-        let source = match from.or(source) {
-            Some(source) => source,
-            None => self.source_address(&hop, remote.address)?,
-        };
-        if source.family() != remote.address.family() {
-            return Err(SocketError::NetworkUnreachable);
-        }
+        let Way { hop, source, remote } = self.way(id, to, from)?;
         let local = if bound { local } else { self.claim_port(id.index, local)? };
         let key = FlowKey {
             local: Endpoint::new(source, local.port),
@@ -240,6 +219,58 @@ impl Stack {
             udp.count(&key, now, payload.len(), 0);
         }
         Ok(payload.len())
+    }
+
+    /// Whether a datagram could be sent as [`Stack::send_to`] would: for those who queue datagrams in front of the
+    /// host, and must refuse at once what it would refuse.
+    ///
+    /// # Errors
+    /// Those of [`Stack::send_to`], but for its size, its memory and what has waited.
+    pub fn check_send_to(
+        &self,
+        id: SocketId,
+        to: Option<Endpoint>,
+        from: Option<Address>,
+    ) -> Result<(), SocketError> {
+        self.way(id, to, from).map(drop)
+    }
+
+    /// How a datagram leaves.
+    fn way(&self, id: SocketId, to: Option<Endpoint>, from: Option<Address>) -> Result<Way, SocketError> {
+        let socket = self.socket(id)?;
+        let Kind::Udp(udp) = &socket.kind else { return Err(SocketError::NotSupported) };
+        if socket.flags.contains(Flags::WRITE_CLOSED) {
+            return Err(SocketError::BrokenPipe);
+        }
+        let remote = to.or(udp.remote).ok_or(SocketError::DestinationRequired)?;
+        socket.check_family(remote.address)?;
+        if remote.port == 0 {
+            return Err(SocketError::InvalidArgument);
+        }
+        let hop = self.route(remote.address, socket.device)?;
+        self.check_broadcast(socket, &hop, remote.address)?;
+        let mut source = if to.is_none() { udp.source } else { None };
+        let own = socket.local.address;
+        if !own.is_unspecified() && !own.is_multicast() && !own.is_broadcast() {
+            source = source.or(Some(own));
+        }
+        let source = match from.or(source) {
+            Some(source) => source,
+            None => self.source_address(&hop, remote.address)?,
+        };
+        if source.family() != remote.address.family() {
+            return Err(SocketError::NetworkUnreachable);
+        }
+        Ok(Way { hop, source, remote })
+    }
+
+    /// RFC 1122 §3.3.6: only who says so sends broadcasts.
+    fn check_broadcast(&self, socket: &Socket, hop: &Hop, to: Address) -> Result<(), SocketError> {
+        let is_broadcast = self.is_group(hop, to) && !to.is_multicast();
+        if is_broadcast && !socket.flags.contains(Flags::BROADCAST) {
+            return Err(SocketError::AccessDenied);
+        }
+        Ok(())
     }
 
     /// Builds a datagram and queues it at its link.
