@@ -122,6 +122,14 @@ fn refused_accept(fd: c_int) -> c_int {
     if listens && control::stack_is_gone() { libc::ENETDOWN } else { libc::EINVAL }
 }
 
+/// Closes the connections that nobody has accepted yet: a TCP listener that is shut gives none of them out any more.
+fn turn_away_waiting(fd: c_int) {
+    // A listener that is shut never waits, so this ends.
+    while let Ok(waiting) = sys::accept(fd) {
+        sys::close(waiting);
+    }
+}
+
 /// shutdown(2): a stream's reaches the stack process through the socket itself.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
@@ -141,7 +149,9 @@ pub(crate) unsafe extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
         }
         (Transport::Tcp, Peer::None) if listens => {
             let _ = control::order(Operation::Shutdown { socket: socket.own, how: how_octet });
-            native()
+            let shut = native();
+            turn_away_waiting(fd);
+            shut
         }
         (Transport::Tcp, Peer::None) => errno::finish(Err(Errno(libc::ENOTCONN))),
         (Transport::Tcp, _) => native(),

@@ -205,9 +205,7 @@ pub(crate) unsafe extern "C" fn recvmmsg(
     let mut flags_now = flags & !libc::MSG_WAITFORONE;
     let deadline = match timeout.is_null() {
         true => Ok(None),
-        false => {
-            memory::read(timeout.cast_const()).map(|limit| Some(crate::sys::monotonic_ns() + as_ns(limit)))
-        }
+        false => memory::read(timeout.cast_const()).and_then(|limit| deadline_after(limit).map(Some)),
     };
     let deadline = match deadline {
         Ok(deadline) => deadline,
@@ -223,8 +221,13 @@ pub(crate) unsafe extern "C" fn recvmmsg(
     })
 }
 
-fn as_ns(time: timespec) -> i64 {
-    time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
+/// When a time from now is over; EINVAL for what is no time.
+fn deadline_after(limit: timespec) -> Result<i64, Errno> {
+    if limit.tv_sec < 0 || !(0..1_000_000_000).contains(&limit.tv_nsec) {
+        return Err(Errno(libc::EINVAL));
+    }
+    let limit = limit.tv_sec.saturating_mul(1_000_000_000).saturating_add(limit.tv_nsec);
+    Ok(crate::sys::monotonic_ns().saturating_add(limit))
 }
 
 /// Runs a call for each message until one fails or the caller says stop; an error counts only if it is the first.

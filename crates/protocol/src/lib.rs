@@ -24,6 +24,7 @@ mod codec;
 pub mod datagram;
 pub mod environment;
 mod id;
+pub mod interface;
 pub mod name;
 pub mod reply;
 pub mod request;

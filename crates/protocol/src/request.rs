@@ -149,6 +149,11 @@ pub enum Operation<'a> {
         /// As the program gave it, without its NUL.
         name: &'a [u8],
     },
+    /// An interface of the host. Answer: `Interface`, or ENODEV behind the last.
+    Interface {
+        /// 0 is the loopback.
+        nth: u32,
+    },
     /// An address's name. Answer: `HostName`.
     LookUpAddress {
         /// The address; the port has no meaning.
@@ -185,6 +190,7 @@ impl Operation<'_> {
             Operation::Hello { .. }
             | Operation::LookUpName { .. }
             | Operation::LookUpAddress { .. }
+            | Operation::Interface { .. }
             | Operation::ActFor { .. } => None,
         }
     }
@@ -239,6 +245,7 @@ impl<'a> Operation<'a> {
             Self::Urgent { .. } => 15,
             Self::Undelivered { .. } => 20,
             Self::CheckDestination { .. } => 21,
+            Self::Interface { .. } => 22,
             Self::ActFor { .. } => 32,
         }
     }
@@ -295,6 +302,7 @@ impl<'a> Operation<'a> {
                 out.counted(name, NAME_MAX);
             }
             Self::LookUpAddress { address } => address.encode(out),
+            Self::Interface { nth } => out.u32(nth),
             Self::ActFor { process, user } => {
                 out.u32(process);
                 out.u32(user);
@@ -342,6 +350,7 @@ impl<'a> Operation<'a> {
             14 => Self::LookUpAddress { address: Address::decode(from)? },
             32 => Self::ActFor { process: from.u32()?, user: from.u32()? },
             15 => Self::Urgent { socket: Target::decode(from)?, octet: from.u8()? },
+            22 => Self::Interface { nth: from.u32()? },
             20 => Self::Undelivered { socket: Target::decode(from)? },
             21 => Self::CheckDestination {
                 socket: Target::decode(from)?,

@@ -11,6 +11,7 @@ mod canary;
 mod datagram;
 mod end;
 mod hints;
+mod interfaces;
 mod listener;
 mod lookup;
 mod network;

@@ -257,6 +257,17 @@ impl Stack {
         self.interface(link).map(|interface| interface.name.as_str())
     }
 
+    /// Every link, the loopback first.
+    pub fn links(&self) -> impl Iterator<Item = LinkId> + '_ {
+        self.links.iter().flatten().map(|interface| interface.id)
+    }
+
+    /// What the link can do, and the station's address on it.
+    #[must_use]
+    pub fn link_config(&self, link: LinkId) -> Option<(LinkCaps, EthernetAddress)> {
+        self.interface(link).map(|interface| (interface.caps, interface.ethernet))
+    }
+
     /// The addresses of a link, the primary one first.
     pub fn addresses(&self, link: LinkId) -> impl Iterator<Item = Cidr> + '_ {
         self.interface(link).into_iter().flat_map(|interface| interface.addresses.iter().copied())

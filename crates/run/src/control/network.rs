@@ -18,6 +18,7 @@ pub(super) struct Errno(pub(super) i32);
 
 impl Errno {
     pub(super) const ACCES: Self = Self(13);
+    pub(super) const NODEV: Self = Self(19);
     pub(super) const INVAL: Self = Self(22);
     pub(super) const OPNOTSUPP: Self = Self(95);
     pub(super) const ISCONN: Self = Self(106);

@@ -36,7 +36,7 @@ use super::registry::Registry;
 use super::socket::Record;
 use super::spare::Spare;
 use super::stream::{Carrier, SCRATCH_LEN, Scratch};
-use super::{listener, options, sweep};
+use super::{interfaces, listener, options, sweep};
 use crate::gateway::{Counters, refusal};
 use crate::os::unix::{self, Peer};
 use crate::owners::Owners;
@@ -295,6 +295,9 @@ impl Shared {
                     Err(failure) => self.send(fd, number, Reply::LookUpFailed(failure)),
                 }
             }
+            Operation::Interface { nth } => interfaces::tell(self.registry.host(), nth, |reply| {
+                self.send(fd, number, reply);
+            }),
             Operation::GetOption { socket, level, name } => {
                 let host = self.registry.host();
                 let value =
@@ -324,7 +327,7 @@ impl Shared {
             Operation::Bind { socket, address } => {
                 let start = self.config.unprivileged_port_start;
                 if peer.uid != 0 && (1..start).contains(&address.port) {
-                    self.hints.port_is_reserved(address, start);
+                    self.hints.port_is_reserved(socket.kind.transport, address, start);
                     return Err(Errno::ACCES);
                 }
                 let record = self.owned(socket, peer)?;
@@ -372,10 +375,11 @@ impl Shared {
                 Ok(Reply::Done)
             }
             Operation::LocalAddress { socket } => {
-                Ok(Reply::Address(self.owned(socket, peer)?.local_address()))
+                let local = self.owned(socket, peer)?.local_address();
+                Ok(Reply::Address(interfaces::with_scope(self.registry.host(), local)))
             }
             Operation::RemoteAddress { socket } => {
-                let remote: Option<SocketAddr> = self.registry.record(socket)?.remote();
+                let remote: Option<SocketAddr> = self.registry.record(socket)?.peer();
                 remote.map(|remote| Reply::Address(Address::from(remote))).ok_or(Errno::NOTCONN)
             }
             Operation::SetOption { socket, level, name, value } => {
@@ -404,6 +408,7 @@ impl Shared {
             // Answered by the callers.
             Operation::Hello { .. }
             | Operation::GetOption { .. }
+            | Operation::Interface { .. }
             | Operation::LookUpName { .. }
             | Operation::LookUpAddress { .. } => Err(Errno::OPNOTSUPP),
         }

@@ -18,6 +18,7 @@ use super::network::{Errno, Host, HostSocket};
 use super::owner::Owner;
 use crate::os::unix;
 use crate::owners::Owners;
+use crate::summary::escape;
 
 /// How far a socket has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -185,7 +186,7 @@ impl Record {
 
     /// bind(2).
     pub(super) fn bind(&self, address: Address) -> Result<(), Errno> {
-        if self.phase.get() != Phase::Open {
+        if self.phase.get() != Phase::Open || address.lacks_scope() {
             return Err(Errno::INVAL);
         }
         self.socket()?.bind(self.native(address))?;
@@ -381,6 +382,12 @@ impl Record {
         self.socket().ok().and_then(|socket| socket.remote()).or(self.addresses.get().1)
     }
 
+    /// getpeername(2): there is no peer before the handshake is complete.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        let has_peer = !matches!(self.phase.get(), Phase::Connecting | Phase::Failed);
+        self.remote().filter(|_| has_peer)
+    }
+
     /// getsockname(2): the wildcard address before it is bound.
     pub(super) fn local_address(&self) -> Address {
         if self.has_waiting_datagrams() {
@@ -401,13 +408,17 @@ impl Record {
         }
     }
 
-    /// One line's worth of what it is: its addresses, and whether it listens.
+    /// What it is, in a few words for the user: its addresses, whether it listens, and whose it is.
     pub(super) fn describe(&self) -> String {
         let local = self.local_address().to_socket_addr();
-        match (self.phase.get(), self.remote()) {
+        let what = match (self.phase.get(), self.remote()) {
             (Phase::Listening, _) => format!("the listener on {local}"),
             (_, Some(remote)) => format!("the connection {local} to {remote}"),
             _ => format!("the socket on {local}"),
+        };
+        match self.owner() {
+            Some(owner) => format!("{what} of {} (process {})", escape(&owner.name), owner.pid),
+            None => what,
         }
     }
 

@@ -90,7 +90,7 @@ impl Stack {
     /// room for.
     ///
     /// # Errors
-    /// `NoSuchOption`, `NotConnected` for what only a connection has.
+    /// `NoSuchOption`, `NotSupported` for a level that an IPv4 socket has not, `NotConnected` for what only a connection has.
     pub fn getsockopt(
         &mut self,
         now: Instant,
@@ -99,7 +99,13 @@ impl Stack {
         name: i32,
     ) -> Result<Vec<u8>, SocketError> {
         self.advance(now);
-        self.check_level(id, level)?;
+        self.check_level(id, level).map_err(|error| {
+            match (error, self.socket(id).map(|socket| socket.family)) {
+                // Linux's IPv4 tells, where it is asked and not told, that there is no such level.
+                (SocketError::NoSuchOption, Ok(Family::V4)) => SocketError::NotSupported,
+                (error, _) => error,
+            }
+        })?;
         match level {
             SOL_SOCKET => self.get_at_socket_level(id, name),
             IPPROTO_TCP => self.get_at_tcp_level(id, name),

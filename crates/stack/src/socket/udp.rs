@@ -147,7 +147,8 @@ impl Stack {
             false => local.address,
         };
         if !self.socket(id)?.is_bound() {
-            self.claim_port(id.index, local)?;
+            // Linux: a port that a socket did not ask for, and cannot get, is not in use but scarce.
+            self.claim_port(id.index, local).map_err(|_| SocketError::WouldBlock)?;
         }
         let port = self.socket(id)?.local.port;
         let zone = zone_of(remote.address, hop.link).max(zone_of(source, hop.link));

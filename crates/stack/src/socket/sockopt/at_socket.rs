@@ -8,6 +8,7 @@ use portolan_wire::{Family, protocol};
 
 use super::number::{SOL_SOCKET, so};
 use super::{AF_INET, AF_INET6, int, int_at, long_at, text, to_int};
+use crate::socket::option::{SEND_BUFFER_MIN, doubled};
 use crate::socket::{Flags, Kind};
 use crate::stack::Stack;
 use crate::{LinkId, SocketError, SocketId, SocketOption};
@@ -62,7 +63,12 @@ impl Stack {
                 self.socket_mut(id)?.remembered.set(SOL_SOCKET, name, rate);
                 return Ok(());
             }
-            so::SNDBUF | so::SNDBUFFORCE | so::KEEPALIVE | so::OOBINLINE | so::RCVLOWAT => {
+            so::SNDBUF | so::SNDBUFFORCE => {
+                let octets = doubled(octets.min(self.engine.config.send_buffer_max), SEND_BUFFER_MIN);
+                self.socket_mut(id)?.remembered.set(SOL_SOCKET, so::SNDBUF, octets.into());
+                return Ok(());
+            }
+            so::KEEPALIVE | so::OOBINLINE | so::RCVLOWAT => {
                 self.socket_mut(id)?.remembered.set(SOL_SOCKET, name, number.into());
                 return Ok(());
             }
