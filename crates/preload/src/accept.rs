@@ -14,6 +14,7 @@ use portolan_protocol::{Address, Name, Operation, SEND_BUFFER, SocketId, Transpo
 
 use crate::address::UnixAddress;
 use crate::errno::{self, Errno};
+use crate::passing::pass_on;
 use crate::socket::{Peer, Socket};
 use crate::{address, control, passing, state, sys};
 
@@ -22,7 +23,7 @@ use crate::{address, control, passing, state, sys};
 pub(crate) unsafe extern "C" fn bind(fd: c_int, address: *const sockaddr, len: socklen_t) -> c_int {
     let Some(socket) = Socket::identify(fd) else {
         // SAFETY: the program's own arguments.
-        return unsafe { passing::bind(fd, address, len) };
+        return unsafe { pass_on!(fd, bind(fd, address, len)) };
     };
     errno::finish(address::read(address, len).and_then(|given| {
         let address = inet::to_bind(given, socket.family(), len as usize)?;
@@ -35,7 +36,7 @@ pub(crate) unsafe extern "C" fn bind(fd: c_int, address: *const sockaddr, len: s
 pub(crate) unsafe extern "C" fn listen(fd: c_int, backlog: c_int) -> c_int {
     let Some(socket) = Socket::identify(fd) else {
         // SAFETY: the program's own arguments.
-        return unsafe { passing::listen(fd, backlog) };
+        return unsafe { pass_on!(fd, listen(fd, backlog)) };
     };
     if socket.transport() == Transport::Udp {
         return errno::finish(Err(Errno(libc::EOPNOTSUPP)));
@@ -67,7 +68,7 @@ pub(crate) unsafe extern "C" fn accept4(
 ) -> c_int {
     let Some(socket) = Socket::identify(fd) else {
         // SAFETY: the program's own arguments.
-        return unsafe { passing::accept4(fd, address, len, flags) };
+        return unsafe { pass_on!(fd, accept4(fd, address, len, flags)) };
     };
     if socket.transport() == Transport::Udp {
         return errno::finish(Err(Errno(libc::EOPNOTSUPP)));
@@ -135,9 +136,11 @@ fn turn_away_waiting(fd: c_int) {
 pub(crate) unsafe extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
     // SAFETY: no pointers.
     let native = || unsafe { passing::shutdown(fd, how) };
-    let (Some(socket), Ok(how_octet @ 0..=2)) = (Socket::identify(fd), u8::try_from(how)) else {
-        return native();
+    let Some(socket) = Socket::identify(fd) else {
+        // SAFETY: no pointers.
+        return unsafe { pass_on!(fd, shutdown(fd, how)) };
     };
+    let Ok(how_octet @ 0..=2) = u8::try_from(how) else { return native() };
     let listens = sys::option(fd, libc::SO_ACCEPTCONN) == Ok(1);
     match (socket.transport(), socket.peer()) {
         (Transport::Udp, _) => {

@@ -9,6 +9,7 @@ use portolan_native::control_message::{Ancillary, Report};
 
 use crate::datagram::{self, Parts};
 use crate::errno::{self, Errno};
+use crate::passing::pass_on;
 use crate::socket::Socket;
 use crate::stream::{after_receive, after_send};
 use crate::{address, memory, passing, real, state};
@@ -121,7 +122,13 @@ pub(crate) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: 
         return receive_stream_without_name(fd, message, header, flags);
     }
     // SAFETY: the program's own arguments.
-    let received = unsafe { passing::recvmsg(fd, message, flags) };
+    let received = if header.msg_name.is_null() && header.msg_control.is_null() {
+        // SAFETY: the program's own arguments.
+        unsafe { passing::recvmsg(fd, message, flags) }
+    } else {
+        // SAFETY: as above.
+        unsafe { pass_on!(fd, recvmsg(fd, message, flags)) }
+    };
     if received >= 0 && !header.msg_control.is_null() && !state::has_datagrams() {
         note_passed_sockets(message);
     }

@@ -9,7 +9,7 @@
 
 use libc::{c_int, c_long, c_void, msghdr, sockaddr, socklen_t, ssize_t};
 
-use crate::state;
+use crate::{state, sys};
 
 unsafe extern "C" {
     /// pthread_setcanceltype(3), which the libc crate leaves out.
@@ -26,8 +26,18 @@ macro_rules! pass {
             *slot = argument;
         }
         let [a, b, c, d, e] = all;
-        libc::syscall($number, a, b, c, d, e, state::cookie())
+        let result = libc::syscall($number, a, b, c, d, e, state::cookie());
+        forget_cookie();
+        result
     }};
+}
+
+/// Takes the cookie out of its register. The kernel leaves it there, libc's functions leave the registers of arguments that
+/// they do not have alone, and so the program's next call might pass too.
+#[inline(always)]
+pub(crate) fn forget_cookie() {
+    // SAFETY: writes one register, which is said.
+    unsafe { core::arch::asm!("xor r9d, r9d", out("r9") _, options(nomem, nostack)) };
 }
 
 /// Runs a call during which the thread may be cancelled.
@@ -39,6 +49,23 @@ fn cancellable(call: impl FnOnce() -> c_long) -> c_long {
     // SAFETY: no place is given. On success errno stays as the call left it, and setting a type that was there succeeds.
     unsafe { pthread_setcanceltype(before, core::ptr::null_mut()) };
     result
+}
+
+/// A call on a descriptor that is not ours: held if it is the seccomp engine's, which answers it; else it passes.
+macro_rules! pass_on {
+    ($fd:expr, $name:ident($($argument:expr),*)) => {
+        if crate::passing::is_engines($fd) {
+            crate::real::$name($($argument),*)
+        } else {
+            crate::passing::$name($($argument),*)
+        }
+    };
+}
+pub(crate) use pass_on;
+
+/// Whether the seccomp engine made the socket: it has a name of ours, and yet [`crate::socket::Socket::identify`] left it.
+pub(crate) fn is_engines(fd: c_int) -> bool {
+    sys::own_name(fd).is_some()
 }
 
 /// bind(2).

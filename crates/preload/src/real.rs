@@ -72,6 +72,15 @@ macro_rules! real {
 
 real! {
     SOCKET: fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
+    BIND: fn bind(fd: c_int, address: *const sockaddr, len: socklen_t) -> c_int;
+    LISTEN: fn listen(fd: c_int, backlog: c_int) -> c_int;
+    ACCEPT4: fn accept4(fd: c_int, address: *mut sockaddr, len: *mut socklen_t, flags: c_int) -> c_int;
+    SHUTDOWN: fn shutdown(fd: c_int, how: c_int) -> c_int;
+    GETSOCKNAME: fn getsockname(fd: c_int, address: *mut sockaddr, len: *mut socklen_t) -> c_int;
+    GETPEERNAME: fn getpeername(fd: c_int, address: *mut sockaddr, len: *mut socklen_t) -> c_int;
+    GETSOCKOPT: fn getsockopt(fd: c_int, level: c_int, name: c_int, value: *mut c_void, len: *mut socklen_t) -> c_int;
+    SETSOCKOPT: fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, len: socklen_t) -> c_int;
+    RECVMSG: fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t;
     CONNECT: fn connect(fd: c_int, address: *const sockaddr, len: socklen_t) -> c_int;
     IOCTL: fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_void) -> c_int;
     CLOSE: fn close(fd: c_int) -> c_int;

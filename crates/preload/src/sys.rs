@@ -17,6 +17,7 @@ macro_rules! call {
         let saved = errno::get();
         // SAFETY: each caller in this file passes memory of its own with its true length.
         let result = unsafe { libc::syscall($number $(, $argument)*) };
+        crate::passing::forget_cookie();
         let result = if result < 0 { Err(Errno(errno::get())) } else { Ok(result) };
         errno::set(saved);
         result

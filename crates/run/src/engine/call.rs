@@ -112,22 +112,28 @@ impl<'a> Call<'a> {
         inet::read(octets)
     }
 
-    /// Gives the program an address as accept, getsockname and recvfrom do: as much as there is room for, and the true
-    /// length.
+    /// Gives the program an address of a socket of this family.
     pub(super) fn write_address(
         &self,
         address: Address,
         family: Family,
         to: u64,
         len: u64,
-    ) -> Result<(), Errno> {
+    ) -> Result<Answer, Errno> {
         let (native, true_len) = Sockaddr::new(address, family);
+        self.write_name(native.as_bytes(true_len), to, len)
+    }
+
+    /// Gives the program an address as accept, getsockname and recvfrom do: as much as there is room for, and the true
+    /// length.
+    pub(super) fn write_name(&self, name: &[u8], to: u64, len: u64) -> Result<Answer, Errno> {
         let room = self.read_u32(len)?;
         if room > i32::MAX as u32 {
             return Err(Errno(libc::EINVAL));
         }
-        self.write(to, native.as_bytes(room.min(true_len)))?;
-        self.write(len, &true_len.to_ne_bytes())
+        self.write(to, name.get(..room as usize).unwrap_or(name))?;
+        self.write(len, &(name.len() as u32).to_ne_bytes())?;
+        Ok(Answer::ZERO)
     }
 
     /// Gives the program as much of an option's value as it has room for, and the length of that.

@@ -28,7 +28,7 @@ impl Engine {
     pub(super) fn connect(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
         let socket = match Socket::identify(call.descriptor()?) {
             Ok(socket) => socket,
-            Err(fd) => return self.connect_foreign(call, &fd),
+            Err(fd) => return self.connect_foreign(call, fd),
         };
         let len = call.argument(2) as u32;
         let given = call.read_address(call.argument(1), len)?;

@@ -20,6 +20,9 @@ use crate::os::unix;
 impl Engine {
     /// socket(2), of the domains that the filter shows.
     pub(super) fn open(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
+        if call.int(0) == libc::AF_NETLINK {
+            return self.open_netlink(call);
+        }
         let (kind, protocol) = (call.int(1), call.int(2));
         let Domain::Inet(family) = kind::domain(call.int(0)) else {
             return Err(Errno(libc::EAFNOSUPPORT));
@@ -37,7 +40,7 @@ impl Engine {
     pub(super) fn bind(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
         let socket = match Socket::identify(call.descriptor()?) {
             Ok(socket) => socket,
-            Err(fd) => return self.foreign(call, &fd),
+            Err(fd) => return self.foreign(call, fd),
         };
         let len = call.argument(2) as u32;
         let given = call.read_address(call.argument(1), len)?;
@@ -51,7 +54,7 @@ impl Engine {
     pub(super) fn listen(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
         let socket = match Socket::identify(call.descriptor()?) {
             Ok(socket) => socket,
-            Err(fd) => return self.foreign(call, &fd),
+            Err(fd) => return self.foreign(call, fd),
         };
         if socket.transport() != Transport::Tcp {
             return Err(Errno(libc::EOPNOTSUPP));
@@ -68,7 +71,7 @@ impl Engine {
     pub(super) fn accept(&mut self, call: &Call<'_>, flags: i32) -> Result<Answer, Errno> {
         let listener = match Socket::identify(call.descriptor()?) {
             Ok(listener) => listener,
-            Err(fd) => return self.foreign(call, &fd),
+            Err(fd) => return self.foreign(call, fd),
         };
         if listener.transport() != Transport::Tcp {
             return Err(Errno(libc::EOPNOTSUPP));
@@ -127,7 +130,7 @@ impl Engine {
     pub(super) fn shutdown(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
         let socket = match Socket::identify(call.descriptor()?) {
             Ok(socket) => socket,
-            Err(fd) => return self.foreign(call, &fd),
+            Err(fd) => return self.foreign(call, fd),
         };
         let (how, native) = match call.int(1) {
             libc::SHUT_RD => (0, Shutdown::Read),

@@ -15,7 +15,6 @@ use super::{Refusal, command, tell};
 use crate::engine::{self, Choice, Engine};
 use crate::library::Library;
 use crate::os::signals::Mask;
-use crate::os::unix;
 
 /// What is started.
 pub(super) struct Launch<'a> {
@@ -47,9 +46,11 @@ enum Failure {
 pub(super) fn refuse_nested() -> Result<(), Refusal> {
     let is_marked =
         std::env::var_os(portolan_protocol::environment::STACK).is_some_and(|value| !value.is_empty());
+    // What the kernel says of an AF_UNIX socket that is not connected; of TCP's it says ENOTCONN. A read is not seen by the
+    // outer engine, which answers everything else as TCP would.
     let is_ours = || {
         let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None);
-        socket.is_ok_and(|socket| unix::own_name(std::os::fd::AsFd::as_fd(&socket)).is_some())
+        socket.is_ok_and(|socket| rustix::io::read(&socket, &mut [0u8; 1]) == Err(rustix::io::Errno::INVAL))
     };
     if is_marked || is_ours() {
         return Err(Refusal::new(
