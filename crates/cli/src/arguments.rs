@@ -38,6 +38,10 @@ enum ProgramVerb {
     Ls(LsArguments),
     /// List the sockets of running hosts, as ss does
     Ss(SsArguments),
+    /// Show or change what the wire of a running host does
+    Shape(ShapeArguments),
+    /// List the names that --net and shape know for whole wires
+    Presets(PresetsArguments),
     /// Say what works on this machine, and what would make the rest work
     Doctor(DoctorArguments),
 }
@@ -55,6 +59,10 @@ pub(crate) enum Verb {
     Ls(LsArguments),
     /// `portolan ss`.
     Ss(SsArguments),
+    /// `portolan shape`.
+    Shape(ShapeArguments),
+    /// `portolan presets`.
+    Presets(PresetsArguments),
     /// `portolan doctor`.
     Doctor(DoctorArguments),
     /// Help or version: text for standard output.
@@ -64,6 +72,50 @@ pub(crate) enum Verb {
 /// `portolan doctor`.
 #[derive(Args, Debug)]
 pub(crate) struct DoctorArguments {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `portolan shape`.
+#[derive(Args, Debug)]
+#[command(
+    override_usage = "portolan shape NAME [SPEC | --up SPEC | --down SPEC | none] [--json]",
+    after_help = "SPEC is as for run --net: delay 80ms 10ms loss 2%, a preset, steps as 'at 5s: loss 100%' that count from \
+                  now, or none.  It holds from the next packet on. Without SPEC the present one is shown."
+)]
+pub(crate) struct ShapeArguments {
+    /// The host, by its name in `portolan ls`
+    #[arg(value_name = "NAME")]
+    pub(crate) host: String,
+    /// Only what the host sends
+    #[arg(long, value_name = "SPEC", value_parser = parse_shape)]
+    up: Option<String>,
+    /// Only what the host receives
+    #[arg(long, value_name = "SPEC", value_parser = parse_shape)]
+    down: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Both directions
+    #[arg(value_name = "SPEC", conflicts_with_all = ["up", "down"])]
+    both: Vec<String>,
+}
+
+impl ShapeArguments {
+    /// What is to change: up, down. An error is one line.
+    pub(crate) fn change(&self) -> Result<(Option<String>, Option<String>), String> {
+        if self.both.is_empty() {
+            return Ok((self.up.clone(), self.down.clone()));
+        }
+        let spec = parse_shape(&self.both.join(" ")).map_err(|config::ConfigError(line)| line)?;
+        Ok((Some(spec.clone()), Some(spec)))
+    }
+}
+
+/// `portolan presets`.
+#[derive(Args, Debug)]
+pub(crate) struct PresetsArguments {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -163,7 +215,8 @@ struct HostArguments {
     /// The largest IP packet, in octets [default: 1500, or the device's]
     #[arg(long, value_name = "N", value_parser = parse_mtu)]
     mtu: Option<u16>,
-    /// Shape the wire in both directions, in netem's words: 'delay 80ms 10ms loss 2% rate 10mbit'
+    /// Shape the wire in both directions, in netem's words or by a preset (`portolan presets`), in steps if wanted:
+    /// 'delay 80ms 10ms loss 2% rate 10mbit', 'lossy-3g delay 500ms', 'lte; at 5s: loss 100%; at 8s: loss 0'
     #[arg(long, value_name = "SPEC", value_parser = parse_shape, conflicts_with_all = ["up", "down"])]
     net: Option<String>,
     /// Shape what the command sends
@@ -286,6 +339,8 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Ver
         Ok(Program { verb: ProgramVerb::Down(down) }) => Ok(Verb::Down(down)),
         Ok(Program { verb: ProgramVerb::Ls(ls) }) => Ok(Verb::Ls(ls)),
         Ok(Program { verb: ProgramVerb::Ss(ss) }) => Ok(Verb::Ss(ss)),
+        Ok(Program { verb: ProgramVerb::Shape(shape) }) => Ok(Verb::Shape(shape)),
+        Ok(Program { verb: ProgramVerb::Presets(presets) }) => Ok(Verb::Presets(presets)),
         Ok(Program { verb: ProgramVerb::Doctor(doctor) }) => Ok(Verb::Doctor(doctor)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Verb::Print(error.render().to_string())),

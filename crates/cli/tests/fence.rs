@@ -4,7 +4,7 @@
 mod support;
 
 use std::fs;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -215,6 +215,92 @@ fn j7_the_machines_loopback_needs_its_name_and_its_rule() {
     let heard = text(&output.stderr);
     assert_eq!(text(&output.stdout), "hello\nstatus 7\nstatus 7\nhello\nstatus 7\n", "{heard}");
     assert!(heard.contains("host.portolan.internal (10.0.2.5):80/tcp: no --allow matches"), "{heard}");
+}
+
+/// Connects to each address and port given, and prints the outcome.
+const CONNECT: &str = "
+import errno, socket, sys
+for word in sys.argv[1:]:
+    host, port = word.rsplit(':', 1)
+    try: socket.create_connection((host, int(port)), 5).close(); print(word, 'connected')
+    except socket.gaierror: print(word, 'unknown')
+    except OSError as error: print(word, errno.errorcode.get(error.errno, error))
+";
+
+#[test]
+fn a_link_without_a_gateway_has_the_fence_at_its_own_end() {
+    if !root_or_skip() {
+        return;
+    }
+    let namespace = Namespace::with_tap();
+    let folder = Folder::new();
+    let web = |bind: &str| {
+        let mut server = namespace.command("/usr/bin/python3");
+        server
+            .args(["-m", "http.server", "8000", "--bind", bind])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Guard(server.spawn().unwrap())
+    };
+    let _servers = [web("10.7.0.1"), web("fd07::1")];
+    let mut names = namespace.command("dnsmasq");
+    let log = folder.path().join("asked");
+    names.args([
+        "--keep-in-foreground",
+        "--no-resolv",
+        "--no-hosts",
+        "--listen-address=10.7.0.1",
+        "--bind-interfaces",
+    ]);
+    names.args([
+        "--address=/example.test/10.7.0.1",
+        "--address=/other.test/10.7.0.1",
+        "--user=root",
+        "--pid-file=",
+    ]);
+    names.args(["--log-queries=extra", &format!("--log-facility={}", log.display())]);
+    let _names = Guard(names.spawn().unwrap());
+    let listens = |what: &str| {
+        let shown = namespace.command("ss").args(["-Hlntu"]).output().unwrap();
+        text(&shown.stdout).contains(what)
+    };
+    eventually(MINUTE, || {
+        ["10.7.0.1:53", "10.7.0.1:8000", "[fd07::1]:8000"].iter().all(|what| listens(what))
+    });
+    let refused = folder.path().join("refused");
+    let words = [
+        "--quiet",
+        "--dns",
+        "10.7.0.1",
+        "--allow",
+        "example.test:8000",
+        "--deny-log",
+        refused.to_str().unwrap(),
+        "--",
+        "/usr/bin/python3",
+        "-c",
+        CONNECT,
+        "10.7.0.1:8000",
+        "example.test:8000",
+        "example.test:8001",
+        "other.test:8000",
+        "fd07::1:8000",
+        "10.7.0.1:8000",
+    ];
+    let output = finish(&mut namespace.portolan(&words), MINUTE);
+    let heard = text(&output.stderr);
+    let expected = "10.7.0.1:8000 EHOSTUNREACH\nexample.test:8000 connected\nexample.test:8001 EHOSTUNREACH\n\
+                    other.test:8000 unknown\nfd07::1:8000 EACCES\n10.7.0.1:8000 connected\n";
+    assert_eq!(text(&output.stdout), expected, "{heard}");
+    for line in
+        ["-> 10.7.0.1:8000/tcp: no", "-> example.test (10.7.0.1):8001/tcp: no", "-> other.test/dns: no"]
+    {
+        assert_eq!(heard.matches(line).count(), 1, "{line}: {heard}");
+    }
+    assert!(heard.contains("refused: python3["), "{heard}");
+    let asked = fs::read_to_string(log).unwrap();
+    assert!(asked.contains("example.test") && !asked.contains("other.test"), "{asked}");
+    assert_eq!(fs::read_to_string(refused).unwrap().lines().count(), 4);
 }
 
 #[test]

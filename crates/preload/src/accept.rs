@@ -38,7 +38,7 @@ pub(crate) unsafe extern "C" fn listen(fd: c_int, backlog: c_int) -> c_int {
         // SAFETY: the program's own arguments.
         return unsafe { pass_on!(fd, listen(fd, backlog)) };
     };
-    if socket.transport() == Transport::Udp {
+    if !socket.transport().is_stream() {
         return errno::finish(Err(Errno(libc::EOPNOTSUPP)));
     }
     // SAFETY: no pointers.
@@ -70,7 +70,7 @@ pub(crate) unsafe extern "C" fn accept4(
         // SAFETY: the program's own arguments.
         return unsafe { pass_on!(fd, accept4(fd, address, len, flags)) };
     };
-    if socket.transport() == Transport::Udp {
+    if !socket.transport().is_stream() {
         return errno::finish(Err(Errno(libc::EOPNOTSUPP)));
     }
     loop {
@@ -143,13 +143,6 @@ pub(crate) unsafe extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
     let Ok(how_octet @ 0..=2) = u8::try_from(how) else { return native() };
     let listens = sys::option(fd, libc::SO_ACCEPTCONN) == Ok(1);
     match (socket.transport(), socket.peer()) {
-        (Transport::Udp, _) => {
-            if !crate::connect::is_connected_datagram(fd) {
-                return errno::finish(Err(Errno(libc::ENOTCONN)));
-            }
-            let told = control::order(Operation::Shutdown { socket: socket.own, how: how_octet });
-            if told.is_err() { errno::finish(told.map(|()| 0)) } else { native() }
-        }
         (Transport::Tcp, Peer::None) if listens => {
             let _ = control::order(Operation::Shutdown { socket: socket.own, how: how_octet });
             let shut = native();
@@ -158,5 +151,12 @@ pub(crate) unsafe extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
         }
         (Transport::Tcp, Peer::None) => errno::finish(Err(Errno(libc::ENOTCONN))),
         (Transport::Tcp, _) => native(),
+        _ => {
+            if !crate::connect::is_connected_datagram(fd) {
+                return errno::finish(Err(Errno(libc::ENOTCONN)));
+            }
+            let told = control::order(Operation::Shutdown { socket: socket.own, how: how_octet });
+            if told.is_err() { errno::finish(told.map(|()| 0)) } else { native() }
+        }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, len
     };
     errno::finish(address::read(address, len).and_then(|given| match socket.transport() {
         Transport::Tcp => connect_stream(socket, given, len),
-        Transport::Udp => connect_datagram(socket, given),
+        _ => connect_datagram(socket, given),
     }))
 }
 

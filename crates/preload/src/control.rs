@@ -34,9 +34,15 @@ static GREETED_AS: AtomicU32 = AtomicU32::new(u32::MAX);
 /// A version mismatch has been reported.
 static HAS_COMPLAINED: AtomicBool = AtomicBool::new(false);
 
+/// A process whose control connection its parent opened, because it cannot reach the stack process by itself.
+static HEIR: AtomicI32 = AtomicI32::new(0);
+
 /// The highest number that the descriptor is put at: a higher one makes the kernel copy a large table on
 /// every fork.
 const HIGHEST: c_int = 4095;
+
+/// In a control connection's name: opened for a child whose number is not known yet.
+const NO_PROCESS: u32 = 0;
 
 /// Seconds that a look-up may take in all.
 const LOOK_UP_SECONDS: i64 = 60;
@@ -72,6 +78,24 @@ pub(crate) fn stack_is_gone() -> bool {
     alive == Err(Errno::NETDOWN)
 }
 
+/// Opens a control connection for a child that is about to be made in another network namespace, where abstract
+/// names lead nowhere. The child takes it with [`inherit`], the parent closes it.
+pub(crate) fn open_for_child() -> Result<c_int, Errno> {
+    let rendezvous = state::rendezvous().ok_or(Errno::NETDOWN)?;
+    open(rendezvous, NO_PROCESS)
+}
+
+/// In a child: this is the process's control connection from now on. Its own children cannot open another.
+pub(crate) fn inherit(fd: c_int) {
+    HEIR.store(sys::process(), Ordering::Relaxed);
+    let old = DESCRIPTOR.load(Ordering::Relaxed);
+    if old >= 0 && sys::duplicate_onto(fd, old, true).is_ok() {
+        sys::close(fd);
+    } else {
+        DESCRIPTOR.store(place_high(fd), Ordering::Relaxed);
+    }
+}
+
 /// The stack process and its user, to be compared with SO_PEERCRED of accepted connections.
 pub(crate) fn stack_credentials() -> Result<(c_int, u32), Errno> {
     if STACK_PROCESS.load(Ordering::Relaxed) < 0 {
@@ -105,7 +129,7 @@ pub(crate) fn look_up<'a>(
     buffer: &'a mut [u8; MESSAGE_MAX],
 ) -> Result<Reply<'a>, Errno> {
     let rendezvous = state::rendezvous().ok_or(Errno::NETDOWN)?;
-    let fd = open(rendezvous)?;
+    let fd = open(rendezvous, sys::process().cast_unsigned())?;
     let _ = sys::set_receive_timeout(fd, LOOK_UP_SECONDS);
     let outcome = exchange(fd, operation, buffer);
     sys::close(fd);
@@ -127,20 +151,30 @@ fn ensure_open() -> Result<c_int, Errno> {
         {
             Ok(old)
         }
-        // Inherited over fork, or of another user: take its place, so that a vfork child leaves the parent's number as it was.
-        Some(Name::Control { .. }) => {
-            let new = open(rendezvous)?;
-            let placed = sys::duplicate_onto(new, old, true);
-            sys::close(new);
-            placed.map(|()| old)
+        Some(Name::Control { pid: NO_PROCESS, .. }) if HEIR.load(Ordering::Relaxed) == sys::process() => {
+            Ok(old)
         }
+        // Inherited over fork, or of another user: take its place, so that a vfork child leaves the parent's number as it was.
+        Some(Name::Control { pid, .. }) => match replace(old, rendezvous) {
+            // A process that forbade itself new descriptors before it changed its user.
+            Err(_) if pid == sys::process().cast_unsigned() => Ok(old),
+            replaced => replaced.map(|()| old),
+        },
         _ => {
-            let new = open(rendezvous)?;
+            let new = open(rendezvous, sys::process().cast_unsigned())?;
             let placed = place_high(new);
             DESCRIPTOR.store(placed, Ordering::Relaxed);
             Ok(placed)
         }
     }
+}
+
+/// Opens a connection of this process's own in the place of an old one.
+fn replace(old: c_int, rendezvous: Rendezvous) -> Result<(), Errno> {
+    let new = open(rendezvous, sys::process().cast_unsigned())?;
+    let placed = sys::duplicate_onto(new, old, true);
+    sys::close(new);
+    placed
 }
 
 /// Moves a new descriptor to the highest free number, out of the way of programs that expect the lowest ones.
@@ -155,19 +189,19 @@ fn place_high(new: c_int) -> c_int {
     new
 }
 
-/// Connects to the stack process and greets it.
-fn open(rendezvous: Rendezvous) -> Result<c_int, Errno> {
+/// Connects to the stack process and greets it, for this process.
+fn open(rendezvous: Rendezvous, process: u32) -> Result<c_int, Errno> {
     let fd = sys::unix_socket(libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC)?;
-    let greeted = greet(fd, rendezvous);
+    let greeted = greet(fd, rendezvous, process);
     if greeted.is_err() {
         sys::close(fd);
     }
     greeted.map(|()| fd)
 }
 
-fn greet(fd: c_int, rendezvous: Rendezvous) -> Result<(), Errno> {
+fn greet(fd: c_int, rendezvous: Rendezvous, process: u32) -> Result<(), Errno> {
     let id = SocketId(sys::random()?);
-    sys::bind(fd, &Name::Control { id, pid: sys::process().cast_unsigned() })?;
+    sys::bind(fd, &Name::Control { id, pid: process })?;
     sys::connect(fd, &rendezvous.name()).map_err(gone)?;
     let (process, user) = sys::peer_credentials(fd)?;
     STACK_PROCESS.store(process, Ordering::Relaxed);

@@ -219,7 +219,7 @@ pub(crate) fn destination(
     address: *const sockaddr,
     len: socklen_t,
 ) -> Result<Option<Address>, Errno> {
-    inet::destination(address::read(address, len)?, socket.family())
+    inet::destination(address::read(address, len)?, socket.own.kind)
 }
 
 /// What ICMP has said of a connected socket's datagrams, if that is next: whichever call comes first is told, and no

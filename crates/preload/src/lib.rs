@@ -21,12 +21,14 @@ mod destination;
 mod errno;
 mod interfaces;
 mod io;
+mod limits;
 mod lookup;
 mod memory;
 mod message;
 mod names;
 mod options;
 mod passing;
+mod raw;
 mod real;
 
 mod socket;

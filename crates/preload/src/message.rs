@@ -78,7 +78,7 @@ fn send_datagram(socket: Socket, message: *const msghdr, flags: c_int) -> Result
     let mut control = [0u8; 512];
     let control = control.get_mut(..message.msg_controllen).ok_or(Errno(libc::ENOBUFS))?;
     memory::read_slice(message.msg_control.cast::<u8>(), control)?;
-    let ancillary = Ancillary::parse(control)?;
+    let ancillary = Ancillary::parse(control, socket.family())?;
     datagram::send_to(socket, &Parts::of_message(&message), flags, destination, Some(&ancillary))
 }
 

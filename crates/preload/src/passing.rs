@@ -9,7 +9,7 @@
 
 use libc::{c_int, c_long, c_void, msghdr, sockaddr, socklen_t, ssize_t};
 
-use crate::{state, sys};
+use crate::{real, state, sys};
 
 unsafe extern "C" {
     /// pthread_setcanceltype(3), which the libc crate leaves out.
@@ -26,7 +26,7 @@ macro_rules! pass {
             *slot = argument;
         }
         let [a, b, c, d, e] = all;
-        let result = libc::syscall($number, a, b, c, d, e, state::cookie());
+        let result = real::syscall()($number, a, b, c, d, e, state::cookie());
         forget_cookie();
         result
     }};

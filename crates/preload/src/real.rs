@@ -13,8 +13,8 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use libc::{
-    addrinfo, c_char, c_int, c_uint, c_ulong, c_void, hostent, ifaddrs, iovec, mmsghdr, msghdr, size_t,
-    sockaddr, socklen_t, ssize_t, timespec,
+    addrinfo, c_char, c_int, c_long, c_uint, c_ulong, c_void, hostent, ifaddrs, iovec, mmsghdr, msghdr,
+    pid_t, rlimit, rlimit64, size_t, sockaddr, socklen_t, ssize_t, timespec,
 };
 
 /// One of libc's functions.
@@ -66,8 +66,17 @@ macro_rules! real {
         /// Finds every function, at load time.
         pub(crate) fn resolve_all() {
             $( $symbol.get(); )*
+            SYSCALL.get();
         }
     };
+}
+
+static SYSCALL: Symbol = Symbol::new(c"syscall");
+
+/// libc's syscall, whose arguments are variable.
+pub(crate) fn syscall() -> unsafe extern "C" fn(c_long, ...) -> c_long {
+    // SAFETY: the symbol has this signature in glibc's headers.
+    unsafe { transmute::<*mut c_void, unsafe extern "C" fn(c_long, ...) -> c_long>(SYSCALL.get()) }
 }
 
 real! {
@@ -94,6 +103,10 @@ real! {
     SENDTO: fn sendto(fd: c_int, buffer: *const c_void, len: size_t, flags: c_int, address: *const sockaddr, address_len: socklen_t) -> ssize_t;
     SENDMSG: fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t;
     SENDMMSG: fn sendmmsg(fd: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int) -> c_int;
+    SETRLIMIT: fn setrlimit(resource: c_int, limit: *const rlimit) -> c_int;
+    SETRLIMIT64: fn setrlimit64(resource: c_int, limit: *const rlimit64) -> c_int;
+    PRLIMIT: fn prlimit(process: pid_t, resource: c_int, new: *const rlimit, old: *mut rlimit) -> c_int;
+    PRLIMIT64: fn prlimit64(process: pid_t, resource: c_int, new: *const rlimit64, old: *mut rlimit64) -> c_int;
     GETADDRINFO: fn getaddrinfo(node: *const c_char, service: *const c_char, hints: *const addrinfo, result: *mut *mut addrinfo) -> c_int;
     GETNAMEINFO: fn getnameinfo(address: *const sockaddr, len: socklen_t, host: *mut c_char, host_len: socklen_t, service: *mut c_char, service_len: socklen_t, flags: c_int) -> c_int;
     GETIFADDRS: fn getifaddrs(list: *mut *mut ifaddrs) -> c_int;

@@ -9,6 +9,7 @@ use portolan_protocol::Name;
 
 use crate::address::UnixAddress;
 use crate::errno::{self, Errno};
+use crate::real;
 use crate::state::cookie;
 
 /// One system call: its result or its error, errno as before.
@@ -16,7 +17,7 @@ macro_rules! call {
     ($number:expr $(, $argument:expr)*) => {{
         let saved = errno::get();
         // SAFETY: each caller in this file passes memory of its own with its true length.
-        let result = unsafe { libc::syscall($number $(, $argument)*) };
+        let result = unsafe { real::syscall()($number $(, $argument)*) };
         crate::passing::forget_cookie();
         let result = if result < 0 { Err(Errno(errno::get())) } else { Ok(result) };
         errno::set(saved);

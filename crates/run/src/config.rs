@@ -6,6 +6,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use portolan_sim::impair::{Direction, Schedule};
 use serde::{Deserialize, Serialize};
 
 use crate::fence::Settings as FenceSettings;
@@ -220,10 +221,10 @@ pub fn parse_seed(text: &str) -> Result<u64, ConfigError> {
 
 /// Reads the value of `--net`, `--up` or `--down`: checked now, built by the stack process.
 pub fn parse_shape(text: &str) -> Result<String, ConfigError> {
-    match text.parse::<portolan_sim::impair::Impairment>() {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(ConfigError::new(error)),
+    for direction in [Direction::Up, Direction::Down] {
+        Schedule::parse(text, direction).map_err(ConfigError::new)?;
     }
+    Ok(text.to_owned())
 }
 
 /// Reads the value of `--allow` or `--deny`.

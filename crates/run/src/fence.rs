@@ -14,11 +14,14 @@
 //! program, which may leave these sockets alone and make system calls of its own.
 //!
 //! [`rule`] is the grammar, [`dns`] the look into DNS messages, [`journal`] tells of refusals. The gateway asks
-//! [`Fence::judge`] for each flow. Start reading there.
+//! [`Fence::judge`] for each flow, and so does [`link`] where there is no gateway. Start reading there.
 
 pub mod bindings;
 pub mod dns;
 pub mod journal;
+mod known;
+pub mod link;
+mod packet;
 pub mod reserved;
 pub mod rule;
 
@@ -143,6 +146,13 @@ impl Fence {
         let tries = [Protocol::Tcp, Protocol::Udp, Protocol::Icmp]
             .map(|protocol| self.judge(&flow(protocol), Instant::now()));
         tries.into_iter().reduce(Result::or).unwrap_or(Ok(()))
+    }
+
+    /// Whether a datagram from this address may come back through the gateway: a stranger's would open a way to it, since
+    /// answers pass.
+    pub fn permits_datagram_from(&self, address: IpAddr) -> bool {
+        let back = Destination { address, port: None, protocol: Protocol::Udp };
+        !self.has_rules() || self.judge(&back, Instant::now()).is_ok()
     }
 
     /// An answer to a question for `name` had `address` in it. Without `ttl` it is so for ever.

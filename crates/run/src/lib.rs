@@ -11,7 +11,7 @@
 //! whom, [`publish`] offers the command's ports on the machine, [`share_loopback`] the machine's to the command, [`up`]
 //! starts hosts that outlive one command, [`web`] is the built-in server, [`summary`] the table at the end, [`doctor`]
 //! says what works on this machine, [`library`] finds the preload library. Hosts that run are seen from outside through
-//! [`admin`]: by [`ls`] and [`ss`]. Start reading in [`supervisor::run`], then [`stack_process::main`].
+//! [`admin`]: by [`ls`], [`ss`] and [`shape`]. Start reading in [`supervisor::run`], then [`stack_process::main`].
 //!
 //! `unsafe` is allowed in `os/` and nowhere else.
 
@@ -31,6 +31,7 @@ pub mod os;
 pub mod owners;
 pub mod plan;
 pub mod publish;
+pub mod shape;
 pub mod share_loopback;
 pub mod ss;
 pub mod stack_process;

@@ -181,6 +181,7 @@ impl Running {
         let served = Served {
             host: host.clone(),
             holdings: control.holdings(),
+            shape: network.shape.clone(),
             link: config.link.to_string(),
             addresses: addresses(config, network.plan.as_ref()),
             started: std::time::Instant::now(),
@@ -248,11 +249,15 @@ impl Running {
                 _ = self.terminate.recv() => break false,
                 () = self.down.notified() => break false,
                 () = self.flows.collect() => {}
-                // None after this: that links go is what the end is. A supervisor that is gone is noticed above.
+                // A supervisor that is gone is noticed above.
                 Some(warning) = warnings.recv() => drop(news.tell(&News::Note(warning)).await),
                 Some(refusal) = self.refusals.recv() => drop(news.tell(&News::Note(refusal)).await),
             }
         };
+        // What the command's last calls gave rise to; none after this: that links go is what the end is.
+        while let Ok(waiting) = warnings.try_recv().or_else(|_| self.refusals.try_recv()) {
+            let _ = news.tell(&News::Note(waiting)).await;
+        }
         if graceful {
             self.linger(orders).await;
         }
@@ -344,11 +349,9 @@ fn resolver_config(
             own: plan.addresses.clone(),
         },
         None => {
-            let given = if config.dns.is_empty() { &conf.servers } else { &config.dns };
-            // A server on the machine's loopback is not on the link.
-            let reachable = given.iter().filter(|server| !server.is_loopback());
+            let servers = link::name_servers(config, &conf);
             ResolverConfig {
-                servers: reachable.map(|server| (*server, dns::PORT).into()).collect(),
+                servers: servers.into_iter().map(|server| (server, dns::PORT).into()).collect(),
                 hosts: Hosts::read(Path::new("/etc/hosts")),
                 fence,
                 conf,

@@ -77,6 +77,19 @@ fn datagrams_after_a_shutdown() {
 }
 
 #[test]
+fn calls_by_number() {
+    assert_as_on_the_kernel("raw_calls");
+}
+
+/// As root: a network namespace is made.
+#[test]
+fn children_in_sandboxes_keep_their_sockets() {
+    if std::env::var_os("PORTOLAN_ALLOW_MISSING").is_none() || rustix::process::geteuid().is_root() {
+        assert_as_on_the_kernel("sandboxes");
+    }
+}
+
+#[test]
 fn processes_and_limits() {
     assert_as_on_the_kernel("processes");
 }

@@ -1,10 +1,11 @@
 //! A script in a folder of its own under `portolan run`, and what it printed.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{Folder, built, finish, root_or_skip, text};
+use crate::support::{Folder, Guard, built, noise, root_or_skip, text, wait};
 
 /// What a script may take; a test that hangs fails then.
 const LIMIT: Duration = Duration::from_secs(100);
@@ -12,7 +13,8 @@ const LIMIT: Duration = Duration::from_secs(100);
 /// Stands before every script. What it started in the background ends with it.
 ///
 /// - `port N [ADDRESS]` waits until a TCP port takes connections;
-/// - `await WORDS` waits until a command succeeds.
+/// - `await WORDS` waits until a command succeeds;
+/// - `certificate` makes `key.pem` and `cert.pem`, for `localhost` and 127.0.0.1.
 const PRELUDE: &str = r#"
 set -eu
 trap 'for job in $(jobs -p); do kill $job 2>/dev/null || true; done; wait' EXIT
@@ -23,6 +25,10 @@ await() {
 }
 opens() { (exec 3<>"/dev/tcp/$2/$1") 2>/dev/null; }
 port() { await opens "$1" "${2-127.0.0.1}"; }
+certificate() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 2 \
+        -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 2>/dev/null
+}
 export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
 "#;
 
@@ -32,7 +38,6 @@ pub(crate) struct Ran {
     pub(crate) stdout: String,
     /// The script's own standard error, then the summary of the run.
     pub(crate) stderr: String,
-    pub(crate) status: Option<i32>,
 }
 
 /// A run to be: the programs it needs are there, and the files in its folder.
@@ -57,37 +62,41 @@ impl Run {
         Some(Run { folder: Folder::writable() })
     }
 
-    /// With this file in the script's folder.
-    pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Run {
-        self.folder.file(name, content.as_ref());
+    /// As [`Run::of`], for programs that only a full run has.
+    pub(crate) fn in_full(programs: &[&str]) -> Option<Run> {
+        std::env::var_os("PORTOLAN_FULL").and_then(|_| Run::of(programs))
+    }
+
+    /// With a file `noise` of so many octets in the script's folder.
+    pub(crate) fn noise(self, len: usize) -> Run {
+        self.folder.file("noise", &noise(len));
         self
     }
 
-    /// Runs the script, which must succeed.
-    pub(crate) fn script(self, script: &str) -> Ran {
-        let ran = self.any_end(script);
-        assert_eq!(
-            ran.status,
-            Some(0),
-            "\n--- stdout\n{}\n--- stderr\n{}",
-            tail(&ran.stdout),
-            tail(&ran.stderr)
-        );
-        ran
+    /// With these files of `scripts/` in the script's folder.
+    pub(crate) fn with(self, names: &[&str]) -> Run {
+        for name in names {
+            self.folder.file(name, scripts_file(name).as_bytes());
+        }
+        self
     }
 
-    /// Runs the script, however it ends.
-    pub(crate) fn any_end(self, script: &str) -> Ran {
+    /// Runs this file of `scripts/`, which must succeed.
+    pub(crate) fn script(self, name: &str) -> Ran {
+        let script = scripts_file(name);
+        let (stdout, stderr) = (self.folder.path().join(".stdout"), self.folder.path().join(".stderr"));
         let mut command = Command::new(built());
         command.arg("run").args(["--", "bash", "-c"]).arg(format!("{PRELUDE}{script}"));
         command.current_dir(self.folder.path()).stdin(Stdio::null()).env("HOME", self.folder.path());
-        let output = finish(&mut command, LIMIT);
-        Ran {
-            folder: self.folder,
-            stdout: text(&output.stdout),
-            stderr: text(&output.stderr),
-            status: output.status.code(),
-        }
+        // Files and no pipes: a daemon that outlives the script would keep a pipe open.
+        command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
+        let mut run = Guard(command.spawn().unwrap());
+        let status = wait(&mut run.0, LIMIT);
+        let read = |path| text(&std::fs::read(path).unwrap());
+        let ran = Ran { stdout: read(stdout), stderr: read(stderr), folder: self.folder };
+        let code = status.and_then(|status| status.code());
+        assert_eq!(code, Some(0), "\n--- stdout\n{}\n--- stderr\n{}", tail(&ran.stdout), tail(&ran.stderr));
+        ran
     }
 }
 
@@ -103,6 +112,12 @@ impl Ran {
         std::fs::read(&path)
             .unwrap_or_else(|error| panic!("{}: {error}\n{}", path.display(), tail(&self.stderr)))
     }
+}
+
+/// A file of `scripts/`.
+fn scripts_file(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/scripts").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// The end of a long text.

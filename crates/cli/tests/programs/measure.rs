@@ -1,43 +1,31 @@
-//! Programs that measure: iperf3.
+//! Programs that measure and probe: iperf3, nmap.
 
 use crate::harness::Run;
-
-/// A row per test: whether what was sent arrived, of datagrams all but one in a hundred.
-const IPERF3: &str = r#"
-iperf3 -s -p 5201 >server.log 2>&1 &
-port 5201
-row() {
-    iperf3 -c 127.0.0.1 -p 5201 -t 1 --json "${@:2}" >"$1.json"
-    python3 -c '
-import json, sys
-end = json.load(open(sys.argv[1] + ".json"))["end"]
-if "sum" in end:
-    total = end["sum"]
-    good = total["lost_percent"] < 1 and total["packets"] > 100
-    print(sys.argv[1], "all arrived" if good else total)
-else:
-    # The receiver is stopped with megabytes of each stream on their way.
-    sent, received = end["sum_sent"]["bytes"], end["sum_received"]["bytes"]
-    print(sys.argv[1], "all arrived" if 0.7 * sent <= received and sent > 10e6 else (sent, received))
-' "$1"
-}
-row up -l 16K
-row down -R -l 64K
-row four -P 4
-row both --bidir
-row datagrams-up -u -l 1400 -b 20M
-row datagrams-down -u -l 1400 -b 20M -R
-"#;
 
 #[test]
 fn iperf3_measures_tcp_and_udp_in_both_roles() {
     let Some(run) = Run::of(&["/usr/bin/iperf3"]) else { return };
-    run.script(IPERF3).prints(&[
+    run.script("iperf3.sh").prints(&[
         "up all arrived",
         "down all arrived",
         "four all arrived",
         "both all arrived",
         "datagrams-up all arrived",
         "datagrams-down all arrived",
+    ]);
+}
+
+#[test]
+fn nmap_finds_what_is_open_by_connecting() {
+    let Some(run) = Run::of(&["/usr/bin/nmap"]) else { return };
+    run.script("nmap.sh").prints(&[
+        "8000/tcp open http-alt",
+        "8001/tcp closed vcom-tunnel",
+        "8002/tcp closed teradataordbms",
+        "8003/tcp closed mcreport",
+        "Ports: 8000/open/tcp//http-alt/// Ignored State: closed (2000)",
+        "8000/tcp closed http-alt",
+        "8001/tcp open vcom-tunnel",
+        "SimpleHTTPServer",
     ]);
 }

@@ -131,24 +131,25 @@ static inline void pair(int sides[2]) {
     close(server);
 }
 
-// A port that answers no SYN any more: a listener whose queue is full.
-static inline int silent_port(void) {
-    int server = tcp(AF_INET);
-    MUST(bind(server, OF(at("127.0.0.1", 0))));
-    MUST(listen(server, 0));
-    for (int i = 0; i < 12; i++) {
-        int filler = tcp(AF_INET);
-        set_blocking(filler, false);
-        connect(filler, OF(at("127.0.0.1", port_of(server))));
-    }
-    usleep(300 * 1000);
-    return port_of(server);
-}
-
 // Waits until poll says one of these events, five seconds at most; what it says.
 static inline int wait_for(int fd, short events) {
     struct pollfd entry = {.fd = fd, .events = events};
     return poll(&entry, 1, 5000) == 1 ? entry.revents : 0;
+}
+
+// A port that answers no SYN any more: a listener whose queue is full, which is known by the first that waits in vain.
+static inline int silent_port(void) {
+    int server = tcp(AF_INET);
+    MUST(bind(server, OF(at("127.0.0.1", 0))));
+    MUST(listen(server, 0));
+    for (int waits_in_vain = 0; waits_in_vain < 2;) {
+        int filler = tcp(AF_INET);
+        set_blocking(filler, false);
+        connect(filler, OF(at("127.0.0.1", port_of(server))));
+        struct pollfd entry = {.fd = filler, .events = POLLOUT};
+        waits_in_vain += poll(&entry, 1, 300) == 0;
+    }
+    return port_of(server);
 }
 
 static inline void reset(int fd) {

@@ -145,14 +145,14 @@ static void timeouts(void) {
     double began = now();
     SAY("after one retransmission", connected(fd, "127.0.0.1", silent));
     double took = now() - began;
-    printf("in two to four seconds: %d\n", took > 1.7 && took < 4.5);
+    printf("in two seconds or a little more: %d\n", took > 1.7 && took < 8);
 
     fd = tcp(AF_INET);
     struct timeval limit = {.tv_usec = 200000};
     MUST(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit));
     began = now();
     SAY("with SO_SNDTIMEO", connected(fd, "127.0.0.1", silent));
-    printf("in 200 ms: %d\n", now() - began > 0.19 && now() - began < 1);
+    printf("in 200 ms: %d\n", now() - began > 0.19 && now() - began < 2);
     SAY("still under way", connected(fd, "127.0.0.1", silent));
 
     int sides[2];
@@ -161,7 +161,7 @@ static void timeouts(void) {
     char octet;
     began = now();
     SAY("recv with SO_RCVTIMEO", recv(sides[0], &octet, 1, 0));
-    printf("in 200 ms: %d\n", now() - began > 0.19 && now() - began < 1);
+    printf("in 200 ms: %d\n", now() - began > 0.19 && now() - began < 2);
     int server = listener("127.0.0.1", 0);
     MUST(setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
     SAY("accept with SO_RCVTIMEO", accept(server, NULL, NULL));

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::AdminError;
 use super::directory::Directory;
-use super::message::{Hello, Info, Reply, Request, SocketRow, VERSION};
+use super::message::{Hello, Info, Reply, Request, Shape, SocketRow, VERSION};
 use crate::channel::Channel;
 
 /// What a host may take to answer.
@@ -99,6 +99,14 @@ impl Client {
     pub fn sockets(&mut self) -> Result<Vec<SocketRow>, AdminError> {
         match self.ask(&Request::Sockets)? {
             Reply::Sockets(rows) => Ok(rows),
+            _ => Err(self.beside_the_point()),
+        }
+    }
+
+    /// Changes what the host's wire does, where it is given, and says what it does then.
+    pub fn shape(&mut self, up: Option<String>, down: Option<String>) -> Result<Shape, AdminError> {
+        match self.ask(&Request::Shape { up, down })? {
+            Reply::Shape(shape) => Ok(shape),
             _ => Err(self.beside_the_point()),
         }
     }

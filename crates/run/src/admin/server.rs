@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use portolan::Host;
+use portolan_sim::impair::{Direction, ImpairmentError, Schedule, ShapeHandle};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -24,7 +25,7 @@ use tokio::time::timeout;
 
 use super::AdminError;
 use super::directory::Directory;
-use super::message::{Hello, Identity, Info, Reply, Request, VERSION};
+use super::message::{Hello, Identity, Info, Reply, Request, Shape, VERSION};
 use super::sockets;
 use crate::channel::line;
 use crate::control::Holdings;
@@ -61,6 +62,8 @@ pub struct Served {
     pub host: Host,
     /// The sockets of its programs.
     pub holdings: Holdings,
+    /// The faults of its link.
+    pub shape: ShapeHandle,
     /// Who it is.
     pub identity: Identity,
     /// Where its packets go.
@@ -203,6 +206,10 @@ impl Client {
         let reply = match request {
             Request::Info => Reply::Info(served.info()),
             Request::Sockets => Reply::Sockets(served.sockets()),
+            Request::Shape { up, down } => match served.set_shape(up, down) {
+                Ok(shape) => Reply::Shape(shape),
+                Err(error) => Reply::Failed(error.to_string()),
+            },
             Request::Down if served.identity.stays() => {
                 served.down.notify_one();
                 Reply::Done
@@ -245,6 +252,18 @@ impl Client {
 }
 
 impl Served {
+    /// Changes what is given, all or nothing, and says what holds then.
+    fn set_shape(&self, up: Option<String>, down: Option<String>) -> Result<Shape, ImpairmentError> {
+        let parse =
+            |text: Option<String>, direction| text.map(|text| Schedule::parse(&text, direction)).transpose();
+        let (up, down) = (parse(up, Direction::Up)?, parse(down, Direction::Down)?);
+        if up.is_some() || down.is_some() {
+            self.shape.set(up, down);
+        }
+        let [up, down] = self.shape.shown().map(|schedule| schedule.to_string());
+        Ok(Shape { up, down })
+    }
+
     fn info(&self) -> Info {
         Info {
             identity: self.identity.clone(),

@@ -76,6 +76,6 @@ fn is_due(told: &Cell<Option<Instant>>) -> bool {
 fn name(transport: Transport) -> &'static str {
     match transport {
         Transport::Tcp => "tcp",
-        Transport::Udp => "udp",
+        _ => "udp",
     }
 }

@@ -166,7 +166,7 @@ impl Shared {
                 // A failure closes the end, which the program sees as a reset.
                 let _ = match kind.transport {
                     Transport::Tcp => self.attach_stream(fd, target),
-                    Transport::Udp => self.attach_datagrams(fd, target),
+                    _ => self.attach_datagrams(fd, target),
                 };
             }
             _ => {}
@@ -316,7 +316,7 @@ impl Shared {
 
     /// The socket's record, which is this process's from now on.
     fn owned(&self, target: Target, peer: Peer) -> Result<Rc<Record>, Errno> {
-        let record = self.registry.record(target)?;
+        let record = self.registry.record_of(target, peer.uid == 0)?;
         record.used_by(u32::try_from(peer.pid).unwrap_or(0));
         Ok(record)
     }
@@ -359,9 +359,11 @@ impl Shared {
                 match socket.kind.transport {
                     Transport::Tcp => {
                         sweep::close_port(&self.registry, address.port);
-                        record.connect(address, waits)
+                        let connecting = record.connect(address, waits)?;
+                        self.registry.note_connecting(&record);
+                        Ok(connecting)
                     }
-                    Transport::Udp => record.set_destination(address).map(|()| Reply::Done),
+                    _ => record.set_destination(address).map(|()| Reply::Done),
                 }
             }
             Operation::Disconnect { socket } => {

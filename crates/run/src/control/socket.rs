@@ -11,6 +11,7 @@ use portolan_protocol::request::Target;
 use portolan_protocol::{Address, Family, Reply, Transport};
 use portolan_wire::protocol;
 use tokio::io::unix::AsyncFd;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::end::End;
@@ -81,6 +82,8 @@ pub(super) struct Record {
     urgent: Cell<Option<Urgent>>,
     /// The task that carries octets.
     carrier: RefCell<Option<Waker>>,
+    /// The handshake is over, one way or the other.
+    settled: Notify,
     /// The process that made it; of an accepted one, its listener.
     owner: RefCell<Option<Rc<Owner>>>,
 }
@@ -117,6 +120,7 @@ impl Record {
             task: RefCell::new(None),
             urgent: Cell::new(None),
             carrier: RefCell::new(None),
+            settled: Notify::new(),
             owner: RefCell::default(),
         }
     }
@@ -136,11 +140,6 @@ impl Record {
             *late = Some(Rc::new(HostSocket::new(host, self.target.kind)?));
         }
         late.clone().ok_or(Errno::NOTCONN)
-    }
-
-    /// Whether the program has turned on an option.
-    pub(super) fn is_on(&self, level: i32, name: i32) -> bool {
-        self.socket().is_ok_and(|socket| socket.int_option(level, name) != 0)
     }
 
     /// The process that made it.
@@ -179,6 +178,10 @@ impl Record {
             let number = match self.target.kind.transport {
                 Transport::Tcp => protocol::TCP,
                 Transport::Udp => protocol::UDP,
+                Transport::UdpLite => protocol::UDPLITE,
+                Transport::Ping if self.target.kind.family == Family::V4 => protocol::ICMPV4,
+                Transport::Ping => protocol::ICMPV6,
+                Transport::Raw(protocol) => protocol,
             };
             owners.note(number, port, self.user.get());
         }
@@ -249,7 +252,7 @@ impl Record {
 
     /// Whether a UDP socket may send there.
     pub(super) fn check_destination(&self, address: Address, source: Address) -> Result<(), Errno> {
-        let to = (address.port != 0).then(|| to_host(self.native(address)));
+        let to = (address != Address::UNSPECIFIED).then(|| to_host(self.native(address)));
         let from = (!source.is_unspecified()).then(|| source.to_socket_addr().ip());
         self.socket()?.check_send(to, from)
     }
@@ -262,7 +265,7 @@ impl Record {
     /// The program's end has a datagram in its queue that was not looked at yet, which is as good as sent.
     fn has_waiting_datagrams(&self) -> bool {
         let end = self.end.borrow().upgrade();
-        self.target.kind.transport == Transport::Udp
+        !self.target.kind.transport.is_stream()
             && end.is_some_and(|end| unix::queued(end.get_ref().as_fd()).is_ok_and(|octets| octets > 0))
     }
 
@@ -281,7 +284,7 @@ impl Record {
     pub(super) fn attach(&self, end: &End) -> bool {
         let fits = match self.target.kind.transport {
             Transport::Tcp => self.phase.get() == Phase::Connecting,
-            Transport::Udp => true,
+            _ => true,
         };
         let is_free = self.end.borrow().upgrade().is_none();
         if fits && is_free {
@@ -306,6 +309,19 @@ impl Record {
     pub(super) fn connected(&self) {
         if self.phase.get() == Phase::Connecting {
             self.phase.set(Phase::Connected);
+            self.settled.notify_waiters();
+        }
+    }
+
+    pub(super) fn is_connecting(&self) -> bool {
+        self.phase.get() == Phase::Connecting
+    }
+
+    /// Waits until the program's end shows how connecting went. The carrier's turn that calls [`Record::connected`] also
+    /// makes the end writable, and whoever waits here is polled after it.
+    pub(super) async fn told(&self) {
+        while self.is_connecting() {
+            self.settled.notified().await;
         }
     }
 
@@ -314,6 +330,7 @@ impl Record {
         self.error.set(error);
         let was_connecting = self.phase.get() == Phase::Connecting;
         self.phase.set(if was_connecting { Phase::Failed } else { Phase::Ended });
+        self.settled.notify_waiters();
         self.addresses.set((self.local(), self.remote()));
         *self.socket.borrow_mut() = None;
     }
@@ -446,7 +463,7 @@ fn unspecified(family: Family) -> IpAddr {
 }
 
 /// To connect to the unspecified address is, on Linux, to connect to this host.
-fn to_host(mut address: SocketAddr) -> SocketAddr {
+pub(super) fn to_host(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),

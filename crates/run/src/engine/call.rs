@@ -14,8 +14,10 @@ use crate::os::seccomp::{Listener, Notification};
 use crate::os::thread::{Identity, Thread};
 use crate::os::unix::Peer;
 
-/// CAP_NET_BIND_SERVICE of linux/capability.h.
-const CAP_NET_BIND_SERVICE: u32 = 10;
+/// Of linux/capability.h: ports below 1024; what changes a network; raw sockets.
+pub(super) const CAP_NET_BIND_SERVICE: u32 = 10;
+pub(super) const CAP_NET_ADMIN: u32 = 12;
+pub(super) const CAP_NET_RAW: u32 = 13;
 
 /// How a call ends.
 #[derive(Debug)]
@@ -148,12 +150,12 @@ impl<'a> Call<'a> {
         Ok(Answer::ZERO)
     }
 
-    /// For whom the stack process is asked: a program that may have ports below 1024 without being root counts as root.
-    pub(super) fn caller(&self) -> Result<Peer, Errno> {
+    /// For whom the stack process is asked: a program that has the capability counts as root.
+    pub(super) fn caller(&self, capability: u32) -> Result<Peer, Errno> {
         let Identity { process, user, capabilities } =
             self.thread.identity().map_err(|error| errno_of(&error))?;
-        let may_bind = capabilities & 1 << CAP_NET_BIND_SERVICE != 0;
-        Ok(Peer { pid: process.cast_signed(), uid: if may_bind { 0 } else { user } })
+        let is_capable = capabilities & 1 << capability != 0;
+        Ok(Peer { pid: process.cast_signed(), uid: if is_capable { 0 } else { user } })
     }
 }
 

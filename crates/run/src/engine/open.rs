@@ -11,7 +11,7 @@ use portolan_protocol::{Address, Name, Operation, SocketId, Transport};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::net::Shutdown;
 
-use super::call::{Answer, Call, is_nonblocking, wait_to_receive};
+use super::call::{Answer, CAP_NET_BIND_SERVICE, CAP_NET_RAW, Call, is_nonblocking, wait_to_receive};
 use super::notifier::Engine;
 use super::socket::{self, Peer, Socket};
 use super::stack::errno_of;
@@ -27,8 +27,8 @@ impl Engine {
         let Domain::Inet(family) = kind::domain(call.int(0)) else {
             return Err(Errno(libc::EAFNOSUPPORT));
         };
-        let transport = kind::transport(kind, protocol)?;
-        self.stack.act_for(call.caller()?)?;
+        let transport = kind::transport(family, kind, protocol)?;
+        self.stack.act_for(call.caller(CAP_NET_RAW)?)?;
         let socket = socket::create(&mut self.stack, transport, family)?;
         if kind & libc::SOCK_NONBLOCK != 0 {
             set_nonblocking(&socket.fd, true)?;
@@ -45,7 +45,7 @@ impl Engine {
         let len = call.argument(2) as u32;
         let given = call.read_address(call.argument(1), len)?;
         let address = inet::to_bind(given, socket.family(), len as usize)?;
-        self.stack.act_for(call.caller()?)?;
+        self.stack.act_for(call.caller(CAP_NET_BIND_SERVICE)?)?;
         self.stack.order(Operation::Bind { socket: socket.target(), address })?;
         Ok(Answer::ZERO)
     }
@@ -60,7 +60,7 @@ impl Engine {
             return Err(Errno(libc::EOPNOTSUPP));
         }
         rustix::net::listen(&socket.fd, call.int(1)).map_err(|error| Errno(error.raw_os_error()))?;
-        self.stack.act_for(call.caller()?)?;
+        self.stack.act_for(call.caller(CAP_NET_BIND_SERVICE)?)?;
         // Linux reads a negative backlog as the largest.
         let backlog = u32::try_from(call.int(1)).unwrap_or(u32::MAX);
         self.stack.order(Operation::Listen { socket: socket.own, backlog })?;
@@ -144,7 +144,7 @@ impl Engine {
             }
             (Transport::Tcp, Peer::None) => return Err(Errno(libc::ENOTCONN)),
             (Transport::Tcp, _) => {}
-            (Transport::Udp, _) => {
+            _ => {
                 self.default_destination(&socket)?.ok_or(Errno(libc::ENOTCONN))?;
                 self.stack.order(Operation::Shutdown { socket: socket.own, how })?;
             }

@@ -5,7 +5,7 @@ use portolan_protocol::request::VALUE_MAX;
 use portolan_protocol::{Address, CALL_MAX, Operation, Reply, Transport};
 use rustix::event::PollFlags;
 
-use super::call::{Answer, Call};
+use super::call::{Answer, CAP_NET_ADMIN, Call};
 use super::connect::native_error;
 use super::notifier::Engine;
 use super::socket::{Peer, Socket};
@@ -64,7 +64,7 @@ impl Engine {
         let len = usize::try_from(call.int(4)).map_err(|_| Errno(libc::EINVAL))?;
         let value = octets.get_mut(..len).ok_or(Errno(libc::EINVAL))?;
         call.read(call.argument(3), value)?;
-        self.stack.act_for(call.caller()?)?;
+        self.stack.act_for(call.caller(CAP_NET_ADMIN)?)?;
         self.stack.order(Operation::SetOption { socket: socket.target(), level, name, value })?;
         Ok(Answer::ZERO)
     }
@@ -120,8 +120,8 @@ impl Engine {
             _ => return Ok(Answer::Run),
         };
         let octets = match (request, socket.transport()) {
-            (libc::FIONREAD, Transport::Udp) => self.next_len(&socket),
             (libc::FIONREAD, Transport::Tcp) => return Ok(Answer::Run),
+            (libc::FIONREAD, _) => self.next_len(&socket),
             _ => {
                 match self.stack.call(Operation::OutQueue { socket: socket.target() }, &mut [0; CALL_MAX])? {
                     Reply::Count(octets) => octets,

@@ -1,8 +1,9 @@
 //! The command's link, by what the user asked for, and what stands at its other end.
 //!
 //! Egress and none are an in-process wire whose other end is the gateway host, on a thread of its own with a runtime of
-//! its own. Shaping stands between the command's stack and the wire; the capture stands nearest to the stack, so it
-//! records what the stack sends and what it receives.
+//! its own. Shaping stands between the command's stack and the wire, always, since it can be changed at any time; the
+//! capture stands nearest to the stack, so it records what the stack sends and what it receives; where there is no
+//! gateway, the fence stands between the two.
 
 use std::fs::File;
 use std::net::IpAddr;
@@ -15,7 +16,7 @@ use portolan::{Host, HostBuilder, Worker};
 use portolan_drivers::wire::WireEnd;
 use portolan_drivers::{Capture, CaptureLink, PollLink, Tap, TapOptions, wire};
 use portolan_link::{LinkCaps, Medium};
-use portolan_sim::impair::{Impairment, ShapedLink};
+use portolan_sim::impair::{Direction, Impairment, Schedule, ShapeHandle, ShapedLink};
 use portolan_stack::Intercept;
 use portolan_wire::{Address, Cidr, EthernetAddress};
 use tokio::sync::watch;
@@ -28,6 +29,7 @@ use crate::dns::hosts::Hosts;
 use crate::dns::resolv_conf::ResolvConf;
 use crate::dns::server::{Server, Upstream};
 use crate::fence::Fence;
+use crate::fence::link::FenceLink;
 use crate::gateway::names::Names;
 use crate::gateway::policy::Policy;
 use crate::gateway::{Counters, Gateway, Shared};
@@ -62,6 +64,8 @@ pub(super) struct Network {
     pub(super) plan: Option<Plan>,
     /// What the user should know of it now, a line each.
     pub(super) notes: Vec<String>,
+    /// Changes the faults of the command's link.
+    pub(super) shape: ShapeHandle,
     recording: Recording,
     gateway: Option<(Host, JoinHandle<()>)>,
 }
@@ -104,21 +108,29 @@ pub(super) fn build(
     listening: watch::Receiver<()>,
 ) -> Result<(Host, Worker, Network), String> {
     match &config.link {
-        LinkChoice::Tap(name) => build_tap(config, name, seed),
+        LinkChoice::Tap(name) => build_tap(config, conf, name, seed, fence),
         LinkChoice::Egress | LinkChoice::None => {
             build_private(config, conf, seed, counters, fence, listening)
         }
     }
 }
 
-fn build_tap(config: &Config, name: &str, seed: u64) -> Result<(Host, Worker, Network), String> {
-    let shaped = config.shape != Shape::default();
-    // A frame that is to be shaped is cut first, so nothing is gained by asking for more.
-    let options = TapOptions { offload: !shaped, mtu: config.mtu, ..TapOptions::default() };
+fn build_tap(
+    config: &Config,
+    conf: &ResolvConf,
+    name: &str,
+    seed: u64,
+    fence: &Arc<Fence>,
+) -> Result<(Host, Worker, Network), String> {
+    let is_shaped = config.shape != Shape::default();
+    // A frame that is to be shaped is cut first, so nothing is gained by asking for more; who shapes later pays for it.
+    let options = TapOptions { offload: !is_shaped, mtu: config.mtu, ..TapOptions::default() };
     let tap = Tap::open(name, options).map_err(|error| error.to_string())?;
     let station = station_beside(tap.peer_ethernet());
     let recording = Recording::default();
-    let mut builder = with_link(config, name, station, tap, seed, &recording)?;
+    let (shaped, shape) = shaped(config, tap, seed)?;
+    let link = FenceLink::new(shaped, fence.clone(), name_servers(config, conf));
+    let mut builder = with_link(config, name, station, link, &recording)?;
     for network in &config.addresses {
         builder = builder.address(cidr(*network)?);
     }
@@ -126,7 +138,7 @@ fn build_tap(config: &Config, name: &str, seed: u64) -> Result<(Host, Worker, Ne
         builder = builder.gateway(Address::from(*gateway));
     }
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
-    Ok((host, worker, Network { plan: None, notes: Vec::new(), recording, gateway: None }))
+    Ok((host, worker, Network { plan: None, notes: Vec::new(), shape, recording, gateway: None }))
 }
 
 /// A station's address that differs from the device's own, and stays the same from run to run.
@@ -154,7 +166,8 @@ fn build_private(
     let mut bound = listen::bind(&config.publish)?;
     let notes = std::mem::take(&mut bound.notes);
     let recording = Recording::default();
-    let mut builder = with_link(config, PRIVATE, COMMAND, ours, seed, &recording)?;
+    let (shaped, shape) = shaped(config, ours, seed)?;
+    let mut builder = with_link(config, PRIVATE, COMMAND, shaped, &recording)?;
     for network in &plan.addresses {
         builder = builder.address(cidr(*network)?);
     }
@@ -165,16 +178,37 @@ fn build_private(
     let link = host.link(PRIVATE).ok_or("the command's link is gone")?;
     let ports = Ports { bound, command: Inside { host: host.clone(), link }, listening };
     let gateway = start_gateway(config, conf, &plan, theirs, counters, fence, ports)?;
-    Ok((host, worker, Network { plan: Some(plan), notes, recording, gateway: Some(gateway) }))
+    Ok((host, worker, Network { plan: Some(plan), notes, shape, recording, gateway: Some(gateway) }))
 }
 
-/// A host with this link, shaped and recorded as the user asked.
+/// The name servers that a host without a gateway asks: those given, or the machine's.
+pub(super) fn name_servers(config: &Config, conf: &ResolvConf) -> Vec<IpAddr> {
+    let given = if config.dns.is_empty() { &conf.servers } else { &config.dns };
+    // A server on the machine's loopback is not on the link.
+    given.iter().copied().filter(|server| !server.is_loopback()).collect()
+}
+
+/// A link shaped as the user asked, and what changes that.
+fn shaped<L: PollLink>(config: &Config, link: L, seed: u64) -> Result<(ShapedLink<L>, ShapeHandle), String> {
+    let parse = |text: &Option<String>, direction| match text {
+        Some(text) => Schedule::parse(text, direction).map(Some).map_err(|error| error.to_string()),
+        None => Ok(None),
+    };
+    let up = parse(&config.shape.up, Direction::Up)?;
+    let down = parse(&config.shape.down, Direction::Down)?;
+    let link = ShapedLink::new(link, Impairment::default(), Impairment::default(), seed);
+    let shape = link.handle();
+    // Not given to the link at once: a schedule counts from now, not from the clock's zero.
+    shape.set(up, down);
+    Ok((link, shape))
+}
+
+/// A host with this link, recorded if the user asked.
 fn with_link(
     config: &Config,
     name: &str,
     station: EthernetAddress,
     link: impl PollLink + 'static,
-    seed: u64,
     recording: &Recording,
 ) -> Result<HostBuilder, String> {
     let mut settings = portolan_stack::Config {
@@ -190,17 +224,6 @@ fn with_link(
         settings.hostname.clone_from(hostname);
     }
     let builder = Host::builder().config(settings);
-    let shape = |text: &Option<String>| match text {
-        Some(text) => text.parse::<Impairment>().map_err(|error| error.to_string()),
-        None => Ok(Impairment::default()),
-    };
-    let (up, down) = (shape(&config.shape.up)?, shape(&config.shape.down)?);
-    // Boxed at each step: the four combinations differ in type.
-    let link: Box<dyn PollLink> = if up.is_none() && down.is_none() {
-        Box::new(link)
-    } else {
-        Box::new(ShapedLink::new(link, up, down, seed))
-    };
     Ok(if config.capture {
         let file =
             rustix::stdio::stdout().try_clone_to_owned().map_err(|error| format!("--pcap: {error}"))?;

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -420,6 +422,64 @@ static void fast_open(void) {
     close(c);
 }
 
+static void raw_calls(void) {
+    int a = syscall(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), b = socket(AF_INET, SOCK_DGRAM, 0);
+    char text[2][16]; struct sockaddr_in to = v4(0), from; socklen_t len = sizeof to;
+    SAY("bind %s", err(syscall(SYS_bind, a, &to, sizeof to)));
+    SAY("getsockname %s", err(syscall(SYS_getsockname, a, &to, &len))); SAY("port %d len %d", to.sin_port != 0, len);
+    SAY("connect %s", err(syscall(SYS_connect, b, &to, sizeof to)));
+    struct iovec out[2] = {{"one", 3}, {"three", 5}}, in[2] = {{text[0], 16}, {text[1], 16}};
+    struct mmsghdr many[2]; memset(many, 0, sizeof many);
+    for (int i = 0; i < 2; i++) { many[i].msg_hdr.msg_iov = &out[i]; many[i].msg_hdr.msg_iovlen = 1; }
+    SAY("sendmmsg %s", err(syscall(SYS_sendmmsg, b, many, 2, 0)));
+    usleep(50000); memset(many, 0, sizeof many);
+    for (int i = 0; i < 2; i++) { many[i].msg_hdr.msg_iov = &in[i]; many[i].msg_hdr.msg_iovlen = 1; many[i].msg_hdr.msg_name = &from; many[i].msg_hdr.msg_namelen = sizeof from; }
+    SAY("recvmmsg %s", err(syscall(SYS_recvmmsg, a, many, 2, MSG_DONTWAIT, NULL)));
+    SAY("lens %d %d from %s %d", many[0].msg_len, many[1].msg_len, inet_ntoa(from.sin_addr), ntohs(from.sin_port) == port_of(b));
+    SAY("sendto %s", err(syscall(SYS_sendto, a, "back", 4, 0, &from, sizeof from)));
+    SAY("read %s", err(syscall(SYS_read, b, text[0], 16)));
+    SAY("write %s", err(syscall(SYS_write, b, "x", 1)));
+    usleep(50000);
+    SAY("recvfrom %s", err(syscall(SYS_recvfrom, a, text[0], 16, 0, NULL, NULL)));
+    SAY("none %s", err(syscall(SYS_recvfrom, a, text[0], 16, 0, NULL, NULL)));
+    SAY("close %s", err(syscall(SYS_close, a))); close(b);
+    int l = syscall(SYS_socket, AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+    to = v4(0);
+    syscall(SYS_bind, l, &to, sizeof to); SAY("listen %s", err(syscall(SYS_listen, l, 5)));
+    to.sin_port = htons(port_of(l));
+    SAY("connect %s", err(syscall(SYS_connect, c, &to, sizeof to)));
+    int s = syscall(SYS_accept4, l, NULL, NULL, SOCK_CLOEXEC); SAY("accept4 %d", s > 0);
+    SAY("setsockopt %s", err(syscall(SYS_setsockopt, c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one)));
+    SAY("writev %s", err(syscall(SYS_writev, c, out, 2))); usleep(50000);
+    SAY("readv %s", err(syscall(SYS_readv, s, in, 2)));
+    SAY("unrelated %d", syscall(SYS_getpid) == getpid());
+    close(l); close(c); close(s);
+}
+static void sandboxes(void) {
+    int l = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0), one = 1, got; struct sockaddr_in to = v4(0), from; socklen_t len = sizeof to;
+    bind(l, ADDR(to)); listen(l, 5); to.sin_port = htons(port_of(l));
+    connect(c, ADDR(to)); int s = accept(l, NULL, NULL);
+    pid_t child = syscall(SYS_clone, CLONE_NEWNET | SIGCHLD, NULL, NULL, NULL, NULL);
+    if (!child) {
+        struct rlimit none = {0, 0}; setrlimit(RLIMIT_NOFILE, &none);
+        SAY("keepalive %s", err(setsockopt(s, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one)));
+        len = sizeof got; SAY("read back %s", err(getsockopt(s, SOL_SOCKET, SO_KEEPALIVE, &got, &len))); SAY("value %d", got);
+        len = sizeof from; SAY("peer %s", err(getpeername(s, (struct sockaddr *)&from, &len)));
+        SAY("send %s", err(send(s, "x", 1, 0)));
+        fflush(stdout); _exit(0);
+    }
+    int status; waitpid(child, &status, 0); SAY("child %d", WEXITSTATUS(status));
+    SAY("recv %d", (int)recv(c, &one, 1, 0));
+    child = fork();
+    if (!child) {
+        struct rlimit none = {0, 0}; setrlimit(RLIMIT_NOFILE, &none); setuid(65534);
+        SAY("nodelay %s", err(setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one)));
+        SAY("new %s", err(socket(AF_INET, SOCK_STREAM, 0)));
+        fflush(stdout); _exit(0);
+    }
+    waitpid(child, &status, 0); SAY("child %d", WEXITSTATUS(status));
+    close(l); close(c); close(s);
+}
 static void datagram_shutdown(void) {
     int a = socket(AF_INET, SOCK_DGRAM, 0), b = socket(AF_INET, SOCK_DGRAM, 0); char text[128];
     struct sockaddr_in to = v4(0), back = v4(0);
@@ -621,6 +681,8 @@ int main(int argc, char **argv) {
     if (!*part || !strcmp(part, "urgent")) urgent();
     if (!*part || !strcmp(part, "fast_open")) fast_open();
     if (!*part || !strcmp(part, "datagrams")) datagrams();
+    if (!*part || !strcmp(part, "raw_calls")) raw_calls();
+    if (!*part || !strcmp(part, "sandboxes")) sandboxes();
     if (!*part || !strcmp(part, "datagram_shutdown")) datagram_shutdown();
     if (!*part || !strcmp(part, "processes")) processes(argv[0]);
     if (!*part || !strcmp(part, "names")) names();

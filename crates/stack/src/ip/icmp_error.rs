@@ -132,7 +132,7 @@ impl Stack {
     ) -> Result<(), DropReason> {
         let quoted = if v4 { quoted_v4(quote, link) } else { quoted_v6(quote, link) };
         let Quoted { key, seq } = quoted.ok_or(DropReason::IcmpMalformed)?;
-        if key.protocol == protocol::UDP {
+        if key.protocol != protocol::TCP {
             return self.on_udp_error(&key, link, verdict);
         }
         let (index, seq) = match (self.flows.find(&key), seq) {
@@ -327,7 +327,12 @@ fn quoted_v6(quote: &[u8], link: LinkId) -> Option<Quoted> {
 }
 
 fn quoted(src: Address, dst: Address, protocol: u8, payload: &[u8], link: LinkId) -> Option<Quoted> {
-    let &[a, b, c, d, rest @ ..] = payload.first_chunk::<8>()?;
+    let &[mut a, mut b, mut c, mut d, rest @ ..] = payload.first_chunk::<8>()?;
+    if matches!(protocol, protocol::ICMPV4 | protocol::ICMPV6) {
+        // An echo request's identifier is its socket's port.
+        [a, b, ..] = rest;
+        [c, d] = [0, 0];
+    }
     let seq = (protocol == protocol::TCP).then(|| SeqNumber(u32::from_be_bytes(rest)));
     let key = FlowKey {
         local: Endpoint::new(src, u16::from_be_bytes([a, b])),

@@ -39,9 +39,8 @@ impl Stack {
             }
             // Redirects move traffic for whoever forges them (RFC 5927), and RFC 6633 has retired source quench (RFC 9293
             // MUST-55): not heard.
-            Message::EchoReply { .. } | Message::Redirect { .. } | Message::Other { .. } => {
-                Err(DropReason::IcmpIgnored)
-            }
+            Message::Redirect { .. } | Message::Other { .. } => Err(DropReason::IcmpIgnored),
+            Message::EchoReply { ident, .. } => self.echo_reply_input(frame, &arrival, ident),
         }
     }
 }

@@ -45,7 +45,8 @@ impl Stack {
             Message::ParameterProblem { .. } => {
                 self.on_icmp_error(arrival.link, data, false, Verdict::Parameter)
             }
-            Message::EchoReply { .. } | Message::Other { .. } => Err(DropReason::IcmpIgnored),
+            Message::EchoReply { ident, .. } => self.echo_reply_input(frame, &arrival, ident),
+            Message::Other { .. } => Err(DropReason::IcmpIgnored),
         }
     }
 
@@ -144,6 +145,12 @@ impl Stack {
         self.fragment_counter = self.fragment_counter.wrapping_add(1);
         let [a, b, ..] = self.engine.random.labels.octets(&dst.octets()).to_be_bytes();
         u16::from_be_bytes([a, b]).wrapping_add(self.fragment_counter)
+    }
+
+    /// The link of this number ([`LinkId::index`]), if it is there.
+    #[must_use]
+    pub fn link_at(&self, index: u16) -> Option<LinkId> {
+        self.interface(LinkId(index)).map(|interface| interface.id)
     }
 
     /// Whether a link is still there; for answers that come late.

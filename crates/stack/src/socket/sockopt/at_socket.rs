@@ -18,6 +18,7 @@ const UDP_SEND_BUFFER: i32 = 212_992;
 /// SO_TYPE's numbers.
 const SOCK_STREAM: i32 = 1;
 const SOCK_DGRAM: i32 = 2;
+const SOCK_RAW: i32 = 3;
 
 impl Stack {
     pub(super) fn set_at_socket_level(
@@ -118,6 +119,7 @@ impl Stack {
             so::REUSEPORT => flag(Flags::REUSE_PORT),
             so::BROADCAST => flag(Flags::BROADCAST),
             so::TYPE if is_tcp => SOCK_STREAM,
+            so::TYPE if matches!(&socket.kind, Kind::Udp(udp) if udp.raw.is_some()) => SOCK_RAW,
             so::TYPE => SOCK_DGRAM,
             so::PROTOCOL => i32::from(socket.protocol()),
             so::DOMAIN if socket.family == Family::V4 => AF_INET,

@@ -1,0 +1,2 @@
+ruby em.rb
+ruby async.rb

@@ -1,0 +1,2 @@
+node node.js
+node cluster.js
