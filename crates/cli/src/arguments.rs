@@ -194,7 +194,8 @@ impl SsArguments {
 /// What a host is made of, for `portolan run` and `portolan up`.
 #[derive(Args, Debug)]
 struct HostArguments {
-    /// Where the packets go: egress (ordinary sockets of this machine), tap:NAME, or none
+    /// Where the packets go: egress (ordinary sockets of this machine), tap:NAME, tun:NAME, packet:IFACE (an Ethernet
+    /// interface), wire:NAME (other hosts of this user, which are found by their --hostname), or none
     #[arg(long, value_name = "LINK", default_value = "egress", value_parser = parse_link)]
     link: LinkChoice,
     /// The command's address with its prefix length, as 10.0.2.15/24 or fd00::15/64; may be repeated

@@ -163,7 +163,9 @@ fn datagrams_are_judged_and_so_are_queries_of_the_programs_own() {
     let folder = machine.folder.path().display();
     let output = machine.run(&format!(
         "for port in 4000 4001; do timeout 20 /usr/bin/python3 {folder}/echo.py $port >/dev/null 2>&1 & done
-        for _ in $(seq 100); do ss -Hlun 'sport = 4001' | grep -q 4001 && break; sleep 0.05; done
+        for port in 4000 4001; do
+            for _ in $(seq 200); do ss -Hlun sport = $port | grep -q $port && break; sleep 0.05; done
+        done
         $portolan run --quiet --allow udp:192.0.2.0/24:4000 --allow example.test --deny-log $log -- \
             /usr/bin/python3 {folder}/datagrams.py",
     ));
@@ -178,6 +180,10 @@ fn datagrams_are_judged_and_so_are_queries_of_the_programs_own() {
     assert!(heard.contains("-> 192.0.2.7:4001/udp: no --allow matches"), "{heard}");
     assert!(heard.contains("-> other.test/dns: no --allow matches"), "{heard}");
     assert!(!machine.asked().contains("other.test"), "{}", machine.asked());
+    assert!(
+        machine.refusals().iter().all(|line| line["process"] == "python3"),
+        "whose query it was is known"
+    );
 }
 
 #[test]
@@ -210,10 +216,15 @@ fn j7_the_machines_loopback_needs_its_name_and_its_rule() {
         run -- curl -sS -m 5 http://10.0.2.2/
         run --allow example.test -- curl -sS http://host.portolan.internal/
         run --allow host.portolan.internal:80 -- curl -sS http://host.portolan.internal/
-        run --deny host.portolan.internal -- curl -sS http://10.0.2.5/",
+        run --deny host.portolan.internal -- curl -sS http://10.0.2.5/
+        run -- curl -sS http://portolan.internal/delay/1500 >/dev/null &
+        for _ in $(seq 100); do ss -Hxlp | grep -q portolan-stack && break; sleep 0.05; done
+        ss -Hxlp | grep -q portolan-stack && echo control is here
+        ss -Hltunp | grep portolan || echo and on no network",
     );
     let heard = text(&output.stderr);
-    assert_eq!(text(&output.stdout), "hello\nstatus 7\nstatus 7\nhello\nstatus 7\n", "{heard}");
+    let expected = "hello\nstatus 7\nstatus 7\nhello\nstatus 7\ncontrol is here\nand on no network\n";
+    assert_eq!(text(&output.stdout), expected, "{heard}");
     assert!(heard.contains("host.portolan.internal (10.0.2.5):80/tcp: no --allow matches"), "{heard}");
 }
 

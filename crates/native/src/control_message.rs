@@ -4,9 +4,10 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use libc::{c_int, cmsghdr};
 use portolan_protocol::datagram::Timestamp;
-use portolan_protocol::{Address, DatagramHeader, Family};
+use portolan_protocol::{Address, DatagramHeader, ErrorReport, Family};
 
 use crate::Errno;
+use crate::inet::{LEN_MAX, Sockaddr};
 
 /// Of `asm-generic/socket.h`, where the libc crate has only the older numbers.
 const SO_TIMESTAMP_NEW: c_int = 63;
@@ -134,6 +135,26 @@ impl Report {
                 report.push(libc::IPPROTO_IPV6, libc::IPV6_TCLASS, &c_int::from(class).to_ne_bytes());
             }
         }
+        report
+    }
+
+    /// An ICMP error in `room` octets: `struct sock_extended_err`, and behind it who says so.
+    pub fn of_error(error: &ErrorReport<'_>, family: Family, room: usize) -> Self {
+        let mut report = Self { octets: [0; Self::MAX], len: 0, room: room.min(Self::MAX), is_cut: false };
+        let is_v4 = error.from.to_v4().is_some();
+        let origin = if is_v4 { libc::SO_EE_ORIGIN_ICMP } else { libc::SO_EE_ORIGIN_ICMP6 };
+        let (level, kind) = match family {
+            Family::V4 => (libc::IPPROTO_IP, libc::IP_RECVERR),
+            Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
+        };
+        let (from, from_len) = Sockaddr::new(error.from, family);
+        let from = from.as_bytes(from_len);
+        let mut data = [0; 16 + LEN_MAX];
+        data[..4].copy_from_slice(&error.errno.to_ne_bytes());
+        data[4..7].copy_from_slice(&[origin, error.ty, error.code]);
+        data[8..12].copy_from_slice(&error.info.to_ne_bytes());
+        data[16..16 + from.len()].copy_from_slice(from);
+        report.push(level, kind, &data[..16 + from.len()]);
         report
     }
 

@@ -112,6 +112,11 @@ pub enum Operation<'a> {
         /// The socket.
         socket: Target,
     },
+    /// recvmsg(2) with MSG_ERRQUEUE. Answer: `Value` with a [`crate::ErrorReport`]; EAGAIN if there is none.
+    TakeReport {
+        /// The socket.
+        socket: Target,
+    },
     /// SIOCOUTQ: text that the other host has not acknowledged. Answer: `Count` in octets.
     OutQueue {
         /// The socket.
@@ -183,6 +188,7 @@ impl Operation<'_> {
             | Operation::SetOption { socket, .. }
             | Operation::GetOption { socket, .. }
             | Operation::TakeError { socket }
+            | Operation::TakeReport { socket }
             | Operation::OutQueue { socket }
             | Operation::Undelivered { socket }
             | Operation::CheckDestination { socket, .. }
@@ -240,6 +246,7 @@ impl<'a> Operation<'a> {
             Self::GetOption { .. } => 10,
             Self::TakeError { .. } => 11,
             Self::OutQueue { .. } => 12,
+            Self::TakeReport { .. } => 40,
             Self::LookUpName { .. } => 13,
             Self::LookUpAddress { .. } => 14,
             Self::Urgent { .. } => 15,
@@ -274,6 +281,7 @@ impl<'a> Operation<'a> {
             | Self::LocalAddress { socket }
             | Self::RemoteAddress { socket }
             | Self::TakeError { socket }
+            | Self::TakeReport { socket }
             | Self::OutQueue { socket }
             | Self::Undelivered { socket } => socket.encode(out),
             Self::CheckDestination { socket, address, source } => {
@@ -337,6 +345,7 @@ impl<'a> Operation<'a> {
             10 => Self::GetOption { socket: Target::decode(from)?, level: from.i32()?, name: from.i32()? },
             11 => Self::TakeError { socket: Target::decode(from)? },
             12 => Self::OutQueue { socket: Target::decode(from)? },
+            40 => Self::TakeReport { socket: Target::decode(from)? },
             13 => Self::LookUpName {
                 family: match from.u8()? {
                     0 => None,

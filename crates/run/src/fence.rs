@@ -199,11 +199,6 @@ impl Fence {
         });
     }
 
-    /// Who has a port of the command's host.
-    pub fn owner(&self, protocol: u8, port: u16) -> Option<Process> {
-        self.owners.of(protocol, port)
-    }
-
     fn bindings(&self) -> MutexGuard<'_, Bindings> {
         self.bindings.lock().unwrap_or_else(PoisonError::into_inner)
     }

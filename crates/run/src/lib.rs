@@ -9,9 +9,10 @@
 //! Around them: [`config`] is what the user asked for, [`plan`] the addresses that follow from it, [`sysctl`] the knobs
 //! of the command's host, [`dns`] and [`lookup`] answer names, [`fence`] says what may be reached and [`owners`] by
 //! whom, [`publish`] offers the command's ports on the machine, [`share_loopback`] the machine's to the command, [`up`]
-//! starts hosts that outlive one command, [`web`] is the built-in server, [`summary`] the table at the end, [`doctor`]
-//! says what works on this machine, [`library`] finds the preload library. Hosts that run are seen from outside through
-//! [`admin`]: by [`ls`], [`ss`] and [`shape`]. Start reading in [`supervisor::run`], then [`stack_process::main`].
+//! starts hosts that outlive one command, [`wire`] is where hosts on one Ethernet find each other, [`web`] is the
+//! built-in server, [`summary`] the table at the end, [`doctor`] says what works on this machine, [`library`] finds the
+//! preload library. Hosts that run are seen from outside through [`admin`]: by [`ls`], [`ss`] and [`shape`]. Start
+//! reading in [`supervisor::run`], then [`stack_process::main`].
 //!
 //! `unsafe` is allowed in `os/` and nowhere else.
 
@@ -40,3 +41,4 @@ pub mod supervisor;
 pub mod sysctl;
 pub mod up;
 pub mod web;
+pub mod wire;

@@ -44,6 +44,7 @@ use crate::owners::Owners;
 use crate::plan::{Plan, Service};
 use crate::share_loopback;
 use crate::summary::Report;
+use crate::wire;
 use flows::FlowLog;
 use link::Network;
 
@@ -127,6 +128,8 @@ struct Running {
     host: Host,
     resolver: Rc<Resolver<Host>>,
     network: Network,
+    /// Given up at the end.
+    _membership: Option<wire::Membership>,
     worker: tokio::task::JoinHandle<Result<(), portolan::Error>>,
     control: tokio::task::JoinHandle<()>,
     admin: Result<AdminSocket, AdminError>,
@@ -152,18 +155,28 @@ impl Running {
         let owners = Arc::new(Owners::default());
         let (fence, refusals) = build_fence(config, &owners)?;
         let listening = watch::Sender::new(());
+        let (membership, lan) = match &config.link {
+            LinkChoice::Wire(name) => {
+                wire::join(name, config).map(|(place, lan)| (Some(place), Some(lan)))?
+            }
+            _ => (None, None),
+        };
+        let joined =
+            membership.as_ref().map(|place| Config { addresses: place.addresses.clone(), ..config.clone() });
+        let config = joined.as_ref().unwrap_or(config);
         let (host, worker, network) =
-            link::build(config, &conf, seed, counters.clone(), &fence, listening.subscribe())?;
+            link::build(config, &conf, seed, counters.clone(), &fence, listening.subscribe(), lan)?;
         if config.share_loopback {
             share_loopback::start(&host, fence.clone(), counters.clone());
         }
         let flows = FlowLog::new(&host);
         let worker = tokio::spawn(worker.run());
         if let (LinkChoice::Egress, Some(plan)) = (&config.link, &network.plan) {
-            serve_loopback_names(&host, &conf, plan);
+            serve_loopback_names(&host, &conf, plan, &fence);
         }
-        let resolver =
-            Rc::new(Resolver::new(resolver_config(config, conf, network.plan.as_ref(), fence), host.clone()));
+        let names = membership.as_ref().map(wire::Membership::names);
+        let resolver = resolver_config(config, conf, network.plan.as_ref(), fence, names);
+        let resolver = Rc::new(Resolver::new(resolver, host.clone()));
         let rendezvous = random_rendezvous()?;
         let control = ControlConfig {
             rendezvous,
@@ -216,6 +229,7 @@ impl Running {
             host,
             resolver,
             network,
+            _membership: membership,
             worker,
             control,
             admin,
@@ -312,10 +326,10 @@ fn random_rendezvous() -> Result<Rendezvous, String> {
 }
 
 /// The loopback servers of the host's resolv.conf, answered inside the command's host.
-fn serve_loopback_names(host: &Host, conf: &ResolvConf, plan: &Plan) {
+fn serve_loopback_names(host: &Host, conf: &ResolvConf, plan: &Plan, fence: &Arc<Fence>) {
     let Some(server) = plan.addresses_of(Service::Dns).next() else { return };
     for local in conf.servers.iter().filter(|server| server.is_loopback()) {
-        local_names::serve(host, (*local, dns::PORT).into(), (server, dns::PORT).into());
+        local_names::serve(host, (*local, dns::PORT).into(), (server, dns::PORT).into(), fence);
     }
 }
 
@@ -332,6 +346,7 @@ fn resolver_config(
     conf: ResolvConf,
     plan: Option<&Plan>,
     fence: Arc<Fence>,
+    wire: Option<wire::Names>,
 ) -> ResolverConfig {
     let hostname = config.hostname.clone();
     let fence = Some(fence);
@@ -345,6 +360,7 @@ fn resolver_config(
             conf,
             hosts: Hosts::default(),
             fence,
+            wire,
             hostname,
             own: plan.addresses.clone(),
         },
@@ -354,6 +370,7 @@ fn resolver_config(
                 servers: servers.into_iter().map(|server| (server, dns::PORT).into()).collect(),
                 hosts: Hosts::read(Path::new("/etc/hosts")),
                 fence,
+                wire,
                 conf,
                 hostname,
                 own: config.addresses.clone(),

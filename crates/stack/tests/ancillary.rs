@@ -145,3 +145,98 @@ fn what_is_covered_less_than_wanted_is_not_delivered() {
     assert_eq!(refused, Err(SocketError::NoSuchOption));
     assert_eq!(i32::from(protocol::UDPLITE), level);
 }
+
+const IP_RECVERR: i32 = 11;
+
+#[test]
+fn who_wants_all_errors_gets_them_one_by_one() {
+    for (family, level, name, ty, code) in
+        [(Family::V4, IPPROTO_IP, IP_RECVERR, 3, 3), (Family::V6, IPPROTO_IPV6, 25, 1, 4)]
+    {
+        let mut pair = Pair::new();
+        let client = pair.hosts[A].udp_socket(family).unwrap();
+        let ask = |pair: &mut Pair, text: &[u8], port: u16| {
+            let to = Endpoint::new(address(B, family), port);
+            pair.hosts[A].send_to(pair.now, client, text, Some(to), None).unwrap();
+            pair.settle();
+        };
+        // Nothing is kept of what nobody asked for, and a socket without a peer is told nothing.
+        ask(&mut pair, b"first", 7);
+        assert_eq!(pair.hosts[A].take_report(client), Err(SocketError::WouldBlock));
+        assert_eq!(told(&mut pair, A, client), Err(SocketError::WouldBlock));
+        set(&mut pair, A, client, level, name, 1);
+        ask(&mut pair, b"second", 8);
+        let report = pair.hosts[A].take_report(client).unwrap();
+        assert_eq!((report.error, report.ty, report.code), (SocketError::ConnectionRefused, ty, code));
+        assert_eq!((report.from, report.to), (address(B, family), Endpoint::new(address(B, family), 8)));
+        assert_eq!(report.payload, b"second");
+        // The error went with its report.
+        assert_eq!(told(&mut pair, A, client), Err(SocketError::WouldBlock));
+        ask(&mut pair, b"third", 9);
+        assert_eq!(told(&mut pair, A, client), Err(SocketError::ConnectionRefused));
+        assert!(pair.hosts[A].take_report(client).is_ok(), "the report outlives the errno");
+    }
+}
+
+#[test]
+fn reports_are_bounded_in_number_and_size() {
+    let mut pair = Pair::new();
+    let client = pair.hosts[A].udp_socket(Family::V4).unwrap();
+    set(&mut pair, A, client, IPPROTO_IP, IP_RECVERR, 1);
+    let to = Some(Endpoint::new(v4(B), 9));
+    for _ in 0..40 {
+        let _ = pair.hosts[A].take_error(client);
+        pair.hosts[A].send_to(pair.now, client, &pattern(1400), to, None).unwrap();
+        pair.settle();
+        pair.pass(1_000_000);
+    }
+    let mut kept = 0;
+    while let Ok(report) = pair.hosts[A].take_report(client) {
+        assert_eq!(report.payload, pattern(256));
+        kept += 1;
+    }
+    assert_eq!(kept, 16);
+}
+
+#[test]
+fn a_datagram_that_must_not_be_fragmented_is_not() {
+    for (family, level, name, most) in
+        [(Family::V4, IPPROTO_IP, 10, 1472), (Family::V6, IPPROTO_IPV6, 23, 1452)]
+    {
+        let mut pair = Pair::new();
+        let server = bound(&mut pair, B, family, false);
+        let client = pair.hosts[A].udp_socket(family).unwrap();
+        let to = Some(Endpoint::new(address(B, family), 53));
+        for (value, is_whole) in [(0, false), (1, false), (2, true), (3, true)] {
+            set(&mut pair, A, client, level, name, value);
+            for len in [most, most + 1] {
+                let sent = pair.hosts[A].send_to(pair.now, client, &pattern(len), to, None);
+                let refused = is_whole && len > most;
+                assert_eq!(sent, if refused { Err(SocketError::MessageTooLong) } else { Ok(len) }, "{value}");
+                pair.settle();
+                assert_eq!(told(&mut pair, B, server).is_ok(), !refused, "{value}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_there_is_said_so() {
+    let mut pair = Pair::new();
+    let id = pair.hosts[A].udp_socket(Family::V4).unwrap();
+    for (level, name) in [
+        (IPPROTO_UDP, 100), // UDP_ENCAP
+        (IPPROTO_UDP, 103), // UDP_SEGMENT
+        (IPPROTO_UDP, 104), // UDP_GRO
+        (IPPROTO_IP, 6),    // IP_RECVOPTS
+        (IPPROTO_IP, 19),   // IP_TRANSPARENT
+        (IPPROTO_IP, 20),   // IP_RECVORIGDSTADDR
+        (IPPROTO_IP, 39),   // IP_ADD_SOURCE_MEMBERSHIP
+        (SOL_SOCKET, 26),   // SO_ATTACH_FILTER
+        (SOL_SOCKET, 50),   // SO_ATTACH_BPF
+        (4321, 1),
+    ] {
+        let refused = pair.hosts[A].setsockopt(pair.now, id, level, name, &[1; 16]);
+        assert_eq!(refused, Err(SocketError::NoSuchOption), "{level} {name}");
+    }
+}

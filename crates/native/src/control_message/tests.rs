@@ -94,3 +94,18 @@ fn all_messages_together_fit() {
     let report = Report::new(&header, Family::V6, 4096);
     assert_eq!((report.as_bytes().len(), report.is_cut()), (64 + 40 + 24 + 24, false));
 }
+
+#[test]
+fn an_error_names_who_says_so() {
+    let from = Address::v4(Ipv4Addr::new(192, 0, 2, 9), 0);
+    let error = ErrorReport { errno: 113, ty: 11, code: 0, info: 0, from, to: from, text: b"" };
+    let report = Report::of_error(&error, Family::V4, 128);
+    let octets = report.as_bytes();
+    assert_eq!((octets.len(), report.is_cut()), (HEADER_LEN + 32, false));
+    assert_eq!((int(octets, 8), int(octets, 12)), (libc::IPPROTO_IP, libc::IP_RECVERR));
+    assert_eq!((int(octets, 16), &octets[20..23]), (113, &[libc::SO_EE_ORIGIN_ICMP, 11, 0][..]));
+    assert_eq!(octets[36..40], [192, 0, 2, 9]);
+    let cut = Report::of_error(&error, Family::V6, 40);
+    assert_eq!((cut.as_bytes().len(), cut.is_cut()), (40, true));
+    assert_eq!(int(cut.as_bytes(), 12), libc::IPV6_RECVERR);
+}

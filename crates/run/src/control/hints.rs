@@ -3,7 +3,8 @@
 //! A hint is one line for the user of `run`, by the way of all warnings of this process. Programs try again, so each
 //! kind of hint is given once a second at most.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,12 @@ const EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Hints {
     busy: Cell<Option<Instant>>,
     reserved: Cell<Option<Instant>>,
+    /// Options that a program has set in vain, each told once.
+    missing: RefCell<BTreeSet<(i32, i32)>>,
 }
+
+/// So many options that do not exist are told; a program that tries out numbers is not the user's concern.
+const MISSING_MAX: usize = 32;
 
 impl Hints {
     /// bind(2) has failed with EADDRINUSE.
@@ -47,6 +53,17 @@ impl Hints {
                 "cannot bind {wanted}/{name}: a connection that has just ended has the port (TIME-WAIT); set \
                  SO_REUSEADDR to take it at once"
             ),
+        }
+    }
+
+    /// setsockopt(2) has failed with ENOPROTOOPT.
+    pub(super) fn option_is_missing(&self, level: i32, name: i32) {
+        let mut missing = self.missing.borrow_mut();
+        if missing.len() < MISSING_MAX && missing.insert((level, name)) {
+            warn!(
+                "socket option {name} of level {level} is not supported here: the program was told ENOPROTOOPT; \
+                 docs/compatibility.md lists those that are"
+            );
         }
     }
 

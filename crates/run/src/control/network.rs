@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use portolan::socket::{Direction, Socket};
-use portolan_protocol::{Kind, Transport};
+use portolan_protocol::request::VALUE_MAX;
+use portolan_protocol::{ErrorReport, Kind, Transport};
 use portolan_stack::{How, LinkId, Outgoing, SocketError, SocketId, Stack, State, Told, WriteFlags};
 use portolan_wire::Endpoint;
 
@@ -20,6 +21,7 @@ impl Errno {
     pub(super) const ACCES: Self = Self(13);
     pub(super) const NODEV: Self = Self(19);
     pub(super) const INVAL: Self = Self(22);
+    pub(super) const NOPROTOOPT: Self = Self(92);
     pub(super) const OPNOTSUPP: Self = Self(95);
     pub(super) const ISCONN: Self = Self(106);
     pub(super) const NOTCONN: Self = Self(107);
@@ -253,6 +255,24 @@ impl HostSocket {
     /// Whether a datagram could be sent so: what a program must be told before it is gone.
     pub(super) fn check_send(&self, to: Option<SocketAddr>, from: Option<IpAddr>) -> Result<(), Errno> {
         self.call(|stack, _, id| stack.check_send_to(id, to.map(Into::into), from.map(Into::into)))
+    }
+
+    /// The oldest ICMP error that the program has asked to be told in full; `EAGAIN` if there is none.
+    pub(super) fn take_report(&self) -> Result<Vec<u8>, Errno> {
+        let report = self.call(|stack, _, id| stack.take_report(id))?;
+        let mut octets = vec![0; VALUE_MAX];
+        let written = ErrorReport {
+            errno: report.error.errno(),
+            ty: report.ty,
+            code: report.code,
+            info: report.mtu,
+            from: SocketAddr::new(report.from.to_ip(), 0).into(),
+            to: report.to.to_socket_addr().into(),
+            text: &report.payload,
+        }
+        .encode(&mut octets);
+        octets.truncate(written.map_err(|_| Errno::INVAL)?);
+        Ok(octets)
     }
 
     /// The next datagram.

@@ -307,6 +307,15 @@ impl Shared {
                     Err(error) => self.send(fd, number, Reply::Failed(error.0)),
                 }
             }
+            Operation::TakeReport { socket } => {
+                let record = self.registry.record(socket);
+                let report =
+                    record.and_then(|record| record.socket()).and_then(|socket| socket.take_report());
+                match report {
+                    Ok(report) => self.send(fd, number, Reply::Value(&report)),
+                    Err(error) => self.send(fd, number, Reply::Failed(error.0)),
+                }
+            }
             operation => {
                 let reply = self.perform(operation, peer).unwrap_or_else(|error| Reply::Failed(error.0));
                 self.send(fd, number, reply);
@@ -386,7 +395,11 @@ impl Shared {
             }
             Operation::SetOption { socket, level, name, value } => {
                 let record = self.owned(socket, peer)?;
-                options::set(&record, self.registry.host(), level, name, value).map(|()| Reply::Done)
+                let set = options::set(&record, self.registry.host(), level, name, value);
+                if set == Err(Errno::NOPROTOOPT) {
+                    self.hints.option_is_missing(level, name);
+                }
+                set.map(|()| Reply::Done)
             }
             Operation::TakeError { socket } => {
                 let error = self.registry.find(socket.id).and_then(|record| record.take_error());
@@ -410,6 +423,7 @@ impl Shared {
             // Answered by the callers.
             Operation::Hello { .. }
             | Operation::GetOption { .. }
+            | Operation::TakeReport { .. }
             | Operation::Interface { .. }
             | Operation::LookUpName { .. }
             | Operation::LookUpAddress { .. } => Err(Errno::OPNOTSUPP),

@@ -135,13 +135,11 @@ impl Gate {
 
     fn judge_query(&mut self, packet: &Packet<'_>) -> Verdict {
         let from_port = packet.ports.map_or(0, |(from, _)| from);
-        let (Some(name), Some(id)) = (dns::question(packet.text), packet.text.first_chunk()) else {
+        let Some(id) = packet.text.first_chunk().filter(|_| dns::question(packet.text).is_some()) else {
             return Verdict::Vanishes;
         };
-        if let Err(reason) = self.fence.may_ask(&name) {
-            self.fence.refused_name(self.fence.owner(protocol::UDP, from_port), &name, &reason);
-            let reply = dns::refusal(packet.text, &reason).and_then(|text| packet.reply(&text));
-            return reply.map_or(Verdict::Vanishes, Verdict::Answered);
+        if let Some(refusal) = self.fence.refuse_query(packet.text, (protocol::UDP, from_port)) {
+            return packet.reply(&refusal).map_or(Verdict::Vanishes, Verdict::Answered);
         }
         if self.queries.len() >= QUERIES_MAX {
             self.queries.pop_front();

@@ -13,8 +13,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use portolan::{Host, HostBuilder, Worker};
+use portolan_drivers::lan::Lan;
 use portolan_drivers::wire::WireEnd;
-use portolan_drivers::{Capture, CaptureLink, PollLink, Tap, TapOptions, wire};
+use portolan_drivers::{Capture, CaptureLink, Packet, PollLink, Tap, TapOptions, wire};
 use portolan_link::{LinkCaps, Medium};
 use portolan_sim::impair::{Direction, Impairment, Schedule, ShapeHandle, ShapedLink};
 use portolan_stack::Intercept;
@@ -106,29 +107,47 @@ pub(super) fn build(
     counters: Arc<Counters>,
     fence: &Arc<Fence>,
     listening: watch::Receiver<()>,
+    lan: Option<Lan>,
 ) -> Result<(Host, Worker, Network), String> {
+    // A frame that is to be shaped is cut first, so nothing is gained by asking for more; who shapes later pays for it.
+    let offload = config.shape == Shape::default();
+    let options = TapOptions { offload, mtu: config.mtu, ..TapOptions::default() };
     match &config.link {
-        LinkChoice::Tap(name) => build_tap(config, conf, name, seed, fence),
+        LinkChoice::Tap(name) => {
+            let tap = Tap::open(name, options).map_err(|error| error.to_string())?;
+            build_alone(config, conf, name, station_beside(tap.peer_ethernet()), tap, seed, fence)
+        }
+        LinkChoice::Tun(name) => {
+            let options = TapOptions { medium: Medium::Ip, ..options };
+            let tun = Tap::open(name, options).map_err(|error| error.to_string())?;
+            build_alone(config, conf, name, COMMAND, tun, seed, fence)
+        }
+        LinkChoice::Packet(name) => {
+            let packet = Packet::open(name, config.mtu, offload).map_err(|error| error.to_string())?;
+            build_alone(config, conf, name, station_beside(packet.interface_ethernet()), packet, seed, fence)
+        }
+        LinkChoice::Wire(_) => {
+            let lan = lan.ok_or("the wire has not been joined")?;
+            build_alone(config, conf, "wire0", random_station()?, lan, seed, fence)
+        }
         LinkChoice::Egress | LinkChoice::None => {
             build_private(config, conf, seed, counters, fence, listening)
         }
     }
 }
 
-fn build_tap(
+/// A host on a link that somebody else is at the other end of.
+fn build_alone(
     config: &Config,
     conf: &ResolvConf,
     name: &str,
+    station: EthernetAddress,
+    link: impl PollLink + 'static,
     seed: u64,
     fence: &Arc<Fence>,
 ) -> Result<(Host, Worker, Network), String> {
-    let is_shaped = config.shape != Shape::default();
-    // A frame that is to be shaped is cut first, so nothing is gained by asking for more; who shapes later pays for it.
-    let options = TapOptions { offload: !is_shaped, mtu: config.mtu, ..TapOptions::default() };
-    let tap = Tap::open(name, options).map_err(|error| error.to_string())?;
-    let station = station_beside(tap.peer_ethernet());
     let recording = Recording::default();
-    let (shaped, shape) = shaped(config, tap, seed)?;
+    let (shaped, shape) = shaped(config, link, seed)?;
     let link = FenceLink::new(shaped, fence.clone(), name_servers(config, conf));
     let mut builder = with_link(config, name, station, link, &recording)?;
     for network in &config.addresses {
@@ -145,6 +164,11 @@ fn build_tap(
 fn station_beside(device: [u8; 6]) -> EthernetAddress {
     let [_, _, c, d, e, f] = device;
     EthernetAddress([0x02, 0x50, c, d, e, f.wrapping_add(1)])
+}
+
+/// A station's address that nobody else on a wire has, but by a chance of one in millions.
+fn random_station() -> Result<EthernetAddress, String> {
+    super::random().map(|[d, e, f]| EthernetAddress([0x02, 0x50, 0x4f, d, e, f]))
 }
 
 fn build_private(

@@ -25,6 +25,7 @@ impl Stack {
             if error == WireError::BadChecksum { DropReason::IcmpChecksum } else { DropReason::IcmpMalformed }
         })?;
         let unspecified = arrival.src.is_unspecified();
+        let kind = bytes.first_chunk().copied().unwrap_or_default();
         match message {
             Message::Ndp(message) => self.ndp_input(&arrival, message, data),
             _ if unspecified => Err(DropReason::Martian),
@@ -33,18 +34,14 @@ impl Stack {
                 self.echo_input(frame, arrival, ident, seq, header_len)
             }
             Message::Unreachable { code } => {
-                self.on_icmp_error(arrival.link, data, false, unreachable_verdict(code))
+                self.on_icmp_error(&arrival, kind, data, unreachable_verdict(code))
             }
-            Message::PacketTooBig { mtu } => {
-                self.on_icmp_error(arrival.link, data, false, Verdict::TooBig(mtu))
-            }
+            Message::PacketTooBig { mtu } => self.on_icmp_error(&arrival, kind, data, Verdict::TooBig(mtu)),
             Message::TimeExceeded { .. } => {
                 let verdict = Verdict::Unreachable { error: SocketError::HostUnreachable, hard: false };
-                self.on_icmp_error(arrival.link, data, false, verdict)
+                self.on_icmp_error(&arrival, kind, data, verdict)
             }
-            Message::ParameterProblem { .. } => {
-                self.on_icmp_error(arrival.link, data, false, Verdict::Parameter)
-            }
+            Message::ParameterProblem { .. } => self.on_icmp_error(&arrival, kind, data, Verdict::Parameter),
             Message::EchoReply { ident, .. } => self.echo_reply_input(frame, &arrival, ident),
             Message::Other { .. } => Err(DropReason::IcmpIgnored),
         }

@@ -21,11 +21,13 @@ mod echo;
 mod input;
 pub(crate) mod multicast;
 pub(crate) mod raw;
+pub(crate) mod report;
 pub(crate) mod send;
 
 use ancillary::{Coverage, Told, Wishes};
 use multicast::Multicast;
 use raw::Raw;
+use report::ErrorReport;
 use send::Head;
 
 /// Peers of one socket whose octets are counted one by one.
@@ -51,6 +53,7 @@ pub(crate) struct Udp {
     pub(crate) wishes: Wishes,
     pub(crate) coverage: Coverage,
     pub(crate) multicast: Multicast,
+    reports: VecDeque<ErrorReport>,
     /// Octets each way, by peer; only if summaries are wanted.
     peers: alloc::vec::Vec<Peer>,
 }
@@ -113,6 +116,7 @@ impl Udp {
             wishes: Wishes::default(),
             coverage: Coverage::default(),
             multicast: Multicast::default(),
+            reports: VecDeque::new(),
             peers: alloc::vec::Vec::new(),
         }
     }
@@ -235,7 +239,7 @@ impl Stack {
             let nothing = Datagram { len: 0, full_len: 0, from, to: end, link: LinkId::LOOPBACK, told: None };
             return if closed { Ok(nothing) } else { Err(SocketError::WouldBlock) };
         };
-        let Wishes { tells, timestamp } = udp.wishes;
+        let Wishes { tells, timestamp, .. } = udp.wishes;
         let Received { hop_limit, tos, at, .. } = received;
         let told = Some(Told { hop_limit, tos, at, tells, timestamp });
         udp.queued_octets -= received.payload.footprint() + ENTRY_OCTETS;

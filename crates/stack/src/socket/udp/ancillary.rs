@@ -62,6 +62,8 @@ pub struct Told {
 pub(crate) struct Wishes {
     pub(crate) tells: Tells,
     pub(crate) timestamp: u8,
+    /// IP_RECVERR, IPV6_RECVERR: every ICMP error is wanted, also without a peer.
+    pub(crate) errors: bool,
 }
 
 /// Linux's SOF_TIMESTAMPING_RX_SOFTWARE and SOF_TIMESTAMPING_SOFTWARE: both ask for the time of arrival.
@@ -82,6 +84,10 @@ impl Wishes {
             }
             (SOL_SOCKET, so::TIMESTAMPING | so::TIMESTAMPING_NEW) => {
                 return self.stamp(name, value & ARRIVAL == ARRIVAL);
+            }
+            (IPPROTO_IP, ip::RECVERR) | (IPPROTO_IPV6, ipv6::RECVERR) => {
+                self.errors = value != 0;
+                return;
             }
             _ => return,
         };

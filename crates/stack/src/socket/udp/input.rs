@@ -3,11 +3,12 @@
 use portolan_link::Chunk;
 use portolan_wire::{Endpoint, FlowKey, WireError, protocol, udp, udp_lite};
 
+use super::report::ErrorReport;
 use super::{ENTRY_OCTETS, Received};
 use crate::demux::{Slot, checksum_ok};
 use crate::drop::DropReason;
 use crate::event::{Event, Intercepted, Pending, Quote, UnreachableCode};
-use crate::ip::icmp_error::{Complaint, Verdict};
+use crate::ip::icmp_error::{Complaint, Said, Verdict};
 use crate::ip::input::Arrival;
 use crate::ip::pmtu::believable_mtu;
 use crate::link::ethernet::Frame;
@@ -223,24 +224,38 @@ impl Stack {
         key: &FlowKey,
         link: LinkId,
         verdict: Verdict,
+        said: &Said<'_>,
     ) -> Result<(), DropReason> {
         let index = self.udp_socket_for(key, link).ok_or(DropReason::IcmpNoFlow)?;
-        match verdict {
-            Verdict::Unreachable { error, .. } => self.udp_failed(index, error),
+        let (error, mtu) = match verdict {
+            Verdict::Unreachable { error, .. } => (error, 0),
             Verdict::TooBig(mtu) => {
                 let mtu = believable_mtu(key.remote.address, mtu).ok_or(DropReason::IcmpIgnored)?;
                 self.learn_path_mtu(key.remote.address, mtu);
-                self.udp_failed(index, SocketError::MessageTooLong);
+                (SocketError::MessageTooLong, mtu.into())
             }
-            Verdict::Parameter => {}
+            Verdict::Parameter => return Ok(()),
+        };
+        if let Some(Kind::Udp(udp)) = self.sockets.get_mut(index).map(|socket| &mut socket.kind) {
+            let Said { from, ty, code, payload } = *said;
+            udp.keep_report(ErrorReport {
+                error,
+                ty,
+                code,
+                mtu,
+                from,
+                to: key.remote,
+                payload: payload.to_vec(),
+            });
         }
+        self.udp_failed(index, error);
         Ok(())
     }
 
-    /// A datagram did not get there: a socket with a peer is told.
+    /// A datagram did not get there: a socket with a peer is told, or one that wants to know.
     pub(crate) fn udp_failed(&mut self, index: u32, error: SocketError) {
         let Some(socket) = self.sockets.get_mut(index) else { return };
-        if matches!(&socket.kind, Kind::Udp(udp) if udp.remote.is_some()) {
+        if matches!(&socket.kind, Kind::Udp(udp) if udp.remote.is_some() || udp.wishes.errors) {
             socket.error = Some(error);
             self.pend(index, Pending::FAILED | Pending::READABLE | Pending::WRITABLE);
         }

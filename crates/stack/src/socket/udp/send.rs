@@ -10,6 +10,7 @@ use crate::ip::input::zone_of;
 use crate::ip::output::Envelope;
 use crate::ip::route::Hop;
 use crate::link::output::Class;
+use crate::socket::sockopt::number::{IPPROTO_IP, IPPROTO_IPV6, ip, ipv6};
 use crate::socket::{Flags, Kind, Socket};
 use crate::stack::Stack;
 use crate::{LinkId, SocketError, SocketId};
@@ -22,9 +23,36 @@ const CHECKSUM_OFFSET: u16 = 6;
 /// What an IP header says of a datagram that is sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manner {
+    pub(crate) whole: Whole,
     pub(crate) hop_limit: u8,
     pub(crate) tos: u8,
     pub(crate) head: Head,
+}
+
+/// Whether a datagram that is too long may be sent in fragments.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Whole {
+    /// It may.
+    No,
+    /// It must not, and the path's MTU is what counts (IP_PMTUDISC_DO).
+    ByPath,
+    /// It must not, whatever is known of the path (IP_PMTUDISC_PROBE).
+    ByLink,
+}
+
+impl Whole {
+    /// As IP_MTU_DISCOVER and IPV6_MTU_DISCOVER say, which count for packets of their own family.
+    fn of(socket: &Socket, to: Option<Endpoint>) -> Whole {
+        let (level, name) = match to {
+            Some(to) if to.address.is_v6() => (IPPROTO_IPV6, ipv6::MTU_DISCOVER),
+            _ => (IPPROTO_IP, ip::MTU_DISCOVER),
+        };
+        match socket.remembered.get(level, name) {
+            Some(2) => Whole::ByPath,
+            Some(3) => Whole::ByLink,
+            _ => Whole::No,
+        }
+    }
 }
 
 /// Who writes what of a datagram behind the IP header.
@@ -92,7 +120,9 @@ impl Stack {
         }
         let (local, bound, protocol) = (socket.local, socket.is_bound(), socket.protocol());
         let Kind::Udp(udp) = &socket.kind else { return Err(SocketError::NotSupported) };
+        let whole = Whole::of(socket, outgoing.to.or(udp.remote));
         let manner = Manner {
+            whole,
             hop_limit: outgoing.hop_limit.unwrap_or(match outgoing.to.or(udp.remote) {
                 Some(to) if to.address.is_multicast() => udp.multicast.hop_limit,
                 _ => socket.ttl,
@@ -212,7 +242,7 @@ impl Stack {
             hop_limit: manner.hop_limit,
             tos: manner.tos,
             flow_label: self.flow_label(key),
-            dont_fragment: false,
+            dont_fragment: manner.whole != Whole::No,
             id: self.fragment_id(dst),
             via: None,
         };
@@ -223,6 +253,14 @@ impl Stack {
         }
         let room = manner.head.len() + payload.len();
         let mtu = usize::from(self.path_mtu(dst, hop.mtu));
+        let most = match manner.whole {
+            Whole::No => usize::MAX,
+            Whole::ByPath => mtu,
+            Whole::ByLink => hop.mtu.into(),
+        };
+        if envelope.len() + room > most {
+            return Err(SocketError::MessageTooLong);
+        }
         let partial = partial && envelope.len() + room <= mtu;
         let start = u16::try_from(envelope.len()).unwrap_or(0);
         let checksum =
