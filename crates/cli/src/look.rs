@@ -4,10 +4,11 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use portolan_run::admin::AdminError;
-use portolan_run::{ls as hosts, shape as wires, ss as sockets, summary};
+use portolan_run::admin::message::Info;
+use portolan_run::{dump as packets, ls as hosts, shape as wires, ss as sockets, summary};
 use serde::Serialize;
 
-use crate::arguments::{LsArguments, PresetsArguments, ShapeArguments, SsArguments};
+use crate::arguments::{DumpArguments, LsArguments, PresetsArguments, ShapeArguments, SsArguments};
 use crate::{print, wrong_usage};
 
 /// `portolan ls`.
@@ -63,6 +64,30 @@ fn ascii(json: &str) -> String {
         }
     }
     out
+}
+
+/// `portolan dump`.
+pub(crate) fn dump(arguments: &DumpArguments) -> ExitCode {
+    if arguments.list {
+        return show(hosts::list(), false, names);
+    }
+    let result = match arguments.query() {
+        Ok(query) => packets::run(&query),
+        Err(line) => return wrong_usage(&line),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "portolan: {}", summary::escape(&error.to_string()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// As tcpdump lists interfaces.
+fn names(hosts: &[Info]) -> String {
+    let lines = hosts.iter().enumerate();
+    lines.map(|(index, host)| format!("{}.{}\n", index + 1, summary::escape(&host.identity.name))).collect()
 }
 
 /// Prints what the hosts said, then a line for each that said nothing, which is a failure.

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Ok(Verb::Down(arguments)) => hosts::down(&arguments),
         Ok(Verb::Ls(arguments)) => look::ls(&arguments),
         Ok(Verb::Ss(arguments)) => look::ss(&arguments),
+        Ok(Verb::Dump(arguments)) => look::dump(&arguments),
         Ok(Verb::Shape(arguments)) => look::shape(&arguments),
         Ok(Verb::Presets(arguments)) => look::presets(&arguments),
         Ok(Verb::Doctor(arguments)) => examine(&arguments),

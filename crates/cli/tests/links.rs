@@ -4,7 +4,7 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -54,6 +54,57 @@ fn an_ordinary_user_reaches_a_veth_in_a_namespace_of_his_own() {
     command.env("FILES", folder.path()).current_dir("/");
     let output = finish(&mut command, 2 * MINUTE);
     assert_eq!(text(&output.stdout), "outward\noutward6\ninward\nping\n", "{}", text(&output.stderr));
+}
+
+/// Tells its lines when it is asked, by whichever network.
+const ANSWER: &str = "
+import socket, sys
+s = socket.create_server(('', 80)); print('ready')
+while True:
+    c, _ = s.accept(); c.sendall(b'here'); c.close()
+";
+
+#[test]
+fn an_interface_may_go_down_and_come_back_and_its_removal_is_told() {
+    if !root_or_skip() {
+        return;
+    }
+    let namespace = Namespace::with_tap();
+    let ip = |line: &str| {
+        assert!(namespace.command("ip").args(line.split(' ')).status().unwrap().success(), "{line}")
+    };
+    ip("link add v0 type veth peer name v1");
+    ip("addr add 10.8.0.1/24 dev v1");
+    ip("link set v0 up");
+    ip("link set v1 up");
+    let mut command = namespace.command(installed());
+    command.args(["run", "--quiet", "--link", "packet:v0", "--address", "10.8.0.2/24", "--"]);
+    command.args(["/usr/bin/python3", "-uc", ANSWER]);
+    let mut run = Guard(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut ready = [0; 6];
+    run.0.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+    let answers = || {
+        let script = "import socket; print(socket.create_connection(('10.8.0.2', 80), timeout=1).recv(9))";
+        text(&namespace.command("/usr/bin/python3").args(["-c", script]).output().unwrap().stdout)
+            == "b'here'\n"
+    };
+    eventually(SOON, answers);
+    ip("link set v0 down");
+    assert!(!answers());
+    ip("link set v0 up");
+    eventually(SOON, answers);
+    // Frames that no host would send: a runt, one of another length than it says, and one to everybody.
+    let nonsense = "
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('v1', 0x0800))
+for frame in (b'\\xff' * 14, b'\\xff' * 12 + b'\\x08\\x00\\x45', bytes(6) + b'\\xff' * 1400): s.send(frame)";
+    let sent = namespace.command("/usr/bin/python3").args(["-c", nonsense]).output().unwrap();
+    assert!(sent.status.success(), "{}", text(&sent.stderr));
+    assert!(answers());
+    ip("link del v0");
+    let mut said = BufReader::new(run.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let told = said.find(|line| line.contains("the link is gone"));
+    assert!(told.is_some_and(|line| line.contains("v0")));
 }
 
 #[test]
@@ -210,6 +261,21 @@ try: print(socket.gethostbyname('alpha'))
 except socket.gaierror as error: print('unknown')
 print(socket.getnameinfo(('10.0.3.40', 7), 0)[0])";
     assert_eq!(text(&wire.finish(&[], lookup).stdout), "unknown\nbeta\n");
+}
+
+#[test]
+fn the_fence_holds_on_a_wire_by_the_hosts_names() {
+    let wire = Wire::new();
+    let _members = [wire.start(&["--hostname", "alpha"], ECHO), wire.start(&["--hostname", "beta"], ECHO)];
+    let script = "
+import errno, socket
+for name in ['alpha', 'beta', '10.0.3.1']:
+    try: socket.create_connection((name, 7), timeout=10).close(); print(name, 'connected')
+    except OSError as error: print(name, errno.errorcode.get(error.errno, error))";
+    let output = wire.finish(&["--allow", "alpha:7"], script);
+    let heard = text(&output.stderr);
+    assert_eq!(text(&output.stdout), "alpha connected\nbeta EACCES\n10.0.3.1 connected\n", "{heard}");
+    assert!(heard.contains("-> beta (10.0.3.2):7/tcp: no --allow matches"), "{heard}");
 }
 
 #[test]

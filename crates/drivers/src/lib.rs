@@ -20,7 +20,7 @@ mod tap;
 mod virtio;
 pub mod wire;
 
-pub use capture::{Capture, CaptureLink};
+pub use capture::{Capture, CaptureError, CaptureLink, Direction, InterfaceId, Monitor, Seen};
 pub use packet::{Packet, PacketError};
 pub use poll_link::{PollLink, Readiness};
 pub use tap::{Device, Tap, TapError, TapOptions, TapStats};

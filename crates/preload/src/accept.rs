@@ -10,7 +10,7 @@
 
 use libc::{c_int, sockaddr, socklen_t};
 use portolan_native::inet;
-use portolan_protocol::{Address, Name, Operation, SEND_BUFFER, SocketId, Transport};
+use portolan_protocol::{Address, CALL_MAX, Name, Operation, Reply, SEND_BUFFER, SocketId, Transport};
 
 use crate::address::UnixAddress;
 use crate::errno::{self, Errno};
@@ -150,6 +150,9 @@ pub(crate) unsafe extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
             shut
         }
         (Transport::Tcp, Peer::None) => errno::finish(Err(Errno(libc::ENOTCONN))),
+        (Transport::Tcp, _) if sys::is_hung_up(fd) && has_ended(socket) => {
+            errno::finish(Err(Errno(libc::ENOTCONN)))
+        }
         (Transport::Tcp, _) => native(),
         _ => {
             if !crate::connect::is_connected_datagram(fd) {
@@ -159,4 +162,13 @@ pub(crate) unsafe extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
             if told.is_err() { errno::finish(told.map(|()| 0)) } else { native() }
         }
     }
+}
+
+/// Whether the connection is over, and not only shut both ways by the program itself.
+fn has_ended(socket: Socket) -> bool {
+    /// TCP_CLOSE of <netinet/tcp.h>, the first octet of `struct tcp_info`.
+    const CLOSED: u8 = 7;
+    let (level, name) = (libc::IPPROTO_TCP, libc::TCP_INFO);
+    let operation = Operation::GetOption { socket: socket.target(), level, name };
+    matches!(control::call(operation, &mut [0; CALL_MAX]), Ok(Reply::Value(&[CLOSED, ..])))
 }

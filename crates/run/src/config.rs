@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use portolan_sim::impair::{Direction, Schedule};
 use serde::{Deserialize, Serialize};
@@ -101,6 +102,8 @@ pub struct Config {
     pub share_loopback: bool,
     /// Whether frames are recorded to the stack process's standard output.
     pub capture: bool,
+    /// The command's SSLKEYLOGFILE, whose keys go into the recording.
+    pub keys: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -119,6 +122,7 @@ impl Default for Config {
             publish: Vec::new(),
             share_loopback: false,
             capture: false,
+            keys: None,
         }
     }
 }

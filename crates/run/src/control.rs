@@ -22,9 +22,11 @@ mod server;
 mod socket;
 mod spare;
 mod stream;
+mod supervisors;
 mod sweep;
 mod tag;
 
 pub use lookup::{Found, LookUp, Names};
 pub use owner::{Held, Holdings, Owner};
 pub use server::{ControlConfig, ControlServer};
+pub use supervisors::{Joined, Supervisors};

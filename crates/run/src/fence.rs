@@ -199,6 +199,11 @@ impl Fence {
         });
     }
 
+    /// Those who hold the command's ports.
+    pub fn owners(&self) -> &Arc<Owners> {
+        &self.owners
+    }
+
     fn bindings(&self) -> MutexGuard<'_, Bindings> {
         self.bindings.lock().unwrap_or_else(PoisonError::into_inner)
     }

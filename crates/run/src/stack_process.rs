@@ -34,7 +34,7 @@ use crate::admin::message::Identity;
 use crate::admin::server::{AdminSocket, Served};
 use crate::channel::{News, Order, line};
 use crate::config::{Config, LinkChoice};
-use crate::control::{ControlConfig, ControlServer};
+use crate::control::{ControlConfig, ControlServer, Supervisors};
 use crate::dns::resolv_conf::ResolvConf;
 use crate::dns::{self, hosts::Hosts};
 use crate::fence::Fence;
@@ -178,7 +178,9 @@ impl Running {
         let resolver = resolver_config(config, conf, network.plan.as_ref(), fence, names);
         let resolver = Rc::new(Resolver::new(resolver, host.clone()));
         let rendezvous = random_rendezvous()?;
+        let supervisors = Rc::new(Supervisors::default());
         let control = ControlConfig {
+            supervisors: supervisors.clone(),
             rendezvous,
             unprivileged_port_start: host.with_stack(|stack, _| stack.config().ip_unprivileged_port_start),
             names: resolver.clone(),
@@ -195,12 +197,14 @@ impl Running {
             host: host.clone(),
             holdings: control.holdings(),
             shape: network.shape.clone(),
+            monitor: network.monitor.clone(),
             link: config.link.to_string(),
             addresses: addresses(config, network.plan.as_ref()),
             started: std::time::Instant::now(),
             identity,
             variable: variable.clone(),
             down: down.clone(),
+            supervisors,
         };
         let admin = AdminSocket::bind(&served.identity.name);
         match &admin {

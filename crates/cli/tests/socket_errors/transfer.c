@@ -9,6 +9,31 @@ static void count_signal(int signal) {
     signals++;
 }
 
+// What was written waits somewhere, and is counted wherever it is.
+static void queues(void) {
+    int sides[2], waiting = -1;
+    static char text[65536];
+    pair(sides);
+    MUST(ioctl(sides[0], TIOCOUTQ, &waiting));
+    printf("at first: %d\n", waiting);
+    set(sides[1], SOL_SOCKET, SO_RCVBUF, 4096);
+    set_blocking(sides[0], false);
+    long written = 0;
+    for (long len; (len = write(sides[0], text, sizeof text)) > 0;)
+        written += len;
+    usleep(200 * 1000);
+    MUST(ioctl(sides[0], TIOCOUTQ, &waiting));
+    // The other side has room for little of it.
+    printf("nearly all of it: %d\n", waiting > written / 4 * 3 && waiting <= written);
+    pair(sides);
+    written = MUST(write(sides[0], text, sizeof text));
+    for (long len; written > 0; written -= len)
+        len = MUST(read(sides[1], text, sizeof text));
+    usleep(200 * 1000);
+    MUST(ioctl(sides[0], TIOCOUTQ, &waiting));
+    printf("when all has arrived: %d\n", waiting);
+}
+
 static void udp_size(void) {
     static char text[70000];
     const char *loopback[] = {"127.0.0.1", "::1"};
@@ -310,6 +335,6 @@ static void bad_pointers(void) {
     SAY("an unknown ioctl", ioctl(sides[0], 0x12345, text));
 }
 
-SECTIONS({"udp_size", udp_size}, {"send_after_shutdown", send_after_shutdown}, {"recv_after_reset", recv_after_reset},
+SECTIONS({"queues", queues}, {"udp_size", udp_size}, {"send_after_shutdown", send_after_shutdown}, {"recv_after_reset", recv_after_reset},
          {"setsockopt_bad", setsockopt_bad}, {"absurd_buffers", absurd_buffers}, {"negative_timeouts", negative_timeouts},
          {"iovecs", iovecs}, {"bad_pointers", bad_pointers})

@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 
+use portolan_filter::Filter;
 use serde::{Deserialize, Serialize};
 
 /// The protocol's version.
@@ -24,6 +25,9 @@ pub enum Request {
     Info,
     /// What is open in the host. Answer: [`Reply::Sockets`].
     Sockets,
+    /// The frames of the command's link that a filter lets pass. Answer: [`Reply::Done`], then a pcapng stream until
+    /// the client shuts its side down; the last block says how many frames are missing.
+    Capture(Filter),
     /// What the wire is to do from now on, in the words of `--net`; what is `None` stays. Answer: [`Reply::Shape`].
     Shape {
         /// To what the host sends.

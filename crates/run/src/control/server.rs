@@ -36,6 +36,7 @@ use super::registry::Registry;
 use super::socket::Record;
 use super::spare::Spare;
 use super::stream::{Carrier, SCRATCH_LEN, Scratch};
+use super::supervisors::Supervisors;
 use super::{interfaces, listener, options, sweep};
 use crate::gateway::{Counters, refusal};
 use crate::os::unix::{self, Peer};
@@ -60,6 +61,8 @@ pub struct ControlConfig {
     pub counters: Arc<Counters>,
     /// Is told whose ports they are.
     pub owners: Arc<Owners>,
+    /// Who may act for other processes.
+    pub supervisors: Rc<Supervisors>,
     /// Told when a program has begun to listen or listens no more.
     pub listening: watch::Sender<()>,
 }
@@ -123,12 +126,6 @@ impl ControlServer {
             })
             .await
     }
-}
-
-/// Whether a process may call for others, as the seccomp engine of `portolan run` does. All that it could gain is another
-/// user's ports in a network that is this user's.
-fn may_act_for_others(peer: Peer) -> bool {
-    peer.uid == 0 || peer.uid == rustix::process::geteuid().as_raw()
 }
 
 /// Takes connections for ever; `on_full` is called when one is waiting and no descriptor is left.
@@ -258,7 +255,7 @@ impl Shared {
         let (mut caller, mut owner) = (peer, Owner::of(peer));
         while let Some(request) = self.receive(fd, message).await {
             if let Operation::ActFor { process, user } = request.operation
-                && may_act_for_others(peer)
+                && self.config.supervisors.has(peer.pid)
             {
                 caller = Peer { pid: process.cast_signed(), uid: user };
                 owner = Owner::of(caller);
@@ -405,10 +402,7 @@ impl Shared {
                 let error = self.registry.find(socket.id).and_then(|record| record.take_error());
                 Ok(Reply::Count(error.map_or(0, |error| error.0.unsigned_abs())))
             }
-            Operation::OutQueue { socket } => {
-                let record = self.registry.record(socket)?;
-                Ok(Reply::Count(record.socket().map_or(0, |socket| socket.unacknowledged())))
-            }
+            Operation::OutQueue { socket } => Ok(Reply::Count(self.registry.record(socket)?.out_queue())),
             Operation::Undelivered { socket } => {
                 Ok(Reply::Count(self.registry.find(socket.id).map_or(0, |record| record.undelivered())))
             }

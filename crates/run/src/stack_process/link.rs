@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use portolan::{Host, HostBuilder, Worker};
 use portolan_drivers::lan::Lan;
 use portolan_drivers::wire::WireEnd;
-use portolan_drivers::{Capture, CaptureLink, Packet, PollLink, Tap, TapOptions, wire};
+use portolan_drivers::{Capture, CaptureLink, Monitor, Packet, PollLink, Tap, TapOptions, wire};
 use portolan_link::{LinkCaps, Medium};
 use portolan_sim::impair::{Direction, Impairment, Schedule, ShapeHandle, ShapedLink};
 use portolan_stack::Intercept;
@@ -23,6 +23,7 @@ use portolan_wire::{Address, Cidr, EthernetAddress};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::attribution;
 use crate::config::{self, Config, LinkChoice, Shape};
 use crate::dns::builtin::Builtin;
 use crate::dns::exchange::HostSockets;
@@ -34,6 +35,8 @@ use crate::fence::link::FenceLink;
 use crate::gateway::names::Names;
 use crate::gateway::policy::Policy;
 use crate::gateway::{Counters, Gateway, Shared};
+use crate::key_log::KeyLog;
+use crate::owners::Owners;
 use crate::plan::{Plan, Service};
 use crate::publish::udp::Datagrams;
 use crate::publish::{Inside, Publisher, listen};
@@ -67,12 +70,28 @@ pub(super) struct Network {
     pub(super) notes: Vec<String>,
     /// Changes the faults of the command's link.
     pub(super) shape: ShapeHandle,
+    /// Those who watch it.
+    pub(super) monitor: Monitor,
     recording: Recording,
     gateway: Option<(Host, JoinHandle<()>)>,
 }
 
 /// What is wrong with the recording, for the user.
 type Recording = Arc<Mutex<Option<String>>>;
+
+/// How the command's link is looked at.
+struct Sight {
+    owners: Arc<Owners>,
+    recording: Recording,
+    monitor: Monitor,
+}
+
+impl Sight {
+    fn new(fence: &Fence) -> Sight {
+        let owners = Arc::clone(fence.owners());
+        Sight { owners, recording: Recording::default(), monitor: Monitor::default() }
+    }
+}
 
 impl Network {
     /// Why the recording ended early, if it did; known once the worker has ended.
@@ -146,10 +165,10 @@ fn build_alone(
     seed: u64,
     fence: &Arc<Fence>,
 ) -> Result<(Host, Worker, Network), String> {
-    let recording = Recording::default();
+    let sight = Sight::new(fence);
     let (shaped, shape) = shaped(config, link, seed)?;
     let link = FenceLink::new(shaped, fence.clone(), name_servers(config, conf));
-    let mut builder = with_link(config, name, station, link, &recording)?;
+    let mut builder = with_link(config, name, station, link, &sight)?;
     for network in &config.addresses {
         builder = builder.address(cidr(*network)?);
     }
@@ -157,7 +176,8 @@ fn build_alone(
         builder = builder.gateway(Address::from(*gateway));
     }
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
-    Ok((host, worker, Network { plan: None, notes: Vec::new(), shape, recording, gateway: None }))
+    let Sight { recording, monitor, .. } = sight;
+    Ok((host, worker, Network { plan: None, notes: Vec::new(), shape, monitor, recording, gateway: None }))
 }
 
 /// A station's address that differs from the device's own, and stays the same from run to run.
@@ -189,9 +209,9 @@ fn build_private(
     let (ours, theirs) = wire::pair(caps, caps);
     let mut bound = listen::bind(&config.publish)?;
     let notes = std::mem::take(&mut bound.notes);
-    let recording = Recording::default();
+    let sight = Sight::new(fence);
     let (shaped, shape) = shaped(config, ours, seed)?;
-    let mut builder = with_link(config, PRIVATE, COMMAND, shaped, &recording)?;
+    let mut builder = with_link(config, PRIVATE, COMMAND, shaped, &sight)?;
     for network in &plan.addresses {
         builder = builder.address(cidr(*network)?);
     }
@@ -202,7 +222,9 @@ fn build_private(
     let link = host.link(PRIVATE).ok_or("the command's link is gone")?;
     let ports = Ports { bound, command: Inside { host: host.clone(), link }, listening };
     let gateway = start_gateway(config, conf, &plan, theirs, counters, fence, ports)?;
-    Ok((host, worker, Network { plan: Some(plan), notes, shape, recording, gateway: Some(gateway) }))
+    let Sight { recording, monitor, .. } = sight;
+    let gateway = Some(gateway);
+    Ok((host, worker, Network { plan: Some(plan), notes, shape, monitor, recording, gateway }))
 }
 
 /// The name servers that a host without a gateway asks: those given, or the machine's.
@@ -233,7 +255,7 @@ fn with_link(
     name: &str,
     station: EthernetAddress,
     link: impl PollLink + 'static,
-    recording: &Recording,
+    sight: &Sight,
 ) -> Result<HostBuilder, String> {
     let mut settings = portolan_stack::Config {
         flow_summaries: true,
@@ -248,20 +270,35 @@ fn with_link(
         settings.hostname.clone_from(hostname);
     }
     let builder = Host::builder().config(settings);
-    Ok(if config.capture {
-        let file =
-            rustix::stdio::stdout().try_clone_to_owned().map_err(|error| format!("--pcap: {error}"))?;
-        let capture = Capture::to_file(File::from(file), SystemTime::now());
-        let recording = recording.clone();
-        capture.on_failure(move |error| {
-            let why = std::error::Error::source(&error).map_or_else(String::new, |why| format!(": {why}"));
-            let line = format!("--pcap: the recording ends early{why}; what was written before can be read");
-            *recording.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
-        });
-        builder.link(name, station, CaptureLink::new(link, capture, name))
-    } else {
-        builder.link(name, station, link)
-    })
+    let medium = link.caps().medium;
+    let mut link = match open_capture(config, &sight.recording)? {
+        Some(capture) => CaptureLink::new(link, capture, name),
+        None => CaptureLink::unrecorded(link),
+    };
+    link.watched_by(sight.monitor.clone());
+    let owners = Arc::clone(&sight.owners);
+    link.annotate(move |direction, frame| attribution::comment(&owners, medium, direction, frame));
+    Ok(builder.link(name, station, link))
+}
+
+/// The recording on standard output, if there is to be one.
+fn open_capture(config: &Config, recording: &Recording) -> Result<Option<Capture>, String> {
+    if !config.capture {
+        return Ok(None);
+    }
+    let file = rustix::stdio::stdout().try_clone_to_owned().map_err(|error| format!("--pcap: {error}"))?;
+    let capture = Capture::to_file(File::from(file), SystemTime::now());
+    let recording = recording.clone();
+    capture.on_failure(move |error| {
+        let why = std::error::Error::source(&error).map_or_else(String::new, |why| format!(": {why}"));
+        let line = format!("--pcap: the recording ends early{why}; what was written before can be read");
+        *recording.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
+    });
+    if let Some(path) = &config.keys {
+        let mut keys = KeyLog::new(path.clone());
+        capture.take_secrets_from(move || keys.take());
+    }
+    Ok(Some(capture))
 }
 
 /// What is published, and where it leads.

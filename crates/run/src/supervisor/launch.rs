@@ -13,6 +13,7 @@ use rustix::net::{AddressFamily, SocketType};
 
 use super::{Refusal, command, tell};
 use crate::engine::{self, Choice, Engine};
+use crate::key_log;
 use crate::library::Library;
 use crate::os::signals::Mask;
 
@@ -26,6 +27,8 @@ pub(super) struct Launch<'a> {
     /// Name and value of what the command must inherit.
     pub(super) variable: &'a (String, String),
     pub(super) library: &'a Library,
+    /// Where its TLS libraries are to write their keys.
+    pub(super) keys: Option<&'a Path>,
     /// Standard output is ours, so the command's goes to standard error.
     pub(super) to_stderr: bool,
     /// The signals that it is to have blocked.
@@ -100,6 +103,9 @@ impl Launch<'_> {
         command.args(self.arguments).env(&self.variable.0, &self.variable.1);
         if engine != Engine::Seccomp {
             command.env("LD_PRELOAD", preload_value(self.library));
+        }
+        if let Some(file) = self.keys {
+            command.env(key_log::VARIABLE, file);
         }
         command::keep_name(&mut command, self.program);
         if self.to_stderr {
