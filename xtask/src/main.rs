@@ -120,17 +120,20 @@ fn code(outcome: &Outcome) -> ExitCode {
 }
 
 fn bench(words: &[&str]) -> Outcome {
+    if words.first() == Some(&"run") && !step::cargo(&["build", "--release", "--quiet"], &[]).good() {
+        return Outcome::fail("the program does not build");
+    }
     let mut command = vec!["run", "--release", "--quiet", "-p", "portolan-bench", "--"];
     command.extend(words);
     step::cargo(&command, &[])
 }
 
-/// The benches that judge themselves: the cost of steps, and goodput beside Linux's.
+/// The benches that judge themselves: the cost of steps, goodput beside Linux's, `portolan run` beside the machine.
 fn benches(options: &Options) -> Outcome {
     let mut outcome =
         if options.full { results::bench("steps", &["steps"]) } else { bench(&["steps", "--short"]) };
     if options.allow_missing && results::output_of("id", &["-u"]) != "0" {
-        println!("bench loss is left out: it needs root");
+        println!("bench loss and bench run are left out: they need root");
         outcome.skipped += 1;
         return outcome;
     }
@@ -139,6 +142,7 @@ fn benches(options: &Options) -> Outcome {
     } else {
         bench(&["loss", "--short"])
     });
+    outcome.add(if options.full { results::bench("run", &["run"]) } else { bench(&["run", "--short"]) });
     outcome
 }
 
