@@ -14,6 +14,8 @@ use crate::step::Outcome;
 const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/bin/curl", "curl"),
     ("/usr/bin/tshark", "tshark"),
+    ("/usr/bin/tcpdump", "tcpdump"),
+    ("/usr/bin/strings", "binutils"),
     ("/usr/bin/nmap", "nmap"),
     ("/usr/bin/ping", "iputils-ping"),
     ("/usr/sbin/ip", "iproute2"),

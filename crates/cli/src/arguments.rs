@@ -6,10 +6,12 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
+use portolan_filter::Filter;
 use portolan_run::config::{
     self, Config, LinkChoice, Network, Shape, parse_hostname, parse_link, parse_mtu, parse_network,
     parse_publish, parse_rule, parse_seed, parse_shape, parse_unicast,
 };
+use portolan_run::dump;
 use portolan_run::engine;
 use portolan_run::fence;
 use portolan_run::fence::rule::Rule;
@@ -38,6 +40,12 @@ enum ProgramVerb {
     Ls(LsArguments),
     /// List the sockets of running hosts, as ss does
     Ss(SsArguments),
+    /// Show the packets of a running host or of a file, as tcpdump does
+    Dump(Box<DumpArguments>),
+    /// Show or change what the wire of a running host does
+    Shape(ShapeArguments),
+    /// List the names that --net and shape know for whole wires
+    Presets(PresetsArguments),
     /// Say what works on this machine, and what would make the rest work
     Doctor(DoctorArguments),
 }
@@ -55,6 +63,12 @@ pub(crate) enum Verb {
     Ls(LsArguments),
     /// `portolan ss`.
     Ss(SsArguments),
+    /// `portolan dump`.
+    Dump(Box<DumpArguments>),
+    /// `portolan shape`.
+    Shape(ShapeArguments),
+    /// `portolan presets`.
+    Presets(PresetsArguments),
     /// `portolan doctor`.
     Doctor(DoctorArguments),
     /// Help or version: text for standard output.
@@ -64,6 +78,50 @@ pub(crate) enum Verb {
 /// `portolan doctor`.
 #[derive(Args, Debug)]
 pub(crate) struct DoctorArguments {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `portolan shape`.
+#[derive(Args, Debug)]
+#[command(
+    override_usage = "portolan shape NAME [SPEC | --up SPEC | --down SPEC | none] [--json]",
+    after_help = "SPEC is as for run --net: delay 80ms 10ms loss 2%, a preset, steps as 'at 5s: loss 100%' that count from \
+                  now, or none.  It holds from the next packet on. Without SPEC the present one is shown."
+)]
+pub(crate) struct ShapeArguments {
+    /// The host, by its name in `portolan ls`
+    #[arg(value_name = "NAME")]
+    pub(crate) host: String,
+    /// Only what the host sends
+    #[arg(long, value_name = "SPEC", value_parser = parse_shape)]
+    up: Option<String>,
+    /// Only what the host receives
+    #[arg(long, value_name = "SPEC", value_parser = parse_shape)]
+    down: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Both directions
+    #[arg(value_name = "SPEC", conflicts_with_all = ["up", "down"])]
+    both: Vec<String>,
+}
+
+impl ShapeArguments {
+    /// What is to change: up, down. An error is one line.
+    pub(crate) fn change(&self) -> Result<(Option<String>, Option<String>), String> {
+        if self.both.is_empty() {
+            return Ok((self.up.clone(), self.down.clone()));
+        }
+        let spec = parse_shape(&self.both.join(" ")).map_err(|config::ConfigError(line)| line)?;
+        Ok((Some(spec.clone()), Some(spec)))
+    }
+}
+
+/// `portolan presets`.
+#[derive(Args, Debug)]
+pub(crate) struct PresetsArguments {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -139,10 +197,83 @@ impl SsArguments {
     }
 }
 
+/// `portolan dump`.
+#[derive(Args, Debug)]
+#[command(
+    override_usage = "portolan dump [-i HOST | -r FILE] [-w FILE] [-c N] [-s N] [-nvx] [-t...] [FILTER]",
+    after_help = "FILTER is tcpdump's (pcap-filter(7)), for instance: tcp port 443 and host 10.0.2.4, \
+                  'tcp[tcpflags] & (tcp-syn|tcp-rst) != 0'.  Control-C ends it with the counts."
+)]
+pub(crate) struct DumpArguments {
+    /// The running host, by its name in `portolan ls`; needed when several run
+    #[arg(short = 'i', long = "interface", value_name = "HOST", conflicts_with = "file")]
+    host: Option<String>,
+    /// List the hosts that can be watched
+    #[arg(short = 'D', long = "list-interfaces")]
+    pub(crate) list: bool,
+    /// Read a pcap or pcapng file instead; '-' is standard input
+    #[arg(short = 'r', value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Write a pcapng file instead of lines; '-' is standard output
+    #[arg(short = 'w', value_name = "FILE")]
+    write: Option<PathBuf>,
+    /// Let -w replace a file
+    #[arg(long, requires = "write")]
+    force: bool,
+    /// End after N packets
+    #[arg(short = 'c', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Keep N octets of each packet; 0 for all
+    #[arg(short = 's', value_name = "N", default_value_t = 0)]
+    snap_len: u32,
+    /// Ports as numbers (addresses always are)
+    #[arg(short = 'n', action = clap::ArgAction::Count)]
+    numeric: u8,
+    /// IP's own fields, and checksums
+    #[arg(short = 'v', action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// The octets of each packet
+    #[arg(short = 'x')]
+    octets: bool,
+    /// -t: no time; -tt: seconds of Unix time
+    #[arg(short = 't', action = clap::ArgAction::Count)]
+    time: u8,
+    /// Which packets
+    #[arg(value_name = "FILTER", trailing_var_arg = true)]
+    filter: Vec<String>,
+}
+
+impl DumpArguments {
+    /// What the arguments ask for; an error is one line.
+    pub(crate) fn query(&self) -> Result<dump::Query, String> {
+        let empty = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str().is_empty());
+        if empty(&self.file) || empty(&self.write) {
+            return Err("the file's name is empty; give -r and -w a name, or '-'".into());
+        }
+        let style = dump::print::Style {
+            numeric: self.numeric > 0,
+            verbose: self.verbose > 0,
+            octets: self.octets,
+            time: self.time,
+        };
+        Ok(dump::Query {
+            host: self.host.clone(),
+            file: self.file.clone(),
+            write: self.write.clone(),
+            force: self.force,
+            count: self.count,
+            snap_len: self.snap_len,
+            style,
+            filter: Filter::parse(&self.filter.join(" ")).map_err(|error| error.to_string())?,
+        })
+    }
+}
+
 /// What a host is made of, for `portolan run` and `portolan up`.
 #[derive(Args, Debug)]
 struct HostArguments {
-    /// Where the packets go: egress (ordinary sockets of this machine), tap:NAME, or none
+    /// Where the packets go: egress (ordinary sockets of this machine), tap:NAME, tun:NAME, packet:IFACE (an Ethernet
+    /// interface), wire:NAME (other hosts of this user, which are found by their --hostname), or none
     #[arg(long, value_name = "LINK", default_value = "egress", value_parser = parse_link)]
     link: LinkChoice,
     /// The command's address with its prefix length, as 10.0.2.15/24 or fd00::15/64; may be repeated
@@ -163,7 +294,8 @@ struct HostArguments {
     /// The largest IP packet, in octets [default: 1500, or the device's]
     #[arg(long, value_name = "N", value_parser = parse_mtu)]
     mtu: Option<u16>,
-    /// Shape the wire in both directions, in netem's words: 'delay 80ms 10ms loss 2% rate 10mbit'
+    /// Shape the wire in both directions, in netem's words or by a preset (`portolan presets`), in steps if wanted:
+    /// 'delay 80ms 10ms loss 2% rate 10mbit', 'lossy-3g delay 500ms', 'lte; at 5s: loss 100%; at 8s: loss 0'
     #[arg(long, value_name = "SPEC", value_parser = parse_shape, conflicts_with_all = ["up", "down"])]
     net: Option<String>,
     /// Shape what the command sends
@@ -219,7 +351,11 @@ const HOST_OPTIONS: [&str; 20] = [
 
 /// `portolan up`.
 #[derive(Args, Debug)]
-#[command(override_usage = "portolan up NAME [OPTIONS]")]
+#[command(
+    override_usage = "portolan up NAME [OPTIONS]",
+    after_help = "What the host has to say later is written to NAME.log in $XDG_RUNTIME_DIR/portolan, or /tmp/portolan-UID. A host \
+                  that runs already is left as it is."
+)]
 pub(crate) struct UpArguments {
     /// The host's name, for `run --in`, `down` and `ls`
     #[arg(value_name = "NAME")]
@@ -286,6 +422,9 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Ver
         Ok(Program { verb: ProgramVerb::Down(down) }) => Ok(Verb::Down(down)),
         Ok(Program { verb: ProgramVerb::Ls(ls) }) => Ok(Verb::Ls(ls)),
         Ok(Program { verb: ProgramVerb::Ss(ss) }) => Ok(Verb::Ss(ss)),
+        Ok(Program { verb: ProgramVerb::Dump(dump) }) => Ok(Verb::Dump(dump)),
+        Ok(Program { verb: ProgramVerb::Shape(shape) }) => Ok(Verb::Shape(shape)),
+        Ok(Program { verb: ProgramVerb::Presets(presets) }) => Ok(Verb::Presets(presets)),
         Ok(Program { verb: ProgramVerb::Doctor(doctor) }) => Ok(Verb::Doctor(doctor)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Verb::Print(error.render().to_string())),
@@ -332,6 +471,7 @@ impl HostArguments {
             publish: self.publish,
             share_loopback: self.share_loopback,
             capture: false,
+            keys: None,
         };
         config.check().map_err(|config::ConfigError(line)| line)?;
         Ok(config)

@@ -1,13 +1,14 @@
-//! The verbs that look at running hosts.
+//! The verbs that look at running hosts and change them.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use portolan_run::admin::AdminError;
-use portolan_run::{ls as hosts, ss as sockets, summary};
+use portolan_run::admin::message::Info;
+use portolan_run::{dump as packets, ls as hosts, shape as wires, ss as sockets, summary};
 use serde::Serialize;
 
-use crate::arguments::{LsArguments, SsArguments};
+use crate::arguments::{DumpArguments, LsArguments, PresetsArguments, ShapeArguments, SsArguments};
 use crate::{print, wrong_usage};
 
 /// `portolan ls`.
@@ -23,6 +24,34 @@ pub(crate) fn ss(arguments: &SsArguments) -> ExitCode {
     }
 }
 
+/// `portolan shape`.
+pub(crate) fn shape(arguments: &ShapeArguments) -> ExitCode {
+    let (up, down) = match arguments.change() {
+        Ok(change) => change,
+        Err(line) => return wrong_usage(&line),
+    };
+    let is_look = up.is_none() && down.is_none();
+    match wires::shape(&arguments.host, up, down) {
+        Ok(shape) if arguments.json => print(&(ascii(&json(&shape)) + "\n")),
+        Ok(shape) if is_look => print(&wires::render(&shape)),
+        Ok(_) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "portolan: {}", summary::escape(&failure.to_string()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `portolan presets`.
+pub(crate) fn presets(arguments: &PresetsArguments) -> ExitCode {
+    let presets = wires::presets();
+    print(&if arguments.json { json(&presets) + "\n" } else { wires::render_presets(&presets) })
+}
+
+fn json(data: &impl Serialize) -> String {
+    serde_json::to_string_pretty(data).unwrap_or_default()
+}
+
 /// JSON in ASCII: outside of strings there is nothing else, and within them every character has an escape.
 fn ascii(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
@@ -35,6 +64,30 @@ fn ascii(json: &str) -> String {
         }
     }
     out
+}
+
+/// `portolan dump`.
+pub(crate) fn dump(arguments: &DumpArguments) -> ExitCode {
+    if arguments.list {
+        return show(hosts::list(), false, names);
+    }
+    let result = match arguments.query() {
+        Ok(query) => packets::run(&query),
+        Err(line) => return wrong_usage(&line),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "portolan: {}", summary::escape(&error.to_string()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// As tcpdump lists interfaces.
+fn names(hosts: &[Info]) -> String {
+    let lines = hosts.iter().enumerate();
+    lines.map(|(index, host)| format!("{}.{}\n", index + 1, summary::escape(&host.identity.name))).collect()
 }
 
 /// Prints what the hosts said, then a line for each that said nothing, which is a failure.

@@ -4,7 +4,7 @@
 mod support;
 
 use std::fs;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -163,7 +163,9 @@ fn datagrams_are_judged_and_so_are_queries_of_the_programs_own() {
     let folder = machine.folder.path().display();
     let output = machine.run(&format!(
         "for port in 4000 4001; do timeout 20 /usr/bin/python3 {folder}/echo.py $port >/dev/null 2>&1 & done
-        for _ in $(seq 100); do ss -Hlun 'sport = 4001' | grep -q 4001 && break; sleep 0.05; done
+        for port in 4000 4001; do
+            for _ in $(seq 200); do ss -Hlun sport = $port | grep -q $port && break; sleep 0.05; done
+        done
         $portolan run --quiet --allow udp:192.0.2.0/24:4000 --allow example.test --deny-log $log -- \
             /usr/bin/python3 {folder}/datagrams.py",
     ));
@@ -178,6 +180,10 @@ fn datagrams_are_judged_and_so_are_queries_of_the_programs_own() {
     assert!(heard.contains("-> 192.0.2.7:4001/udp: no --allow matches"), "{heard}");
     assert!(heard.contains("-> other.test/dns: no --allow matches"), "{heard}");
     assert!(!machine.asked().contains("other.test"), "{}", machine.asked());
+    assert!(
+        machine.refusals().iter().all(|line| line["process"] == "python3"),
+        "whose query it was is known"
+    );
 }
 
 #[test]
@@ -210,11 +216,102 @@ fn j7_the_machines_loopback_needs_its_name_and_its_rule() {
         run -- curl -sS -m 5 http://10.0.2.2/
         run --allow example.test -- curl -sS http://host.portolan.internal/
         run --allow host.portolan.internal:80 -- curl -sS http://host.portolan.internal/
-        run --deny host.portolan.internal -- curl -sS http://10.0.2.5/",
+        run --deny host.portolan.internal -- curl -sS http://10.0.2.5/
+        run -- curl -sS http://portolan.internal/delay/1500 >/dev/null &
+        for _ in $(seq 100); do ss -Hxlp | grep -q portolan-stack && break; sleep 0.05; done
+        ss -Hxlp | grep -q portolan-stack && echo control is here
+        ss -Hltunp | grep portolan || echo and on no network",
     );
     let heard = text(&output.stderr);
-    assert_eq!(text(&output.stdout), "hello\nstatus 7\nstatus 7\nhello\nstatus 7\n", "{heard}");
+    let expected = "hello\nstatus 7\nstatus 7\nhello\nstatus 7\ncontrol is here\nand on no network\n";
+    assert_eq!(text(&output.stdout), expected, "{heard}");
     assert!(heard.contains("host.portolan.internal (10.0.2.5):80/tcp: no --allow matches"), "{heard}");
+}
+
+/// Connects to each address and port given, and prints the outcome.
+const CONNECT: &str = "
+import errno, socket, sys
+for word in sys.argv[1:]:
+    host, port = word.rsplit(':', 1)
+    try: socket.create_connection((host, int(port)), 5).close(); print(word, 'connected')
+    except socket.gaierror: print(word, 'unknown')
+    except OSError as error: print(word, errno.errorcode.get(error.errno, error))
+";
+
+#[test]
+fn a_link_without_a_gateway_has_the_fence_at_its_own_end() {
+    if !root_or_skip() {
+        return;
+    }
+    let namespace = Namespace::with_tap();
+    let folder = Folder::new();
+    let web = |bind: &str| {
+        let mut server = namespace.command("/usr/bin/python3");
+        server
+            .args(["-m", "http.server", "8000", "--bind", bind])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Guard(server.spawn().unwrap())
+    };
+    let _servers = [web("10.7.0.1"), web("fd07::1")];
+    let mut names = namespace.command("dnsmasq");
+    let log = folder.path().join("asked");
+    names.args([
+        "--keep-in-foreground",
+        "--no-resolv",
+        "--no-hosts",
+        "--listen-address=10.7.0.1",
+        "--bind-interfaces",
+    ]);
+    names.args([
+        "--address=/example.test/10.7.0.1",
+        "--address=/other.test/10.7.0.1",
+        "--user=root",
+        "--pid-file=",
+    ]);
+    names.args(["--log-queries=extra", &format!("--log-facility={}", log.display())]);
+    let _names = Guard(names.spawn().unwrap());
+    let listens = |what: &str| {
+        let shown = namespace.command("ss").args(["-Hlntu"]).output().unwrap();
+        text(&shown.stdout).contains(what)
+    };
+    eventually(MINUTE, || {
+        ["10.7.0.1:53", "10.7.0.1:8000", "[fd07::1]:8000"].iter().all(|what| listens(what))
+    });
+    let refused = folder.path().join("refused");
+    let words = [
+        "--quiet",
+        "--dns",
+        "10.7.0.1",
+        "--allow",
+        "example.test:8000",
+        "--deny-log",
+        refused.to_str().unwrap(),
+        "--",
+        "/usr/bin/python3",
+        "-c",
+        CONNECT,
+        "10.7.0.1:8000",
+        "example.test:8000",
+        "example.test:8001",
+        "other.test:8000",
+        "fd07::1:8000",
+        "10.7.0.1:8000",
+    ];
+    let output = finish(&mut namespace.portolan(&words), MINUTE);
+    let heard = text(&output.stderr);
+    let expected = "10.7.0.1:8000 EHOSTUNREACH\nexample.test:8000 connected\nexample.test:8001 EHOSTUNREACH\n\
+                    other.test:8000 unknown\nfd07::1:8000 EACCES\n10.7.0.1:8000 connected\n";
+    assert_eq!(text(&output.stdout), expected, "{heard}");
+    for line in
+        ["-> 10.7.0.1:8000/tcp: no", "-> example.test (10.7.0.1):8001/tcp: no", "-> other.test/dns: no"]
+    {
+        assert_eq!(heard.matches(line).count(), 1, "{line}: {heard}");
+    }
+    assert!(heard.contains("refused: python3["), "{heard}");
+    let asked = fs::read_to_string(log).unwrap();
+    assert!(asked.contains("example.test") && !asked.contains("other.test"), "{asked}");
+    assert_eq!(fs::read_to_string(refused).unwrap().lines().count(), 4);
 }
 
 #[test]

@@ -131,6 +131,28 @@ fn programs_of_one_host_share_its_loopback_and_its_ports() {
 }
 
 #[test]
+fn both_engines_come_into_a_host() {
+    let place = Place::new();
+    place.up(&["lab"]);
+    for engine in ["preload", "seccomp"] {
+        let words = [
+            "run",
+            "--in",
+            "lab",
+            "--engine",
+            engine,
+            "--",
+            "curl",
+            "-sS",
+            "http://portolan.internal/bytes/3",
+        ];
+        let output = place.run(&words);
+        let expected: Vec<u8> = (0..3).map(octet).collect();
+        assert!(output.stdout == expected, "{engine}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn down_resets_what_is_open_and_ends_the_host() {
     let place = Place::new();
     let port = free_port();

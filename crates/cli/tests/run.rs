@@ -91,7 +91,7 @@ fn the_hosts_loopback_has_one_name() {
 fn the_metadata_service_is_not_reached() {
     let output = run("run -- curl -sS -m 10 http://169.254.169.254/latest/");
     assert_eq!(output.status.code(), Some(7));
-    assert!(text(&output.stderr).contains("refused by policy"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("refused by the fence: 1"), "{}", text(&output.stderr));
 }
 
 #[test]

@@ -64,7 +64,12 @@ fn values_are_missing_double_or_in_conflict() {
 fn values_are_checked_before_anything_starts() {
     for (option, value, words) in [
         ("--link", "", "is no link"),
-        ("--link", "wire:x", "is no link"),
+        ("--link", "wg:x", "is no link"),
+        ("--link", "wire", "needs a name"),
+        ("--link", "wire:", "is no wire's name"),
+        ("--link", "wire:../x", "is no wire's name"),
+        ("--link", "packet:a b", "is no device's name"),
+        ("--link", "tun:sixteen-octets-x", "16 octets"),
         ("--link", "tap:", "name is empty"),
         ("--link", "tap:sixteen-octets-x", "16 octets"),
         ("--link", "tap:a/b", "is no device's name"),
@@ -106,7 +111,11 @@ fn values_are_checked_before_anything_starts() {
     ] {
         refuse(&["run", option, value, "--", "true"], words);
     }
-    refuse(&["run", "--link", "tap:t0", "--", "true"], "--address");
+    for link in ["tap:t0", "tun:t0", "packet:v0"] {
+        refuse(&["run", "--link", link, "--", "true"], "--address");
+    }
+    refuse(&["run", "--link", "wire:x", "--publish", "80", "--", "true"], "on wire:x the command is reached");
+    refuse(&["run", "--in", "lab", "--link", "none", "--", "true"], "cannot be used with");
     refuse(&["run", "--publish", "90-80", "--", "true"], "runs backwards");
     refuse(&["run", "--publish", "80", "--publish", "80:81", "--", "true"], "the same port");
     let on_tap = ["run", "--link", "tap:t0", "--address", "10.7.0.2/24", "--publish", "80", "--", "true"];

@@ -5,11 +5,13 @@
 //! when writing fails, the file is cut back to its last whole block, the failure is told once, and the link goes on.
 
 mod link;
+mod monitor;
 mod pcapng;
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -18,6 +20,7 @@ use portolan_link::{Instant, Medium};
 use thiserror::Error;
 
 pub use link::CaptureLink;
+pub use monitor::{Monitor, Seen};
 pub use pcapng::Direction;
 
 /// Octets that are gathered before they are written.
@@ -63,7 +66,8 @@ impl Capture {
     /// [`Instant::ZERO`].
     pub fn create(path: &Path, force: bool, epoch: SystemTime) -> Result<Capture, CaptureError> {
         let mut options = OpenOptions::new();
-        options.write(true);
+        // For its user alone: others' text is in it.
+        options.write(true).mode(0o600);
         if force {
             options.create(true).truncate(true)
         } else {
@@ -94,6 +98,8 @@ impl Capture {
             path,
             epoch_nanos: u64::try_from(epoch.as_nanos()).unwrap_or(u64::MAX),
             pending: Vec::new(),
+            ripe: Vec::new(),
+            secrets: None,
             written: 0,
             interfaces: 0,
             has_failed: false,
@@ -113,12 +119,27 @@ impl Capture {
         }
     }
 
+    /// Says what gives the TLS keys that have become known since it was last asked, as lines of an SSLKEYLOGFILE. It is
+    /// asked whenever something is to be written. What was recorded since waits for the next time, so that keys stand
+    /// in front of the packets that they open: a program writes its keys after it has seen the other side's hello.
+    pub fn take_secrets_from(&self, source: impl FnMut() -> Vec<u8> + Send + 'static) {
+        let mut recorder = self.lock();
+        // The section's header stands in front of everything.
+        recorder.flush();
+        recorder.secrets = Some(Box::new(source));
+    }
+
     /// Adds an interface to the capture.
     pub fn add_interface(&self, name: &str, medium: Medium) -> InterfaceId {
         let mut recorder = self.lock();
         let id = InterfaceId(recorder.interfaces);
         recorder.interfaces += 1;
         recorder.append(|out| pcapng::interface(out, name, medium));
+        if recorder.secrets.is_some() {
+            // In front of keys, as the section's header.
+            let block = std::mem::take(&mut recorder.pending);
+            recorder.write(&block);
+        }
         id
     }
 
@@ -131,14 +152,37 @@ impl Capture {
         frame: &[u8],
         comment: Option<&str>,
     ) {
-        let mut recorder = self.lock();
-        let nanos = recorder.epoch_nanos.saturating_add(now.as_nanos());
-        recorder.append(|out| pcapng::packet(out, interface.0, nanos, direction, frame, comment));
+        let len = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+        self.record_cut(now, interface, direction, frame, len, comment);
     }
 
-    /// Writes out what is still gathered.
-    pub fn flush(&self) {
-        self.lock().flush();
+    /// Records the first octets of a frame that had `len`.
+    pub fn record_cut(
+        &self,
+        now: Instant,
+        interface: InterfaceId,
+        direction: Direction,
+        frame: &[u8],
+        len: u32,
+        comment: Option<&str>,
+    ) {
+        let mut recorder = self.lock();
+        let nanos = recorder.epoch_nanos.saturating_add(now.as_nanos());
+        recorder.append(|out| pcapng::packet(out, interface.0, nanos, direction, frame, len, comment));
+    }
+
+    /// Says how many packets the interface has brought until now, and how many of them were not recorded.
+    pub fn record_statistics(&self, now: Instant, interface: InterfaceId, received: u64, dropped: u64) {
+        let mut recorder = self.lock();
+        let nanos = recorder.epoch_nanos.saturating_add(now.as_nanos());
+        recorder.append(|out| pcapng::statistics(out, interface.0, nanos, received, dropped));
+    }
+
+    /// Writes out what is gathered. True if some of it waits for the next time.
+    pub fn flush(&self) -> bool {
+        let mut recorder = self.lock();
+        recorder.flush();
+        !recorder.ripe.is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, Recorder> {
@@ -208,6 +252,9 @@ struct Recorder {
     epoch_nanos: u64,
     /// Whole blocks, not yet written.
     pending: Vec<u8>,
+    /// Whole blocks whose keys, if they have any, are known by the next time.
+    ripe: Vec<u8>,
+    secrets: Option<Box<dyn FnMut() -> Vec<u8> + Send>>,
     /// Octets written: always whole blocks.
     written: u64,
     interfaces: u32,
@@ -228,13 +275,21 @@ impl Recorder {
     }
 
     fn flush(&mut self) {
-        if self.has_failed || self.pending.is_empty() {
+        let gathered = std::mem::take(&mut self.pending);
+        let Some(secrets) = &mut self.secrets else { return self.write(&gathered) };
+        let mut blocks = new_secrets(&mut **secrets);
+        blocks.append(&mut self.ripe);
+        self.ripe = gathered;
+        self.write(&blocks);
+    }
+
+    fn write(&mut self, blocks: &[u8]) {
+        if self.has_failed || blocks.is_empty() {
             return;
         }
-        let (len, result) = write_counted(&mut *self.sink, &self.pending);
-        let whole = if result.is_ok() { len } else { pcapng::whole_blocks(&self.pending, len) };
+        let (len, result) = write_counted(&mut *self.sink, blocks);
+        let whole = if result.is_ok() { len } else { pcapng::whole_blocks(blocks, len) };
         self.written += whole as u64;
-        self.pending.clear();
         if let Err(source) = result.and_then(|()| self.sink.flush()) {
             self.fail(source);
         }
@@ -242,7 +297,7 @@ impl Recorder {
 
     fn fail(&mut self, source: io::Error) {
         self.has_failed = true;
-        self.pending = Vec::new();
+        (self.pending, self.ripe) = (Vec::new(), Vec::new());
         // If even this fails, readers complain of the last block only.
         let _ = self.sink.cut_back(self.written);
         let error = CaptureError::Write { path: self.path.clone(), source };
@@ -256,7 +311,19 @@ impl Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         self.flush();
+        if self.secrets.is_some() {
+            self.flush();
+        }
     }
+}
+
+/// The block of the keys that have become known; nothing if there are none.
+fn new_secrets(source: &mut dyn FnMut() -> Vec<u8>) -> Vec<u8> {
+    let (lines, mut block) = (source(), Vec::new());
+    if !lines.is_empty() {
+        pcapng::secrets(&mut block, &lines);
+    }
+    block
 }
 
 /// Writes all of `octets`, and says how many were written in any case.

@@ -1,11 +1,12 @@
-//! TAP: an Ethernet device whose other end is the Linux kernel (Documentation/networking/tuntap.rst).
+//! TAP and TUN: devices whose other end is the Linux kernel (Documentation/networking/tuntap.rst). A TAP carries
+//! Ethernet frames, a TUN bare IP packets; all else is the same, and here both are called TAP.
 //!
 //! With a virtio header before every frame, both sides hand each other super-segments of up to 64 KiB and leave
 //! checksums unfinished: one system call then moves what would be 45 frames. Without it, frames are plain and
 //! complete. UDP super-segments that arrive are cut here, because a datagram is what an application receives. Start at [`Tap::open`]; the header is `virtio.rs`, the control calls are `tap/ioctl.rs`.
 
 mod error;
-mod ioctl;
+pub(crate) mod ioctl;
 
 use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
@@ -23,16 +24,16 @@ use crate::segmentation::{Segmenter, network_version};
 use crate::virtio;
 use crate::{PollLink, Readiness};
 
-pub use error::TapError;
+pub use error::{Device, TapError};
 
 /// Octets of the first part of a received frame: a whole plain frame, or the headers of a longer one.
 const HEAD_ROOM: usize = 2 * 1024;
 /// Octets of the second part: the rest of the longest super-segment, with its link header.
 const TAIL_ROOM: usize = 66 * 1024;
 /// The longest IP packet, and so the largest super-segment.
-const PACKET_MAX: u32 = 65_535;
+pub(crate) const PACKET_MAX: u32 = 65_535;
 /// The smallest MTU of an IPv4 link (RFC 791).
-const MTU_MIN: u16 = 68;
+pub(crate) const MTU_MIN: u16 = 68;
 /// Datagrams that one super-segment may stand for: as many as Linux allows (`UDP_MAX_SEGMENTS`).
 const DATAGRAMS_MAX: usize = 128;
 /// Frames that one `receive` drops before it returns, so that a flood of bad headers cannot hold the worker.
@@ -41,6 +42,8 @@ const DROPS_MAX: usize = 64;
 /// How a TAP is opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TapOptions {
+    /// Ethernet for a TAP, IP for a TUN.
+    pub medium: Medium,
     /// Put a virtio header before every frame; without effect if the kernel refuses it.
     pub vnet_hdr: bool,
     /// With the header: exchange super-segments and unfinished checksums.
@@ -53,7 +56,7 @@ pub struct TapOptions {
 
 impl Default for TapOptions {
     fn default() -> TapOptions {
-        TapOptions { vnet_hdr: true, offload: true, create: false, mtu: None }
+        TapOptions { medium: Medium::Ethernet, vnet_hdr: true, offload: true, create: false, mtu: None }
     }
 }
 
@@ -87,49 +90,57 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// Opens the TAP device `name`.
+    /// Opens the device `name`, a TAP or a TUN as the options say.
     pub fn open(name: &str, options: TapOptions) -> Result<Tap, TapError> {
+        let device = &Device { medium: options.medium, name: name.to_owned() };
         if !name_is_valid(name) {
-            return Err(TapError::BadName { name: name.to_owned() });
+            return Err(TapError::BadName { device: device.clone() });
         }
         let control = rustix::net::socket(AddressFamily::UNIX, SocketType::DGRAM, None)
-            .map_err(|errno| TapError::from_system(name, "making a socket", errno))?;
+            .map_err(|errno| TapError::from_system(device, "making a socket", errno))?;
         let exists = netdevice::name_to_index(&control, name).is_ok();
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = rustix::fs::open("/dev/net/tun", flags, Mode::empty())
-            .map_err(|errno| TapError::from_open(name, errno))?;
+            .map_err(|errno| TapError::from_open(device, errno))?;
         if !exists && !options.create {
-            return Err(TapError::NotFound { name: name.to_owned() });
+            return Err(TapError::NotFound { device: device.clone() });
         }
-        let vnet_hdr = attach(fd.as_fd(), name, options.vnet_hdr)?;
+        let vnet_hdr = attach(fd.as_fd(), device, options.vnet_hdr)?;
         let accepted = negotiate(fd.as_fd(), vnet_hdr && options.offload);
 
         let device_mtu = ioctl::mtu(control.as_fd(), name)
-            .map_err(|errno| TapError::from_system(name, "SIOCGIFMTU", errno))?;
+            .map_err(|errno| TapError::from_system(device, "SIOCGIFMTU", errno))?;
         let device_mtu = u16::try_from(device_mtu).unwrap_or(u16::MAX);
         let mtu = options.mtu.unwrap_or(device_mtu);
         if !(MTU_MIN..=device_mtu).contains(&mtu) {
-            return Err(TapError::Mtu { name: name.to_owned(), asked: mtu, device: device_mtu });
+            return Err(TapError::Mtu { device: device.clone(), asked: mtu, most: device_mtu });
         }
         let ethernet = ioctl::ethernet(control.as_fd(), name)
-            .map_err(|errno| TapError::from_system(name, "SIOCGIFHWADDR", errno))?;
-        let mut tap = Tap::over(fd, name, mtu, vnet_hdr, accepted);
+            .map_err(|errno| TapError::from_system(device, "SIOCGIFHWADDR", errno))?;
+        let mut tap = Tap::over(fd, name, options.medium, mtu, vnet_hdr, accepted);
         tap.ethernet = ethernet;
         Ok(tap)
     }
 
     /// A driver over a descriptor that is already attached.
-    fn over(fd: OwnedFd, name: &str, mtu: u16, vnet_hdr: bool, accepted: u32) -> Tap {
+    pub(crate) fn over(
+        fd: OwnedFd,
+        name: &str,
+        medium: Medium,
+        mtu: u16,
+        vnet_hdr: bool,
+        accepted: u32,
+    ) -> Tap {
         let gso_max = if accepted & ioctl::offload::TCP != 0 { PACKET_MAX } else { 0 };
         let checksum = accepted & ioctl::offload::CHECKSUM != 0;
         Tap {
             fd,
             name: name.to_owned(),
             ethernet: [0; 6],
-            caps: LinkCaps { medium: Medium::Ethernet, mtu, gso_max, checksum },
+            caps: LinkCaps { medium, mtu, gso_max, checksum },
             vnet_hdr,
             cuts_udp: accepted & ioctl::offload::UDP != 0,
-            segmenter: Segmenter::new(Medium::Ethernet),
+            segmenter: Segmenter::new(medium),
             datagrams: VecDeque::new(),
             stats: TapStats::default(),
         }
@@ -217,7 +228,7 @@ impl Tap {
             return self.transmit_cut(entry);
         }
         let header = self.vnet_hdr.then(|| {
-            let is_v6 = network_version(Medium::Ethernet, entry.head()) == Some(6);
+            let is_v6 = network_version(self.caps.medium, entry.head()) == Some(6);
             virtio::emit(&entry.offload, is_v6, entry.head().len())
         });
         let mut parts = [IoSlice::new(&[]); SLICES_MAX + 2];
@@ -287,7 +298,7 @@ impl Link for Tap {
                 Ok(()) => self.stats.transmitted += 1,
                 // The kernel's queue is full: the batch keeps this frame and those behind it, in order.
                 Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => break,
-                Err(errno @ (Errno::IO | Errno::BADFD | Errno::NODEV)) => {
+                Err(errno @ (Errno::IO | Errno::NETDOWN | Errno::BADFD | Errno::NODEV | Errno::NXIO)) => {
                     self.stats.unsendable += batch.len() as u64;
                     batch.clear();
                     return Err(link_error(errno));
@@ -314,20 +325,21 @@ impl AsFd for Tap {
 }
 
 /// Whether the kernel could have an interface of this name (`dev_valid_name`), which is not a template (`tap%d`).
-fn name_is_valid(name: &str) -> bool {
+pub(crate) fn name_is_valid(name: &str) -> bool {
     let bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | ':' | '%');
     (1..=15).contains(&name.len()) && name != "." && name != ".." && !name.contains(bad)
 }
 
 /// Attaches to the interface; returns whether with a virtio header.
-fn attach(fd: BorrowedFd<'_>, name: &str, vnet_hdr: bool) -> Result<bool, TapError> {
-    if vnet_hdr && ioctl::attach(fd, name, ioctl::MODE_TAP | ioctl::MODE_VNET_HDR).is_ok() {
+fn attach(fd: BorrowedFd<'_>, device: &Device, vnet_hdr: bool) -> Result<bool, TapError> {
+    let mode = if device.medium == Medium::Ip { ioctl::MODE_TUN } else { ioctl::MODE_TAP };
+    if vnet_hdr && ioctl::attach(fd, &device.name, mode | ioctl::MODE_VNET_HDR).is_ok() {
         // The length is the device's and outlives whoever set it last.
         ioctl::set_header_len(fd, virtio::HEADER_LEN)
-            .map_err(|errno| TapError::from_system(name, "TUNSETVNETHDRSZ", errno))?;
+            .map_err(|errno| TapError::from_system(device, "TUNSETVNETHDRSZ", errno))?;
         return Ok(true);
     }
-    ioctl::attach(fd, name, ioctl::MODE_TAP).map_err(|errno| TapError::from_attach(name, errno))?;
+    ioctl::attach(fd, &device.name, mode).map_err(|errno| TapError::from_attach(device, errno))?;
     Ok(false)
 }
 
@@ -349,8 +361,8 @@ fn negotiate(fd: BorrowedFd<'_>, offload: bool) -> u32 {
 
 fn link_error(errno: Errno) -> LinkError {
     match errno {
-        Errno::IO => LinkError::Down,
-        Errno::BADFD | Errno::NODEV => LinkError::Gone,
+        Errno::IO | Errno::NETDOWN => LinkError::Down,
+        Errno::BADFD | Errno::NODEV | Errno::NXIO => LinkError::Gone,
         _ => LinkError::Io(errno.raw_os_error()),
     }
 }

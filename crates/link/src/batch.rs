@@ -47,6 +47,11 @@ impl RxBatch {
         Ok(())
     }
 
+    /// The frames, in order of arrival.
+    pub fn iter(&self) -> core::slice::Iter<'_, PacketBuf> {
+        self.frames.iter()
+    }
+
     /// Takes all frames out, in order of arrival.
     pub fn drain(&mut self) -> impl Iterator<Item = PacketBuf> + '_ {
         self.frames.drain(..)
@@ -189,6 +194,15 @@ impl TxBatch {
     /// The frames to be sent, in order.
     pub fn iter(&self) -> core::slice::Iter<'_, TxEntry> {
         self.entries.get(self.next..self.used).unwrap_or(&[]).iter()
+    }
+
+    /// Lets `call` see the first `count` frames only, to send some of them; it must not add any.
+    pub fn with_first<R>(&mut self, count: usize, call: impl FnOnce(&mut TxBatch) -> R) -> R {
+        let used = self.used;
+        self.used = used.min(self.next + count);
+        let result = call(self);
+        self.used = used;
+        result
     }
 
     /// Says that the first `count` frames are sent, and lets their text go.

@@ -1,11 +1,17 @@
-//! Control messages of UDP sockets: the interface and address of a datagram, its TTL and TOS.
+//! Control messages of datagram sockets: a datagram's interface and address, its TTL and TOS, and when it came.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use libc::{c_int, cmsghdr};
-use portolan_protocol::{Address, DatagramHeader, Family};
+use portolan_protocol::datagram::Timestamp;
+use portolan_protocol::{Address, DatagramHeader, ErrorReport, Family};
 
 use crate::Errno;
+use crate::inet::{LEN_MAX, Sockaddr};
+
+/// Of `asm-generic/socket.h`, where the libc crate has only the older numbers.
+const SO_TIMESTAMP_NEW: c_int = 63;
+const SO_TIMESTAMPING_NEW: c_int = 65;
 
 const HEADER_LEN: usize = size_of::<cmsghdr>();
 const ALIGNMENT: usize = size_of::<usize>();
@@ -19,39 +25,58 @@ pub struct Ancillary {
     traffic_class: Option<u8>,
 }
 
+const INVALID: Errno = Errno(libc::EINVAL);
+
 impl Ancillary {
-    /// Reads a copy of the program's control buffer: EINVAL for what is malformed or does not belong to UDP.
-    pub fn parse(mut rest: &[u8]) -> Result<Self, Errno> {
-        const INVALID: Errno = Errno(libc::EINVAL);
+    /// Reads a copy of the program's control buffer, as a socket of this family takes it: EINVAL for what is malformed,
+    /// EPERM for what needs a privilege. As on Linux a level of another protocol is none of its business.
+    pub fn parse(mut rest: &[u8], family: Family) -> Result<Self, Errno> {
         let mut ancillary = Self::default();
         // Linux ignores a tail that has no room for a header.
         while rest.len() >= HEADER_LEN {
             let len = word(rest, 0);
             let (level, kind) = (int(rest, 8), int(rest, 12));
             let data = rest.get(HEADER_LEN..len).ok_or(INVALID)?;
-            match (level, kind) {
-                (libc::IPPROTO_IP, libc::IP_PKTINFO) if data.len() >= 12 => {
-                    ancillary.interface = int(data, 0).cast_unsigned();
-                    ancillary.source = four(data, 4).map(|ip| Address::v4(Ipv4Addr::from(ip), 0));
-                }
-                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) if data.len() >= 20 => {
-                    ancillary.source =
-                        data.first_chunk::<16>().map(|ip| Address::v6(Ipv6Addr::from(*ip), 0, 0));
-                    ancillary.interface = int(data, 16).cast_unsigned();
-                }
-                (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
-                    ancillary.hop_limit = octet(data)?;
-                }
-                (libc::IPPROTO_IP, libc::IP_TOS) | (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => {
-                    ancillary.traffic_class = octet(data)?;
-                }
-                // Passing descriptors over UDP is refused by the kernel too; the rest it takes or leaves.
-                (libc::SOL_SOCKET, libc::SCM_RIGHTS) => return Err(INVALID),
+            match level {
+                libc::IPPROTO_IP => ancillary.take_v4(kind, data)?,
+                libc::IPPROTO_IPV6 => ancillary.take_v6(kind, data, family)?,
+                libc::SOL_SOCKET => judge_socket_level(kind)?,
                 _ => {}
             }
             rest = rest.get(len.next_multiple_of(ALIGNMENT)..).unwrap_or(&[]);
         }
         Ok(ancillary)
+    }
+
+    fn take_v4(&mut self, kind: c_int, data: &[u8]) -> Result<(), Errno> {
+        match kind {
+            libc::IP_PKTINFO if data.len() == 12 => {
+                self.interface = int(data, 0).cast_unsigned();
+                self.source = four(data, 4).map(|ip| Address::v4(Ipv4Addr::from(ip), 0));
+            }
+            libc::IP_TTL if data.len() == 4 && int(data, 0) != 0 => {
+                self.hop_limit = Some(u8::try_from(int(data, 0)).map_err(|_| INVALID)?);
+            }
+            libc::IP_TOS => self.traffic_class = octet(data)?,
+            _ => return Err(INVALID),
+        }
+        Ok(())
+    }
+
+    fn take_v6(&mut self, kind: c_int, data: &[u8], family: Family) -> Result<(), Errno> {
+        match (kind, family) {
+            (libc::IPV6_PKTINFO, _) if data.len() == 20 => {
+                self.source = data.first_chunk::<16>().map(|ip| Address::v6(Ipv6Addr::from(*ip), 0, 0));
+                self.interface = int(data, 16).cast_unsigned();
+            }
+            // An AF_INET socket takes the one above, and has no eye for others.
+            (_, Family::V4) => {}
+            (libc::IPV6_HOPLIMIT, _) if data.len() == 4 => self.hop_limit = octet(data)?,
+            (libc::IPV6_TCLASS, _) if data.len() == 4 => self.traffic_class = octet(data)?,
+            (libc::IPV6_DONTFRAG, _) if data.len() == 4 && matches!(int(data, 0), 0 | 1) => {}
+            _ => return Err(INVALID),
+        }
+        Ok(())
     }
 
     /// Puts what was asked for into the datagram's header.
@@ -63,55 +88,105 @@ impl Ancillary {
     }
 }
 
+/// Descriptors and credentials are AF_UNIX's, and passed over in silence; a mark needs a privilege.
+fn judge_socket_level(kind: c_int) -> Result<(), Errno> {
+    match kind {
+        libc::SCM_RIGHTS | libc::SCM_CREDENTIALS | libc::SO_TIMESTAMPING => Ok(()),
+        libc::SO_MARK => Err(Errno(libc::EPERM)),
+        _ => Err(INVALID),
+    }
+}
+
 /// Control messages for the program, cut as the kernel cuts them.
 pub struct Report {
-    octets: [u8; 128],
+    octets: [u8; Self::MAX],
     len: usize,
     room: usize,
     is_cut: bool,
 }
 
 impl Report {
+    /// More than all messages together.
+    const MAX: usize = 192;
+
     /// What the header says the program asked to be told, in `room` octets.
     pub fn new(header: &DatagramHeader, family: Family, room: usize) -> Self {
-        let mut report = Self { octets: [0; 128], len: 0, room: room.min(128), is_cut: false };
-        match family {
-            Family::V4 => {
-                if header.wants_packet_info {
-                    let ip = header.local.to_v4().unwrap_or(Ipv4Addr::UNSPECIFIED).octets();
-                    let mut data = [0; 12];
-                    data[..4].copy_from_slice(&header.interface.to_ne_bytes());
-                    data[4..8].copy_from_slice(&ip);
-                    data[8..].copy_from_slice(&ip);
-                    report.push(libc::IPPROTO_IP, libc::IP_PKTINFO, &data);
-                }
-                if let Some(hop_limit) = header.hop_limit {
-                    report.push(libc::IPPROTO_IP, libc::IP_TTL, &c_int::from(hop_limit).to_ne_bytes());
-                }
-                if let Some(class) = header.traffic_class {
-                    report.push(libc::IPPROTO_IP, libc::IP_TOS, &[class]);
-                }
+        let mut report = Self { octets: [0; Self::MAX], len: 0, room: room.min(Self::MAX), is_cut: false };
+        if let Some(timestamp) = header.timestamp {
+            report.push_timestamp(timestamp);
+        }
+        if header.wants_packet_info {
+            report.push_packet_info(header, family);
+        }
+        let (hop_limit, class) = (header.hop_limit.map(c_int::from), header.traffic_class);
+        // A packet of IPv4 is told in its own terms, also at an AF_INET6 socket.
+        if header.remote.to_v4().is_some() {
+            if let Some(ttl) = hop_limit {
+                report.push(libc::IPPROTO_IP, libc::IP_TTL, &ttl.to_ne_bytes());
             }
-            Family::V6 => {
-                if header.wants_packet_info {
-                    let mut data = [0; 20];
-                    data[..16].copy_from_slice(&header.local.ip.octets());
-                    data[16..].copy_from_slice(&header.interface.to_ne_bytes());
-                    report.push(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &data);
-                }
-                if let Some(hop_limit) = header.hop_limit {
-                    report.push(
-                        libc::IPPROTO_IPV6,
-                        libc::IPV6_HOPLIMIT,
-                        &c_int::from(hop_limit).to_ne_bytes(),
-                    );
-                }
-                if let Some(class) = header.traffic_class {
-                    report.push(libc::IPPROTO_IPV6, libc::IPV6_TCLASS, &c_int::from(class).to_ne_bytes());
-                }
+            if let Some(tos) = class {
+                report.push(libc::IPPROTO_IP, libc::IP_TOS, &[tos]);
+            }
+        } else {
+            if let Some(hop_limit) = hop_limit {
+                report.push(libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT, &hop_limit.to_ne_bytes());
+            }
+            if let Some(class) = class {
+                report.push(libc::IPPROTO_IPV6, libc::IPV6_TCLASS, &c_int::from(class).to_ne_bytes());
             }
         }
         report
+    }
+
+    /// An ICMP error in `room` octets: `struct sock_extended_err`, and behind it who says so.
+    pub fn of_error(error: &ErrorReport<'_>, family: Family, room: usize) -> Self {
+        let mut report = Self { octets: [0; Self::MAX], len: 0, room: room.min(Self::MAX), is_cut: false };
+        let is_v4 = error.from.to_v4().is_some();
+        let origin = if is_v4 { libc::SO_EE_ORIGIN_ICMP } else { libc::SO_EE_ORIGIN_ICMP6 };
+        let (level, kind) = match family {
+            Family::V4 => (libc::IPPROTO_IP, libc::IP_RECVERR),
+            Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
+        };
+        let (from, from_len) = Sockaddr::new(error.from, family);
+        let from = from.as_bytes(from_len);
+        let mut data = [0; 16 + LEN_MAX];
+        data[..4].copy_from_slice(&error.errno.to_ne_bytes());
+        data[4..7].copy_from_slice(&[origin, error.ty, error.code]);
+        data[8..12].copy_from_slice(&error.info.to_ne_bytes());
+        data[16..16 + from.len()].copy_from_slice(from);
+        report.push(level, kind, &data[..16 + from.len()]);
+        report
+    }
+
+    /// In seconds and microseconds for SO_TIMESTAMP, else in seconds and nanoseconds. SO_TIMESTAMPING has three, of
+    /// which the first is the system's own.
+    fn push_timestamp(&mut self, timestamp: Timestamp) {
+        let option = c_int::from(timestamp.option);
+        let is_micros = matches!(option, libc::SO_TIMESTAMP | SO_TIMESTAMP_NEW);
+        let has_three = matches!(option, libc::SO_TIMESTAMPING | SO_TIMESTAMPING_NEW);
+        let (seconds, rest) = (timestamp.at_ns / 1_000_000_000, timestamp.at_ns % 1_000_000_000);
+        let mut data = [0; 48];
+        data[..8].copy_from_slice(&seconds.to_ne_bytes());
+        data[8..16].copy_from_slice(&if is_micros { rest / 1000 } else { rest }.to_ne_bytes());
+        self.push(libc::SOL_SOCKET, option, if has_three { &data } else { &data[..16] });
+    }
+
+    fn push_packet_info(&mut self, header: &DatagramHeader, family: Family) {
+        let mut data = [0; 20];
+        match family {
+            Family::V4 => {
+                let ip = header.local.to_v4().unwrap_or(Ipv4Addr::UNSPECIFIED).octets();
+                data[..4].copy_from_slice(&header.interface.to_ne_bytes());
+                data[4..8].copy_from_slice(&ip);
+                data[8..12].copy_from_slice(&ip);
+                self.push(libc::IPPROTO_IP, libc::IP_PKTINFO, &data[..12]);
+            }
+            Family::V6 => {
+                data[..16].copy_from_slice(&header.local.ip.octets());
+                data[16..].copy_from_slice(&header.interface.to_ne_bytes());
+                self.push(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &data);
+            }
+        }
     }
 
     /// The messages, in libc's layout.

@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use libc::{c_int, sockaddr_in, sockaddr_in6, socklen_t};
 use portolan_protocol::datagram::TEXT_MAX;
-use portolan_protocol::{Address, Family};
+use portolan_protocol::{Address, Family, Kind, Transport};
 
 use crate::Errno;
 
@@ -86,15 +86,17 @@ pub fn to_connect_datagram(given: Given, family: Family) -> Result<Option<Addres
     }
 }
 
-/// Where a datagram is to go; `None` for the default destination.
-pub fn destination(given: Given, family: Family) -> Result<Option<Address>, Errno> {
+/// Where a datagram of this kind of socket is to go; `None` for the default destination. What has no ports needs none.
+pub fn destination(given: Given, kind: Kind) -> Result<Option<Address>, Errno> {
+    let family = kind.family;
+    let has_ports = matches!(kind.transport, Transport::Udp | Transport::UdpLite);
     let address = match given {
         Given::Inet(own, address) if own == family || own == Family::V4 => address,
         Given::Unspecified(address) if family == Family::V4 => address,
         Given::Unspecified(_) => return Ok(None),
         _ => return Err(Errno(libc::EAFNOSUPPORT)),
     };
-    if address.port == 0 { Err(Errno(libc::EINVAL)) } else { Ok(Some(address)) }
+    if has_ports && address.port == 0 { Err(Errno(libc::EINVAL)) } else { Ok(Some(address)) }
 }
 
 /// The longest text of a datagram. IPv6's payload length has no room for a header that is not there: 65,535 less 8.

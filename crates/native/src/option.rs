@@ -29,7 +29,8 @@ pub fn of_kind(kind: Kind, level: c_int, name: c_int) -> Option<c_int> {
     match name {
         libc::SO_TYPE => Some(match kind.transport {
             Transport::Tcp => libc::SOCK_STREAM,
-            Transport::Udp => libc::SOCK_DGRAM,
+            Transport::Udp | Transport::UdpLite | Transport::Ping => libc::SOCK_DGRAM,
+            Transport::Raw(_) => libc::SOCK_RAW,
         }),
         libc::SO_DOMAIN => Some(match kind.family {
             Family::V4 => libc::AF_INET,
@@ -38,6 +39,10 @@ pub fn of_kind(kind: Kind, level: c_int, name: c_int) -> Option<c_int> {
         libc::SO_PROTOCOL => Some(match kind.transport {
             Transport::Tcp => libc::IPPROTO_TCP,
             Transport::Udp => libc::IPPROTO_UDP,
+            Transport::UdpLite => libc::IPPROTO_UDPLITE,
+            Transport::Ping if kind.family == Family::V4 => libc::IPPROTO_ICMP,
+            Transport::Ping => libc::IPPROTO_ICMPV6,
+            Transport::Raw(protocol) => c_int::from(protocol),
         }),
         _ => None,
     }

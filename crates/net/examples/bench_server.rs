@@ -148,7 +148,7 @@ struct Arguments {
 impl Arguments {
     fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
         let (mut tap, mut address) = (None, None);
-        let mut options = TapOptions { vnet_hdr: false, offload: false, create: false, mtu: None };
+        let mut options = TapOptions { vnet_hdr: false, offload: false, ..TapOptions::default() };
         while let Some(word) = words.next() {
             if word == "--offload" {
                 (options.vnet_hdr, options.offload) = (true, true);

@@ -29,6 +29,24 @@ impl Socket {
         Ok(Socket(Handle::new(&host.0, id)))
     }
 
+    /// A fresh UDP-Lite socket. Errors: as [`Socket::tcp`].
+    pub fn udp_lite(host: &Host, family: Family) -> io::Result<Socket> {
+        let id = host.0.call(|stack, _| stack.udp_lite_socket(family))?;
+        Ok(Socket(Handle::new(&host.0, id)))
+    }
+
+    /// A fresh ICMP echo socket. Errors: as [`Socket::tcp`].
+    pub fn echo(host: &Host, family: Family) -> io::Result<Socket> {
+        let id = host.0.call(|stack, _| stack.echo_socket(family))?;
+        Ok(Socket(Handle::new(&host.0, id)))
+    }
+
+    /// A fresh raw socket. Errors: as [`Socket::tcp`].
+    pub fn raw(host: &Host, family: Family, protocol: u8) -> io::Result<Socket> {
+        let id = host.0.call(|stack, _| stack.raw_socket(family, protocol))?;
+        Ok(Socket(Handle::new(&host.0, id)))
+    }
+
     /// Takes ownership of another socket of the same host, one that [`Stack::accept`] has returned.
     pub fn sibling(&self, id: SocketId) -> Socket {
         Socket(Handle::new(&self.0.core, id))

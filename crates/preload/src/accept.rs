@@ -10,7 +10,7 @@
 
 use libc::{c_int, sockaddr, socklen_t};
 use portolan_native::inet;
-use portolan_protocol::{Address, Name, Operation, SEND_BUFFER, SocketId, Transport};
+use portolan_protocol::{Address, CALL_MAX, Name, Operation, Reply, SEND_BUFFER, SocketId, Transport};
 
 use crate::address::UnixAddress;
 use crate::errno::{self, Errno};
@@ -37,7 +37,7 @@ pub(crate) unsafe extern "C" fn listen(fd: c_int, backlog: c_int) -> c_int {
         // SAFETY: the program's own arguments.
         return unsafe { real::listen(fd, backlog) };
     };
-    if socket.transport() == Transport::Udp {
+    if !socket.transport().is_stream() {
         return errno::finish(Err(Errno(libc::EOPNOTSUPP)));
     }
     // SAFETY: no pointers.
@@ -69,7 +69,7 @@ pub(crate) unsafe extern "C" fn accept4(
         // SAFETY: the program's own arguments.
         return unsafe { real::accept4(fd, address, len, flags) };
     };
-    if socket.transport() == Transport::Udp {
+    if !socket.transport().is_stream() {
         return errno::finish(Err(Errno(libc::EOPNOTSUPP)));
     }
     loop {
@@ -122,6 +122,14 @@ fn refused_accept(fd: c_int) -> c_int {
     if listens && control::stack_is_gone() { libc::ENETDOWN } else { libc::EINVAL }
 }
 
+/// Closes the connections that nobody has accepted yet: a TCP listener that is shut gives none of them out any more.
+fn turn_away_waiting(fd: c_int) {
+    // A listener that is shut never waits, so this ends.
+    while let Ok(waiting) = sys::accept(fd) {
+        sys::close(waiting);
+    }
+}
+
 /// shutdown(2): a stream's reaches the stack process through the socket itself.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
@@ -132,18 +140,32 @@ pub(crate) unsafe extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
     };
     let listens = sys::option(fd, libc::SO_ACCEPTCONN) == Ok(1);
     match (socket.transport(), socket.peer()) {
-        (Transport::Udp, _) => {
+        (Transport::Tcp, Peer::None) if listens => {
+            let _ = control::order(Operation::Shutdown { socket: socket.own, how: how_octet });
+            let shut = native();
+            turn_away_waiting(fd);
+            shut
+        }
+        (Transport::Tcp, Peer::None) => errno::finish(Err(Errno(libc::ENOTCONN))),
+        (Transport::Tcp, _) if sys::is_hung_up(fd) && has_ended(socket) => {
+            errno::finish(Err(Errno(libc::ENOTCONN)))
+        }
+        (Transport::Tcp, _) => native(),
+        _ => {
             if !crate::connect::is_connected_datagram(fd) {
                 return errno::finish(Err(Errno(libc::ENOTCONN)));
             }
             let told = control::order(Operation::Shutdown { socket: socket.own, how: how_octet });
             if told.is_err() { errno::finish(told.map(|()| 0)) } else { native() }
         }
-        (Transport::Tcp, Peer::None) if listens => {
-            let _ = control::order(Operation::Shutdown { socket: socket.own, how: how_octet });
-            native()
-        }
-        (Transport::Tcp, Peer::None) => errno::finish(Err(Errno(libc::ENOTCONN))),
-        (Transport::Tcp, _) => native(),
     }
+}
+
+/// Whether the connection is over, and not only shut both ways by the program itself.
+fn has_ended(socket: Socket) -> bool {
+    /// TCP_CLOSE of <netinet/tcp.h>, the first octet of `struct tcp_info`.
+    const CLOSED: u8 = 7;
+    let (level, name) = (libc::IPPROTO_TCP, libc::TCP_INFO);
+    let operation = Operation::GetOption { socket: socket.target(), level, name };
+    matches!(control::call(operation, &mut [0; CALL_MAX]), Ok(Reply::Value(&[CLOSED, ..])))
 }

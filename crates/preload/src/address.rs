@@ -67,8 +67,12 @@ impl UnixAddress {
 
 /// Reads an address from the program's memory: EFAULT for a bad pointer, EINVAL for one too short.
 pub(crate) fn read(pointer: *const sockaddr, len: socklen_t) -> Result<Given, Errno> {
+    let len = len as usize;
+    if len > size_of::<libc::sockaddr_storage>() {
+        return Err(Errno(libc::EINVAL));
+    }
     let mut octets = [0u8; inet::LEN_MAX];
-    let len = (len as usize).min(octets.len());
+    let len = len.min(octets.len());
     memory::read_slice(pointer.cast::<u8>(), &mut octets[..len])?;
     inet::read(&octets[..len])
 }

@@ -31,7 +31,7 @@ pub(crate) unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, len
     };
     errno::finish(address::read(address, len).and_then(|given| match socket.transport() {
         Transport::Tcp => connect_stream(socket, given, len),
-        Transport::Udp => connect_datagram(socket, given),
+        _ => connect_datagram(socket, given),
     }))
 }
 
@@ -54,6 +54,9 @@ pub(crate) fn connect_for_text(
 }
 
 fn connect_stream(socket: Socket, given: Given, len: socklen_t) -> Result<c_int, Errno> {
+    if let Given::Unspecified(_) = given {
+        return disconnect_stream(socket);
+    }
     let address = inet::to_connect_stream(given, socket.family(), len as usize)?;
     let is_attached = match socket.peer() {
         Peer::Accepted { .. } => return Err(Errno(libc::EISCONN)),
@@ -65,7 +68,7 @@ fn connect_stream(socket: Socket, given: Given, len: socklen_t) -> Result<c_int,
     match begin(socket.own, address, waits) {
         Ok(Begun::Complete) => return Ok(0),
         // A blocking connect after a non-blocking one waits for it.
-        Err(Errno(libc::EALREADY)) if waits => return wait(socket),
+        Err(Errno(libc::EALREADY)) if waits => return wait(socket, libc::EALREADY),
         Err(error) => return Err(error),
         Ok(Begun::Started) if !is_attached => attach_and_fill(socket.fd)?,
         // An earlier attempt failed and used the descriptor up, though the program may try again with it.
@@ -75,7 +78,7 @@ fn connect_stream(socket: Socket, given: Given, len: socklen_t) -> Result<c_int,
             attach_and_fill(socket.fd)?;
         }
     }
-    if waits { wait(socket) } else { Err(Errno(libc::EINPROGRESS)) }
+    if waits { wait(socket, libc::EINPROGRESS) } else { Err(Errno(libc::EINPROGRESS)) }
 }
 
 enum Begun {
@@ -123,14 +126,26 @@ fn replace(socket: Socket) -> Result<Socket, Errno> {
     Socket::identify(socket.fd).ok_or(Errno(libc::EBADF))
 }
 
-/// Waits until the handshake is complete or has failed.
-fn wait(socket: Socket) -> Result<c_int, Errno> {
+/// connect(2) with AF_UNSPEC: the connection is reset, and a fresh socket stands in its place.
+fn disconnect_stream(socket: Socket) -> Result<c_int, Errno> {
+    if let Peer::None = socket.peer() {
+        return Ok(0);
+    }
+    let reset = [1i32, 0].map(i32::to_ne_bytes);
+    let (level, name, value) = (libc::SOL_SOCKET, libc::SO_LINGER, reset.as_flattened());
+    // A connection that has ended takes no option, and needs no reset.
+    let _ = control::order(Operation::SetOption { socket: socket.target(), level, name, value });
+    replace(socket).map(|_| 0)
+}
+
+/// Waits until the handshake is complete or has failed. `late` is the errno at the end of SO_SNDTIMEO.
+fn wait(socket: Socket, late: c_int) -> Result<c_int, Errno> {
     let timeout_ms = sys::send_timeout_ms(socket.fd);
     let mut poll = libc::pollfd { fd: socket.fd, events: libc::POLLOUT, revents: 0 };
     loop {
         // SAFETY: one entry, which lives here. Through libc, because this is a cancellation point.
         match unsafe { libc::poll(&raw mut poll, 1, timeout_ms) } {
-            0 => return Err(Errno(libc::EINPROGRESS)),
+            0 => return Err(Errno(late)),
             ready if ready > 0 => break,
             _ if errno::get() == libc::EINTR && sys::signals_restart() => {}
             _ => return Err(Errno(errno::get())),

@@ -178,8 +178,15 @@ pub(crate) fn send_to(
     let mut octets = [0u8; DatagramHeader::LEN];
     let octets_pointer = octets.as_mut_ptr();
     parts.with_header(octets_pointer.cast(), |list| {
-        let texts = list.iter().skip(1).try_fold(0usize, |sum, part| sum.checked_add(part.iov_len));
-        let len = texts.filter(|len| *len <= text_max(socket.family())).ok_or(Errno(libc::EMSGSIZE))?;
+        let mut len = 0usize;
+        for part in list.iter().skip(1) {
+            // The kernel takes lengths as signed.
+            let part = isize::try_from(part.iov_len).map_err(|_| Errno(libc::EINVAL))?;
+            len = len.saturating_add(part.unsigned_abs());
+        }
+        if len > text_max(socket.family()) {
+            return Err(Errno(libc::EMSGSIZE));
+        }
         let mut header = DatagramHeader::new(len as u32);
         header.remote = destination.unwrap_or(Address::UNSPECIFIED);
         if let Some(ancillary) = ancillary {
@@ -212,7 +219,7 @@ pub(crate) fn destination(
     address: *const sockaddr,
     len: socklen_t,
 ) -> Result<Option<Address>, Errno> {
-    inet::destination(address::read(address, len)?, socket.family())
+    inet::destination(address::read(address, len)?, socket.own.kind)
 }
 
 /// What ICMP has said of a connected socket's datagrams, if that is next: whichever call comes first is told, and no

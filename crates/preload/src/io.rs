@@ -8,7 +8,6 @@
 use core::ptr;
 
 use libc::{c_int, c_void, iovec, msghdr, size_t, sockaddr, socklen_t, ssize_t};
-use portolan_protocol::Transport;
 
 use crate::datagram::{self, Parts};
 use crate::errno;
@@ -58,7 +57,7 @@ pub(crate) unsafe extern "C" fn recvfrom(
 ) -> ssize_t {
     let socket = if address.is_null() { Socket::identify_datagram(fd) } else { Socket::identify(fd) };
     match socket {
-        Some(socket) if socket.transport() == Transport::Udp => errno::finish_len(datagram::receive_from(
+        Some(socket) if !socket.transport().is_stream() => errno::finish_len(datagram::receive_from(
             socket,
             &Parts::One(buffer, len),
             flags,
@@ -151,7 +150,7 @@ pub(crate) unsafe extern "C" fn sendto(
     let is_special = has_address || flags & (libc::MSG_OOB | libc::MSG_FASTOPEN) != 0;
     let socket = if is_special { Socket::identify(fd) } else { Socket::identify_datagram(fd) };
     match socket {
-        Some(socket) if socket.transport() == Transport::Udp => {
+        Some(socket) if !socket.transport().is_stream() => {
             let destination =
                 if has_address { datagram::destination(socket, address, address_len) } else { Ok(None) };
             errno::finish_len(destination.and_then(|destination| {

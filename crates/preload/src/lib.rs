@@ -19,6 +19,7 @@ mod control;
 mod datagram;
 mod destination;
 mod errno;
+mod interfaces;
 mod io;
 mod limits;
 mod lookup;

@@ -52,6 +52,21 @@ pub(crate) fn write_bytes(to: *mut c_void, bytes: &[u8]) -> Result<(), Errno> {
     copy(bytes.as_ptr().cast(), to, bytes.len())
 }
 
+/// Spreads octets over the program's buffers; how many of them there was room for.
+pub(crate) fn scatter(octets: &[u8], parts: *const libc::iovec, count: usize) -> Result<usize, Errno> {
+    let mut rest = octets;
+    for index in 0..count {
+        if rest.is_empty() {
+            break;
+        }
+        let part = read(parts.wrapping_add(index))?;
+        let (now, later) = rest.split_at(part.iov_len.min(rest.len()));
+        write_bytes(part.iov_base, now)?;
+        rest = later;
+    }
+    Ok(octets.len() - rest.len())
+}
+
 fn copy(from: *const c_void, to: *mut c_void, len: usize) -> Result<(), Errno> {
     if len == 0 {
         return Ok(());

@@ -6,12 +6,13 @@ use core::ptr;
 
 use libc::{c_int, c_uint, c_void, mmsghdr, msghdr, ssize_t, timespec};
 use portolan_native::control_message::{Ancillary, Report};
+use portolan_protocol::{CALL_MAX, ErrorReport, Operation, Reply};
 
 use crate::datagram::{self, Parts};
 use crate::errno::{self, Errno};
 use crate::socket::Socket;
 use crate::stream::{after_receive, after_send};
-use crate::{address, memory, real, state};
+use crate::{address, control, memory, real, state};
 
 /// sendmsg(2).
 #[unsafe(no_mangle)]
@@ -77,7 +78,7 @@ fn send_datagram(socket: Socket, message: *const msghdr, flags: c_int) -> Result
     let mut control = [0u8; 512];
     let control = control.get_mut(..message.msg_controllen).ok_or(Errno(libc::ENOBUFS))?;
     memory::read_slice(message.msg_control.cast::<u8>(), control)?;
-    let ancillary = Ancillary::parse(control)?;
+    let ancillary = Ancillary::parse(control, socket.family())?;
     datagram::send_to(socket, &Parts::of_message(&message), flags, destination, Some(&ancillary))
 }
 
@@ -144,6 +145,9 @@ fn receive_stream_without_name(fd: c_int, message: *mut msghdr, mut header: msgh
 
 fn receive_datagram(socket: Socket, message: *mut msghdr, flags: c_int) -> Result<usize, Errno> {
     let header = memory::read(message.cast_const())?;
+    if flags & libc::MSG_ERRQUEUE != 0 {
+        return receive_report(socket, message, &header);
+    }
     let Some(received) = datagram::receive_message(socket.fd, &Parts::of_message(&header), flags)? else {
         write_outcome(message, 0, 0, 0)?;
         return Ok(0);
@@ -161,6 +165,33 @@ fn receive_datagram(socket: Socket, message: *mut msghdr, flags: c_int) -> Resul
     memory::write_bytes(header.msg_control, control)?;
     write_outcome(message, name_len, control.len(), flags)?;
     Ok(received.len)
+}
+
+/// MSG_ERRQUEUE: an ICMP error, with the front of the datagram that it is about. It never waits.
+fn receive_report(socket: Socket, message: *mut msghdr, header: &msghdr) -> Result<usize, Errno> {
+    let mut buffer = [0; CALL_MAX];
+    let Reply::Value(octets) = control::call(Operation::TakeReport { socket: socket.target() }, &mut buffer)?
+    else {
+        return Err(Errno(libc::EPROTO));
+    };
+    let error = ErrorReport::decode(octets).map_err(|_| Errno(libc::EPROTO))?;
+    // The call that would have been told the errno is not, now that it is known.
+    let _ = datagram::take_report(socket.fd);
+    let len = memory::scatter(error.text, header.msg_iov, header.msg_iovlen)?;
+    let mut name_len = 0;
+    if !header.msg_name.is_null() {
+        let (address, len) = address::Sockaddr::new(error.to, socket.family());
+        memory::write_bytes(header.msg_name, address.as_bytes(header.msg_namelen.min(len)))?;
+        name_len = len;
+    }
+    let room = if header.msg_control.is_null() { 0 } else { header.msg_controllen };
+    let report = Report::of_error(&error, socket.family(), room);
+    memory::write_bytes(header.msg_control, report.as_bytes())?;
+    let mut flags = libc::MSG_ERRQUEUE;
+    flags |= if report.is_cut() { libc::MSG_CTRUNC } else { 0 };
+    flags |= if len < error.text.len() { libc::MSG_TRUNC } else { 0 };
+    write_outcome(message, name_len, report.as_bytes().len(), flags)?;
+    Ok(len)
 }
 
 /// Writes back the fields of a message header that recvmsg changes.
@@ -205,9 +236,7 @@ pub(crate) unsafe extern "C" fn recvmmsg(
     let mut flags_now = flags & !libc::MSG_WAITFORONE;
     let deadline = match timeout.is_null() {
         true => Ok(None),
-        false => {
-            memory::read(timeout.cast_const()).map(|limit| Some(crate::sys::monotonic_ns() + as_ns(limit)))
-        }
+        false => memory::read(timeout.cast_const()).and_then(|limit| deadline_after(limit).map(Some)),
     };
     let deadline = match deadline {
         Ok(deadline) => deadline,
@@ -223,8 +252,13 @@ pub(crate) unsafe extern "C" fn recvmmsg(
     })
 }
 
-fn as_ns(time: timespec) -> i64 {
-    time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
+/// When a time from now is over; EINVAL for what is no time.
+fn deadline_after(limit: timespec) -> Result<i64, Errno> {
+    if limit.tv_sec < 0 || !(0..1_000_000_000).contains(&limit.tv_nsec) {
+        return Err(Errno(libc::EINVAL));
+    }
+    let limit = limit.tv_sec.saturating_mul(1_000_000_000).saturating_add(limit.tv_nsec);
+    Ok(crate::sys::monotonic_ns().saturating_add(limit))
 }
 
 /// Runs a call for each message until one fails or the caller says stop; an error counts only if it is the first.

@@ -8,7 +8,7 @@
 use libc::{c_int, c_ulong, c_void, socklen_t};
 use portolan_native::option;
 use portolan_protocol::request::VALUE_MAX;
-use portolan_protocol::{CALL_MAX, Operation, Reply, Transport};
+use portolan_protocol::{CALL_MAX, Operation, Reply};
 
 use crate::connect::take_error;
 use crate::errno::{self, Errno};
@@ -95,14 +95,14 @@ fn get(
 
 /// SO_ERROR, taken away. A stream's kernel socket knows that there is an error, the stack process which.
 fn pending_error(socket: Socket) -> c_int {
-    if socket.transport() == Transport::Udp
+    if !socket.transport().is_stream()
         && let Some(Errno(reported)) = datagram::take_report(socket.fd)
     {
         return reported;
     }
     let native = sys::option(socket.fd, libc::SO_ERROR).unwrap_or(0);
     // A connection that was refused while it was being filled has shown its error to the filling already.
-    if socket.transport() == Transport::Tcp && native == 0 && !sys::is_hung_up(socket.fd) {
+    if socket.transport().is_stream() && native == 0 && !sys::is_hung_up(socket.fd) {
         return 0;
     }
     take_error(socket).map_or(native, |Errno(errno)| errno)

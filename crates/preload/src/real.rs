@@ -13,8 +13,8 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use libc::{
-    addrinfo, c_char, c_int, c_long, c_uint, c_ulong, c_void, hostent, iovec, mmsghdr, msghdr, pid_t, rlimit,
-    rlimit64, size_t, sockaddr, socklen_t, ssize_t, timespec,
+    addrinfo, c_char, c_int, c_long, c_uint, c_ulong, c_void, hostent, ifaddrs, iovec, mmsghdr, msghdr,
+    pid_t, rlimit, rlimit64, size_t, sockaddr, socklen_t, ssize_t, timespec,
 };
 
 /// One of libc's functions.
@@ -109,6 +109,10 @@ real! {
     PRLIMIT64: fn prlimit64(process: pid_t, resource: c_int, new: *const rlimit64, old: *mut rlimit64) -> c_int;
     GETADDRINFO: fn getaddrinfo(node: *const c_char, service: *const c_char, hints: *const addrinfo, result: *mut *mut addrinfo) -> c_int;
     GETNAMEINFO: fn getnameinfo(address: *const sockaddr, len: socklen_t, host: *mut c_char, host_len: socklen_t, service: *mut c_char, service_len: socklen_t, flags: c_int) -> c_int;
+    GETIFADDRS: fn getifaddrs(list: *mut *mut ifaddrs) -> c_int;
+    IF_NAMETOINDEX: fn if_nametoindex(name: *const c_char) -> c_uint;
+    IF_INDEXTONAME: fn if_indextoname(index: c_uint, name: *mut c_char) -> *mut c_char;
+    IF_NAMEINDEX: fn if_nameindex() -> *mut libc::if_nameindex;
     GETHOSTBYNAME: fn gethostbyname(name: *const c_char) -> *mut hostent;
     GETHOSTBYNAME2: fn gethostbyname2(name: *const c_char, family: c_int) -> *mut hostent;
     GETHOSTBYADDR: fn gethostbyaddr(address: *const c_void, len: socklen_t, family: c_int) -> *mut hostent;

@@ -47,7 +47,7 @@ impl Socket {
         if !state::has_datagrams() {
             return None;
         }
-        Self::identify(fd).filter(|socket| socket.transport() == Transport::Udp)
+        Self::identify(fd).filter(|socket| !socket.transport().is_stream())
     }
 
     /// What it is connected to, as the kernel knows it.
@@ -68,7 +68,7 @@ impl Socket {
                 Peer::Accepted { target, .. } => target,
                 _ => own,
             },
-            (Transport::Udp, own) => own,
+            (_, own) => own,
         }
     }
 
@@ -97,7 +97,8 @@ pub(crate) unsafe extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_i
         Domain::Other => return pass_on(),
     };
     errno::finish(
-        kind::transport(kind, protocol).and_then(|transport| create(Kind::new(transport, family), kind)),
+        kind::transport(family, kind, protocol)
+            .and_then(|transport| create(Kind::new(transport, family), kind)),
     )
 }
 
@@ -107,7 +108,7 @@ pub(crate) fn create(kind: Kind, flags: c_int) -> Result<c_int, Errno> {
     let _ = control::prepare();
     let native = match kind.transport {
         Transport::Tcp => libc::SOCK_STREAM,
-        Transport::Udp => libc::SOCK_SEQPACKET,
+        _ => libc::SOCK_SEQPACKET,
     };
     let fd = sys::unix_socket(native | flags & (libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC))?;
     let prepared = name_and_attach(fd, kind);
@@ -123,7 +124,7 @@ fn name_and_attach(fd: c_int, kind: Kind) -> Result<(), Errno> {
     sys::set_option(fd, libc::SO_SNDBUF, SEND_BUFFER)?;
     match kind.transport {
         Transport::Tcp => state::hint_stream(fd, true),
-        Transport::Udp => {
+        _ => {
             // Attached at once: an unconnected SEQPACKET socket would poll HUP and take datagrams of strangers. The
             // stack process takes only sockets that it was told of.
             let rendezvous = state::rendezvous().ok_or(Errno::NETDOWN)?;

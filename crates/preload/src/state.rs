@@ -9,7 +9,7 @@ use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use libc::c_int;
-use portolan_protocol::{Name, Rendezvous, Secret, SocketId, Transport, environment};
+use portolan_protocol::{Name, Rendezvous, Secret, SocketId, environment};
 
 use crate::{control, real, sys};
 
@@ -102,7 +102,7 @@ pub(crate) fn is_active() -> bool {
 
 /// The descriptor is a UDP socket of ours, whatever the hints say.
 pub(crate) fn is_datagram_socket(fd: c_int) -> bool {
-    matches!(sys::own_name(fd), Some(Name::Socket { kind, .. }) if kind.transport == Transport::Udp && !kind.is_bare)
+    matches!(sys::own_name(fd), Some(Name::Socket { kind, .. }) if !kind.transport.is_stream() && !kind.is_bare)
 }
 
 /// From now on read and write look at each descriptor.

@@ -6,7 +6,7 @@
 //! kernel's signal and then the right errno.
 
 use libc::{c_int, ssize_t};
-use portolan_protocol::{Operation, Transport};
+use portolan_protocol::Operation;
 
 use crate::connect::take_error;
 use crate::errno::{self, Errno};
@@ -39,7 +39,7 @@ pub(crate) fn after_receive(fd: c_int, result: ssize_t) -> ssize_t {
 #[cold]
 fn translate_receive(fd: c_int) {
     let was = errno::get();
-    let Some(socket) = Socket::identify(fd).filter(|socket| socket.transport() == Transport::Tcp) else {
+    let Some(socket) = Socket::identify(fd).filter(|socket| socket.transport().is_stream()) else {
         errno::set(was);
         return;
     };
@@ -67,7 +67,7 @@ pub(crate) fn after_send(fd: c_int, result: ssize_t, was_quiet: bool, wants_sign
 #[cold]
 fn translate_send(fd: c_int, was_quiet: bool, wants_signal: bool) {
     let was = errno::get();
-    let socket = Socket::identify(fd).filter(|socket| socket.transport() == Transport::Tcp);
+    let socket = Socket::identify(fd).filter(|socket| socket.transport().is_stream());
     let now = match (was, socket) {
         (_, None) => was,
         (libc::ENOTCONN, Some(_)) => libc::EPIPE,

@@ -44,6 +44,12 @@ pub(crate) fn connect(fd: c_int, name: &Name) -> Result<(), Errno> {
     call!(libc::SYS_connect, fd, address.as_ptr(), address.len()).map(drop)
 }
 
+/// The next connection of a listener, closed on exec.
+pub(crate) fn accept(fd: c_int) -> Result<c_int, Errno> {
+    let no_address = ptr::null_mut::<c_void>();
+    call!(libc::SYS_accept4, fd, no_address, no_address, libc::SOCK_CLOEXEC).map(to_int)
+}
+
 /// The socket's own name, if it is one of ours.
 pub(crate) fn own_name(fd: c_int) -> Option<Name> {
     let mut address = UnixAddress::EMPTY;

@@ -42,6 +42,11 @@ impl Address {
         self.ip.is_unspecified() || self.to_v4().is_some_and(|v4| v4.is_unspecified())
     }
 
+    /// True for a link-local address without a link: Linux binds to none such.
+    pub fn lacks_scope(self) -> bool {
+        self.ip.is_unicast_link_local() && self.scope == 0
+    }
+
     /// As the standard library has it: a mapped address becomes an IPv4 one.
     pub fn to_socket_addr(self) -> SocketAddr {
         match self.to_v4() {

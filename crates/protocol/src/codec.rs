@@ -73,6 +73,10 @@ impl<'a> Reader<'a> {
         self.array().map(u32::from_le_bytes)
     }
 
+    pub(crate) fn u64(&mut self) -> Result<u64, ProtocolError> {
+        self.array().map(u64::from_le_bytes)
+    }
+
     pub(crate) fn i32(&mut self) -> Result<i32, ProtocolError> {
         self.array().map(i32::from_le_bytes)
     }
@@ -126,6 +130,10 @@ impl<'a> Writer<'a> {
     }
 
     pub(crate) fn u32(&mut self, value: u32) {
+        self.bytes(&value.to_le_bytes());
+    }
+
+    pub(crate) fn u64(&mut self, value: u64) {
         self.bytes(&value.to_le_bytes());
     }
 

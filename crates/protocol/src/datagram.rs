@@ -14,6 +14,15 @@ use crate::codec::{ProtocolError, Reader, Writer};
 /// The longest text of a UDP datagram over IPv4: 65,535 less 20 and 8.
 pub const TEXT_MAX: usize = 65_507;
 
+/// When a datagram came, in the form that the program asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Timestamp {
+    /// Linux's number of the option that asked: SO_TIMESTAMP and its like.
+    pub option: u8,
+    /// Nanoseconds since 1970.
+    pub at_ns: u64,
+}
+
 /// What a datagram carries beside its text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DatagramHeader {
@@ -21,11 +30,12 @@ pub struct DatagramHeader {
     pub len: u32,
     /// To the program: an errno instead of text (an ICMP error for a connected socket), else 0.
     pub errno: i32,
-    /// From the program: where to, unspecified with port 0 for the connected address. To it: where from.
+    /// From the program: where to, unspecified with port 0 for the connected address. To it: where from; for a raw
+    /// socket, whose port means nothing, too.
     pub remote: Address,
     /// From the program: the source address to use, or unspecified. To it: the destination of the datagram.
     pub local: Address,
-    /// The interface that it came by, or is to leave by; 0 for any.
+    /// The index of the interface that it came by, or is to leave by; 0 for any.
     pub interface: u32,
     /// From the program: TTL or hop limit, `None` for the socket's. To it: `Some` if the program asked to be told.
     pub hop_limit: Option<u8>,
@@ -33,11 +43,13 @@ pub struct DatagramHeader {
     pub traffic_class: Option<u8>,
     /// To the program: it asked for IP_PKTINFO or IPV6_RECVPKTINFO.
     pub wants_packet_info: bool,
+    /// To the program: it asked for a timestamp.
+    pub timestamp: Option<Timestamp>,
 }
 
 impl DatagramHeader {
     /// Octets on the wire.
-    pub const LEN: usize = 64;
+    pub const LEN: usize = 80;
 
     /// A header for `len` octets of text and nothing else said.
     pub fn new(len: u32) -> Self {
@@ -50,6 +62,7 @@ impl DatagramHeader {
             hop_limit: None,
             traffic_class: None,
             wants_packet_info: false,
+            timestamp: None,
         }
     }
 
@@ -67,6 +80,8 @@ impl DatagramHeader {
         out.u8(u8::from(self.traffic_class.is_some()));
         out.u8(self.traffic_class.unwrap_or(0));
         out.u8(u8::from(self.wants_packet_info));
+        out.u8(self.timestamp.map_or(0, |timestamp| timestamp.option));
+        out.u64(self.timestamp.map_or(0, |timestamp| timestamp.at_ns));
         octets
     }
 
@@ -82,9 +97,15 @@ impl DatagramHeader {
             hop_limit: decode_optional(&mut from)?,
             traffic_class: decode_optional(&mut from)?,
             wants_packet_info: decode_bool(&mut from)?,
+            timestamp: decode_timestamp(&mut from)?,
         };
         Ok(header)
     }
+}
+
+fn decode_timestamp(from: &mut Reader<'_>) -> Result<Option<Timestamp>, ProtocolError> {
+    let (option, at_ns) = (from.u8()?, from.u64()?);
+    Ok((option != 0).then_some(Timestamp { option, at_ns }))
 }
 
 fn decode_bool(from: &mut Reader<'_>) -> Result<bool, ProtocolError> {

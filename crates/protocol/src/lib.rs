@@ -24,8 +24,10 @@ mod codec;
 pub mod datagram;
 pub mod environment;
 mod id;
+pub mod interface;
 pub mod name;
 pub mod reply;
+mod report;
 pub mod request;
 
 pub use address::Address;
@@ -35,6 +37,7 @@ pub use environment::Rendezvous;
 pub use id::{Secret, SocketId};
 pub use name::{Family, Kind, Name, NameBuf, Transport};
 pub use reply::Reply;
+pub use report::{ErrorReport, REPORT_TEXT_MAX};
 pub use request::{Operation, Request};
 
 /// The version of everything in this crate. The first eight octets of a message keep their layout in every

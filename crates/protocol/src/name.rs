@@ -1,6 +1,6 @@
 //! Abstract AF_UNIX names: how any process tells what a descriptor stands for, after any fork or exec.
 //!
-//! A name is the word `portolan`, a letter for the role, two characters for the kind where there is one, then
+//! A name is the word `portolan`, a letter for the role, two or three octets for the kind where there is one, then
 //! the role's fields. `getsockname` gives a socket's own name: a fresh or connected one has the `Socket` role
 //! all its life. A connection taken from a listener carries the listener's name; its peer's name (the stack's
 //! end) has the `Accepted` role and holds both addresses, so that accept, getpeername and getsockname need no
@@ -12,13 +12,26 @@ use crate::id::SocketId;
 
 const MAGIC: &[u8; 8] = b"portolan";
 
-/// TCP or UDP.
+/// What a socket speaks. All but TCP are SEQPACKET sockets to the kernel, whose messages are datagrams behind headers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Transport {
     /// SOCK_STREAM, an AF_UNIX stream.
     Tcp,
     /// SOCK_DGRAM, an AF_UNIX SEQPACKET socket.
     Udp,
+    /// SOCK_DGRAM with IPPROTO_UDPLITE.
+    UdpLite,
+    /// SOCK_DGRAM with IPPROTO_ICMP or IPPROTO_ICMPV6: echo requests and their answers.
+    Ping,
+    /// SOCK_RAW with a protocol.
+    Raw(u8),
+}
+
+impl Transport {
+    /// SOCK_STREAM, and not datagrams.
+    pub fn is_stream(self) -> bool {
+        self == Self::Tcp
+    }
 }
 
 /// The family that the program asked for.
@@ -33,7 +46,7 @@ pub enum Family {
 /// What kind of socket a descriptor stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Kind {
-    /// TCP or UDP.
+    /// What it speaks.
     pub transport: Transport,
     /// AF_INET or AF_INET6.
     pub family: Family,
@@ -57,19 +70,28 @@ impl Kind {
         let letter = match self.transport {
             Transport::Tcp => b't',
             Transport::Udp => b'u',
+            Transport::UdpLite => b'l',
+            Transport::Ping => b'p',
+            Transport::Raw(_) => b'r',
         };
         out.u8(if self.is_bare { letter.to_ascii_uppercase() } else { letter });
         out.u8(match self.family {
             Family::V4 => b'4',
             Family::V6 => b'6',
         });
+        if let Transport::Raw(protocol) = self.transport {
+            out.u8(protocol);
+        }
     }
 
     pub(crate) fn decode(from: &mut Reader<'_>) -> Result<Self, ProtocolError> {
         let letter = from.u8()?;
-        let transport = match letter.to_ascii_lowercase() {
+        let mut transport = match letter.to_ascii_lowercase() {
             b't' => Transport::Tcp,
             b'u' => Transport::Udp,
+            b'l' => Transport::UdpLite,
+            b'p' => Transport::Ping,
+            b'r' => Transport::Raw(0),
             _ => return Err(ProtocolError::BadField),
         };
         let family = match from.u8()? {
@@ -77,6 +99,9 @@ impl Kind {
             b'6' => Family::V6,
             _ => return Err(ProtocolError::BadField),
         };
+        if let Transport::Raw(protocol) = &mut transport {
+            *protocol = from.u8()?;
+        }
         Ok(Self { transport, family, is_bare: letter.is_ascii_uppercase() })
     }
 }

@@ -7,6 +7,7 @@ use core::net::Ipv6Addr;
 
 use crate::address::Address;
 use crate::codec::{ProtocolError, Reader, Writer};
+use crate::interface::Interface;
 use crate::request::{NAME_MAX, VALUE_MAX};
 use crate::{MESSAGE_MAX, VERSION};
 
@@ -39,6 +40,8 @@ pub enum Reply<'a> {
     },
     /// An address's name.
     HostName(&'a [u8]),
+    /// An interface.
+    Interface(Interface<'a>),
     /// A look-up failed.
     LookUpFailed(LookUpFailure),
 }
@@ -90,6 +93,7 @@ impl<'a> Reply<'a> {
                 out.counted(addresses.0.as_flattened(), ADDRESSES_MAX * 16);
             }
             Self::HostName(name) => out.counted(name, NAME_MAX),
+            Self::Interface(interface) => interface.encode(&mut out),
             Self::LookUpFailed(failure) => out.u8(match failure {
                 LookUpFailure::NotFound => 1,
                 LookUpFailure::NoData => 2,
@@ -138,6 +142,7 @@ impl<'a> Reply<'a> {
                 _ => return Err(ProtocolError::BadField),
             }),
             10 => Self::Spent,
+            11 => Self::Interface(Interface::decode(&mut from)?),
             _ => return Err(ProtocolError::BadField),
         };
         from.end()?;
@@ -156,6 +161,7 @@ impl<'a> Reply<'a> {
             Self::HostName(_) => 8,
             Self::LookUpFailed(_) => 9,
             Self::Spent => 10,
+            Self::Interface(_) => 11,
         }
     }
 }

@@ -112,6 +112,11 @@ pub enum Operation<'a> {
         /// The socket.
         socket: Target,
     },
+    /// recvmsg(2) with MSG_ERRQUEUE. Answer: `Value` with a [`crate::ErrorReport`]; EAGAIN if there is none.
+    TakeReport {
+        /// The socket.
+        socket: Target,
+    },
     /// SIOCOUTQ: text that the other host has not acknowledged. Answer: `Count` in octets.
     OutQueue {
         /// The socket.
@@ -149,6 +154,11 @@ pub enum Operation<'a> {
         /// As the program gave it, without its NUL.
         name: &'a [u8],
     },
+    /// An interface of the host. Answer: `Interface`, or ENODEV behind the last.
+    Interface {
+        /// 0 is the loopback.
+        nth: u32,
+    },
     /// An address's name. Answer: `HostName`.
     LookUpAddress {
         /// The address; the port has no meaning.
@@ -178,6 +188,7 @@ impl Operation<'_> {
             | Operation::SetOption { socket, .. }
             | Operation::GetOption { socket, .. }
             | Operation::TakeError { socket }
+            | Operation::TakeReport { socket }
             | Operation::OutQueue { socket }
             | Operation::Undelivered { socket }
             | Operation::CheckDestination { socket, .. }
@@ -185,6 +196,7 @@ impl Operation<'_> {
             Operation::Hello { .. }
             | Operation::LookUpName { .. }
             | Operation::LookUpAddress { .. }
+            | Operation::Interface { .. }
             | Operation::ActFor { .. } => None,
         }
     }
@@ -234,11 +246,13 @@ impl<'a> Operation<'a> {
             Self::GetOption { .. } => 10,
             Self::TakeError { .. } => 11,
             Self::OutQueue { .. } => 12,
+            Self::TakeReport { .. } => 40,
             Self::LookUpName { .. } => 13,
             Self::LookUpAddress { .. } => 14,
             Self::Urgent { .. } => 15,
             Self::Undelivered { .. } => 20,
             Self::CheckDestination { .. } => 21,
+            Self::Interface { .. } => 22,
             Self::ActFor { .. } => 32,
         }
     }
@@ -267,6 +281,7 @@ impl<'a> Operation<'a> {
             | Self::LocalAddress { socket }
             | Self::RemoteAddress { socket }
             | Self::TakeError { socket }
+            | Self::TakeReport { socket }
             | Self::OutQueue { socket }
             | Self::Undelivered { socket } => socket.encode(out),
             Self::CheckDestination { socket, address, source } => {
@@ -295,6 +310,7 @@ impl<'a> Operation<'a> {
                 out.counted(name, NAME_MAX);
             }
             Self::LookUpAddress { address } => address.encode(out),
+            Self::Interface { nth } => out.u32(nth),
             Self::ActFor { process, user } => {
                 out.u32(process);
                 out.u32(user);
@@ -329,6 +345,7 @@ impl<'a> Operation<'a> {
             10 => Self::GetOption { socket: Target::decode(from)?, level: from.i32()?, name: from.i32()? },
             11 => Self::TakeError { socket: Target::decode(from)? },
             12 => Self::OutQueue { socket: Target::decode(from)? },
+            40 => Self::TakeReport { socket: Target::decode(from)? },
             13 => Self::LookUpName {
                 family: match from.u8()? {
                     0 => None,
@@ -342,6 +359,7 @@ impl<'a> Operation<'a> {
             14 => Self::LookUpAddress { address: Address::decode(from)? },
             32 => Self::ActFor { process: from.u32()?, user: from.u32()? },
             15 => Self::Urgent { socket: Target::decode(from)?, octet: from.u8()? },
+            22 => Self::Interface { nth: from.u32()? },
             20 => Self::Undelivered { socket: Target::decode(from)? },
             21 => Self::CheckDestination {
                 socket: Target::decode(from)?,

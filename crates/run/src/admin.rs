@@ -9,6 +9,7 @@
 //! or root's. Nobody can hold the host up: lines, times and the number of clients are limited, and each client has a
 //! task of its own. Start reading in [`message`].
 
+mod capture;
 pub mod client;
 pub mod directory;
 pub mod message;
@@ -70,6 +71,15 @@ pub enum AdminError {
     NotRunning {
         /// As it was given.
         name: String,
+    },
+    /// There is no host at all.
+    #[error("no host is running; start one with `portolan run`, or read a file with -r")]
+    NoneRuns,
+    /// There are several.
+    #[error("several hosts are running, so say which one: {names}")]
+    Several {
+        /// Their names.
+        names: String,
     },
     /// The host does not talk.
     #[error("the host '{name}' does not answer: {why}")]

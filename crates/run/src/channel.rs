@@ -100,6 +100,11 @@ impl Channel {
         }
     }
 
+    /// The socket, and what came behind the last message.
+    pub fn into_parts(self) -> (UnixStream, Vec<u8>) {
+        (self.stream, self.received)
+    }
+
     /// How long [`Channel::receive`] waits; zero for not at all.
     pub fn set_timeout(&mut self, timeout: Duration) -> io::Result<()> {
         self.stream.set_nonblocking(timeout.is_zero())?;

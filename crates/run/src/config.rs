@@ -5,9 +5,12 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
+use portolan_sim::impair::{Direction, Schedule};
 use serde::{Deserialize, Serialize};
 
+use crate::admin::directory;
 use crate::fence::Settings as FenceSettings;
 use crate::fence::rule::Rule;
 use crate::plan::Plan;
@@ -28,6 +31,12 @@ pub enum LinkChoice {
     Egress,
     /// A TAP device of this name.
     Tap(String),
+    /// A TUN device of this name.
+    Tun(String),
+    /// An Ethernet interface of this name, beside the machine's own use of it.
+    Packet(String),
+    /// A virtual Ethernet of this name, with other hosts of this user.
+    Wire(String),
     /// Nowhere: a private wire with nothing but the built-in web server on it.
     None,
 }
@@ -38,6 +47,9 @@ impl fmt::Display for LinkChoice {
             LinkChoice::Egress => f.write_str("egress"),
             LinkChoice::None => f.write_str("none"),
             LinkChoice::Tap(name) => write!(f, "tap:{name}"),
+            LinkChoice::Tun(name) => write!(f, "tun:{name}"),
+            LinkChoice::Packet(name) => write!(f, "packet:{name}"),
+            LinkChoice::Wire(name) => write!(f, "wire:{name}"),
         }
     }
 }
@@ -90,6 +102,8 @@ pub struct Config {
     pub share_loopback: bool,
     /// Whether frames are recorded to the stack process's standard output.
     pub capture: bool,
+    /// The command's SSLKEYLOGFILE, whose keys go into the recording.
+    pub keys: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -108,6 +122,7 @@ impl Default for Config {
             publish: Vec::new(),
             share_loopback: false,
             capture: false,
+            keys: None,
         }
     }
 }
@@ -128,19 +143,35 @@ pub fn parse_link(text: &str) -> Result<LinkChoice, ConfigError> {
     match text.split_once(':') {
         None if text == "egress" => Ok(LinkChoice::Egress),
         None if text == "none" => Ok(LinkChoice::None),
-        None if text == "tap" => Err(ConfigError::new("'tap' needs a device's name: tap:NAME")),
+        None if matches!(text, "tap" | "tun" | "packet" | "wire") => {
+            Err(ConfigError::new(format_args!("'{text}' needs a name: {text}:NAME")))
+        }
         Some(("tap", name)) => check_device_name(name).map(|()| LinkChoice::Tap(name.to_owned())),
+        Some(("tun", name)) => check_device_name(name).map(|()| LinkChoice::Tun(name.to_owned())),
+        Some(("packet", name)) => check_device_name(name).map(|()| LinkChoice::Packet(name.to_owned())),
+        Some(("wire", name)) => check_wire_name(name).map(|()| LinkChoice::Wire(name.to_owned())),
         _ => Err(ConfigError::new(format_args!(
-            "'{}' is no link; there are egress, tap:NAME and none",
+            "'{}' is no link; there are egress, tap:NAME, tun:NAME, packet:IFACE, wire:NAME and none",
             text.escape_default()
         ))),
     }
 }
 
+fn check_wire_name(name: &str) -> Result<(), ConfigError> {
+    if directory::is_name(name) {
+        return Ok(());
+    }
+    Err(ConfigError::new(format_args!(
+        "'{}' is no wire's name: at most {} letters, digits, '.', '_' and '-', a letter or digit first",
+        name.escape_default(),
+        directory::NAME_MAX
+    )))
+}
+
 fn check_device_name(name: &str) -> Result<(), ConfigError> {
     let printed = name.escape_default();
     if name.is_empty() {
-        return Err(ConfigError::new("the device's name is empty: tap:NAME"));
+        return Err(ConfigError::new("the device's name is empty; write for instance tap:tap0"));
     }
     if name.len() > DEVICE_NAME_MAX {
         return Err(ConfigError::new(format_args!(
@@ -220,10 +251,10 @@ pub fn parse_seed(text: &str) -> Result<u64, ConfigError> {
 
 /// Reads the value of `--net`, `--up` or `--down`: checked now, built by the stack process.
 pub fn parse_shape(text: &str) -> Result<String, ConfigError> {
-    match text.parse::<portolan_sim::impair::Impairment>() {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(ConfigError::new(error)),
+    for direction in [Direction::Up, Direction::Down] {
+        Schedule::parse(text, direction).map_err(ConfigError::new)?;
     }
+    Ok(text.to_owned())
 }
 
 /// Reads the value of `--allow` or `--deny`.
@@ -334,10 +365,12 @@ impl Config {
         }
         self.check_gateways()?;
         publish::spec::check(&self.publish)?;
-        if let (LinkChoice::Tap(name), Some(first)) = (&self.link, self.publish.first()) {
+        let has_gateway = matches!(self.link, LinkChoice::Egress | LinkChoice::None);
+        if let Some(first) = self.publish.first().filter(|_| !has_gateway) {
             return Err(ConfigError::new(format_args!(
-                "--publish {first}: only the links egress and none lead through this machine's sockets; on tap:{name} \
-                 the command is reached at its own address"
+                "--publish {first}: only the links egress and none lead through this machine's sockets; on {} \
+                 the command is reached at its own address",
+                self.link
             )));
         }
         let v6 = self.addresses.is_empty() || self.addresses.iter().any(|network| network.address.is_ipv6());
@@ -346,11 +379,14 @@ impl Config {
                 "--mtu {mtu}: IPv6 needs {MTU_MIN_V6} octets at least; for less, give IPv4 addresses only, with --address"
             )));
         }
-        match self.link {
-            LinkChoice::Tap(_) if self.addresses.is_empty() => {
-                Err(ConfigError::new("a TAP has no address of its own; give one with --address CIDR"))
+        match &self.link {
+            LinkChoice::Tap(_) | LinkChoice::Tun(_) | LinkChoice::Packet(_) if self.addresses.is_empty() => {
+                Err(ConfigError::new(format_args!(
+                    "{} gives the command no address; give one with --address CIDR",
+                    self.link
+                )))
             }
-            LinkChoice::Tap(_) => Ok(()),
+            LinkChoice::Tap(_) | LinkChoice::Tun(_) | LinkChoice::Packet(_) | LinkChoice::Wire(_) => Ok(()),
             LinkChoice::Egress | LinkChoice::None => Plan::new(self).map(drop),
         }
     }

@@ -14,11 +14,14 @@
 //! program, which may leave these sockets alone and make system calls of its own.
 //!
 //! [`rule`] is the grammar, [`dns`] the look into DNS messages, [`journal`] tells of refusals. The gateway asks
-//! [`Fence::judge`] for each flow. Start reading there.
+//! [`Fence::judge`] for each flow, and so does [`link`] where there is no gateway. Start reading there.
 
 pub mod bindings;
 pub mod dns;
 pub mod journal;
+mod known;
+pub mod link;
+mod packet;
 pub mod reserved;
 pub mod rule;
 
@@ -145,6 +148,13 @@ impl Fence {
         tries.into_iter().reduce(Result::or).unwrap_or(Ok(()))
     }
 
+    /// Whether a datagram from this address may come back through the gateway: a stranger's would open a way to it, since
+    /// answers pass.
+    pub fn permits_datagram_from(&self, address: IpAddr) -> bool {
+        let back = Destination { address, port: None, protocol: Protocol::Udp };
+        !self.has_rules() || self.judge(&back, Instant::now()).is_ok()
+    }
+
     /// An answer to a question for `name` had `address` in it. Without `ttl` it is so for ever.
     pub fn bind(&self, name: &str, address: IpAddr, ttl: Option<Duration>) {
         if self.has_rules() {
@@ -189,9 +199,9 @@ impl Fence {
         });
     }
 
-    /// Who has a port of the command's host.
-    pub fn owner(&self, protocol: u8, port: u16) -> Option<Process> {
-        self.owners.of(protocol, port)
+    /// Those who hold the command's ports.
+    pub fn owners(&self) -> &Arc<Owners> {
+        &self.owners
     }
 
     fn bindings(&self) -> MutexGuard<'_, Bindings> {

@@ -74,6 +74,7 @@ impl Gateway {
     pub async fn run(mut self) {
         let mut flows = Flows::new(
             self.shared.counters.clone(),
+            self.shared.policy.fence.clone(),
             self.shared.plan.addresses_of(Service::HostLoopback).collect(),
         );
         let mut pings = Pings::new(self.shared.clone());

@@ -9,21 +9,26 @@
 //! Around them: [`config`] is what the user asked for, [`plan`] the addresses that follow from it, [`sysctl`] the knobs
 //! of the command's host, [`dns`] and [`lookup`] answer names, [`fence`] says what may be reached and [`owners`] by
 //! whom, [`publish`] offers the command's ports on the machine, [`share_loopback`] the machine's to the command, [`up`]
-//! starts hosts that outlive one command, [`web`] is the built-in server, [`summary`] the table at the end, [`doctor`]
-//! says what works on this machine, [`library`] finds the preload library. Hosts that run are seen from outside through
-//! [`admin`]: by [`ls`] and [`ss`]. Start reading in [`supervisor::run`], then [`stack_process::main`].
+//! starts hosts that outlive one command, [`wire`] is where hosts on one Ethernet find each other, [`web`] is the
+//! built-in server, [`summary`] the table at the end, [`doctor`] says what works on this machine, [`library`] finds the
+//! preload library. Hosts that run are seen from outside through [`admin`]: by [`ls`], [`ss`], [`dump`] and [`shape`].
+//! What a recording has beside frames is from [`attribution`] and [`key_log`]. Start reading in [`supervisor::run`],
+//! then [`stack_process::main`].
 //!
 //! `unsafe` is allowed in `os/` and nowhere else.
 
 pub mod admin;
+pub mod attribution;
 pub mod channel;
 pub mod config;
 pub mod control;
 pub mod dns;
 pub mod doctor;
+pub mod dump;
 pub mod engine;
 pub mod fence;
 pub mod gateway;
+pub mod key_log;
 pub mod library;
 pub mod lookup;
 pub mod ls;
@@ -31,6 +36,8 @@ pub mod os;
 pub mod owners;
 pub mod plan;
 pub mod publish;
+mod services;
+pub mod shape;
 pub mod share_loopback;
 pub mod ss;
 pub mod stack_process;
@@ -39,3 +46,4 @@ pub mod supervisor;
 pub mod sysctl;
 pub mod up;
 pub mod web;
+pub mod wire;

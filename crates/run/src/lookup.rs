@@ -26,6 +26,7 @@ use crate::dns::resolv_conf::ResolvConf;
 use crate::dns::{self, builtin, canonical};
 use crate::fence::{Fence, Reason};
 use crate::owners::Process;
+use crate::wire;
 
 /// What we say that a datagram to us may hold (the value of DNS flag day 2020).
 const UDP_PAYLOAD_SIZE: u16 = 1232;
@@ -50,6 +51,8 @@ pub struct ResolverConfig {
     pub hosts: Hosts,
     /// Which names may be asked, and who learns their addresses; `None` for all and nobody.
     pub fence: Option<Arc<Fence>>,
+    /// The names of the hosts on the same wire.
+    pub wire: Option<wire::Names>,
     /// The command's host name.
     pub hostname: Option<String>,
     /// The command's addresses.
@@ -114,6 +117,9 @@ impl<E: Exchange> Resolver<E> {
         if let Some(name) = self.config.hosts.name_of(address) {
             return Ok(name.to_owned());
         }
+        if let Some(name) = self.config.wire.as_ref().and_then(|wire| wire.name_of(address)) {
+            return Ok(name);
+        }
         if let Some(name) = self.config.hostname.as_ref().filter(|_| self.is_own(address)) {
             return Ok(name.clone());
         }
@@ -145,6 +151,10 @@ impl<E: Exchange> Resolver<E> {
         }
         if self.config.hostname.as_deref() == Some(name.as_str()) {
             return Some(self.config.own.iter().map(|own| own.address).collect());
+        }
+        let on_wire = self.config.wire.as_ref().map(|wire| wire.addresses(&name)).unwrap_or_default();
+        if !on_wire.is_empty() {
+            return Some(on_wire);
         }
         Some(self.config.hosts.addresses(&name)).filter(|addresses| !addresses.is_empty())
     }

@@ -5,5 +5,6 @@ pub mod process;
 pub mod seccomp;
 pub mod signals;
 pub mod thread;
+pub mod time;
 pub mod unix;
 pub mod unix_diag;

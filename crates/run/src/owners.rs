@@ -12,7 +12,7 @@ use serde::Serialize;
 
 /// The owners of ports, shared by all threads of a stack process.
 #[derive(Debug, Default)]
-pub struct Owners(Mutex<HashMap<(u8, u16), u32>>);
+pub struct Owners(Mutex<HashMap<(u8, u16), Process>>);
 
 /// A process of the command.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -24,18 +24,19 @@ pub struct Process {
 }
 
 impl Owners {
-    /// `pid` has `port` of an IP protocol from now on; for ICMP the port is the echo identifier.
+    /// `pid` has `port` of an IP protocol from now on; for ICMP the port is the echo identifier. Its name is read now,
+    /// because the last packets of a connection are often sent after its process has ended.
     pub fn note(&self, protocol: u8, port: u16, pid: u32) {
-        self.lock().insert((protocol, port), pid);
+        let process = Process::find(pid);
+        self.lock().insert((protocol, port), process);
     }
 
     /// The process that has a port, or had it last.
     pub fn of(&self, protocol: u8, port: u16) -> Option<Process> {
-        let pid = *self.lock().get(&(protocol, port))?;
-        Some(Process::find(pid))
+        self.lock().get(&(protocol, port)).cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(u8, u16), u32>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(u8, u16), Process>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -25,7 +25,7 @@ pub fn start(host: &Host, fence: Arc<Fence>, counters: Arc<Counters>) {
     // The loopback link is always there.
     let _ = host.with_stack(|stack, _| stack.set_intercept(LinkId::LOOPBACK, wanted));
     tokio::spawn(async move {
-        let mut flows = Flows::new(counters.clone(), Vec::new());
+        let mut flows = Flows::new(counters.clone(), fence.clone(), Vec::new());
         while let Some(intercepted) = stream.next().await {
             match intercepted {
                 Intercepted::Tcp(request) => match judge(&fence, request.flow()) {

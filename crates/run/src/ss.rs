@@ -6,7 +6,6 @@
 
 mod details;
 pub mod filter;
-mod services;
 mod table;
 mod users;
 

@@ -34,7 +34,7 @@ use crate::admin::message::Identity;
 use crate::admin::server::{AdminSocket, Served};
 use crate::channel::{News, Order, line};
 use crate::config::{Config, LinkChoice};
-use crate::control::{ControlConfig, ControlServer};
+use crate::control::{ControlConfig, ControlServer, Supervisors};
 use crate::dns::resolv_conf::ResolvConf;
 use crate::dns::{self, hosts::Hosts};
 use crate::fence::Fence;
@@ -44,6 +44,7 @@ use crate::owners::Owners;
 use crate::plan::{Plan, Service};
 use crate::share_loopback;
 use crate::summary::Report;
+use crate::wire;
 use flows::FlowLog;
 use link::Network;
 
@@ -127,6 +128,8 @@ struct Running {
     host: Host,
     resolver: Rc<Resolver<Host>>,
     network: Network,
+    /// Given up at the end.
+    _membership: Option<wire::Membership>,
     worker: tokio::task::JoinHandle<Result<(), portolan::Error>>,
     control: tokio::task::JoinHandle<()>,
     admin: Result<AdminSocket, AdminError>,
@@ -152,20 +155,32 @@ impl Running {
         let owners = Arc::new(Owners::default());
         let (fence, refusals) = build_fence(config, &owners)?;
         let listening = watch::Sender::new(());
+        let (membership, lan) = match &config.link {
+            LinkChoice::Wire(name) => {
+                wire::join(name, config).map(|(place, lan)| (Some(place), Some(lan)))?
+            }
+            _ => (None, None),
+        };
+        let joined =
+            membership.as_ref().map(|place| Config { addresses: place.addresses.clone(), ..config.clone() });
+        let config = joined.as_ref().unwrap_or(config);
         let (host, worker, network) =
-            link::build(config, &conf, seed, counters.clone(), &fence, listening.subscribe())?;
+            link::build(config, &conf, seed, counters.clone(), &fence, listening.subscribe(), lan)?;
         if config.share_loopback {
             share_loopback::start(&host, fence.clone(), counters.clone());
         }
         let flows = FlowLog::new(&host);
         let worker = tokio::spawn(worker.run());
         if let (LinkChoice::Egress, Some(plan)) = (&config.link, &network.plan) {
-            serve_loopback_names(&host, &conf, plan);
+            serve_loopback_names(&host, &conf, plan, &fence);
         }
-        let resolver =
-            Rc::new(Resolver::new(resolver_config(config, conf, network.plan.as_ref(), fence), host.clone()));
+        let names = membership.as_ref().map(wire::Membership::names);
+        let resolver = resolver_config(config, conf, network.plan.as_ref(), fence, names);
+        let resolver = Rc::new(Resolver::new(resolver, host.clone()));
         let rendezvous = random_rendezvous()?;
+        let supervisors = Rc::new(Supervisors::default());
         let control = ControlConfig {
+            supervisors: supervisors.clone(),
             rendezvous,
             unprivileged_port_start: host.with_stack(|stack, _| stack.config().ip_unprivileged_port_start),
             names: resolver.clone(),
@@ -181,12 +196,15 @@ impl Running {
         let served = Served {
             host: host.clone(),
             holdings: control.holdings(),
+            shape: network.shape.clone(),
+            monitor: network.monitor.clone(),
             link: config.link.to_string(),
             addresses: addresses(config, network.plan.as_ref()),
             started: std::time::Instant::now(),
             identity,
             variable: variable.clone(),
             down: down.clone(),
+            supervisors,
         };
         let admin = AdminSocket::bind(&served.identity.name);
         match &admin {
@@ -215,6 +233,7 @@ impl Running {
             host,
             resolver,
             network,
+            _membership: membership,
             worker,
             control,
             admin,
@@ -248,11 +267,15 @@ impl Running {
                 _ = self.terminate.recv() => break false,
                 () = self.down.notified() => break false,
                 () = self.flows.collect() => {}
-                // None after this: that links go is what the end is. A supervisor that is gone is noticed above.
+                // A supervisor that is gone is noticed above.
                 Some(warning) = warnings.recv() => drop(news.tell(&News::Note(warning)).await),
                 Some(refusal) = self.refusals.recv() => drop(news.tell(&News::Note(refusal)).await),
             }
         };
+        // What the command's last calls gave rise to; none after this: that links go is what the end is.
+        while let Ok(waiting) = warnings.try_recv().or_else(|_| self.refusals.try_recv()) {
+            let _ = news.tell(&News::Note(waiting)).await;
+        }
         if graceful {
             self.linger(orders).await;
         }
@@ -307,10 +330,10 @@ fn random_rendezvous() -> Result<Rendezvous, String> {
 }
 
 /// The loopback servers of the host's resolv.conf, answered inside the command's host.
-fn serve_loopback_names(host: &Host, conf: &ResolvConf, plan: &Plan) {
+fn serve_loopback_names(host: &Host, conf: &ResolvConf, plan: &Plan, fence: &Arc<Fence>) {
     let Some(server) = plan.addresses_of(Service::Dns).next() else { return };
     for local in conf.servers.iter().filter(|server| server.is_loopback()) {
-        local_names::serve(host, (*local, dns::PORT).into(), (server, dns::PORT).into());
+        local_names::serve(host, (*local, dns::PORT).into(), (server, dns::PORT).into(), fence);
     }
 }
 
@@ -327,6 +350,7 @@ fn resolver_config(
     conf: ResolvConf,
     plan: Option<&Plan>,
     fence: Arc<Fence>,
+    wire: Option<wire::Names>,
 ) -> ResolverConfig {
     let hostname = config.hostname.clone();
     let fence = Some(fence);
@@ -340,17 +364,17 @@ fn resolver_config(
             conf,
             hosts: Hosts::default(),
             fence,
+            wire,
             hostname,
             own: plan.addresses.clone(),
         },
         None => {
-            let given = if config.dns.is_empty() { &conf.servers } else { &config.dns };
-            // A server on the machine's loopback is not on the link.
-            let reachable = given.iter().filter(|server| !server.is_loopback());
+            let servers = link::name_servers(config, &conf);
             ResolverConfig {
-                servers: reachable.map(|server| (*server, dns::PORT).into()).collect(),
+                servers: servers.into_iter().map(|server| (server, dns::PORT).into()).collect(),
                 hosts: Hosts::read(Path::new("/etc/hosts")),
                 fence,
+                wire,
                 conf,
                 hostname,
                 own: config.addresses.clone(),

@@ -26,6 +26,7 @@ use crate::admin::message::Identity;
 use crate::channel::{News, Order};
 use crate::config::Config;
 use crate::engine::{self, Engine};
+use crate::key_log::{self, PrivateFile};
 use crate::library::Library;
 use crate::os::signals::{Arrived, Signals};
 use crate::summary::{self, Report};
@@ -119,6 +120,7 @@ struct Running {
     engine: Engine,
     /// Removed at the end.
     _library: Library,
+    _keys: Option<PrivateFile>,
 }
 
 fn start(run: Run) -> Result<Running, Refusal> {
@@ -130,7 +132,8 @@ fn start(run: Run) -> Result<Running, Refusal> {
     let to_stdout = run.pcap.as_deref() == Some(Path::new("-"));
     let library = Library::place(run.library)
         .map_err(|error| Refusal::new(format_args!("no place for the preload library in /tmp: {error}")))?;
-    let config = Config { capture: pcap.is_some(), ..run.config };
+    let (keys, private_keys) = key_log(pcap.is_some());
+    let config = Config { capture: pcap.is_some(), keys, ..run.config };
     let identity = identity(&run.program, &run.arguments);
     let (stack, variable) = match &run.host {
         Some(name) => StackProcess::join(name)?,
@@ -144,6 +147,9 @@ fn start(run: Run) -> Result<Running, Refusal> {
         command.env("LD_PRELOAD", preload_value(&library));
     }
     command::keep_name(&mut command, &run.program);
+    if let Some(file) = &private_keys {
+        command.env(key_log::VARIABLE, file.path());
+    }
     if to_stdout {
         let stderr = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3)
             .map_err(|error| Refusal::new(format_args!("no standard error for the command: {error}")))?;
@@ -169,11 +175,28 @@ fn start(run: Run) -> Result<Running, Refusal> {
                 interrupted: false,
                 engine,
                 _library: library,
+                _keys: private_keys,
             })
         }
         Err(error) => {
             drop(stack);
             Err(command::refused(&run.program, &error))
+        }
+    }
+}
+
+/// Where the command's TLS libraries write their keys when it is recorded: the file that the user has named, or one
+/// that is made for this run.
+fn key_log(is_recorded: bool) -> (Option<PathBuf>, Option<PrivateFile>) {
+    let named = std::env::var_os(key_log::VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+    if named.is_some() || !is_recorded {
+        return (named, None);
+    }
+    match PrivateFile::make() {
+        Ok(file) => (Some(file.path().to_owned()), Some(file)),
+        Err(failure) => {
+            tell(&format!("--pcap: no place for TLS keys: {failure}"));
+            (None, None)
         }
     }
 }
@@ -241,7 +264,8 @@ fn open_capture(path: &Path, force: bool) -> Result<OwnedFd, Refusal> {
     }
     let mut options = OpenOptions::new();
     // Not blocking: a FIFO that nobody reads is an error, not a wait without end.
-    options.write(true).custom_flags(libc::O_NONBLOCK);
+    // For its user alone: there may be TLS keys in it.
+    options.write(true).mode(0o600).custom_flags(libc::O_NONBLOCK);
     let opened = if force {
         options.create(true).truncate(true).open(path)
     } else {

@@ -1,11 +1,12 @@
-//! Pings at the gateway: its own addresses answer, others only as the machine's ping socket has it.
+//! Pings at the gateway: its own addresses answer, others only as the machine's ping socket has it. And packets that
+//! other gateways fell to.
 
 mod support;
 
 use std::time::Duration;
 
 use portolan_drivers::wire::WireEnd;
-use portolan_link::{Instant, Link, Pool, RxBatch, TxBatch};
+use portolan_link::{Chunk, HEAD_MAX, Instant, Link, Pool, RxBatch, TxBatch};
 use portolan_run::gateway::icmp;
 use portolan_wire::icmpv4::{self, Message};
 use portolan_wire::{Address, EthernetAddress, arp, ethernet, ipv4};
@@ -27,7 +28,10 @@ impl Station {
         let mut batch = TxBatch::new(1);
         let header = ethernet::Header::new(to, COMMAND, ethertype);
         let frame = [zerocopy::IntoBytes::as_bytes(&header), packet].concat();
-        batch.push().unwrap().set_head_len(frame.len()).copy_from_slice(&frame);
+        let (head, text) = frame.split_at(frame.len().min(HEAD_MAX));
+        let entry = batch.push().unwrap();
+        entry.set_head_len(head.len()).copy_from_slice(head);
+        entry.text.push(Chunk::from(text.to_vec()));
         assert_eq!(self.end.transmit(Instant::ZERO, &mut batch), Ok(1));
     }
 
@@ -112,6 +116,80 @@ async fn what_may_not_be_pinged_is_said_to_be_forbidden_and_never_faked() {
             assert!(matches!(reply, Some((Message::Unreachable { code: 9 | 10 | 13, .. }, _))), "{reply:?}")
         }
     }
+}
+
+/// An IPv4 packet of ours to one of the gateway's addresses or beyond; `flags` is the word with the fragment's offset.
+fn packet(to: &str, protocol: u8, flags: u16, payload: &[u8]) -> Vec<u8> {
+    let emit = ipv4::Emit {
+        src: own(),
+        dst: to.parse().unwrap(),
+        protocol,
+        ttl: 64,
+        id: 7,
+        more_fragments: flags & 0x2000 != 0,
+        fragment_offset: (flags & 0x1fff) * 8,
+        payload_len: payload.len().try_into().unwrap(),
+        ..ipv4::Emit::default()
+    };
+    let mut out = vec![0; ipv4::Header::LEN + payload.len()];
+    emit.emit(&mut out).unwrap();
+    out[ipv4::Header::LEN..].copy_from_slice(payload);
+    out
+}
+
+#[tokio::test]
+async fn j6_short_and_odd_packets_as_they_broke_libslirp() {
+    let mut station = Station::new();
+    let v4 = ethernet::EtherType::IPV4;
+    let mut payload = vec![0; 300];
+    for to in ["10.0.2.2", "10.0.2.3", "10.0.2.5", "255.255.255.255"] {
+        // BOOTP and TFTP (CVE-2021-3592, -3594, -3595), and UDP of every length, told truly and not.
+        for port in [53u16, 67, 69, 4011] {
+            for len in [0usize, 1, 7, 8, 9, 20, 236, 300] {
+                payload[..2].copy_from_slice(&68u16.to_be_bytes());
+                payload[2..4].copy_from_slice(&port.to_be_bytes());
+                for claimed in [0, 7, 8, len as u16, len as u16 + 1, u16::MAX] {
+                    payload[4..6].copy_from_slice(&claimed.to_be_bytes());
+                    station.send(v4, support::GATEWAY, &packet(to, 17, 0, &payload[..len]));
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // Fragments that overlap, end beyond 65,535, or never end (CVE-2019-14378, CVE-2020-1983).
+        for flags in [0x2000, 0x2001, 0x0001, 0x2000, 0x1fff, 0x3fff, 0x1ffe] {
+            for len in [8, 16, 64, 296] {
+                station.send(v4, support::GATEWAY, &packet(to, 17, flags, &payload[..len]));
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // ICMPv6 echo that is cut short, with lengths that lie (CVE-2020-10756), and UDP over IPv6 (CVE-2021-3593).
+    for next_header in [58u8, 17] {
+        for len in 0..=16usize {
+            for claimed in [0, len as u16, 200, u16::MAX] {
+                let mut frame = vec![0x60, 0, 0, 0, 0, 0, next_header, 64];
+                frame[4..6].copy_from_slice(&claimed.to_be_bytes());
+                for last in [0x15u8, 0x02] {
+                    frame.extend([0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]);
+                }
+                frame.extend([128, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0].iter().take(len));
+                station.send(ethernet::EtherType::IPV6, support::GATEWAY, &frame);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Whatever came back of this, the gateway goes on.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut answered = None;
+    for _ in 0..50 {
+        answered = station.ping("10.0.2.2").await;
+        if matches!(answered, Some((Message::EchoReply { .. }, _))) {
+            break;
+        }
+    }
+    let (message, data) = answered.expect("an answer");
+    assert_eq!(message, Message::EchoReply { ident: 77, seq: 5 });
+    assert_eq!(data, b"anyone there?", "not an octet of another packet");
 }
 
 /// The machine of the next test: a namespace of its own, in which 203.0.113.99 is there and everybody may ping.

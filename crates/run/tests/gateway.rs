@@ -286,3 +286,70 @@ async fn the_flow_that_was_used_longest_ago_makes_room() {
     assert!(!is_open(flows[1].1), "the oldest has gone");
     assert!(is_open(flows[0].1) && is_open(flows[2].1) && is_open(newest), "and nothing else");
 }
+
+/// Whether anything on this machine listens on any of `ports`, by TCP or UDP.
+fn anything_listens(ports: &[u16]) -> bool {
+    let is_taken = |port: &u16| {
+        std::net::TcpListener::bind(("0.0.0.0", *port)).is_err()
+            || std::net::UdpSocket::bind(("0.0.0.0", *port)).is_err()
+    };
+    ports.iter().any(is_taken)
+}
+
+#[tokio::test]
+async fn j4_text_that_asks_for_ports_opens_none() {
+    let (host, counters) = command();
+    // Free ones, which the texts name.
+    let free = || std::net::UdpSocket::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
+    let ports = [free(), free(), free()];
+    let [media, data, h245] = ports;
+    let register = format!(
+        "REGISTER sip:example.test SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.2.15:{media}\r\nContact: <sip:a@10.0.2.15:{media}>\r\n\
+         Content-Type: application/sdp\r\n\r\nm=audio {media} RTP/AVP 0\r\n"
+    );
+    let port = format!("PORT 10,0,2,15,{},{}\r\n", data >> 8, data & 255);
+    let post = format!("POST / HTTP/1.1\r\nContent-Length: 99999\r\n\r\n{}", "x".repeat(1400));
+    let dcc = format!("PRIVMSG a :\u{1}DCC CHAT chat 167772687 {h245}\u{1}\r\n");
+    // Each in a segment of its own, so that it begins at a packet's boundary, as the attack wants it.
+    for (number, text) in [post, register, port, dcc].into_iter().enumerate() {
+        let (mut inside, mut outside) = pair(&host).await;
+        inside.write_all(text.as_bytes()).await.unwrap();
+        let mut received = vec![0; text.len()];
+        timeout(SOON, outside.read_exact(&mut received)).await.unwrap().unwrap();
+        assert!(received == text.as_bytes(), "text {number} arrives as it was sent");
+        settle().await;
+        assert!(!anything_listens(&ports), "text {number} opened a port");
+    }
+    assert_eq!(counters.forbidden.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn j5_lines_of_old_protocols_pass_unchanged_at_every_truncation() {
+    let (host, _) = command();
+    let lines: [&[u8]; 5] = [
+        b"\x01DCC SEND file 167772687 6667 99999999999999999999\x01\r\n",
+        b"USERID : UNIX : 6667 , 113\r\n",
+        b"PORT 10,0,2,15,255,255\r\n227 Entering Passive Mode (10,0,2,15,255,255)\r\n",
+        b"EPRT |1|10.0.2.15|65535|\r\n",
+        b"NICK \xff\xfe\x00%s%n\r\n",
+    ];
+    let (mut inside, mut outside) = pair(&host).await;
+    let mut sent = Vec::new();
+    let send = async {
+        for line in lines {
+            for len in 1..=line.len() {
+                inside.write_all(&line[..len]).await.unwrap();
+                // Now and then at a packet's boundary.
+                if len % 8 == 0 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                sent.extend_from_slice(&line[..len]);
+            }
+        }
+        inside.shutdown().await.unwrap();
+    };
+    let mut received = Vec::new();
+    let receive = async { outside.read_to_end(&mut received).await.unwrap() };
+    timeout(SOON, async { tokio::join!(send, receive) }).await.unwrap();
+    assert!(received == sent, "{} of {} octets", received.len(), sent.len());
+}

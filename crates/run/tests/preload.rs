@@ -77,6 +77,11 @@ fn datagrams_after_a_shutdown() {
 }
 
 #[test]
+fn reports_of_icmp() {
+    assert_as_on_the_kernel("reports");
+}
+
+#[test]
 fn calls_by_number() {
     assert_as_on_the_kernel("raw_calls");
 }

@@ -11,7 +11,7 @@ use portolan_stack::{Config, Event, LinkConfig, LinkId, Seeds, Stack};
 use portolan_wire::EthernetAddress;
 
 use crate::failure::{Failure, replay_line};
-use crate::impair::Impairment;
+use crate::impair::{Impairment, Schedule};
 use crate::obstacle::{Nat, Obstacles};
 use crate::random::Random;
 use crate::trace::{Trace, TraceHash};
@@ -279,6 +279,13 @@ impl Net {
     pub fn set_impairments(&mut self, wire: WireId, impairments: [Impairment; 2]) {
         if let Some(wire) = self.wires.get_mut(wire.0) {
             wire.set_impairments(impairments);
+        }
+    }
+
+    /// The same, in the course of time: forward, then backward. Times count from the beginning of the simulation.
+    pub fn set_schedules(&mut self, wire: WireId, schedules: [Schedule; 2]) {
+        if let Some(wire) = self.wires.get_mut(wire.0) {
+            wire.set_schedules(schedules);
         }
     }
 

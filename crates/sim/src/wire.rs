@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use portolan_drivers::segmentation::Segmenter;
 use portolan_link::{Instant, Medium, Offload, PacketBuf, Pool, RxBatch, TxEntry};
 
-use crate::impair::{Impairer, Impairment};
+use crate::impair::{Impairer, Impairment, Schedule};
 use crate::obstacle::{Fate, Nat, Obstacles, Obstruction};
 
 /// What a wire and the two links on it are like.
@@ -79,6 +79,13 @@ impl Wire {
     pub(crate) fn set_impairments(&mut self, impairments: [Impairment; 2]) {
         for (lane, impairment) in self.lanes.iter_mut().zip(impairments) {
             lane.impairer.set_impairment(impairment);
+        }
+    }
+
+    /// Times count from the beginning of the simulation.
+    pub(crate) fn set_schedules(&mut self, schedules: [Schedule; 2]) {
+        for (lane, schedule) in self.lanes.iter_mut().zip(schedules) {
+            lane.impairer.set_schedule(Instant::ZERO, schedule);
         }
     }
 

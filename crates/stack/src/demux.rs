@@ -220,7 +220,7 @@ impl Stack {
             protocol: protocol::TCP,
             zone: arrival.zone(),
         };
-        let mut segment = Segment::from_header(header, &options, text_len, arrival.ecn);
+        let mut segment = Segment::from_header(header, &options, text_len, arrival.tos & 3);
         if segment.flags.contains(Flags::SYN) {
             // RFC 9293 MUST-15: a SYN without the option means the default of its family.
             let default = if arrival.src.is_v4() { Mss::DEFAULT_V4 } else { Mss::DEFAULT_V6 };

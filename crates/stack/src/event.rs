@@ -63,16 +63,18 @@ pub struct PortsExhausted {
     pub remote: Endpoint,
     /// The first and the last port that could have been taken.
     pub range: (u16, u16),
+    /// How many of them a connection in TIME-WAIT to the same destination has.
+    pub time_waits: usize,
 }
 
 impl core::fmt::Display for PortsExhausted {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let PortsExhausted { local, remote, range: (first, last) } = self;
+        let PortsExhausted { local, remote, range: (first, last), time_waits } = self;
         write!(
             f,
             "cannot connect from {local} to {remote}: all ports from {first} to {last} are in use for this \
-             destination, by connections that are open or were closed within a minute; keep connections open, connect \
-             from another address, or widen the range"
+             destination, {time_waits} of them in TIME-WAIT; keep connections open, connect from another address, or \
+             widen the range"
         )
     }
 }

@@ -17,6 +17,7 @@ use crate::ip::icmp_error::Complaint;
 use crate::link::ethernet::Frame;
 use crate::list::NONE;
 use crate::socket::Kind as SocketKind;
+use crate::socket::udp::send::{Head, Manner, Whole};
 use crate::stack::Stack;
 use crate::timer::{Kind, Owner, TimerId};
 use crate::{LinkId, RequestId, SocketError, SocketId};
@@ -166,7 +167,13 @@ impl Stack {
         if payload.len() + overhead > usize::from(u16::MAX) {
             return Err(SocketError::MessageTooLong);
         }
-        self.send_datagram(hop, flow, payload, hop_limit, 0, NONE)
+        self.send_datagram(
+            hop,
+            flow,
+            payload,
+            Manner { whole: Whole::No, hop_limit, tos: 0, head: Head::Udp },
+            NONE,
+        )
     }
 
     /// Says no to an intercepted datagram.

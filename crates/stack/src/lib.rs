@@ -65,6 +65,8 @@ pub use shard::owner;
 pub use socket::option::SocketOption;
 pub use socket::sockopt::number::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_SOCKET};
 pub use socket::udp::Datagram;
+pub use socket::udp::ancillary::{Outgoing, Tells, Told};
+pub use socket::udp::report::ErrorReport;
 pub use socket::{How, Ready};
 pub use stack::{Counts, Stack};
 pub use stats::{IcmpStats, IpStats, Stats, TcpHostStats, UdpStats};

@@ -58,6 +58,8 @@ pub(crate) struct Interface {
     pub(crate) blocked: Vec<u32>,
     /// RFC 5227 §2.4: when we last defended an address.
     pub(crate) defended_at: Option<Instant>,
+    /// The groups that sockets have joined here, once for each membership.
+    pub(crate) groups: Vec<Address>,
 }
 
 /// A packet that is complete but for its link header.
@@ -97,6 +99,7 @@ impl Interface {
             datagrams: VecDeque::new(),
             blocked: Vec::new(),
             defended_at: None,
+            groups: Vec::new(),
         }
     }
 
@@ -109,12 +112,14 @@ impl Interface {
         address.is_v4() && self.addresses.iter().any(|cidr| cidr.broadcast() == Some(address))
     }
 
-    /// Whether the host listens to this group here: all nodes, and the solicited-node group of each address.
+    /// Whether the host listens to this group here: all nodes, the solicited-node group of each address, and what sockets
+    /// have joined.
     ///
     /// 224.0.0.1 is all hosts (RFC 1112 §7.2).
     pub(crate) fn is_member(&self, group: Address) -> bool {
         group == Address::ALL_NODES
             || group == Address::v4(224, 0, 0, 1)
+            || self.groups.contains(&group)
             || self
                 .addresses
                 .iter()
@@ -255,6 +260,17 @@ impl Stack {
     #[must_use]
     pub fn link_name(&self, link: LinkId) -> Option<&str> {
         self.interface(link).map(|interface| interface.name.as_str())
+    }
+
+    /// Every link, the loopback first.
+    pub fn links(&self) -> impl Iterator<Item = LinkId> + '_ {
+        self.links.iter().flatten().map(|interface| interface.id)
+    }
+
+    /// What the link can do, and the station's address on it.
+    #[must_use]
+    pub fn link_config(&self, link: LinkId) -> Option<(LinkCaps, EthernetAddress)> {
+        self.interface(link).map(|interface| (interface.caps, interface.ethernet))
     }
 
     /// The addresses of a link, the primary one first.

@@ -26,6 +26,7 @@ pub(crate) mod udp;
 use listen::{Fresh, Listener, Opening};
 use sockopt::remembered::Remembered;
 use udp::Udp;
+use udp::raw::Raw;
 
 /// One socket's record.
 #[derive(Debug)]
@@ -134,7 +135,10 @@ impl Socket {
     }
 
     pub(crate) fn protocol(&self) -> u8 {
-        if matches!(self.kind, Kind::Udp(_)) { protocol::UDP } else { protocol::TCP }
+        match &self.kind {
+            Kind::Udp(udp) => udp.protocol,
+            _ => protocol::TCP,
+        }
     }
 
     pub(crate) fn is_bound(&self) -> bool {
@@ -180,7 +184,41 @@ impl Stack {
     /// # Errors
     /// `TooManySockets`, `NetworkDown` after [`Stack::shutdown`].
     pub fn udp_socket(&mut self, family: Family) -> Result<SocketId, SocketError> {
-        let udp = Udp::new(self.engine.config.udp_receive_octets);
+        self.datagram_socket(family, protocol::UDP)
+    }
+
+    /// A new UDP-Lite socket, not bound.
+    ///
+    /// # Errors
+    /// As [`Stack::udp_socket`].
+    pub fn udp_lite_socket(&mut self, family: Family) -> Result<SocketId, SocketError> {
+        self.datagram_socket(family, protocol::UDPLITE)
+    }
+
+    /// A new socket for ICMP echo requests and their answers, without an identifier.
+    ///
+    /// # Errors
+    /// As [`Stack::udp_socket`].
+    pub fn echo_socket(&mut self, family: Family) -> Result<SocketId, SocketError> {
+        let protocol = if family == Family::V4 { protocol::ICMPV4 } else { protocol::ICMPV6 };
+        self.datagram_socket(family, protocol)
+    }
+
+    /// A new raw socket for the packets of an IP protocol. Whether its owner may have one is for the caller to judge.
+    ///
+    /// # Errors
+    /// As [`Stack::udp_socket`].
+    pub fn raw_socket(&mut self, family: Family, protocol: u8) -> Result<SocketId, SocketError> {
+        let id = self.datagram_socket(family, protocol)?;
+        if let Kind::Udp(udp) = &mut self.socket_mut(id)?.kind {
+            udp.raw = Some(Box::new(Raw::new(protocol, family)));
+        }
+        self.raw_sockets.push(id.index);
+        Ok(id)
+    }
+
+    fn datagram_socket(&mut self, family: Family, protocol: u8) -> Result<SocketId, SocketError> {
+        let udp = Udp::new(protocol, self.engine.config.udp_receive_octets);
         self.new_socket(family, Kind::Udp(Box::new(udp)))
     }
 
@@ -215,7 +253,7 @@ impl Stack {
         let usable = local.address.is_unspecified()
             || self.is_own(local.address)
             || self.is_accepted(local.address)
-            || socket.protocol() == protocol::UDP
+            || matches!(socket.kind, Kind::Udp(_))
                 && (local.address.is_multicast() || local.address.is_broadcast());
         if !usable {
             return Err(SocketError::AddressNotAvailable);
@@ -235,6 +273,12 @@ impl Stack {
             listening: false,
             link: socket.device,
         };
+        if matches!(&socket.kind, Kind::Udp(udp) if udp.raw.is_some()) {
+            // Raw sockets share all packets, and have no ports to claim.
+            socket.local = Endpoint::new(local.address, 0);
+            socket.flags |= Flags::BOUND;
+            return Ok(socket.local);
+        }
         let protocol = socket.protocol();
         let port = if local.port == 0 {
             self.ports.bind_ephemeral(protocol, binding, &mut self.engine.random)?

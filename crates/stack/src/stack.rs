@@ -59,6 +59,8 @@ pub struct Stack {
     pub(crate) flows: Flows,
     pub(crate) sockets: Slab<Socket>,
     pub(crate) ports: Ports,
+    /// The raw sockets.
+    pub(crate) raw_sockets: Vec<u32>,
     pub(crate) auth: KeyRings,
     pub(crate) timers: Wheel,
     pub(crate) events: Events,
@@ -129,6 +131,7 @@ impl Stack {
             flows: Flows::new(tables),
             sockets: Slab::new(),
             ports,
+            raw_sockets: Vec::new(),
             auth: KeyRings::default(),
             timers: Wheel::new(),
             events: Events::default(),

@@ -54,6 +54,7 @@ pub mod protocol;
 pub mod seq;
 pub mod tcp;
 pub mod udp;
+pub mod udp_lite;
 pub mod vlan;
 mod writer;
 

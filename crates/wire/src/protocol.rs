@@ -32,6 +32,8 @@ pub const NO_NEXT_HEADER: u8 = 59;
 pub const DESTINATION_OPTIONS: u8 = 60;
 /// SCTP (RFC 9260).
 pub const SCTP: u8 = 132;
+/// UDP-Lite (RFC 3828).
+pub const UDPLITE: u8 = 136;
 
 /// The short lower-case name of a protocol number, if this crate knows one.
 #[must_use]
@@ -53,6 +55,7 @@ pub const fn name(protocol: u8) -> Option<&'static str> {
         NO_NEXT_HEADER => "no next header",
         DESTINATION_OPTIONS => "dstopt",
         SCTP => "sctp",
+        UDPLITE => "udplite",
         _ => return None,
     })
 }

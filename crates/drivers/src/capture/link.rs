@@ -1,4 +1,4 @@
-//! A link that records what crosses it.
+//! A link that records what crosses it, or shows it to those who watch.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use portolan_link::{
     Chunks, HEAD_MAX, Instant, Link, LinkCaps, LinkError, Offload, PacketBuf, Pool, RxBatch, TxBatch, TxEntry,
 };
 
-use super::{Capture, Direction, InterfaceId};
+use super::{Capture, Direction, InterfaceId, Monitor, Seen};
 use crate::segmentation::Segmenter;
 use crate::{PollLink, Readiness};
 
@@ -16,7 +16,7 @@ const FLUSH_AFTER_US: u64 = 200_000;
 /// Gives the comment of a frame, such as the name of the process that it belongs to.
 type Annotate = Box<dyn FnMut(Direction, &[u8]) -> Option<String> + Send>;
 
-/// Any link, with a [`Capture`] of its frames.
+/// Any link, with a [`Capture`] of its frames, a [`Monitor`], or both.
 pub struct CaptureLink<L> {
     inner: L,
     recorder: FrameRecorder,
@@ -27,8 +27,8 @@ pub struct CaptureLink<L> {
 
 /// What it takes to record a frame.
 struct FrameRecorder {
-    capture: Capture,
-    interface: InterfaceId,
+    capture: Option<(Capture, InterfaceId)>,
+    monitor: Monitor,
     segmenter: Segmenter,
     annotate: Option<Annotate>,
 }
@@ -36,15 +36,24 @@ struct FrameRecorder {
 impl<L: Link> CaptureLink<L> {
     /// Records `inner` as the interface `name` of `capture`.
     pub fn new(inner: L, capture: Capture, name: &str) -> CaptureLink<L> {
-        let medium = inner.caps().medium;
-        let interface = capture.add_interface(name, medium);
-        let segmenter = Segmenter::new(medium);
-        CaptureLink {
-            inner,
-            recorder: FrameRecorder { capture, interface, segmenter, annotate: None },
-            arrived: Vec::new(),
-            flush_at: None,
-        }
+        let interface = capture.add_interface(name, inner.caps().medium);
+        let mut link = CaptureLink::unrecorded(inner);
+        link.recorder.capture = Some((capture, interface));
+        link
+    }
+
+    /// Records nothing, until somebody watches.
+    pub fn unrecorded(inner: L) -> CaptureLink<L> {
+        let segmenter = Segmenter::new(inner.caps().medium);
+        let recorder =
+            FrameRecorder { capture: None, monitor: Monitor::default(), segmenter, annotate: None };
+        CaptureLink { inner, recorder, arrived: Vec::new(), flush_at: None }
+    }
+
+    /// Lets those watch that `monitor` knows of, while the link runs.
+    pub fn watched_by(&mut self, monitor: Monitor) {
+        monitor.belongs_to(self.inner.caps().medium);
+        self.recorder.monitor = monitor;
     }
 
     /// Says what gives the comments of frames.
@@ -63,6 +72,15 @@ impl<L: Link> CaptureLink<L> {
 }
 
 impl FrameRecorder {
+    fn is_wanted(&self) -> bool {
+        self.capture.is_some() || self.monitor.is_watched()
+    }
+
+    /// Writes out what is gathered. True if some of it must wait.
+    fn flush(&self) -> bool {
+        self.capture.as_ref().is_some_and(|(capture, _)| capture.flush())
+    }
+
     fn record<'a>(
         &mut self,
         now: Instant,
@@ -71,10 +89,16 @@ impl FrameRecorder {
         parts: impl IntoIterator<Item = &'a [u8], IntoIter: Clone>,
     ) {
         let parts = parts.into_iter();
-        let FrameRecorder { capture, interface, segmenter, annotate } = self;
+        let FrameRecorder { capture, monitor, segmenter, annotate } = self;
         let mut write = |frame: &[u8]| {
             let comment = annotate.as_mut().and_then(|annotate| annotate(direction, frame));
-            capture.record(now, *interface, direction, frame, comment.as_deref());
+            let comment = comment.as_deref();
+            if let Some((capture, interface)) = capture {
+                capture.record(now, *interface, direction, frame, comment);
+            }
+            if monitor.is_watched() {
+                monitor.show(Seen { now, direction, frame, comment });
+            }
         };
         if segmenter.cut(offload, parts.clone(), &mut write).is_err() {
             // What lies about itself is recorded as it came.
@@ -113,6 +137,9 @@ impl<L: Link> Link for CaptureLink<L> {
     }
 
     fn receive(&mut self, now: Instant, pool: &mut Pool, batch: &mut RxBatch) -> Result<usize, LinkError> {
+        if !self.recorder.is_wanted() {
+            return self.inner.receive(now, pool, batch);
+        }
         let first = batch.len();
         let result = self.inner.receive(now, pool, batch);
         if batch.len() > first {
@@ -132,6 +159,9 @@ impl<L: Link> Link for CaptureLink<L> {
     }
 
     fn transmit(&mut self, now: Instant, batch: &mut TxBatch) -> Result<usize, LinkError> {
+        if !self.recorder.is_wanted() {
+            return self.inner.transmit(now, batch);
+        }
         let sent: Vec<Sent> = batch.iter().map(Sent::of).collect();
         let count = self.inner.transmit(now, batch)?;
         for frame in sent.iter().take(count) {
@@ -151,7 +181,9 @@ impl<L: Link> Link for CaptureLink<L> {
         self.inner.handle_timeout(now);
         if self.flush_at.is_some_and(|at| at <= now) {
             self.flush_at = None;
-            self.recorder.capture.flush();
+            if self.recorder.flush() {
+                self.schedule_flush(now);
+            }
         }
     }
 }

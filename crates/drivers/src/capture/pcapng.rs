@@ -4,7 +4,9 @@ use portolan_link::Medium;
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
+const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
+const DECRYPTION_SECRETS: u32 = 10;
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 const LINKTYPE_ETHERNET: u16 = 1;
 const LINKTYPE_RAW: u16 = 101;
@@ -15,6 +17,11 @@ const SECTION_APPLICATION: u16 = 4;
 const INTERFACE_NAME: u16 = 2;
 const INTERFACE_RESOLUTION: u16 = 9;
 const PACKET_FLAGS: u16 = 2;
+const STATISTICS_RECEIVED: u16 = 4;
+const STATISTICS_DROPPED: u16 = 5;
+
+/// The kind of secrets that an SSLKEYLOGFILE has: "TLSK".
+const TLS_KEY_LOG: u32 = 0x544c_534b;
 
 /// The longest comment that is written, in octets.
 const COMMENT_MAX: usize = 1024;
@@ -26,6 +33,8 @@ pub enum Direction {
     Inbound,
     /// Sent by the stack.
     Outbound,
+    /// Not known.
+    Unknown,
 }
 
 /// The block that starts a file.
@@ -59,23 +68,24 @@ pub(super) fn interface(out: &mut Vec<u8>, name: &str, medium: Medium) {
     });
 }
 
-/// The block of one frame at `nanos` nanoseconds of Unix time.
+/// The block of one frame at `nanos` nanoseconds of Unix time. It had `len` octets, of which `frame` may be the first.
 pub(super) fn packet(
     out: &mut Vec<u8>,
     interface: u32,
     nanos: u64,
     direction: Direction,
     frame: &[u8],
+    len: u32,
     comment: Option<&str>,
 ) {
     let [a, b, c, d, e, f, g, h] = nanos.to_le_bytes();
     // A frame has at most 64 KiB and a few headers.
-    let len = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+    let captured = u32::try_from(frame.len()).unwrap_or(u32::MAX);
     block(out, ENHANCED_PACKET, |out| {
         out.extend_from_slice(&interface.to_le_bytes());
         out.extend_from_slice(&[e, f, g, h]);
         out.extend_from_slice(&[a, b, c, d]);
-        out.extend_from_slice(&len.to_le_bytes());
+        out.extend_from_slice(&captured.to_le_bytes());
         out.extend_from_slice(&len.to_le_bytes());
         out.extend_from_slice(frame);
         pad(out, frame.len());
@@ -86,8 +96,32 @@ pub(super) fn packet(
         let flags: u32 = match direction {
             Direction::Inbound => 1,
             Direction::Outbound => 2,
+            Direction::Unknown => 0,
         };
         option(out, PACKET_FLAGS, &flags.to_le_bytes());
+        option(out, OPTION_END, &[]);
+    });
+}
+
+/// The block of secrets that open packets behind it: lines of an SSLKEYLOGFILE.
+pub(super) fn secrets(out: &mut Vec<u8>, lines: &[u8]) {
+    block(out, DECRYPTION_SECRETS, |out| {
+        out.extend_from_slice(&TLS_KEY_LOG.to_le_bytes());
+        out.extend_from_slice(&u32::try_from(lines.len()).unwrap_or(u32::MAX).to_le_bytes());
+        out.extend_from_slice(lines);
+        pad(out, lines.len());
+    });
+}
+
+/// The block that says how many packets an interface has brought until `nanos`, and how many of them are missing.
+pub(super) fn statistics(out: &mut Vec<u8>, interface: u32, nanos: u64, received: u64, dropped: u64) {
+    let [a, b, c, d, e, f, g, h] = nanos.to_le_bytes();
+    block(out, INTERFACE_STATISTICS, |out| {
+        out.extend_from_slice(&interface.to_le_bytes());
+        out.extend_from_slice(&[e, f, g, h]);
+        out.extend_from_slice(&[a, b, c, d]);
+        option(out, STATISTICS_RECEIVED, &received.to_le_bytes());
+        option(out, STATISTICS_DROPPED, &dropped.to_le_bytes());
         option(out, OPTION_END, &[]);
     });
 }

@@ -1,5 +1,4 @@
-//! The control calls of TUN/TAP devices and of interfaces, each as a safe function. All unsafe code of this crate
-//! is here.
+//! The control calls of TUN/TAP devices and of interfaces, each as a safe function.
 //!
 //! Sources: `linux/if_tun.h`, `linux/sockios.h`, netdevice(7).
 #![allow(unsafe_code)]
@@ -19,16 +18,18 @@ const SIOCGIFHWADDR: Opcode = 0x8927;
 
 /// `IFF_TAP | IFF_NO_PI`: Ethernet frames without a prefix of their own.
 pub(super) const MODE_TAP: u16 = 0x0002 | 0x1000;
+/// `IFF_TUN | IFF_NO_PI`: bare IP packets.
+pub(super) const MODE_TUN: u16 = 0x0001 | 0x1000;
 /// `IFF_VNET_HDR`: a virtio header before every frame.
 pub(super) const MODE_VNET_HDR: u16 = 0x4000;
 /// `IFF_UP`, among an interface's flags.
 pub(super) const FLAG_UP: u16 = 1;
 
 /// `TUN_F_*`: what we take from the kernel unfinished.
-pub(super) mod offload {
-    pub(in crate::tap) const CHECKSUM: u32 = 0x01;
-    pub(in crate::tap) const TCP: u32 = 0x02 | 0x04 | 0x08;
-    pub(in crate::tap) const UDP: u32 = 0x20 | 0x40;
+pub(crate) mod offload {
+    pub(crate) const CHECKSUM: u32 = 0x01;
+    pub(crate) const TCP: u32 = 0x02 | 0x04 | 0x08;
+    pub(crate) const UDP: u32 = 0x20 | 0x40;
 }
 
 /// `struct ifreq`: a name, then a union of 24 octets on 64-bit machines, of which we use the first eight.
@@ -78,21 +79,26 @@ pub(super) fn set_header_len(fd: BorrowedFd<'_>, len: usize) -> Result<()> {
 }
 
 /// The MTU of the interface `name`, asked through any socket.
-pub(super) fn mtu(socket: BorrowedFd<'_>, name: &str) -> Result<u32> {
+pub(crate) fn mtu(socket: BorrowedFd<'_>, name: &str) -> Result<u32> {
     let [a, b, c, d, ..] = query::<SIOCGIFMTU>(socket, name)?;
     Ok(u32::from_ne_bytes([a, b, c, d]))
 }
 
 /// The flags (`IFF_*`) of the interface `name`.
-pub(super) fn flags(socket: BorrowedFd<'_>, name: &str) -> Result<u16> {
+pub(crate) fn flags(socket: BorrowedFd<'_>, name: &str) -> Result<u16> {
     let [a, b, ..] = query::<SIOCGIFFLAGS>(socket, name)?;
     Ok(u16::from_ne_bytes([a, b]))
 }
 
 /// The Ethernet address of the interface `name`: that of the kernel's end.
 pub(super) fn ethernet(socket: BorrowedFd<'_>, name: &str) -> Result<[u8; 6]> {
-    let [_, _, a, b, c, d, e, f, ..] = query::<SIOCGIFHWADDR>(socket, name)?;
-    Ok([a, b, c, d, e, f])
+    hardware(socket, name).map(|(_, address)| address)
+}
+
+/// The interface's kind (`ARPHRD_*`) and address.
+pub(crate) fn hardware(socket: BorrowedFd<'_>, name: &str) -> Result<(u16, [u8; 6])> {
+    let [low, high, a, b, c, d, e, f, ..] = query::<SIOCGIFHWADDR>(socket, name)?;
+    Ok((u16::from_ne_bytes([low, high]), [a, b, c, d, e, f]))
 }
 
 fn query<const OPCODE: Opcode>(socket: BorrowedFd<'_>, name: &str) -> Result<[u8; 24]> {

@@ -22,7 +22,11 @@ fn mock(vnet_hdr: bool) -> (Tap, UnixDatagram) {
     let (ours, theirs) = UnixDatagram::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
     let accepted = if vnet_hdr { OFFLOADS } else { 0 };
-    (Tap::over(ours.into(), "mock", 1500, vnet_hdr, accepted), theirs)
+    (Tap::over(ours.into(), "mock", Medium::Ethernet, 1500, vnet_hdr, accepted), theirs)
+}
+
+fn device(name: &str) -> Device {
+    Device { medium: Medium::Ethernet, name: name.to_owned() }
 }
 
 fn receive(tap: &mut Tap, pool: &mut Pool) -> Vec<PacketBuf> {
@@ -47,23 +51,28 @@ fn partial(start: u16, offset: u16) -> Offload {
 fn names_that_no_interface_has_are_refused() {
     for name in ["", "a-name-of-16-chr", "a/b", "a b", "tap%d", "a:b", ".", "..", "a\nb", "a\0b"] {
         let error = Tap::open(name, TapOptions::default()).unwrap_err();
-        assert_eq!(error, TapError::BadName { name: name.to_owned() });
+        assert_eq!(error, TapError::BadName { device: device(name) });
         assert!(!error.to_string().contains(['\n', '\0']), "one line, no control characters");
     }
 }
 
 #[test]
 fn errors_of_the_system_are_told_apart() {
-    let name = "tap9".to_owned();
-    let permission = |errno| TapError::Permission { name: "tap9".to_owned(), errno };
-    assert_eq!(TapError::from_attach("tap9", Errno::BUSY), TapError::Busy { name: name.clone() });
-    assert_eq!(TapError::from_attach("tap9", Errno::PERM), permission(Errno::PERM));
-    assert_eq!(TapError::from_attach("tap9", Errno::INVAL), TapError::OtherMode { name: name.clone() });
-    let no_access = TapError::DriverPermission { name: name.clone(), errno: Errno::ACCESS };
-    assert_eq!(TapError::from_open("tap9", Errno::ACCESS), no_access);
-    let missing = TapError::from_open("tap9", Errno::NOENT);
-    assert_eq!(missing, TapError::NoDriver { name, errno: Errno::NOENT });
-    for error in [missing, no_access, TapError::from_open("tap9", Errno::MFILE), permission(Errno::PERM)] {
+    let name = device("tap9");
+    let permission = |errno| TapError::Permission { device: device("tap9"), errno };
+    assert_eq!(TapError::from_attach(&device("tap9"), Errno::BUSY), TapError::Busy { device: name.clone() });
+    assert_eq!(TapError::from_attach(&device("tap9"), Errno::PERM), permission(Errno::PERM));
+    assert_eq!(
+        TapError::from_attach(&device("tap9"), Errno::INVAL),
+        TapError::OtherMode { device: name.clone() }
+    );
+    let no_access = TapError::DriverPermission { device: name.clone(), errno: Errno::ACCESS };
+    assert_eq!(TapError::from_open(&device("tap9"), Errno::ACCESS), no_access);
+    let missing = TapError::from_open(&device("tap9"), Errno::NOENT);
+    assert_eq!(missing, TapError::NoDriver { device: name, errno: Errno::NOENT });
+    for error in
+        [missing, no_access, TapError::from_open(&device("tap9"), Errno::MFILE), permission(Errno::PERM)]
+    {
         let line = error.to_string();
         assert!(line.starts_with("cannot open TAP 'tap9': ") && !line.contains('\n'), "{line}");
     }
@@ -183,7 +192,7 @@ fn a_frame_that_can_never_be_sent_does_not_block_the_next() {
 fn udp_is_cut_here_for_kernels_that_cannot() {
     let (ours, kernel) = UnixDatagram::pair().unwrap();
     let accepted = ioctl::offload::CHECKSUM | ioctl::offload::TCP;
-    let mut tap = Tap::over(ours.into(), "mock", 1500, true, accepted);
+    let mut tap = Tap::over(ours.into(), "mock", Medium::Ethernet, 1500, true, accepted);
     let (frame, start) = udp(4, 53, &pattern(2500));
     let mut batch = TxBatch::new(1);
     push(&mut batch, &frame, Offload { gso: Gso::Udp { size: 1000 }, ..partial(start, 6) });
@@ -302,21 +311,21 @@ fn opening_tells_what_is_wrong() {
     if !in_namespace("opening_tells_what_is_wrong") {
         return;
     }
-    let name = "tap0".to_owned();
+    let name = device("tap0");
     let open = |name: &str| Tap::open(name, TapOptions::default());
-    assert_eq!(open("tap0").unwrap_err(), TapError::NotFound { name: name.clone() });
+    assert_eq!(open("tap0").unwrap_err(), TapError::NotFound { device: name.clone() });
     ip("tuntap add dev tun0 mode tun");
-    assert_eq!(open("tun0").unwrap_err(), TapError::OtherMode { name: "tun0".to_owned() });
-    assert_eq!(open("lo").unwrap_err(), TapError::OtherMode { name: "lo".to_owned() });
+    assert_eq!(open("tun0").unwrap_err(), TapError::OtherMode { device: device("tun0") });
+    assert_eq!(open("lo").unwrap_err(), TapError::OtherMode { device: device("lo") });
     make_tap();
     let tap = open("tap0").unwrap();
-    assert_eq!(open("tap0").unwrap_err(), TapError::Busy { name: name.clone() });
+    assert_eq!(open("tap0").unwrap_err(), TapError::Busy { device: name.clone() });
     assert_eq!(tap.peer_ethernet(), THEIRS.ethernet);
     assert_eq!(tap.caps().mtu, 1500);
     drop(tap);
     let options = TapOptions { mtu: Some(1501), ..TapOptions::default() };
     let error = Tap::open("tap0", options).unwrap_err();
-    assert_eq!(error, TapError::Mtu { name, asked: 1501, device: 1500 });
+    assert_eq!(error, TapError::Mtu { device: name, asked: 1501, most: 1500 });
     ip("link set tap0 mtu 65520");
     assert_eq!(open("tap0").unwrap().caps().mtu, 65_520);
     let created = Tap::open("tap7", TapOptions { create: true, ..TapOptions::default() }).unwrap();

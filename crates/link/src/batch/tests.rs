@@ -68,3 +68,20 @@ fn a_full_receive_batch_gives_the_frame_back() {
     assert_eq!(batch.drain().count(), 1);
     assert!(!batch.is_full());
 }
+
+#[test]
+fn a_part_of_a_batch_is_sent_on_its_own() {
+    let mut batch = TxBatch::new(4);
+    for octet in 0..4 {
+        batch.push().unwrap().set_head_len(1).fill(octet);
+    }
+    batch.advance(1);
+    let seen = batch.with_first(2, |batch| {
+        let seen: Vec<u8> = batch.iter().map(|entry| entry.head()[0]).collect();
+        batch.advance(1);
+        seen
+    });
+    assert_eq!(seen, [1, 2]);
+    assert_eq!(batch.iter().map(|entry| entry.head()[0]).collect::<Vec<u8>>(), [2, 3]);
+    assert_eq!(batch.with_first(9, |batch| batch.len()), 2);
+}

@@ -33,9 +33,9 @@ fn families_are_checked_in_the_kernels_order() {
     assert_eq!(to_bind(v4, Family::V6, 16), Err(Errno(libc::EINVAL)));
     assert_eq!(to_bind(v4, Family::V6, 28), Err(Errno(libc::EAFNOSUPPORT)));
     assert_eq!(to_connect_datagram(v4, Family::V6), Ok(Some(V4)));
-    assert_eq!(
-        destination(Given::Inet(Family::V4, Address { port: 0, ..V4 }), Family::V4),
-        Err(Errno(libc::EINVAL))
-    );
-    assert_eq!(destination(Given::Other, Family::V4), Err(Errno(libc::EAFNOSUPPORT)));
+    let without_port = Given::Inet(Family::V4, Address { port: 0, ..V4 });
+    assert_eq!(destination(without_port, Kind::new(Transport::Udp, Family::V4)), Err(Errno(libc::EINVAL)));
+    let ping = Kind::new(Transport::Ping, Family::V4);
+    assert!(destination(without_port, ping).is_ok(), "what has no ports needs none");
+    assert_eq!(destination(Given::Other, ping), Err(Errno(libc::EAFNOSUPPORT)));
 }

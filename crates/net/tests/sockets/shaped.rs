@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use portolan::{Host, TcpListener, TcpStream, Worker};
 use portolan_drivers::wire;
-use portolan_sim::impair::ShapedLink;
+use portolan_sim::impair::{Impairment, ShapedLink};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::common::{B, OFFLOADED, at, check, describe_one, pattern, soon};
@@ -12,7 +12,7 @@ use crate::common::{B, OFFLOADED, at, check, describe_one, pattern, soon};
 /// Two hosts; what `a` sends and receives crosses a wire with these faults.
 fn shaped(faults: &str) -> [(Host, Worker); 2] {
     let (left, right) = wire::pair(OFFLOADED, OFFLOADED);
-    let faults = faults.parse().unwrap();
+    let faults: Impairment = faults.parse().unwrap();
     let left = ShapedLink::new(left, faults, faults, 1);
     [describe_one(1, left).build().unwrap(), describe_one(2, right).build().unwrap()]
 }

@@ -17,6 +17,7 @@ fn a_full_header_survives_the_round_trip() {
         hop_limit: Some(64),
         traffic_class: Some(0),
         wants_packet_info: true,
+        timestamp: Some(Timestamp { option: 35, at_ns: 1 << 60 }),
     };
     assert_eq!(DatagramHeader::decode(&header.encode()), Ok(header));
     let bare = DatagramHeader::new(0);

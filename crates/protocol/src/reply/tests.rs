@@ -5,6 +5,7 @@ use core::net::Ipv4Addr;
 use proptest::prelude::*;
 
 use super::*;
+use crate::interface::join;
 
 #[test]
 fn every_reply_survives_the_round_trip() {
@@ -19,6 +20,14 @@ fn every_reply_survives_the_round_trip() {
         Reply::Count(u32::MAX),
         Reply::Addresses { canonical: b"portolan.internal", addresses: AddressList::new(&list) },
         Reply::HostName(b"portolan.internal"),
+        Reply::Interface(Interface {
+            index: 2,
+            mtu: 1500,
+            ethernet: Some([2, 0, 0, 0, 0, 1]),
+            name: b"portolan0",
+            addresses: &[join(Ipv6Addr::LOCALHOST, 128), join(Ipv6Addr::UNSPECIFIED, 0)],
+        }),
+        Reply::Interface(Interface { index: 1, mtu: 65_535, ethernet: None, name: b"", addresses: &[] }),
         Reply::LookUpFailed(LookUpFailure::NotFound),
         Reply::LookUpFailed(LookUpFailure::NoData),
         Reply::LookUpFailed(LookUpFailure::TryAgain),
@@ -32,6 +41,13 @@ fn every_reply_survives_the_round_trip() {
             assert!(Reply::decode(&message[..cut]).is_err(), "{cut} octets of {reply:?}");
         }
     }
+}
+
+#[test]
+fn an_interface_with_all_its_addresses_fits_a_call() {
+    let addresses = [join(Ipv6Addr::LOCALHOST, 128); crate::interface::INTERFACE_ADDRESSES_MAX];
+    let interface = Interface { index: 9, mtu: 0, ethernet: None, name: &[b'a'; 15], addresses: &addresses };
+    assert!(Reply::Interface(interface).encode(1, &mut [0; crate::CALL_MAX]).is_ok());
 }
 
 #[test]

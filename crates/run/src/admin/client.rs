@@ -5,12 +5,13 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use portolan_filter::Filter;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::AdminError;
 use super::directory::Directory;
-use super::message::{Hello, Info, Reply, Request, SocketRow, VERSION};
+use super::message::{Hello, Info, Reply, Request, Shape, SocketRow, VERSION};
 use crate::channel::Channel;
 
 /// What a host may take to answer.
@@ -99,6 +100,23 @@ impl Client {
     pub fn sockets(&mut self) -> Result<Vec<SocketRow>, AdminError> {
         match self.ask(&Request::Sockets)? {
             Reply::Sockets(rows) => Ok(rows),
+            _ => Err(self.beside_the_point()),
+        }
+    }
+
+    /// The frames of the host that a filter lets pass: a pcapng stream, whose first octets may have come already. It
+    /// ends after this side of the stream has been shut down.
+    pub fn capture(mut self, filter: Filter) -> Result<(UnixStream, Vec<u8>), AdminError> {
+        match self.ask(&Request::Capture(filter))? {
+            Reply::Done => Ok(self.channel.into_parts()),
+            _ => Err(self.beside_the_point()),
+        }
+    }
+
+    /// Changes what the host's wire does, where it is given, and says what it does then.
+    pub fn shape(&mut self, up: Option<String>, down: Option<String>) -> Result<Shape, AdminError> {
+        match self.ask(&Request::Shape { up, down })? {
+            Reply::Shape(shape) => Ok(shape),
             _ => Err(self.beside_the_point()),
         }
     }

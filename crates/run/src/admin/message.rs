@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 
+use portolan_filter::Filter;
 use serde::{Deserialize, Serialize};
 
 /// The protocol's version.
@@ -24,6 +25,16 @@ pub enum Request {
     Info,
     /// What is open in the host. Answer: [`Reply::Sockets`].
     Sockets,
+    /// The frames of the command's link that a filter lets pass. Answer: [`Reply::Done`], then a pcapng stream until
+    /// the client shuts its side down; the last block says how many frames are missing.
+    Capture(Filter),
+    /// What the wire is to do from now on, in the words of `--net`; what is `None` stays. Answer: [`Reply::Shape`].
+    Shape {
+        /// To what the host sends.
+        up: Option<String>,
+        /// To what it receives.
+        down: Option<String>,
+    },
     /// A command is to run in the host. Answer: [`Reply::Joined`]; the connection then lasts as long as both do, and
     /// carries nothing more.
     Join,
@@ -38,6 +49,8 @@ pub enum Reply {
     Info(Info),
     /// Everything that is open.
     Sockets(Vec<SocketRow>),
+    /// What the wire does.
+    Shape(Shape),
     /// What the command must inherit: the name and the value of a variable.
     Joined((String, String)),
     /// It was done.
@@ -55,6 +68,15 @@ pub struct Identity {
     pub pid: u32,
     /// The command and its arguments; none for a host without a command of its own.
     pub command: Vec<String>,
+}
+
+/// What a host's wire does, in the words of `--net`; `none` for nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Shape {
+    /// To what the host sends.
+    pub up: String,
+    /// To what it receives.
+    pub down: String,
 }
 
 impl Identity {

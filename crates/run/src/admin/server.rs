@@ -14,6 +14,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use portolan::Host;
+use portolan_drivers::Monitor;
+use portolan_filter::Filter;
+use portolan_sim::impair::{Direction, ImpairmentError, Schedule, ShapeHandle};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -23,11 +26,12 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::AdminError;
+use super::capture::Watch;
 use super::directory::Directory;
-use super::message::{Hello, Identity, Info, Reply, Request, VERSION};
+use super::message::{Hello, Identity, Info, Reply, Request, Shape, VERSION};
 use super::sockets;
 use crate::channel::line;
-use crate::control::Holdings;
+use crate::control::{Holdings, Supervisors};
 use crate::os::unix;
 
 /// The longest line of a client, in octets.
@@ -61,8 +65,12 @@ pub struct Served {
     pub host: Host,
     /// The sockets of its programs.
     pub holdings: Holdings,
+    /// The faults of its link.
+    pub shape: ShapeHandle,
     /// Who it is.
     pub identity: Identity,
+    /// Its link, to be watched.
+    pub monitor: Monitor,
     /// Where its packets go.
     pub link: String,
     /// Its addresses with their prefixes.
@@ -71,6 +79,8 @@ pub struct Served {
     pub started: Instant,
     /// What a command must inherit to run in this host.
     pub variable: (String, String),
+    /// Who may act for other processes: those who join, too.
+    pub supervisors: Rc<Supervisors>,
     /// Told when the host is to end.
     pub down: Rc<Notify>,
 }
@@ -171,6 +181,8 @@ impl Client {
             match timeout(IDLE_TIME, self.hear()).await? {
                 Ok(Request::Join) => {
                     drop(place);
+                    let peer = unix::peer(self.writer.as_ref().as_fd())?;
+                    let _joined = served.supervisors.join(peer.pid);
                     self.say(&Reply::Joined(served.variable.clone())).await?;
                     return self.stay().await;
                 }
@@ -201,8 +213,13 @@ impl Client {
 
     async fn answer(&mut self, request: Request, served: &Served) -> io::Result<()> {
         let reply = match request {
+            Request::Capture(filter) => return self.show_frames(filter, served).await,
             Request::Info => Reply::Info(served.info()),
             Request::Sockets => Reply::Sockets(served.sockets()),
+            Request::Shape { up, down } => match served.set_shape(up, down) {
+                Ok(shape) => Reply::Shape(shape),
+                Err(error) => Reply::Failed(error.to_string()),
+            },
             Request::Down if served.identity.stays() => {
                 served.down.notify_one();
                 Reply::Done
@@ -214,6 +231,26 @@ impl Client {
             Request::Join => return Ok(()),
         };
         self.say(&reply).await
+    }
+
+    /// Sends frames until the client has had enough: it says so by the end of what it sends.
+    async fn show_frames(&mut self, filter: Filter, served: &Served) -> io::Result<()> {
+        self.say(&Reply::Done).await?;
+        let mut watch = Watch::start(&served.host, &served.monitor, &served.identity.name, filter);
+        let mut said = [0; 64];
+        loop {
+            let blocks = tokio::select! {
+                blocks = watch.next() => blocks,
+                heard = self.reader.read(&mut said) => match heard? {
+                    0 => break,
+                    _ => continue,
+                },
+            };
+            timeout(ANSWER_TIME, self.writer.write_all(&blocks)).await??;
+        }
+        let last = watch.finish(served.host.now());
+        timeout(ANSWER_TIME, self.writer.write_all(&last)).await??;
+        Err(io::ErrorKind::UnexpectedEof.into())
     }
 
     /// Waits until the client is gone; what it says meanwhile means nothing.
@@ -245,6 +282,18 @@ impl Client {
 }
 
 impl Served {
+    /// Changes what is given, all or nothing, and says what holds then.
+    fn set_shape(&self, up: Option<String>, down: Option<String>) -> Result<Shape, ImpairmentError> {
+        let parse =
+            |text: Option<String>, direction| text.map(|text| Schedule::parse(&text, direction)).transpose();
+        let (up, down) = (parse(up, Direction::Up)?, parse(down, Direction::Down)?);
+        if up.is_some() || down.is_some() {
+            self.shape.set(up, down);
+        }
+        let [up, down] = self.shape.shown().map(|schedule| schedule.to_string());
+        Ok(Shape { up, down })
+    }
+
     fn info(&self) -> Info {
         Info {
             identity: self.identity.clone(),

@@ -46,6 +46,14 @@ impl CanaryReader {
         unix::queued(fd).is_ok_and(|queued| queued > 0)
     }
 
+    /// Octets at the front of the queue that are no text, or were taken already.
+    pub(super) fn stale(&self) -> usize {
+        match self.front {
+            Front::Unknown(canary) => canary.len(),
+            Front::Taken(taken) => taken,
+        }
+    }
+
     /// How many of the first `queued` octets of the queue are new text.
     pub(super) fn untaken(&mut self, fd: BorrowedFd<'_>, queued: usize) -> io::Result<usize> {
         if let Front::Unknown(canary) = self.front

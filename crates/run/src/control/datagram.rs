@@ -8,12 +8,15 @@ use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use portolan_protocol::datagram::Timestamp;
 use portolan_protocol::{Address, DatagramHeader, Family};
+use portolan_stack::{Outgoing, Tells, Told};
 
 use super::end::End;
 use super::network::{Errno, HostSocket, Received};
-use super::socket::Record;
+use super::socket::{Record, to_host};
 use super::stream::Scratch;
 use super::tag::Tags;
 use crate::os::unix;
@@ -100,10 +103,9 @@ impl DatagramCarrier {
     /// Gives one message to the stack. False if it has to wait.
     fn send(&mut self, cx: &mut Context<'_>, message: &[u8]) -> bool {
         let Some((header, text)) = self.split(message) else { return true };
-        let to = (header.remote.port != 0).then(|| header.remote.to_socket_addr());
-        let from = (!header.local.is_unspecified()).then(|| header.local.to_socket_addr().ip());
-        let sent = match self.record.ensure_bound() {
-            Ok(()) => self.socket.poll_send(cx, text, to, from),
+        let outgoing = self.outgoing(&header);
+        let sent = match self.record.ensure_bound().and(outgoing) {
+            Ok(outgoing) => self.socket.poll_send(cx, text, &outgoing),
             Err(error) => Poll::Ready(Err(error)),
         };
         match sent {
@@ -114,12 +116,24 @@ impl DatagramCarrier {
             Poll::Ready(Ok(())) => true,
             Poll::Ready(Err(error)) => {
                 // As with an ICMP error, only a connected socket is told.
-                if to.is_none() {
+                if is_default(header.remote) {
                     self.report(error);
                 }
                 true
             }
         }
+    }
+
+    /// How the program wants a datagram to leave.
+    fn outgoing(&self, header: &DatagramHeader) -> Result<Outgoing, Errno> {
+        let DatagramHeader { remote, local, interface, hop_limit, traffic_class, .. } = *header;
+        Ok(Outgoing {
+            to: (!is_default(remote)).then(|| to_host(remote.to_socket_addr()).into()),
+            from: (!local.is_unspecified()).then(|| local.to_socket_addr().ip().into()),
+            link: if interface == 0 { None } else { Some(self.socket.link_of(interface)?) },
+            hop_limit,
+            tos: traffic_class,
+        })
     }
 
     fn is_bare(&self) -> bool {
@@ -193,16 +207,41 @@ impl DatagramCarrier {
         self.deliver(&header.encode());
     }
 
-    /// What is told with a datagram: the addresses, and whether the program has asked for them as a control message.
+    /// What is told with a datagram: the addresses, and what the program has asked for as control messages.
     fn header(&self, received: &Received) -> DatagramHeader {
-        let (level, info) = match self.record.target.kind.family {
-            Family::V4 => (libc::IPPROTO_IP, libc::IP_PKTINFO),
-            Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
-        };
         let mut header = DatagramHeader::new(u32::try_from(received.len).unwrap_or(u32::MAX));
         header.remote = Address::from(received.from);
         header.local = Address::from(received.to);
-        header.wants_packet_info = self.record.is_on(level, info);
+        header.interface = received.interface;
+        if let Some((told, age_us)) = received.told {
+            self.tell(&mut header, told, age_us);
+        }
         header
     }
+
+    fn tell(&self, header: &mut DatagramHeader, told: Told, age_us: u64) {
+        let (hop_limit, class) = match header.remote.to_v4() {
+            Some(_) => (Tells::TTL, Tells::TOS),
+            None => (Tells::HOP_LIMIT, Tells::TRAFFIC_CLASS),
+        };
+        let info = match self.record.target.kind.family {
+            Family::V4 => Tells::PACKET_INFO_V4,
+            Family::V6 => Tells::PACKET_INFO_V6,
+        };
+        header.hop_limit = told.tells.contains(hop_limit).then_some(told.hop_limit);
+        header.traffic_class = told.tells.contains(class).then_some(told.tos);
+        header.wants_packet_info = told.tells.contains(info);
+        let age = Duration::from_micros(age_us);
+        if told.timestamp != 0
+            && let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH)
+        {
+            let at_ns = u64::try_from(now.saturating_sub(age).as_nanos()).unwrap_or(u64::MAX);
+            header.timestamp = Some(Timestamp { option: told.timestamp, at_ns });
+        }
+    }
+}
+
+/// The program has named no destination.
+fn is_default(remote: Address) -> bool {
+    remote == Address::UNSPECIFIED
 }

@@ -34,6 +34,7 @@ pub(super) async fn run(registry: Rc<Registry>, listener: Rc<Record>, scratch: S
     while let Ok(connection) = poll_fn(|cx| socket.poll_accept(cx)).await {
         let Ok(id) = random_id() else { continue };
         let target = Target { id, kind: listener.target.kind };
+        registry.wait_for_client(connection.2).await;
         match hand_over(&connection, target, &listener).await {
             Ok(end) => start(&registry, &listener, target, connection.0, end, &scratch),
             Err(error) => {

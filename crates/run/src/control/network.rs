@@ -6,8 +6,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use portolan::socket::{Direction, Socket};
-use portolan_protocol::{Kind, Transport};
-use portolan_stack::{How, SocketError, SocketId, Stack, State, WriteFlags};
+use portolan_protocol::request::VALUE_MAX;
+use portolan_protocol::{ErrorReport, Kind, Transport};
+use portolan_stack::{How, LinkId, Outgoing, SocketError, SocketId, Stack, State, Told, WriteFlags};
 use portolan_wire::Endpoint;
 
 pub(super) use portolan::Host;
@@ -18,7 +19,9 @@ pub(super) struct Errno(pub(super) i32);
 
 impl Errno {
     pub(super) const ACCES: Self = Self(13);
+    pub(super) const NODEV: Self = Self(19);
     pub(super) const INVAL: Self = Self(22);
+    pub(super) const NOPROTOOPT: Self = Self(92);
     pub(super) const OPNOTSUPP: Self = Self(95);
     pub(super) const ISCONN: Self = Self(106);
     pub(super) const NOTCONN: Self = Self(107);
@@ -47,6 +50,15 @@ pub(super) struct Received {
     pub(super) len: usize,
     pub(super) from: SocketAddr,
     pub(super) to: SocketAddr,
+    /// The index of the interface that it came by.
+    pub(super) interface: u32,
+    /// What else is known of it, and how long ago it came, in microseconds.
+    pub(super) told: Option<(Told, u64)>,
+}
+
+/// A link's index as programs know it: the loopback is 1.
+pub(super) fn interface_index(link: LinkId) -> u32 {
+    u32::from(link.index()) + 1
 }
 
 impl HostSocket {
@@ -59,6 +71,9 @@ impl HostSocket {
         let socket = match kind.transport {
             Transport::Tcp => Socket::tcp(host, family),
             Transport::Udp => Socket::udp(host, family),
+            Transport::UdpLite => Socket::udp_lite(host, family),
+            Transport::Ping => Socket::echo(host, family),
+            Transport::Raw(protocol) => Socket::raw(host, family, protocol),
         };
         Ok(Self(socket?))
     }
@@ -200,12 +215,6 @@ impl HostSocket {
         self.call(|stack, now, id| stack.getsockopt(now, id, level, name))
     }
 
-    /// The first int of an option's value; 0 without one.
-    pub(super) fn int_option(&self, level: i32, name: i32) -> i32 {
-        let value = self.option(level, name).unwrap_or_default();
-        value.first_chunk().map_or(0, |octets| i32::from_ne_bytes(*octets))
-    }
-
     /// How long SO_LINGER lets close wait, if it does.
     pub(super) fn linger_time(&self) -> Option<Duration> {
         let value = self.option(libc::SOL_SOCKET, libc::SO_LINGER).unwrap_or_default();
@@ -225,17 +234,22 @@ impl HostSocket {
         error.map(|error| Errno(error.errno()))
     }
 
-    /// Sends one datagram, to the default destination or to `to`, from any address or from `from`.
+    /// Sends one datagram.
     pub(super) fn poll_send(
         &self,
         cx: &mut Context<'_>,
         text: &[u8],
-        to: Option<SocketAddr>,
-        from: Option<IpAddr>,
+        outgoing: &Outgoing,
     ) -> Poll<Result<(), Errno>> {
         self.poll(cx, Direction::Write, |stack, now, id| {
-            stack.send_to(now, id, text, to.map(Into::into), from.map(Into::into)).map(drop)
+            stack.send_message(now, id, text, outgoing).map(drop)
         })
+    }
+
+    /// The link of an interface's index; `ENODEV` if there is none.
+    pub(super) fn link_of(&self, interface: u32) -> Result<LinkId, Errno> {
+        let index = interface.checked_sub(1).and_then(|index| u16::try_from(index).ok());
+        self.call(|stack, _, _| index.and_then(|index| stack.link_at(index)).ok_or(SocketError::NoSuchLink))
     }
 
     /// Whether a datagram could be sent so: what a program must be told before it is gone.
@@ -243,14 +257,35 @@ impl HostSocket {
         self.call(|stack, _, id| stack.check_send_to(id, to.map(Into::into), from.map(Into::into)))
     }
 
+    /// The oldest ICMP error that the program has asked to be told in full; `EAGAIN` if there is none.
+    pub(super) fn take_report(&self) -> Result<Vec<u8>, Errno> {
+        let report = self.call(|stack, _, id| stack.take_report(id))?;
+        let mut octets = vec![0; VALUE_MAX];
+        let written = ErrorReport {
+            errno: report.error.errno(),
+            ty: report.ty,
+            code: report.code,
+            info: report.mtu,
+            from: SocketAddr::new(report.from.to_ip(), 0).into(),
+            to: report.to.to_socket_addr().into(),
+            text: &report.payload,
+        }
+        .encode(&mut octets);
+        octets.truncate(written.map_err(|_| Errno::INVAL)?);
+        Ok(octets)
+    }
+
     /// The next datagram.
     pub(super) fn poll_receive(&self, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<Result<Received, Errno>> {
-        self.poll(cx, Direction::Read, |stack, now, id| stack.recv_from(now, id, out)).map_ok(|datagram| {
-            Received {
+        self.poll(cx, Direction::Read, |stack, now, id| {
+            let datagram = stack.recv_from(now, id, out)?;
+            Ok(Received {
                 len: datagram.len,
                 from: datagram.from.to_socket_addr(),
                 to: datagram.to.to_socket_addr(),
-            }
+                interface: interface_index(datagram.link),
+                told: datagram.told.map(|told| (told, now.micros_since(told.at))),
+            })
         })
     }
 }

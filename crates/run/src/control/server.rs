@@ -36,7 +36,8 @@ use super::registry::Registry;
 use super::socket::Record;
 use super::spare::Spare;
 use super::stream::{Carrier, SCRATCH_LEN, Scratch};
-use super::{listener, options, sweep};
+use super::supervisors::Supervisors;
+use super::{interfaces, listener, options, sweep};
 use crate::gateway::{Counters, refusal};
 use crate::os::unix::{self, Peer};
 use crate::owners::Owners;
@@ -60,6 +61,8 @@ pub struct ControlConfig {
     pub counters: Arc<Counters>,
     /// Is told whose ports they are.
     pub owners: Arc<Owners>,
+    /// Who may act for other processes.
+    pub supervisors: Rc<Supervisors>,
     /// Told when a program has begun to listen or listens no more.
     pub listening: watch::Sender<()>,
 }
@@ -125,13 +128,6 @@ impl ControlServer {
     }
 }
 
-/// The seccomp engine is part of the process that started this one.
-fn is_supervisor(peer: Peer) -> bool {
-    let own = rustix::process::getpid();
-    let parent = rustix::process::getppid();
-    [Some(own), parent].into_iter().flatten().any(|known| known.as_raw_pid() == peer.pid)
-}
-
 /// Takes connections for ever; `on_full` is called when one is waiting and no descriptor is left.
 async fn accept_each(
     listener: &AsyncFd<OwnedFd>,
@@ -167,7 +163,7 @@ impl Shared {
                 // A failure closes the end, which the program sees as a reset.
                 let _ = match kind.transport {
                     Transport::Tcp => self.attach_stream(fd, target),
-                    Transport::Udp => self.attach_datagrams(fd, target),
+                    _ => self.attach_datagrams(fd, target),
                 };
             }
             _ => {}
@@ -259,7 +255,7 @@ impl Shared {
         let (mut caller, mut owner) = (peer, Owner::of(peer));
         while let Some(request) = self.receive(fd, message).await {
             if let Operation::ActFor { process, user } = request.operation
-                && is_supervisor(peer)
+                && self.config.supervisors.has(peer.pid)
             {
                 caller = Peer { pid: process.cast_signed(), uid: user };
                 owner = Owner::of(caller);
@@ -296,12 +292,24 @@ impl Shared {
                     Err(failure) => self.send(fd, number, Reply::LookUpFailed(failure)),
                 }
             }
+            Operation::Interface { nth } => interfaces::tell(self.registry.host(), nth, |reply| {
+                self.send(fd, number, reply);
+            }),
             Operation::GetOption { socket, level, name } => {
                 let host = self.registry.host();
                 let value =
                     self.registry.record(socket).and_then(|record| options::get(&record, host, level, name));
                 match value {
                     Ok(value) => self.send(fd, number, Reply::Value(&value)),
+                    Err(error) => self.send(fd, number, Reply::Failed(error.0)),
+                }
+            }
+            Operation::TakeReport { socket } => {
+                let record = self.registry.record(socket);
+                let report =
+                    record.and_then(|record| record.socket()).and_then(|socket| socket.take_report());
+                match report {
+                    Ok(report) => self.send(fd, number, Reply::Value(&report)),
                     Err(error) => self.send(fd, number, Reply::Failed(error.0)),
                 }
             }
@@ -314,7 +322,7 @@ impl Shared {
 
     /// The socket's record, which is this process's from now on.
     fn owned(&self, target: Target, peer: Peer) -> Result<Rc<Record>, Errno> {
-        let record = self.registry.record(target)?;
+        let record = self.registry.record_of(target, peer.uid == 0)?;
         record.used_by(u32::try_from(peer.pid).unwrap_or(0));
         Ok(record)
     }
@@ -325,7 +333,7 @@ impl Shared {
             Operation::Bind { socket, address } => {
                 let start = self.config.unprivileged_port_start;
                 if peer.uid != 0 && (1..start).contains(&address.port) {
-                    self.hints.port_is_reserved(address, start);
+                    self.hints.port_is_reserved(socket.kind.transport, address, start);
                     return Err(Errno::ACCES);
                 }
                 let record = self.owned(socket, peer)?;
@@ -357,9 +365,11 @@ impl Shared {
                 match socket.kind.transport {
                     Transport::Tcp => {
                         sweep::close_port(&self.registry, address.port);
-                        record.connect(address, waits)
+                        let connecting = record.connect(address, waits)?;
+                        self.registry.note_connecting(&record);
+                        Ok(connecting)
                     }
-                    Transport::Udp => record.set_destination(address).map(|()| Reply::Done),
+                    _ => record.set_destination(address).map(|()| Reply::Done),
                 }
             }
             Operation::Disconnect { socket } => {
@@ -373,24 +383,26 @@ impl Shared {
                 Ok(Reply::Done)
             }
             Operation::LocalAddress { socket } => {
-                Ok(Reply::Address(self.owned(socket, peer)?.local_address()))
+                let local = self.owned(socket, peer)?.local_address();
+                Ok(Reply::Address(interfaces::with_scope(self.registry.host(), local)))
             }
             Operation::RemoteAddress { socket } => {
-                let remote: Option<SocketAddr> = self.registry.record(socket)?.remote();
+                let remote: Option<SocketAddr> = self.registry.record(socket)?.peer();
                 remote.map(|remote| Reply::Address(Address::from(remote))).ok_or(Errno::NOTCONN)
             }
             Operation::SetOption { socket, level, name, value } => {
                 let record = self.owned(socket, peer)?;
-                options::set(&record, self.registry.host(), level, name, value).map(|()| Reply::Done)
+                let set = options::set(&record, self.registry.host(), level, name, value);
+                if set == Err(Errno::NOPROTOOPT) {
+                    self.hints.option_is_missing(level, name);
+                }
+                set.map(|()| Reply::Done)
             }
             Operation::TakeError { socket } => {
                 let error = self.registry.find(socket.id).and_then(|record| record.take_error());
                 Ok(Reply::Count(error.map_or(0, |error| error.0.unsigned_abs())))
             }
-            Operation::OutQueue { socket } => {
-                let record = self.registry.record(socket)?;
-                Ok(Reply::Count(record.socket().map_or(0, |socket| socket.unacknowledged())))
-            }
+            Operation::OutQueue { socket } => Ok(Reply::Count(self.registry.record(socket)?.out_queue())),
             Operation::Undelivered { socket } => {
                 Ok(Reply::Count(self.registry.find(socket.id).map_or(0, |record| record.undelivered())))
             }
@@ -405,6 +417,8 @@ impl Shared {
             // Answered by the callers.
             Operation::Hello { .. }
             | Operation::GetOption { .. }
+            | Operation::TakeReport { .. }
+            | Operation::Interface { .. }
             | Operation::LookUpName { .. }
             | Operation::LookUpAddress { .. } => Err(Errno::OPNOTSUPP),
         }

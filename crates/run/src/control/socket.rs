@@ -11,6 +11,7 @@ use portolan_protocol::request::Target;
 use portolan_protocol::{Address, Family, Reply, Transport};
 use portolan_wire::protocol;
 use tokio::io::unix::AsyncFd;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::end::End;
@@ -18,6 +19,7 @@ use super::network::{Errno, Host, HostSocket};
 use super::owner::Owner;
 use crate::os::unix;
 use crate::owners::Owners;
+use crate::summary::escape;
 
 /// How far a socket has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +57,15 @@ pub(super) struct Urgent {
     pub(super) behind: usize,
 }
 
+/// How far a connection's carrier has come with what the program writes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Carried {
+    /// Octets at the front of the program's queue that are no text, or were taken already.
+    stale: usize,
+    /// Octets taken for which the stack's socket had no room.
+    pending: usize,
+}
+
 /// A socket that a program has told of.
 pub(super) struct Record {
     pub(super) target: Target,
@@ -80,6 +91,10 @@ pub(super) struct Record {
     urgent: Cell<Option<Urgent>>,
     /// The task that carries octets.
     carrier: RefCell<Option<Waker>>,
+    /// What of a connection's text is between the program's queue and the stack's socket.
+    carried: Cell<Carried>,
+    /// The handshake is over, one way or the other.
+    settled: Notify,
     /// The process that made it; of an accepted one, its listener.
     owner: RefCell<Option<Rc<Owner>>>,
 }
@@ -116,6 +131,8 @@ impl Record {
             task: RefCell::new(None),
             urgent: Cell::new(None),
             carrier: RefCell::new(None),
+            carried: Cell::default(),
+            settled: Notify::new(),
             owner: RefCell::default(),
         }
     }
@@ -135,11 +152,6 @@ impl Record {
             *late = Some(Rc::new(HostSocket::new(host, self.target.kind)?));
         }
         late.clone().ok_or(Errno::NOTCONN)
-    }
-
-    /// Whether the program has turned on an option.
-    pub(super) fn is_on(&self, level: i32, name: i32) -> bool {
-        self.socket().is_ok_and(|socket| socket.int_option(level, name) != 0)
     }
 
     /// The process that made it.
@@ -178,6 +190,10 @@ impl Record {
             let number = match self.target.kind.transport {
                 Transport::Tcp => protocol::TCP,
                 Transport::Udp => protocol::UDP,
+                Transport::UdpLite => protocol::UDPLITE,
+                Transport::Ping if self.target.kind.family == Family::V4 => protocol::ICMPV4,
+                Transport::Ping => protocol::ICMPV6,
+                Transport::Raw(protocol) => protocol,
             };
             owners.note(number, port, self.user.get());
         }
@@ -185,7 +201,7 @@ impl Record {
 
     /// bind(2).
     pub(super) fn bind(&self, address: Address) -> Result<(), Errno> {
-        if self.phase.get() != Phase::Open {
+        if self.phase.get() != Phase::Open || address.lacks_scope() {
             return Err(Errno::INVAL);
         }
         self.socket()?.bind(self.native(address))?;
@@ -248,7 +264,7 @@ impl Record {
 
     /// Whether a UDP socket may send there.
     pub(super) fn check_destination(&self, address: Address, source: Address) -> Result<(), Errno> {
-        let to = (address.port != 0).then(|| to_host(self.native(address)));
+        let to = (address != Address::UNSPECIFIED).then(|| to_host(self.native(address)));
         let from = (!source.is_unspecified()).then(|| source.to_socket_addr().ip());
         self.socket()?.check_send(to, from)
     }
@@ -261,7 +277,7 @@ impl Record {
     /// The program's end has a datagram in its queue that was not looked at yet, which is as good as sent.
     fn has_waiting_datagrams(&self) -> bool {
         let end = self.end.borrow().upgrade();
-        self.target.kind.transport == Transport::Udp
+        !self.target.kind.transport.is_stream()
             && end.is_some_and(|end| unix::queued(end.get_ref().as_fd()).is_ok_and(|octets| octets > 0))
     }
 
@@ -280,7 +296,7 @@ impl Record {
     pub(super) fn attach(&self, end: &End) -> bool {
         let fits = match self.target.kind.transport {
             Transport::Tcp => self.phase.get() == Phase::Connecting,
-            Transport::Udp => true,
+            _ => true,
         };
         let is_free = self.end.borrow().upgrade().is_none();
         if fits && is_free {
@@ -305,6 +321,19 @@ impl Record {
     pub(super) fn connected(&self) {
         if self.phase.get() == Phase::Connecting {
             self.phase.set(Phase::Connected);
+            self.settled.notify_waiters();
+        }
+    }
+
+    pub(super) fn is_connecting(&self) -> bool {
+        self.phase.get() == Phase::Connecting
+    }
+
+    /// Waits until the program's end shows how connecting went. The carrier's turn that calls [`Record::connected`] also
+    /// makes the end writable, and whoever waits here is polled after it.
+    pub(super) async fn told(&self) {
+        while self.is_connecting() {
+            self.settled.notified().await;
         }
     }
 
@@ -313,6 +342,7 @@ impl Record {
         self.error.set(error);
         let was_connecting = self.phase.get() == Phase::Connecting;
         self.phase.set(if was_connecting { Phase::Failed } else { Phase::Ended });
+        self.settled.notify_waiters();
         self.addresses.set((self.local(), self.remote()));
         *self.socket.borrow_mut() = None;
     }
@@ -381,6 +411,12 @@ impl Record {
         self.socket().ok().and_then(|socket| socket.remote()).or(self.addresses.get().1)
     }
 
+    /// getpeername(2): there is no peer before the handshake is complete.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        let has_peer = !matches!(self.phase.get(), Phase::Connecting | Phase::Failed);
+        self.remote().filter(|_| has_peer)
+    }
+
     /// getsockname(2): the wildcard address before it is bound.
     pub(super) fn local_address(&self) -> Address {
         if self.has_waiting_datagrams() {
@@ -388,6 +424,22 @@ impl Record {
         }
         let unbound = SocketAddr::new(unspecified(self.target.kind.family), 0);
         self.local().unwrap_or(unbound).into()
+    }
+
+    /// How far the carrier has come: octets at the front of the program's queue that are no new text, and octets taken
+    /// that wait for room.
+    pub(super) fn note_carried(&self, stale: usize, pending: usize) {
+        self.carried.set(Carried { stale, pending });
+    }
+
+    /// SIOCOUTQ: text that the program has written and the other host has not acknowledged, wherever it is.
+    pub(super) fn out_queue(&self) -> u32 {
+        let Ok(socket) = self.socket() else { return 0 };
+        let end = self.end.borrow().upgrade().filter(|_| self.phase.get() == Phase::Connected);
+        let queued = end.map_or(0, |end| unix::queued(end.get_ref().as_fd()).unwrap_or(0));
+        let Carried { stale, pending } = self.carried.get();
+        let untaken = u32::try_from(queued.saturating_sub(stale) + pending).unwrap_or(u32::MAX);
+        socket.unacknowledged().saturating_add(untaken)
     }
 
     /// Text that a program which has closed its connection still has to deliver, in octets: at least one while it is
@@ -401,13 +453,17 @@ impl Record {
         }
     }
 
-    /// One line's worth of what it is: its addresses, and whether it listens.
+    /// What it is, in a few words for the user: its addresses, whether it listens, and whose it is.
     pub(super) fn describe(&self) -> String {
         let local = self.local_address().to_socket_addr();
-        match (self.phase.get(), self.remote()) {
+        let what = match (self.phase.get(), self.remote()) {
             (Phase::Listening, _) => format!("the listener on {local}"),
             (_, Some(remote)) => format!("the connection {local} to {remote}"),
             _ => format!("the socket on {local}"),
+        };
+        match self.owner() {
+            Some(owner) => format!("{what} of {} (process {})", escape(&owner.name), owner.pid),
+            None => what,
         }
     }
 
@@ -435,7 +491,7 @@ fn unspecified(family: Family) -> IpAddr {
 }
 
 /// To connect to the unspecified address is, on Linux, to connect to this host.
-fn to_host(mut address: SocketAddr) -> SocketAddr {
+pub(super) fn to_host(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),

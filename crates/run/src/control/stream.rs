@@ -203,6 +203,7 @@ impl Carrier {
                 return Poll::Ready(Outcome::Aborted);
             }
             let mut has_moved = self.carry_up(cx, hangup.has_ended);
+            self.record.note_carried(self.reader.stale(), self.up.rest().len());
             if !is_gone {
                 has_moved |= self.carry_down(cx);
             }

@@ -32,7 +32,9 @@ impl Builtin {
                 of("dns.", Service::Dns),
             ],
             LinkChoice::None => vec![of("", Service::Web)],
-            LinkChoice::Tap(_) => Vec::new(),
+            LinkChoice::Tap(_) | LinkChoice::Tun(_) | LinkChoice::Packet(_) | LinkChoice::Wire(_) => {
+                Vec::new()
+            }
         };
         Builtin { names }
     }

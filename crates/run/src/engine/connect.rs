@@ -38,7 +38,7 @@ impl Engine {
                 let address = inet::to_connect_stream(given, socket.family(), len as usize)?;
                 self.connect_stream(call, socket, address)
             }
-            Transport::Udp => {
+            _ => {
                 let target = socket.own;
                 self.stack.order(match inet::to_connect_datagram(given, socket.family())? {
                     None => Operation::Disconnect { socket: target },

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use portolan_native::Errno;
 use portolan_native::control_message::{Ancillary, Report};
 use portolan_native::inet::{self, text_max};
-use portolan_protocol::{Address, DatagramHeader, SocketId};
+use portolan_protocol::{Address, DatagramHeader, Family, SocketId};
 
 use super::call::{Answer, Call, wait_to_receive, wait_to_send};
 use super::message::Message;
@@ -29,9 +29,9 @@ impl Engine {
         }
         let destination = match message.name {
             0 => None,
-            name => inet::destination(call.read_address(name, message.name_len)?, socket.family())?,
+            name => inet::destination(call.read_address(name, message.name_len)?, socket.own.kind)?,
         };
-        let header = header(call, message, destination)?;
+        let header = header(call, message, destination, socket.family())?;
         if destination.is_none() && self.default_destination(&socket)?.is_none() {
             return Err(Errno(libc::EDESTADDRREQ));
         }
@@ -115,7 +115,12 @@ impl Engine {
     }
 }
 
-fn header(call: &Call<'_>, message: &Message, destination: Option<Address>) -> Result<DatagramHeader, Errno> {
+fn header(
+    call: &Call<'_>,
+    message: &Message,
+    destination: Option<Address>,
+    family: Family,
+) -> Result<DatagramHeader, Errno> {
     if message.control.len > CONTROL_MAX {
         return Err(Errno(libc::ENOBUFS));
     }
@@ -123,7 +128,7 @@ fn header(call: &Call<'_>, message: &Message, destination: Option<Address>) -> R
     call.read(message.control.address, &mut control)?;
     let mut header = DatagramHeader::new(u32::try_from(message.len()).unwrap_or(u32::MAX));
     header.remote = destination.unwrap_or(Address::UNSPECIFIED);
-    Ancillary::parse(&control)?.apply(&mut header);
+    Ancillary::parse(&control, family)?.apply(&mut header);
     Ok(header)
 }
 

@@ -172,7 +172,7 @@ impl Engine {
     pub(super) fn many(&mut self, call: &Call<'_>, sends: bool) -> Result<Answer, Errno> {
         let fd = call.descriptor()?;
         match Socket::identify(fd) {
-            Ok(socket) if socket.transport() == Transport::Udp => {}
+            Ok(socket) if !socket.transport().is_stream() => {}
             Ok(_) => return Ok(Answer::Run),
             Err(fd) => return self.foreign(call, &fd),
         }
@@ -214,7 +214,7 @@ impl Engine {
     fn send(&mut self, call: &Call<'_>, socket: Socket, message: &Message) -> Result<Answer, Errno> {
         match socket.transport() {
             Transport::Tcp => self.send_stream(call, socket, message),
-            Transport::Udp => self.send_datagram(call, socket, message),
+            _ => self.send_datagram(call, socket, message),
         }
     }
 
@@ -224,7 +224,7 @@ impl Engine {
         }
         match socket.transport() {
             Transport::Tcp => self.receive_stream(call, socket, message),
-            Transport::Udp => self.receive_datagram(call, socket, message),
+            _ => self.receive_datagram(call, socket, message),
         }
     }
 }

@@ -24,7 +24,7 @@ impl Engine {
         let Domain::Inet(family) = kind::domain(call.int(0)) else {
             return Err(Errno(libc::EAFNOSUPPORT));
         };
-        let transport = kind::transport(kind, protocol)?;
+        let transport = kind::transport(family, kind, protocol)?;
         self.stack.act_for(call.caller()?)?;
         let socket = socket::create(&mut self.stack, transport, family)?;
         if kind & libc::SOCK_NONBLOCK != 0 {
@@ -139,7 +139,7 @@ impl Engine {
             }
             (Transport::Tcp, Peer::None) => return Err(Errno(libc::ENOTCONN)),
             (Transport::Tcp, _) => {}
-            (Transport::Udp, _) => {
+            _ => {
                 self.default_destination(&socket)?.ok_or(Errno(libc::ENOTCONN))?;
                 self.stack.order(Operation::Shutdown { socket: socket.own, how })?;
             }

@@ -121,8 +121,8 @@ impl Engine {
             _ => return Ok(Answer::Run),
         };
         let octets = match (request, socket.transport()) {
-            (libc::FIONREAD, Transport::Udp) => self.next_len(&socket),
             (libc::FIONREAD, Transport::Tcp) => return Ok(Answer::Run),
+            (libc::FIONREAD, _) => self.next_len(&socket),
             _ => {
                 match self.stack.call(Operation::OutQueue { socket: socket.target() }, &mut [0; CALL_MAX])? {
                     Reply::Count(octets) => octets,

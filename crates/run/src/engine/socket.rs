@@ -87,7 +87,7 @@ pub(super) fn create(stack: &mut Stack, transport: Transport, family: Family) ->
     let own = Target { id: SocketId(id), kind: Kind::bare(transport, family) };
     let name = Name::Socket { id: own.id, kind: own.kind };
     let fd = unix::program_socket(transport, &name).map_err(|error| errno_of(&error))?;
-    if transport == Transport::Udp {
+    if !transport.is_stream() {
         // Attached at once: an unconnected SEQPACKET socket would poll HUP and take datagrams of strangers. The stack
         // process takes only sockets that it was told of.
         stack.order(Operation::LocalAddress { socket: own })?;

@@ -40,6 +40,16 @@ pub fn refusal(query: &[u8], reason: &Reason) -> Option<Vec<u8>> {
 }
 
 impl Fence {
+    /// The answer to a query for a name that may not be asked, which is told of; `None` when it may be. `asker` is the
+    /// protocol and port of the command's host that the query comes from.
+    pub fn refuse_query(&self, query: &[u8], asker: (u8, u16)) -> Option<Vec<u8>> {
+        let name = question(query)?;
+        let reason = self.may_ask(&name).err()?;
+        self.refused_name(self.owners.of(asker.0, asker.1), &name, &reason);
+        // An empty one never happens: what has a question can be answered.
+        Some(refusal(query, &reason).unwrap_or_default())
+    }
+
     /// Binds the addresses of a reply to the name that was asked for, which may be an alias of theirs.
     pub fn learn(&self, reply: &[u8]) {
         if self.has_rules()

@@ -75,6 +75,14 @@ fn a_name_means_the_addresses_of_its_answers() {
 }
 
 #[test]
+fn datagrams_come_back_from_whom_they_may_go_to_whatever_the_port() {
+    let fence = fence(&["udp:192.0.2.7:69"], &["192.0.2.8"]);
+    let from = |address: &str| fence.permits_datagram_from(address.parse().unwrap());
+    assert!(from("192.0.2.7"), "a server may answer from another port");
+    assert!(!from("192.0.2.8") && !from("203.0.113.1"));
+}
+
+#[test]
 fn a_binding_ends_unless_it_is_used() {
     let fence = fence(&["example.test"], &[]);
     fence.learn(&reply("example.test", &[], &[[192, 0, 2, 7]], 1));

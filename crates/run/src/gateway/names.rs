@@ -15,7 +15,7 @@ use portolan_wire::{Endpoint, protocol};
 use crate::dns;
 use crate::dns::exchange::{HostSockets, Transport, read_message, write_message};
 use crate::dns::server::Server;
-use crate::fence::{self, Fence};
+use crate::fence::Fence;
 
 /// How long a TCP client may be idle between queries (RFC 7766 §6.2.3).
 const IDLE: Duration = Duration::from_secs(10);
@@ -61,11 +61,8 @@ impl Names {
 
     /// The answer to a query of `asker`, a protocol and port of the command's host.
     async fn reply(&self, query: &[u8], transport: Transport, asker: (u8, u16)) -> Option<Vec<u8>> {
-        if let Some(name) = fence::dns::question(query)
-            && let Err(reason) = self.fence.may_ask(&name)
-        {
-            self.fence.refused_name(self.fence.owner(asker.0, asker.1), &name, &reason);
-            return fence::dns::refusal(query, &reason);
+        if let Some(refusal) = self.fence.refuse_query(query, asker) {
+            return Some(refusal);
         }
         let reply = self.server.answer(query, transport).await?;
         self.fence.learn(&reply);

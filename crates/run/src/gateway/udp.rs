@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use super::Counters;
 use super::refusal::{is_out_of_descriptors, of_datagram};
 use crate::dns;
+use crate::fence::Fence;
 use crate::os::error_queue;
 
 /// Flows at the same time; then the one that was used longest ago goes.
@@ -43,6 +44,7 @@ type Table = Arc<Mutex<HashMap<Endpoint, Arc<Flow>>>>;
 /// The flows of one wire.
 pub struct Flows {
     counters: Arc<Counters>,
+    fence: Arc<Fence>,
     host_loopback: Arc<[IpAddr]>,
     table: Table,
 }
@@ -50,6 +52,7 @@ pub struct Flows {
 /// One endpoint of the command and its socket.
 struct Flow {
     socket: UdpSocket,
+    fence: Arc<Fence>,
     host_loopback: Arc<[IpAddr]>,
     reply: UdpReply,
     state: Mutex<State>,
@@ -66,9 +69,9 @@ struct State {
 
 impl Flows {
     /// No flows yet. On the wire, the machine's loopback has the addresses `host_loopback`, or its own where there is
-    /// none.
-    pub fn new(counters: Arc<Counters>, host_loopback: Vec<IpAddr>) -> Flows {
-        Flows { counters, host_loopback: host_loopback.into(), table: Table::default() }
+    /// none. What strangers send, to whom the fence lets nothing go, is dropped.
+    pub fn new(counters: Arc<Counters>, fence: Arc<Fence>, host_loopback: Vec<IpAddr>) -> Flows {
+        Flows { counters, fence, host_loopback: host_loopback.into(), table: Table::default() }
     }
 
     /// Sends a datagram on to `address`, with the port that it has.
@@ -104,6 +107,7 @@ impl Flows {
         }
         let flow = Arc::new(Flow {
             socket: open(v4)?,
+            fence: self.fence.clone(),
             host_loopback: self.host_loopback.clone(),
             reply: datagram.reply_handle(),
             state: Mutex::new(State { used: Instant::now(), quotable: VecDeque::new() }),
@@ -181,10 +185,14 @@ impl Flow {
         for _ in 0..64 {
             match self.socket.try_recv_from(&mut buffer) {
                 Ok((len, from)) => {
+                    let source = self.on_the_wire(from);
+                    if !self.fence.permits_datagram_from(source.address.to_ip().to_canonical()) {
+                        continue;
+                    }
                     lock(&self.state).used = Instant::now();
                     let payload = buffer.get(..len).unwrap_or_default();
                     // What the wire cannot take is lost, as on any wire.
-                    let _ = self.reply.send_from(self.on_the_wire(from), payload);
+                    let _ = self.reply.send_from(source, payload);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 // An error of an earlier datagram, told here too.

@@ -72,6 +72,7 @@ fn resolver(table: &Table) -> Resolver<&Table> {
         conf: ResolvConf { search: vec!["corp.example".into()], ..ResolvConf::default() },
         fence: None,
         hosts: Hosts::parse("192.0.2.1 table\n"),
+        wire: None,
         hostname: Some("me".into()),
         own: vec![crate::plan::DEFAULT_V4, crate::plan::DEFAULT_V6],
     };

@@ -31,7 +31,7 @@ const BACKLOG: i32 = 4096;
 fn socket_type(transport: Transport) -> SocketType {
     match transport {
         Transport::Tcp => SocketType::STREAM,
-        Transport::Udp => SocketType::SEQPACKET,
+        _ => SocketType::SEQPACKET,
     }
 }
 

@@ -5,9 +5,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::services;
 use crate::admin::message::{SocketRow, SocketState};
 use crate::config::Network;
+use crate::services;
 use crate::summary::escape;
 
 /// Parentheses and negations within each other.

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::{HostSockets, Query, details, services};
+use super::{HostSockets, Query, details};
 use crate::admin::message::{SocketRow, SocketState, User};
+use crate::services;
 use crate::summary::escape;
 
 /// One line: cells, and what follows the last column.

@@ -1,8 +1,9 @@
 //! The command's link, by what the user asked for, and what stands at its other end.
 //!
 //! Egress and none are an in-process wire whose other end is the gateway host, on a thread of its own with a runtime of
-//! its own. Shaping stands between the command's stack and the wire; the capture stands nearest to the stack, so it
-//! records what the stack sends and what it receives.
+//! its own. Shaping stands between the command's stack and the wire, always, since it can be changed at any time; the
+//! capture stands nearest to the stack, so it records what the stack sends and what it receives; where there is no
+//! gateway, the fence stands between the two.
 
 use std::fs::File;
 use std::net::IpAddr;
@@ -12,15 +13,17 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use portolan::{Host, HostBuilder, Worker};
+use portolan_drivers::lan::Lan;
 use portolan_drivers::wire::WireEnd;
-use portolan_drivers::{Capture, CaptureLink, PollLink, Tap, TapOptions, wire};
+use portolan_drivers::{Capture, CaptureLink, Monitor, Packet, PollLink, Tap, TapOptions, wire};
 use portolan_link::{LinkCaps, Medium};
-use portolan_sim::impair::{Impairment, ShapedLink};
+use portolan_sim::impair::{Direction, Impairment, Schedule, ShapeHandle, ShapedLink};
 use portolan_stack::Intercept;
 use portolan_wire::{Address, Cidr, EthernetAddress};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::attribution;
 use crate::config::{self, Config, LinkChoice, Shape};
 use crate::dns::builtin::Builtin;
 use crate::dns::exchange::HostSockets;
@@ -28,9 +31,12 @@ use crate::dns::hosts::Hosts;
 use crate::dns::resolv_conf::ResolvConf;
 use crate::dns::server::{Server, Upstream};
 use crate::fence::Fence;
+use crate::fence::link::FenceLink;
 use crate::gateway::names::Names;
 use crate::gateway::policy::Policy;
 use crate::gateway::{Counters, Gateway, Shared};
+use crate::key_log::KeyLog;
+use crate::owners::Owners;
 use crate::plan::{Plan, Service};
 use crate::publish::udp::Datagrams;
 use crate::publish::{Inside, Publisher, listen};
@@ -62,12 +68,30 @@ pub(super) struct Network {
     pub(super) plan: Option<Plan>,
     /// What the user should know of it now, a line each.
     pub(super) notes: Vec<String>,
+    /// Changes the faults of the command's link.
+    pub(super) shape: ShapeHandle,
+    /// Those who watch it.
+    pub(super) monitor: Monitor,
     recording: Recording,
     gateway: Option<(Host, JoinHandle<()>)>,
 }
 
 /// What is wrong with the recording, for the user.
 type Recording = Arc<Mutex<Option<String>>>;
+
+/// How the command's link is looked at.
+struct Sight {
+    owners: Arc<Owners>,
+    recording: Recording,
+    monitor: Monitor,
+}
+
+impl Sight {
+    fn new(fence: &Fence) -> Sight {
+        let owners = Arc::clone(fence.owners());
+        Sight { owners, recording: Recording::default(), monitor: Monitor::default() }
+    }
+}
 
 impl Network {
     /// Why the recording ended early, if it did; known once the worker has ended.
@@ -102,23 +126,49 @@ pub(super) fn build(
     counters: Arc<Counters>,
     fence: &Arc<Fence>,
     listening: watch::Receiver<()>,
+    lan: Option<Lan>,
 ) -> Result<(Host, Worker, Network), String> {
+    // A frame that is to be shaped is cut first, so nothing is gained by asking for more; who shapes later pays for it.
+    let offload = config.shape == Shape::default();
+    let options = TapOptions { offload, mtu: config.mtu, ..TapOptions::default() };
     match &config.link {
-        LinkChoice::Tap(name) => build_tap(config, name, seed),
+        LinkChoice::Tap(name) => {
+            let tap = Tap::open(name, options).map_err(|error| error.to_string())?;
+            build_alone(config, conf, name, station_beside(tap.peer_ethernet()), tap, seed, fence)
+        }
+        LinkChoice::Tun(name) => {
+            let options = TapOptions { medium: Medium::Ip, ..options };
+            let tun = Tap::open(name, options).map_err(|error| error.to_string())?;
+            build_alone(config, conf, name, COMMAND, tun, seed, fence)
+        }
+        LinkChoice::Packet(name) => {
+            let packet = Packet::open(name, config.mtu, offload).map_err(|error| error.to_string())?;
+            build_alone(config, conf, name, station_beside(packet.interface_ethernet()), packet, seed, fence)
+        }
+        LinkChoice::Wire(_) => {
+            let lan = lan.ok_or("the wire has not been joined")?;
+            build_alone(config, conf, "wire0", random_station()?, lan, seed, fence)
+        }
         LinkChoice::Egress | LinkChoice::None => {
             build_private(config, conf, seed, counters, fence, listening)
         }
     }
 }
 
-fn build_tap(config: &Config, name: &str, seed: u64) -> Result<(Host, Worker, Network), String> {
-    let shaped = config.shape != Shape::default();
-    // A frame that is to be shaped is cut first, so nothing is gained by asking for more.
-    let options = TapOptions { offload: !shaped, mtu: config.mtu, ..TapOptions::default() };
-    let tap = Tap::open(name, options).map_err(|error| error.to_string())?;
-    let station = station_beside(tap.peer_ethernet());
-    let recording = Recording::default();
-    let mut builder = with_link(config, name, station, tap, seed, &recording)?;
+/// A host on a link that somebody else is at the other end of.
+fn build_alone(
+    config: &Config,
+    conf: &ResolvConf,
+    name: &str,
+    station: EthernetAddress,
+    link: impl PollLink + 'static,
+    seed: u64,
+    fence: &Arc<Fence>,
+) -> Result<(Host, Worker, Network), String> {
+    let sight = Sight::new(fence);
+    let (shaped, shape) = shaped(config, link, seed)?;
+    let link = FenceLink::new(shaped, fence.clone(), name_servers(config, conf));
+    let mut builder = with_link(config, name, station, link, &sight)?;
     for network in &config.addresses {
         builder = builder.address(cidr(*network)?);
     }
@@ -126,13 +176,19 @@ fn build_tap(config: &Config, name: &str, seed: u64) -> Result<(Host, Worker, Ne
         builder = builder.gateway(Address::from(*gateway));
     }
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
-    Ok((host, worker, Network { plan: None, notes: Vec::new(), recording, gateway: None }))
+    let Sight { recording, monitor, .. } = sight;
+    Ok((host, worker, Network { plan: None, notes: Vec::new(), shape, monitor, recording, gateway: None }))
 }
 
 /// A station's address that differs from the device's own, and stays the same from run to run.
 fn station_beside(device: [u8; 6]) -> EthernetAddress {
     let [_, _, c, d, e, f] = device;
     EthernetAddress([0x02, 0x50, c, d, e, f.wrapping_add(1)])
+}
+
+/// A station's address that nobody else on a wire has, but by a chance of one in millions.
+fn random_station() -> Result<EthernetAddress, String> {
+    super::random().map(|[d, e, f]| EthernetAddress([0x02, 0x50, 0x4f, d, e, f]))
 }
 
 fn build_private(
@@ -153,8 +209,9 @@ fn build_private(
     let (ours, theirs) = wire::pair(caps, caps);
     let mut bound = listen::bind(&config.publish)?;
     let notes = std::mem::take(&mut bound.notes);
-    let recording = Recording::default();
-    let mut builder = with_link(config, PRIVATE, COMMAND, ours, seed, &recording)?;
+    let sight = Sight::new(fence);
+    let (shaped, shape) = shaped(config, ours, seed)?;
+    let mut builder = with_link(config, PRIVATE, COMMAND, shaped, &sight)?;
     for network in &plan.addresses {
         builder = builder.address(cidr(*network)?);
     }
@@ -165,17 +222,40 @@ fn build_private(
     let link = host.link(PRIVATE).ok_or("the command's link is gone")?;
     let ports = Ports { bound, command: Inside { host: host.clone(), link }, listening };
     let gateway = start_gateway(config, conf, &plan, theirs, counters, fence, ports)?;
-    Ok((host, worker, Network { plan: Some(plan), notes, recording, gateway: Some(gateway) }))
+    let Sight { recording, monitor, .. } = sight;
+    let gateway = Some(gateway);
+    Ok((host, worker, Network { plan: Some(plan), notes, shape, monitor, recording, gateway }))
 }
 
-/// A host with this link, shaped and recorded as the user asked.
+/// The name servers that a host without a gateway asks: those given, or the machine's.
+pub(super) fn name_servers(config: &Config, conf: &ResolvConf) -> Vec<IpAddr> {
+    let given = if config.dns.is_empty() { &conf.servers } else { &config.dns };
+    // A server on the machine's loopback is not on the link.
+    given.iter().copied().filter(|server| !server.is_loopback()).collect()
+}
+
+/// A link shaped as the user asked, and what changes that.
+fn shaped<L: PollLink>(config: &Config, link: L, seed: u64) -> Result<(ShapedLink<L>, ShapeHandle), String> {
+    let parse = |text: &Option<String>, direction| match text {
+        Some(text) => Schedule::parse(text, direction).map(Some).map_err(|error| error.to_string()),
+        None => Ok(None),
+    };
+    let up = parse(&config.shape.up, Direction::Up)?;
+    let down = parse(&config.shape.down, Direction::Down)?;
+    let link = ShapedLink::new(link, Impairment::default(), Impairment::default(), seed);
+    let shape = link.handle();
+    // Not given to the link at once: a schedule counts from now, not from the clock's zero.
+    shape.set(up, down);
+    Ok((link, shape))
+}
+
+/// A host with this link, recorded if the user asked.
 fn with_link(
     config: &Config,
     name: &str,
     station: EthernetAddress,
     link: impl PollLink + 'static,
-    seed: u64,
-    recording: &Recording,
+    sight: &Sight,
 ) -> Result<HostBuilder, String> {
     let mut settings = portolan_stack::Config {
         flow_summaries: true,
@@ -190,31 +270,35 @@ fn with_link(
         settings.hostname.clone_from(hostname);
     }
     let builder = Host::builder().config(settings);
-    let shape = |text: &Option<String>| match text {
-        Some(text) => text.parse::<Impairment>().map_err(|error| error.to_string()),
-        None => Ok(Impairment::default()),
+    let medium = link.caps().medium;
+    let mut link = match open_capture(config, &sight.recording)? {
+        Some(capture) => CaptureLink::new(link, capture, name),
+        None => CaptureLink::unrecorded(link),
     };
-    let (up, down) = (shape(&config.shape.up)?, shape(&config.shape.down)?);
-    // Boxed at each step: the four combinations differ in type.
-    let link: Box<dyn PollLink> = if up.is_none() && down.is_none() {
-        Box::new(link)
-    } else {
-        Box::new(ShapedLink::new(link, up, down, seed))
-    };
-    Ok(if config.capture {
-        let file =
-            rustix::stdio::stdout().try_clone_to_owned().map_err(|error| format!("--pcap: {error}"))?;
-        let capture = Capture::to_file(File::from(file), SystemTime::now());
-        let recording = recording.clone();
-        capture.on_failure(move |error| {
-            let why = std::error::Error::source(&error).map_or_else(String::new, |why| format!(": {why}"));
-            let line = format!("--pcap: the recording ends early{why}; what was written before can be read");
-            *recording.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
-        });
-        builder.link(name, station, CaptureLink::new(link, capture, name))
-    } else {
-        builder.link(name, station, link)
-    })
+    link.watched_by(sight.monitor.clone());
+    let owners = Arc::clone(&sight.owners);
+    link.annotate(move |direction, frame| attribution::comment(&owners, medium, direction, frame));
+    Ok(builder.link(name, station, link))
+}
+
+/// The recording on standard output, if there is to be one.
+fn open_capture(config: &Config, recording: &Recording) -> Result<Option<Capture>, String> {
+    if !config.capture {
+        return Ok(None);
+    }
+    let file = rustix::stdio::stdout().try_clone_to_owned().map_err(|error| format!("--pcap: {error}"))?;
+    let capture = Capture::to_file(File::from(file), SystemTime::now());
+    let recording = recording.clone();
+    capture.on_failure(move |error| {
+        let why = std::error::Error::source(&error).map_or_else(String::new, |why| format!(": {why}"));
+        let line = format!("--pcap: the recording ends early{why}; what was written before can be read");
+        *recording.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
+    });
+    if let Some(path) = &config.keys {
+        let mut keys = KeyLog::new(path.clone());
+        capture.take_secrets_from(move || keys.take());
+    }
+    Ok(Some(capture))
 }
 
 /// What is published, and where it leads.

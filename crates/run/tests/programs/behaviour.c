@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/errqueue.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -665,6 +666,47 @@ static void names(void) {
     SAY("nameinfo %d %s", getnameinfo(ADDR(to), NULL, 0, serv, 32, 0), serv);
 }
 
+/* What ICMP says of a datagram, told in full to those who ask. */
+static void report(int fd) {
+    char text[16] = {0}, ctl[256];
+    struct sockaddr_in to = {0};
+    struct iovec io = {text, sizeof text - 1};
+    struct msghdr m = {.msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &io, .msg_iovlen = 1,
+                       .msg_control = ctl, .msg_controllen = sizeof ctl};
+    long got = recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT);
+    SAY("report: %s '%s' flags %x", err(got), got > 0 ? text : "", got < 0 ? 0 : m.msg_flags);
+    for (struct cmsghdr *c = got < 0 ? NULL : CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+        struct sock_extended_err *e = (void *)CMSG_DATA(c);
+        struct sockaddr_in *from = (void *)(e + 1);
+        SAY("  level %d type %d: errno %d origin %d type %d code %d info %d, family %d from %s", c->cmsg_level, c->cmsg_type,
+            e->ee_errno, e->ee_origin, e->ee_type, e->ee_code, e->ee_info, from->sin_family, inet_ntoa(from->sin_addr));
+    }
+}
+static void reports(void) {
+    int on = 1, fd = socket(AF_INET, SOCK_DGRAM, 0), probe = socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in a = v4(0);
+    bind(probe, ADDR(a));
+    a = v4(port_of(probe));
+    close(probe);
+    report(fd);
+    SAY("unconnected: %s", err(sendto(fd, "one", 3, 0, ADDR(a))));
+    usleep(50000);
+    SAY("nothing is told: %s", err(recv(fd, &on, 1, MSG_DONTWAIT)));
+    on = 1;
+    SAY("asked for: %s", err(setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on)));
+    SAY("again: %s", err(sendto(fd, "two", 3, 0, ADDR(a))));
+    usleep(50000);
+    report(fd);
+    report(fd);
+    SAY("the error is gone with it: %s", err(recv(fd, &on, 1, MSG_DONTWAIT)));
+    SAY("a third: %s", err(sendto(fd, "three", 5, 0, ADDR(a))));
+    usleep(50000);
+    SAY("told: %s", err(recv(fd, &on, 1, MSG_DONTWAIT)));
+    SAY("once: %s", err(recv(fd, &on, 1, MSG_DONTWAIT)));
+    report(fd);
+    close(fd);
+}
+
 int main(int argc, char **argv) {
     if (argc > 2 && !strcmp(argv[1], "serve")) {
         int l = atoi(argv[2]), s = accept(l, NULL, NULL); char b[8];
@@ -684,6 +726,7 @@ int main(int argc, char **argv) {
     if (!*part || !strcmp(part, "raw_calls")) raw_calls();
     if (!*part || !strcmp(part, "sandboxes")) sandboxes();
     if (!*part || !strcmp(part, "datagram_shutdown")) datagram_shutdown();
+    if (!*part || !strcmp(part, "reports")) reports();
     if (!*part || !strcmp(part, "processes")) processes(argv[0]);
     if (!*part || !strcmp(part, "names")) names();
     return 0;

@@ -105,6 +105,7 @@ impl Stage {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let config = ControlConfig {
+                    supervisors: Rc::default(),
                     listening: tokio::sync::watch::Sender::new(()),
                     rendezvous,
                     unprivileged_port_start: 0,

@@ -1,4 +1,9 @@
-//! Any link, with faults on both of its directions.
+//! Any link, with faults on both of its directions, which can be changed while it runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time;
 
 use portolan_drivers::segmentation::Segmenter;
 use portolan_drivers::{PollLink, Readiness};
@@ -6,7 +11,7 @@ use portolan_link::{
     HEAD_MAX, Instant, Link, LinkCaps, LinkError, Offload, PacketBuf, Pool, RxBatch, TxBatch,
 };
 
-use super::{Impairer, ImpairerStats, Impairment};
+use super::{Impairer, ImpairerStats, Schedule};
 
 /// How soon, in microseconds, a full inner link is tried again. It wakes the worker itself, but a worker with nothing
 /// else to send need not call.
@@ -16,7 +21,7 @@ const BATCH: usize = 64;
 
 /// A link whose wire has faults, one [`Impairer`] per direction.
 ///
-/// The stack above may go on sending super-segments and partial checksums: frames are cut and finished here, and
+/// A direction without faults hands frames on as they are. With faults the stack above may go on sending super-segments and partial checksums: frames are cut and finished here, and
 /// what is delivered are single packets whose checksums the stack must verify. After [`Link::handle_timeout`] a
 /// worker calls [`Link::receive`], because frames come due without the inner link telling.
 #[derive(Debug)]
@@ -30,6 +35,58 @@ pub struct ShapedLink<L> {
     arrived: RxBatch,
     pool: Pool,
     retry_at: Option<Instant>,
+    handle: ShapeHandle,
+    /// The version of the handle's wishes that is in force.
+    version: u64,
+}
+
+/// Changes what a [`ShapedLink`] does, from any thread. Clones are the same handle.
+#[derive(Clone, Debug)]
+pub struct ShapeHandle(Arc<Desk>);
+
+#[derive(Debug)]
+struct Desk {
+    /// Grows with every wish, so that the link need not take the lock to see that there is none.
+    version: AtomicU64,
+    wishes: Mutex<[Wish; 2]>,
+}
+
+/// What one direction is to do, and since when.
+#[derive(Clone, Debug)]
+struct Wish {
+    schedule: Schedule,
+    since: time::Instant,
+    version: u64,
+}
+
+impl ShapeHandle {
+    fn new(schedules: [Schedule; 2]) -> ShapeHandle {
+        let wishes = schedules.map(|schedule| Wish { schedule, since: time::Instant::now(), version: 0 });
+        ShapeHandle(Arc::new(Desk { version: AtomicU64::new(0), wishes: Mutex::new(wishes) }))
+    }
+
+    /// Changes what is sent (`up`), what is received, or both, from the next packet on; `None` leaves a direction as it
+    /// is. Packets on their way are not touched. A schedule's time counts from now.
+    pub fn set(&self, up: Option<Schedule>, down: Option<Schedule>) {
+        let mut wishes = self.wishes();
+        let version = self.0.version.load(Ordering::Relaxed) + 1;
+        for (wish, schedule) in wishes.iter_mut().zip([up, down]) {
+            if let Some(schedule) = schedule {
+                *wish = Wish { schedule, since: time::Instant::now(), version };
+            }
+        }
+        self.0.version.store(version, Ordering::Release);
+    }
+
+    /// What is sent and what is received, as it was set.
+    pub fn shown(&self) -> [Schedule; 2] {
+        let [up, down] = &*self.wishes();
+        [up.schedule.clone(), down.schedule.clone()]
+    }
+
+    fn wishes(&self) -> MutexGuard<'_, [Wish; 2]> {
+        self.0.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Debug)]
@@ -41,9 +98,9 @@ struct Direction {
 }
 
 impl Direction {
-    fn new(impairment: Impairment, seed: u64, caps: &LinkCaps) -> Direction {
+    fn new(schedule: Schedule, seed: u64, caps: &LinkCaps) -> Direction {
         Direction {
-            impairer: Impairer::new(impairment, seed),
+            impairer: Impairer::new(schedule, seed).over(caps.medium),
             segmenter: Segmenter::new(caps.medium),
             unusable: 0,
         }
@@ -59,9 +116,16 @@ impl Direction {
 
 impl<L: Link> ShapedLink<L> {
     /// Puts `outbound` on what the stack sends over `inner` and `inbound` on what it receives. Random draws follow
-    /// from `seed`, differently for each direction.
-    pub fn new(inner: L, outbound: Impairment, inbound: Impairment, seed: u64) -> ShapedLink<L> {
+    /// from `seed`, differently for each direction. Schedules count from [`Instant::ZERO`].
+    pub fn new(
+        inner: L,
+        outbound: impl Into<Schedule>,
+        inbound: impl Into<Schedule>,
+        seed: u64,
+    ) -> ShapedLink<L> {
         let caps = inner.caps();
+        let (outbound, inbound) = (outbound.into(), inbound.into());
+        let handle = ShapeHandle::new([outbound.clone(), inbound.clone()]);
         ShapedLink {
             inner,
             outbound: Direction::new(outbound, seed, &caps),
@@ -70,7 +134,30 @@ impl<L: Link> ShapedLink<L> {
             arrived: RxBatch::new(BATCH),
             pool: Pool::new(),
             retry_at: None,
+            handle,
+            version: 0,
         }
+    }
+
+    /// What changes the faults while the link runs.
+    pub fn handle(&self) -> ShapeHandle {
+        self.handle.clone()
+    }
+
+    /// Takes over what the handle was told since the last look.
+    fn heed(&mut self, now: Instant) {
+        let version = self.handle.0.version.load(Ordering::Acquire);
+        if version == self.version {
+            return;
+        }
+        let wishes = self.handle.wishes().clone();
+        for (direction, wish) in [&mut self.outbound, &mut self.inbound].into_iter().zip(wishes) {
+            if wish.version > self.version {
+                let origin = now.since(Instant::ZERO).saturating_sub(wish.since.elapsed());
+                direction.impairer.set_schedule(Instant::ZERO + origin, wish.schedule);
+            }
+        }
+        self.version = version;
     }
 
     /// The link within.
@@ -141,6 +228,10 @@ impl<L: Link> Link for ShapedLink<L> {
     }
 
     fn receive(&mut self, now: Instant, pool: &mut Pool, batch: &mut RxBatch) -> Result<usize, LinkError> {
+        self.heed(now);
+        if self.inbound.impairer.is_idle() {
+            return self.inner.receive(now, pool, batch);
+        }
         let error = self.arrive(now, pool).err();
         let mut count = 0;
         while !batch.is_full()
@@ -159,6 +250,10 @@ impl<L: Link> Link for ShapedLink<L> {
     }
 
     fn transmit(&mut self, now: Instant, batch: &mut TxBatch) -> Result<usize, LinkError> {
+        self.heed(now);
+        if self.outbound.impairer.is_idle() && self.departing.is_empty() {
+            return self.inner.transmit(now, batch);
+        }
         let mut count = 0;
         while let Some(entry) = batch.front() {
             self.outbound.push(now, &entry.offload, entry.slices());

@@ -44,6 +44,7 @@ fn impairment(random: &mut Random) -> Impairment {
         corrupt,
         rate: random.one_in(3).then(|| random.between(1_000_000, 200_000_000)),
         limit: if random.one_in(4) { u32::try_from(random.between(20, 200)).unwrap_or(100) } else { 1000 },
+        ..Impairment::default()
     }
 }
 

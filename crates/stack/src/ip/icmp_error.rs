@@ -4,7 +4,7 @@
 use portolan_tcp::{Auth, Error, Signals, State};
 use portolan_wire::icmpv4::{self, unreachable as v4_code};
 use portolan_wire::icmpv6::{self, parameter_problem, unreachable as v6_code};
-use portolan_wire::{Address, Endpoint, Family, FlowKey, SeqNumber, ipv4, ipv6, protocol};
+use portolan_wire::{Address, Endpoint, Family, FlowKey, SeqNumber, ipv4, ipv6, protocol, udp};
 
 use crate::connection::mss_of;
 use crate::demux::Slot;
@@ -40,9 +40,20 @@ pub(crate) enum Complaint {
 }
 
 /// A packet of ours that an ICMP error quotes, as far as the quote goes.
-struct Quoted {
+struct Quoted<'a> {
     key: FlowKey,
     seq: Option<SeqNumber>,
+    /// What its transport carried; for ICMP, all behind the IP header.
+    payload: &'a [u8],
+}
+
+/// An ICMP error in its own words.
+pub(crate) struct Said<'a> {
+    pub(crate) from: Address,
+    pub(crate) ty: u8,
+    pub(crate) code: u8,
+    /// The payload of the datagram that it quotes, as far as the quote goes.
+    pub(crate) payload: &'a [u8],
 }
 
 /// What an ICMP error says.
@@ -125,15 +136,16 @@ impl Stack {
     /// An ICMP error about a packet of ours, which `quote` is the front of (RFC 9293 MUST-54).
     pub(crate) fn on_icmp_error(
         &mut self,
-        link: LinkId,
+        arrival: &Arrival,
+        [ty, code]: [u8; 2],
         quote: &[u8],
-        v4: bool,
         verdict: Verdict,
     ) -> Result<(), DropReason> {
-        let quoted = if v4 { quoted_v4(quote, link) } else { quoted_v6(quote, link) };
-        let Quoted { key, seq } = quoted.ok_or(DropReason::IcmpMalformed)?;
-        if key.protocol == protocol::UDP {
-            return self.on_udp_error(&key, link, verdict);
+        let (link, from) = (arrival.link, arrival.src);
+        let quoted = if from.is_v4() { quoted_v4(quote, link) } else { quoted_v6(quote, link) };
+        let Quoted { key, seq, payload } = quoted.ok_or(DropReason::IcmpMalformed)?;
+        if key.protocol != protocol::TCP {
+            return self.on_udp_error(&key, link, verdict, &Said { from, ty, code, payload });
         }
         let (index, seq) = match (self.flows.find(&key), seq) {
             (Some(Slot::Connection(index)), Some(seq)) => (index, seq),
@@ -309,7 +321,7 @@ fn v6_message(complaint: Complaint, next_header_at: usize) -> icmpv6::Message {
     icmpv6::Message::Unreachable { code }
 }
 
-fn quoted_v4(quote: &[u8], link: LinkId) -> Option<Quoted> {
+fn quoted_v4(quote: &[u8], link: LinkId) -> Option<Quoted<'_>> {
     let packet = ipv4::parse_quoted(quote).ok()?;
     if packet.header.fragment_offset() != 0 {
         return None;
@@ -317,7 +329,7 @@ fn quoted_v4(quote: &[u8], link: LinkId) -> Option<Quoted> {
     quoted(packet.header.src(), packet.header.dst(), packet.header.protocol(), packet.payload, link)
 }
 
-fn quoted_v6(quote: &[u8], link: LinkId) -> Option<Quoted> {
+fn quoted_v6(quote: &[u8], link: LinkId) -> Option<Quoted<'_>> {
     let packet = ipv6::parse_quoted(quote).ok()?;
     let upper = packet.extensions().ok()?;
     if upper.fragment.is_some_and(|fragment| fragment.offset != 0) {
@@ -326,8 +338,15 @@ fn quoted_v6(quote: &[u8], link: LinkId) -> Option<Quoted> {
     quoted(packet.header.src(), packet.header.dst(), upper.protocol, upper.payload, link)
 }
 
-fn quoted(src: Address, dst: Address, protocol: u8, payload: &[u8], link: LinkId) -> Option<Quoted> {
-    let &[a, b, c, d, rest @ ..] = payload.first_chunk::<8>()?;
+fn quoted(src: Address, dst: Address, protocol: u8, payload: &[u8], link: LinkId) -> Option<Quoted<'_>> {
+    let &[mut a, mut b, mut c, mut d, rest @ ..] = payload.first_chunk::<8>()?;
+    let mut carried = payload.get(udp::Header::LEN..).unwrap_or(&[]);
+    if matches!(protocol, protocol::ICMPV4 | protocol::ICMPV6) {
+        carried = payload;
+        // An echo request's identifier is its socket's port.
+        [a, b, ..] = rest;
+        [c, d] = [0, 0];
+    }
     let seq = (protocol == protocol::TCP).then(|| SeqNumber(u32::from_be_bytes(rest)));
     let key = FlowKey {
         local: Endpoint::new(src, u16::from_be_bytes([a, b])),
@@ -335,5 +354,5 @@ fn quoted(src: Address, dst: Address, protocol: u8, payload: &[u8], link: LinkId
         protocol,
         zone: zone_of(src, link).max(zone_of(dst, link)),
     };
-    Some(Quoted { key, seq })
+    Some(Quoted { key, seq, payload: carried })
 }

@@ -21,27 +21,25 @@ impl Stack {
             self.engine.stats.icmpv4.in_errors += 1;
             if error == WireError::BadChecksum { DropReason::IcmpChecksum } else { DropReason::IcmpMalformed }
         })?;
+        let kind = bytes.first_chunk().copied().unwrap_or_default();
         match message {
             Message::EchoRequest { ident, seq } => {
                 let header_len = bytes.len() - data.len();
                 self.echo_input(frame, arrival, ident, seq, header_len)
             }
             Message::Unreachable { code, next_hop_mtu } => {
-                self.on_icmp_error(arrival.link, data, true, unreachable_verdict(code, next_hop_mtu))
+                self.on_icmp_error(&arrival, kind, data, unreachable_verdict(code, next_hop_mtu))
             }
             // RFC 1122 §4.2.3.9: soft errors.
             Message::TimeExceeded { .. } => {
                 let verdict = Verdict::Unreachable { error: SocketError::HostUnreachable, hard: false };
-                self.on_icmp_error(arrival.link, data, true, verdict)
+                self.on_icmp_error(&arrival, kind, data, verdict)
             }
-            Message::ParameterProblem { .. } => {
-                self.on_icmp_error(arrival.link, data, true, Verdict::Parameter)
-            }
+            Message::ParameterProblem { .. } => self.on_icmp_error(&arrival, kind, data, Verdict::Parameter),
             // Redirects move traffic for whoever forges them (RFC 5927), and RFC 6633 has retired source quench (RFC 9293
             // MUST-55): not heard.
-            Message::EchoReply { .. } | Message::Redirect { .. } | Message::Other { .. } => {
-                Err(DropReason::IcmpIgnored)
-            }
+            Message::Redirect { .. } | Message::Other { .. } => Err(DropReason::IcmpIgnored),
+            Message::EchoReply { ident, .. } => self.echo_reply_input(frame, &arrival, ident),
         }
     }
 }

@@ -25,6 +25,7 @@ impl Stack {
             if error == WireError::BadChecksum { DropReason::IcmpChecksum } else { DropReason::IcmpMalformed }
         })?;
         let unspecified = arrival.src.is_unspecified();
+        let kind = bytes.first_chunk().copied().unwrap_or_default();
         match message {
             Message::Ndp(message) => self.ndp_input(&arrival, message, data),
             _ if unspecified => Err(DropReason::Martian),
@@ -33,19 +34,16 @@ impl Stack {
                 self.echo_input(frame, arrival, ident, seq, header_len)
             }
             Message::Unreachable { code } => {
-                self.on_icmp_error(arrival.link, data, false, unreachable_verdict(code))
+                self.on_icmp_error(&arrival, kind, data, unreachable_verdict(code))
             }
-            Message::PacketTooBig { mtu } => {
-                self.on_icmp_error(arrival.link, data, false, Verdict::TooBig(mtu))
-            }
+            Message::PacketTooBig { mtu } => self.on_icmp_error(&arrival, kind, data, Verdict::TooBig(mtu)),
             Message::TimeExceeded { .. } => {
                 let verdict = Verdict::Unreachable { error: SocketError::HostUnreachable, hard: false };
-                self.on_icmp_error(arrival.link, data, false, verdict)
+                self.on_icmp_error(&arrival, kind, data, verdict)
             }
-            Message::ParameterProblem { .. } => {
-                self.on_icmp_error(arrival.link, data, false, Verdict::Parameter)
-            }
-            Message::EchoReply { .. } | Message::Other { .. } => Err(DropReason::IcmpIgnored),
+            Message::ParameterProblem { .. } => self.on_icmp_error(&arrival, kind, data, Verdict::Parameter),
+            Message::EchoReply { ident, .. } => self.echo_reply_input(frame, &arrival, ident),
+            Message::Other { .. } => Err(DropReason::IcmpIgnored),
         }
     }
 
@@ -144,6 +142,12 @@ impl Stack {
         self.fragment_counter = self.fragment_counter.wrapping_add(1);
         let [a, b, ..] = self.engine.random.labels.octets(&dst.octets()).to_be_bytes();
         u16::from_be_bytes([a, b]).wrapping_add(self.fragment_counter)
+    }
+
+    /// The link of this number ([`LinkId::index`]), if it is there.
+    #[must_use]
+    pub fn link_at(&self, index: u16) -> Option<LinkId> {
+        self.interface(LinkId(index)).map(|interface| interface.id)
     }
 
     /// Whether a link is still there; for answers that come late.

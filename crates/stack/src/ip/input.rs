@@ -19,7 +19,8 @@ pub(crate) struct Arrival {
     pub(crate) dst: Address,
     pub(crate) protocol: u8,
     pub(crate) hop_limit: u8,
-    pub(crate) ecn: u8,
+    /// DSCP and ECN.
+    pub(crate) tos: u8,
     /// Octets in front of the transport header.
     pub(crate) header_len: usize,
     /// Where the IPv6 header says what the transport is.
@@ -97,11 +98,13 @@ impl Stack {
             return Err(DropReason::Martian);
         }
         self.engine.ip_stats(v4).in_delivers += 1;
+        let was_taken = self.raw_input(frame, &arrival);
         match arrival.protocol {
             protocol::TCP => self.tcp_input(frame, arrival),
-            protocol::UDP => self.udp_input(frame, arrival),
+            protocol::UDP | protocol::UDPLITE => self.udp_input(frame, arrival),
             protocol::ICMPV4 if v4 => self.icmpv4_input(frame, arrival),
             protocol::ICMPV6 if !v4 => self.icmpv6_input(frame, arrival),
+            _ if was_taken => Ok(()),
             _ => {
                 let stats = self.engine.ip_stats(v4);
                 stats.in_delivers -= 1;

@@ -268,7 +268,7 @@ impl Stack {
             dst: arrival.dst,
             protocol: datagram.key.protocol,
             hop_limit: arrival.hop_limit,
-            tos: arrival.ecn,
+            tos: arrival.tos,
             flow_label: 0,
             dont_fragment: false,
             id: 0,

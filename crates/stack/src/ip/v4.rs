@@ -70,7 +70,7 @@ impl Stack {
             dst,
             protocol: header.protocol(),
             hop_limit: header.ttl(),
-            ecn: header.ecn(),
+            tos: header.tos(),
             header_len: header.header_len(),
             next_header_at: 9,
             group: frame.link_group || destination == Destination::Group,

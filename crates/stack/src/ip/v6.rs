@@ -54,7 +54,7 @@ impl Stack {
             dst,
             protocol: packet.header.next_header(),
             hop_limit: packet.header.hop_limit(),
-            ecn: packet.header.ecn(),
+            tos: packet.header.traffic_class(),
             header_len: Header::LEN,
             next_header_at: 6,
             group: frame.link_group || destination == Destination::Group,

@@ -200,7 +200,12 @@ impl Stack {
         if self.ports_told_at.is_none_or(|told| now.micros_since(told) >= 1_000_000) {
             self.ports_told_at = Some(now);
             let range = self.ports.range();
-            self.event(Event::PortsExhausted(PortsExhausted { local, remote, range }));
+            let flows = &self.flows;
+            let time_waits = (0..flows.time_waits.bound())
+                .filter_map(|index| flows.time_waits.get(index))
+                .filter(|record| record.key.remote == remote && record.key.local.address == local)
+                .count();
+            self.event(Event::PortsExhausted(PortsExhausted { local, remote, range, time_waits }));
         }
     }
 

@@ -12,7 +12,7 @@ use crate::stack::Stack;
 use crate::{LinkId, SocketError, SocketId};
 
 /// The least send buffer that SO_SNDBUF sets (Linux's SOCK_MIN_SNDBUF).
-const SEND_BUFFER_MIN: u32 = 4608;
+pub(crate) const SEND_BUFFER_MIN: u32 = 4608;
 
 /// The least receive buffer that SO_RCVBUF sets (Linux's SOCK_MIN_RCVBUF).
 const RECEIVE_BUFFER_MIN: u32 = 2304;
@@ -271,7 +271,7 @@ impl Stack {
 }
 
 /// Twice the octets that were asked for, since Linux counts its own overhead in; and not too few.
-fn doubled(octets: u32, least: u32) -> u32 {
+pub(crate) fn doubled(octets: u32, least: u32) -> u32 {
     octets.saturating_mul(2).max(least)
 }
 

@@ -5,17 +5,21 @@
 //! [`crate::SocketOption`]; what does not is remembered and given back ([`remembered`]). Privileges are for the caller to
 //! check: the stack knows no users.
 //!
-//! `at_socket`, `at_ip` and `at_tcp` have a level each, `authentication` and `md5` the keys.
+//! `at_socket`, `at_ip`, `at_tcp` and `at_raw` have a level each, `at_group` what is about groups, `authentication` and `md5` the keys.
 
 use alloc::vec::Vec;
 
 use portolan_link::Instant;
 use portolan_wire::{Family, protocol};
 
+use crate::socket::Kind;
+use crate::socket::udp::ancillary::Coverage;
 use crate::stack::Stack;
 use crate::{SocketError, SocketId};
 
+mod at_group;
 mod at_ip;
+mod at_raw;
 mod at_socket;
 mod at_tcp;
 mod authentication;
@@ -25,7 +29,7 @@ pub(crate) mod number;
 pub(crate) mod remembered;
 mod tcp_info;
 
-use number::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, SOL_SOCKET};
+use number::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDPLITE, SOL_SOCKET, udplite};
 
 /// Linux's TCP_CA_NAME_MAX.
 const CONGESTION_NAME_MAX: usize = 16;
@@ -78,10 +82,17 @@ impl Stack {
         value: &[u8],
     ) -> Result<(), SocketError> {
         self.advance(now);
+        if let Some(set) = self.set_at_raw_level(id, level, name, value) {
+            return set;
+        }
         self.check_level(id, level)?;
+        if let Some(set) = self.set_at_group_level(id, level, name, value) {
+            return set;
+        }
         match level {
             SOL_SOCKET => self.set_at_socket_level(now, id, name, value),
             IPPROTO_TCP => self.set_at_tcp_level(now, id, name, value),
+            IPPROTO_UDPLITE => self.set_coverage(id, name, int_at(value, 0)?),
             _ => self.set_at_ip_level(now, id, level, name, value),
         }
     }
@@ -90,7 +101,7 @@ impl Stack {
     /// room for.
     ///
     /// # Errors
-    /// `NoSuchOption`, `NotConnected` for what only a connection has.
+    /// `NoSuchOption`, `NotSupported` for a level that an IPv4 socket has not, `NotConnected` for what only a connection has.
     pub fn getsockopt(
         &mut self,
         now: Instant,
@@ -99,10 +110,23 @@ impl Stack {
         name: i32,
     ) -> Result<Vec<u8>, SocketError> {
         self.advance(now);
-        self.check_level(id, level)?;
+        if let Some(value) = self.get_at_raw_level(id, level, name) {
+            return Ok(value);
+        }
+        self.check_level(id, level).map_err(|error| {
+            match (error, self.socket(id).map(|socket| socket.family)) {
+                // Linux's IPv4 tells, where it is asked and not told, that there is no such level.
+                (SocketError::NoSuchOption, Ok(Family::V4)) => SocketError::NotSupported,
+                (error, _) => error,
+            }
+        })?;
+        if let Some(value) = self.get_at_group_level(id, level, name) {
+            return Ok(value);
+        }
         match level {
             SOL_SOCKET => self.get_at_socket_level(id, name),
             IPPROTO_TCP => self.get_at_tcp_level(id, name),
+            IPPROTO_UDPLITE => self.coverage(id, name),
             _ => self.get_at_ip_level(id, level, name),
         }
     }
@@ -114,9 +138,30 @@ impl Stack {
             SOL_SOCKET | IPPROTO_IP => true,
             IPPROTO_TCP => socket.protocol() == protocol::TCP,
             IPPROTO_IPV6 => socket.family == Family::V6,
+            IPPROTO_UDPLITE => socket.protocol() == protocol::UDPLITE,
             _ => false,
         };
         if has { Ok(()) } else { Err(SocketError::NoSuchOption) }
+    }
+
+    fn set_coverage(&mut self, id: SocketId, name: i32, value: i32) -> Result<(), SocketError> {
+        let Kind::Udp(udp) = &mut self.socket_mut(id)?.kind else { return Err(SocketError::NoSuchOption) };
+        let octets = Coverage::from_option(value);
+        match name {
+            udplite::SEND_CSCOV => udp.coverage.sent = octets,
+            udplite::RECV_CSCOV => udp.coverage.received = Some(octets),
+            _ => return Err(SocketError::NoSuchOption),
+        }
+        Ok(())
+    }
+
+    fn coverage(&self, id: SocketId, name: i32) -> Result<Vec<u8>, SocketError> {
+        let Kind::Udp(udp) = &self.socket(id)?.kind else { return Err(SocketError::NoSuchOption) };
+        match name {
+            udplite::SEND_CSCOV => Ok(int(udp.coverage.sent.into())),
+            udplite::RECV_CSCOV => Ok(int(udp.coverage.received.unwrap_or(0).into())),
+            _ => Err(SocketError::NoSuchOption),
+        }
     }
 
     fn is_tcp(&self, id: SocketId) -> Result<bool, SocketError> {
@@ -127,7 +172,11 @@ impl Stack {
     fn remember(&mut self, id: SocketId, level: i32, name: i32, value: i32) -> Result<(), SocketError> {
         let is_tcp = self.is_tcp(id)?;
         let kept = remembered::checked(level, name, is_tcp, value)?;
-        self.socket_mut(id)?.remembered.set(level, name, kept.into());
+        let socket = self.socket_mut(id)?;
+        socket.remembered.set(level, name, kept.into());
+        if let Kind::Udp(udp) = &mut socket.kind {
+            udp.wishes.note(level, name, kept);
+        }
         Ok(())
     }
 

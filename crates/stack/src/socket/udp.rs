@@ -1,37 +1,47 @@
-//! UDP (RFC 768, RFC 1122 §4.1): what an application does with datagrams; `input` is how they arrive.
+//! Datagrams: UDP (RFC 768, RFC 1122 §4.1) and UDP-Lite (RFC 3828), and what is used as it is: ICMP echo (`echo`) and raw
+//! sockets (`raw`). Here are the sockets; `send` is how datagrams leave, `input` how they arrive, `ancillary` what goes
+//! with them, `multicast` which groups they are for.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
-use portolan_link::{Checksum, Chunk, Instant};
-use portolan_wire::{Address, Endpoint, FlowKey, WireError, protocol, udp};
+use portolan_link::{Chunk, Instant};
+use portolan_wire::{Address, Endpoint, FlowKey, protocol};
 
 use crate::demux::{Flows, Slot};
-use crate::drop::DropReason;
 use crate::event::Event;
 use crate::flow::{FlowEnd, FlowSummary};
 use crate::ip::input::zone_of;
-use crate::ip::output::Envelope;
-use crate::ip::route::Hop;
-use crate::link::output::Class;
-use crate::socket::{Flags, Kind, Socket};
+use crate::socket::{Flags, Kind};
 use crate::stack::Stack;
 use crate::{LinkId, SocketError, SocketId};
 
+pub(crate) mod ancillary;
+mod echo;
 mod input;
+pub(crate) mod multicast;
+pub(crate) mod raw;
+pub(crate) mod report;
+pub(crate) mod send;
 
-/// The longest payload: 65,535 octets less the IPv4 and UDP headers.
-const PAYLOAD_MAX: usize = 65_507;
+use ancillary::{Coverage, Told, Wishes};
+use multicast::Multicast;
+use raw::Raw;
+use report::ErrorReport;
+use send::Head;
+
 /// Peers of one socket whose octets are counted one by one.
 const PEERS_MAX: usize = 16;
-/// [`udp::CHECKSUM_OFFSET`] as an offload has it.
-const CHECKSUM_OFFSET: u16 = 6;
 /// What a queued datagram costs beside its memory, so that empty ones fill a queue too.
 const ENTRY_OCTETS: usize = 128;
 
-/// What a UDP socket has beside its record.
+/// What a datagram socket has beside its record.
 #[derive(Debug)]
 pub(crate) struct Udp {
+    /// UDP's, UDP-Lite's, ICMP's, or a raw socket's.
+    pub(crate) protocol: u8,
+    /// Only for a raw socket.
+    pub(crate) raw: Option<Box<Raw>>,
     pub(crate) remote: Option<Endpoint>,
     /// The flow's number, if the socket has a peer and the flow is no other socket's.
     flow: Option<u32>,
@@ -40,6 +50,10 @@ pub(crate) struct Udp {
     pub(crate) queue: VecDeque<Received>,
     queued_octets: usize,
     pub(crate) octets_max: u32,
+    pub(crate) wishes: Wishes,
+    pub(crate) coverage: Coverage,
+    pub(crate) multicast: Multicast,
+    reports: VecDeque<ErrorReport>,
     /// Octets each way, by peer; only if summaries are wanted.
     peers: alloc::vec::Vec<Peer>,
 }
@@ -51,6 +65,9 @@ pub(crate) struct Received {
     from: Endpoint,
     to: Endpoint,
     link: LinkId,
+    hop_limit: u8,
+    tos: u8,
+    at: Instant,
 }
 
 /// A UDP socket's entry in the flow table.
@@ -58,13 +75,6 @@ pub(crate) struct Received {
 pub(crate) struct UdpFlow {
     pub(crate) key: FlowKey,
     socket: u32,
-}
-
-/// Which way a datagram goes.
-struct Way {
-    hop: Hop,
-    source: Address,
-    remote: Endpoint,
 }
 
 #[derive(Debug)]
@@ -88,17 +98,25 @@ pub struct Datagram {
     pub to: Endpoint,
     /// The link it came over.
     pub link: LinkId,
+    /// What else is known of it; nothing of the end that shutdown has made.
+    pub told: Option<Told>,
 }
 
 impl Udp {
-    pub(crate) fn new(octets_max: u32) -> Udp {
+    pub(crate) fn new(protocol: u8, octets_max: u32) -> Udp {
         Udp {
+            protocol,
+            raw: None,
             remote: None,
             flow: None,
             source: None,
             queue: VecDeque::new(),
             queued_octets: 0,
             octets_max,
+            wishes: Wishes::default(),
+            coverage: Coverage::default(),
+            multicast: Multicast::default(),
+            reports: VecDeque::new(),
             peers: alloc::vec::Vec::new(),
         }
     }
@@ -107,6 +125,21 @@ impl Udp {
         let flow = self.flow.and_then(|flow| flows.udp.get(flow)).map(|flow| flow.key.local);
         let source = self.source.map(|source| Endpoint::new(source, bound.port));
         flow.or(source).unwrap_or(bound)
+    }
+
+    /// Whether its datagrams have ports.
+    fn has_ports(&self) -> bool {
+        self.raw.is_none() && matches!(self.protocol, protocol::UDP | protocol::UDPLITE)
+    }
+
+    fn head(&self) -> Head {
+        match (&self.raw, self.protocol) {
+            (Some(raw), _) if raw.has_header => Head::RawWithHeader,
+            (Some(raw), _) => Head::Raw(raw.checksum_at),
+            (None, protocol::UDP) => Head::Udp,
+            (None, protocol::UDPLITE) => Head::UdpLite(self.coverage.sent),
+            (None, _) => Head::Echo,
+        }
     }
 
     fn count(&mut self, key: &FlowKey, now: Instant, sent: usize, received: usize) {
@@ -147,12 +180,17 @@ impl Stack {
             false => local.address,
         };
         if !self.socket(id)?.is_bound() {
-            self.claim_port(id.index, local)?;
+            // Linux: a port that a socket did not ask for, and cannot get, is not in use but scarce.
+            self.claim_port(id.index, local).map_err(|_| SocketError::WouldBlock)?;
         }
         let port = self.socket(id)?.local.port;
         let zone = zone_of(remote.address, hop.link).max(zone_of(source, hop.link));
-        let key = FlowKey { local: Endpoint::new(source, port), remote, protocol: protocol::UDP, zone };
+        let Kind::Udp(udp) = &self.socket(id)?.kind else { return Err(SocketError::NotSupported) };
+        let (protocol, has_ports) = (udp.protocol, udp.has_ports());
+        let remote = if has_ports { remote } else { Endpoint::new(remote.address, 0) };
+        let key = FlowKey { local: Endpoint::new(source, port), remote, protocol, zone };
         let flow = match self.flows.find(&key) {
+            _ if !has_ports => None,
             None => {
                 let flow = self.flows.udp.insert(UdpFlow { key, socket: id.index });
                 self.flows.insert(Slot::Udp(flow));
@@ -182,160 +220,6 @@ impl Stack {
         }
     }
 
-    /// Sends a datagram: to `to`, or to the socket's peer; from the socket's address, or from `from`, which may be
-    /// any that the host accepts packets for. Returns the octets of the payload.
-    ///
-    /// # Errors
-    /// `DestinationRequired`, `MessageTooLong`, `AccessDenied` for a broadcast without SO_BROADCAST, `WouldBlock` if the
-    /// link's queue is full, those of the route, `AddressNotAvailable`, and an error that has waited, once.
-    pub fn send_to(
-        &mut self,
-        now: Instant,
-        id: SocketId,
-        payload: &[u8],
-        to: Option<Endpoint>,
-        from: Option<Address>,
-    ) -> Result<usize, SocketError> {
-        self.advance(now);
-        let socket = self.socket_mut(id)?;
-        if let Some(error) = socket.error.take() {
-            return Err(error);
-        }
-        let (local, bound, ttl, tos) = (socket.local, socket.is_bound(), socket.ttl, socket.tos);
-        if payload.len() > PAYLOAD_MAX {
-            return Err(SocketError::MessageTooLong);
-        }
-        let Way { hop, source, remote } = self.way(id, to, from)?;
-        let local = if bound { local } else { self.claim_port(id.index, local)? };
-        let key = FlowKey {
-            local: Endpoint::new(source, local.port),
-            remote,
-            protocol: protocol::UDP,
-            zone: zone_of(remote.address, hop.link),
-        };
-        self.send_datagram(hop, &key, payload, ttl, tos, id.index)?;
-        let (now, summaries) = (self.engine.now, self.engine.config.flow_summaries);
-        if summaries && let Kind::Udp(udp) = &mut self.socket_mut(id)?.kind {
-            udp.count(&key, now, payload.len(), 0);
-        }
-        Ok(payload.len())
-    }
-
-    /// Whether a datagram could be sent as [`Stack::send_to`] would: for those who queue datagrams in front of the
-    /// host, and must refuse at once what it would refuse.
-    ///
-    /// # Errors
-    /// Those of [`Stack::send_to`], but for its size, its memory and what has waited.
-    pub fn check_send_to(
-        &self,
-        id: SocketId,
-        to: Option<Endpoint>,
-        from: Option<Address>,
-    ) -> Result<(), SocketError> {
-        self.way(id, to, from).map(drop)
-    }
-
-    /// How a datagram leaves.
-    fn way(&self, id: SocketId, to: Option<Endpoint>, from: Option<Address>) -> Result<Way, SocketError> {
-        let socket = self.socket(id)?;
-        let Kind::Udp(udp) = &socket.kind else { return Err(SocketError::NotSupported) };
-        if socket.flags.contains(Flags::WRITE_CLOSED) {
-            return Err(SocketError::BrokenPipe);
-        }
-        let remote = to.or(udp.remote).ok_or(SocketError::DestinationRequired)?;
-        socket.check_family(remote.address)?;
-        if remote.port == 0 {
-            return Err(SocketError::InvalidArgument);
-        }
-        let hop = self.route(remote.address, socket.device)?;
-        self.check_broadcast(socket, &hop, remote.address)?;
-        let mut source = if to.is_none() { udp.source } else { None };
-        let own = socket.local.address;
-        if !own.is_unspecified() && !own.is_multicast() && !own.is_broadcast() {
-            source = source.or(Some(own));
-        }
-        let source = match from.or(source) {
-            Some(source) => source,
-            None => self.source_address(&hop, remote.address)?,
-        };
-        if source.family() != remote.address.family() {
-            return Err(SocketError::NetworkUnreachable);
-        }
-        Ok(Way { hop, source, remote })
-    }
-
-    /// RFC 1122 §3.3.6: only who says so sends broadcasts.
-    fn check_broadcast(&self, socket: &Socket, hop: &Hop, to: Address) -> Result<(), SocketError> {
-        let is_broadcast = self.is_group(hop, to) && !to.is_multicast();
-        if is_broadcast && !socket.flags.contains(Flags::BROADCAST) {
-            return Err(SocketError::AccessDenied);
-        }
-        Ok(())
-    }
-
-    /// Builds a datagram and queues it at its link.
-    pub(crate) fn send_datagram(
-        &mut self,
-        hop: Hop,
-        key: &FlowKey,
-        payload: &[u8],
-        hop_limit: u8,
-        tos: u8,
-        sender: u32,
-    ) -> Result<(), SocketError> {
-        let max = self.engine.config.datagram_queue_max.max(1);
-        let interface = self.interface_mut(hop.link).ok_or(SocketError::NetworkDown)?;
-        if interface.datagrams.len() >= max {
-            if !interface.blocked.contains(&sender) {
-                interface.blocked.push(sender);
-            }
-            return Err(SocketError::WouldBlock);
-        }
-        let partial = interface.caps.checksum;
-        let (src, dst) = (key.local.address, key.remote.address);
-        let room = udp::Header::LEN + payload.len();
-        let envelope = Envelope {
-            src,
-            dst,
-            protocol: protocol::UDP,
-            hop_limit,
-            tos,
-            flow_label: self.flow_label(key),
-            dont_fragment: false,
-            id: self.fragment_id(dst),
-            via: None,
-        };
-        let mtu = usize::from(self.path_mtu(dst, hop.mtu));
-        let partial = partial && envelope.len() + room <= mtu;
-        let start = u16::try_from(envelope.len()).unwrap_or(0);
-        let checksum =
-            if partial { Checksum::Partial { start, offset: CHECKSUM_OFFSET } } else { Checksum::None };
-        let header = udp::Emit {
-            src_port: key.local.port,
-            dst_port: key.remote.port,
-            payload_len: u16::try_from(payload.len()).map_err(|_| SocketError::MessageTooLong)?,
-        };
-        let sent = self.send_long_with(hop, &envelope, Class::Datagram { sender }, room, checksum, |out| {
-            let at = header.emit(out)?;
-            out.get_mut(at..).ok_or(WireError::Truncated)?.copy_from_slice(payload);
-            if partial {
-                udp::fill_partial_checksum(src, dst, out)
-            } else {
-                udp::fill_checksum(src, dst, out)
-            }?;
-            Ok(room)
-        });
-        match sent {
-            Ok(()) => {
-                self.engine.stats.udp.out_datagrams += 1;
-                Ok(())
-            }
-            // As on Linux, a neighbour's failure is no error of the call.
-            Err(DropReason::NeighbourLimit | DropReason::NeighbourUnresolved) => Ok(()),
-            Err(_) => Err(SocketError::NoBuffers),
-        }
-    }
-
     /// Takes the datagram that has waited longest. What does not fit into `out` is lost, as on Linux.
     ///
     /// # Errors
@@ -352,9 +236,12 @@ impl Stack {
         let Some(received) = udp.queue.pop_front() else {
             let end = Endpoint::new(Address::UNSPECIFIED, 0);
             let from = remote.unwrap_or(end);
-            let nothing = Datagram { len: 0, full_len: 0, from, to: end, link: LinkId::LOOPBACK };
+            let nothing = Datagram { len: 0, full_len: 0, from, to: end, link: LinkId::LOOPBACK, told: None };
             return if closed { Ok(nothing) } else { Err(SocketError::WouldBlock) };
         };
+        let Wishes { tells, timestamp, .. } = udp.wishes;
+        let Received { hop_limit, tos, at, .. } = received;
+        let told = Some(Told { hop_limit, tos, at, tells, timestamp });
         udp.queued_octets -= received.payload.footprint() + ENTRY_OCTETS;
         let payload = received.payload.as_slice();
         let len = payload.len().min(out.len());
@@ -362,7 +249,7 @@ impl Stack {
             to.copy_from_slice(from);
         }
         let full_len = payload.len();
-        Ok(Datagram { len, full_len, from: received.from, to: received.to, link: received.link })
+        Ok(Datagram { len, full_len, from: received.from, to: received.to, link: received.link, told })
     }
 
     /// Whether a socket waits for room in a link's queue.
@@ -371,7 +258,11 @@ impl Stack {
     }
 
     pub(crate) fn close_udp(&mut self, id: SocketId, local: &Endpoint, udp: Udp) {
-        self.ports.release(protocol::UDP, local.port, id.index);
+        self.leave_groups(udp.multicast);
+        if udp.raw.is_some() {
+            self.raw_sockets.retain(|&index| index != id.index);
+        }
+        self.ports.release(udp.protocol, local.port, id.index);
         if let Some(flow) = udp.flow {
             self.forget_flow(flow);
         }

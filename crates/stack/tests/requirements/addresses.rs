@@ -55,11 +55,18 @@ fn a_connection_keeps_the_address_that_it_began_with() {
 fn no_connection_is_opened_to_a_group() {
     let mut pair = Pair::new();
     let since = pair.wire.len();
-    for to in ["224.0.0.1:80", "255.255.255.255:80", "10.0.0.255:80", "[ff02::1]:80", "10.0.0.2:0"] {
+    for (to, error) in [
+        ("224.0.0.1:80", SocketError::NetworkUnreachable),
+        ("255.255.255.255:80", SocketError::NetworkUnreachable),
+        ("10.0.0.255:80", SocketError::NetworkUnreachable),
+        ("[ff02::1]:80", SocketError::NetworkUnreachable),
+        // Nobody can listen there.
+        ("10.0.0.2:0", SocketError::ConnectionRefused),
+    ] {
         let to = endpoint(to);
         let id = pair.hosts[A].tcp_socket(to.address.family()).unwrap();
         let result = pair.hosts[A].connect(pair.now, id, to);
-        assert_eq!(result, Err(SocketError::NetworkUnreachable), "{to}");
+        assert_eq!(result, Err(error), "{to}");
     }
     pair.settle();
     assert_eq!(sent(&pair, A, since).len(), 0);

@@ -10,8 +10,8 @@ const HEADERS: usize = 40;
 
 fn shaped(outbound: &str, inbound: &str) -> (ShapedLink<WireEnd>, WireEnd) {
     let (ours, theirs) = pair(CAPS, CAPS);
-    let (outbound, inbound) = (outbound.parse().unwrap(), inbound.parse().unwrap());
-    (ShapedLink::new(ours, outbound, inbound, 1), theirs)
+    let parse = |text: &str| text.parse::<Schedule>().unwrap();
+    (ShapedLink::new(ours, parse(outbound), parse(inbound), 1), theirs)
 }
 
 /// Pushes an IPv4 TCP super-segment with `len` octets of text, to be cut at 1000.
@@ -78,7 +78,7 @@ fn super_segments_are_cut_before_the_wire_in_both_directions() {
 
 #[test]
 fn a_full_inner_link_is_tried_again() {
-    let (mut ours, mut theirs) = shaped("limit 2000", "limit 1000");
+    let (mut ours, mut theirs) = shaped("delay 1us limit 2000", "limit 1000");
     let mut batch = TxBatch::new(16);
     for _ in 0..10 {
         push_super_segment(&mut batch, 60_000);
@@ -136,4 +136,44 @@ fn the_end_of_the_wire_is_told_after_what_is_still_on_it() {
     assert_eq!(receive(&mut ours, Instant::from_millis(10)).len(), 1);
     let error = ours.receive(Instant::from_millis(11), &mut Pool::new(), &mut RxBatch::new(4));
     assert_eq!(error, Err(LinkError::Gone));
+}
+
+#[test]
+fn without_faults_frames_pass_as_they_are() {
+    let (mut ours, mut theirs) = shaped("none", "none");
+    let mut batch = TxBatch::new(4);
+    push_super_segment(&mut batch, 2500);
+    assert_eq!(ours.transmit(Instant::ZERO, &mut batch), Ok(1));
+    let packets = receive(&mut theirs, Instant::ZERO);
+    assert_eq!(packets.len(), 1, "nobody cut it");
+    assert_eq!(packets[0].offload.gso, Gso::Tcp { size: 1000, ecn: false });
+    assert_eq!(ours.next_deadline(), None);
+}
+
+#[test]
+fn a_change_holds_from_the_next_packet_on_and_leaves_those_on_their_way() {
+    let (mut ours, mut theirs) = shaped("none", "none");
+    let handle = ours.handle();
+    let send = |link: &mut ShapedLink<WireEnd>, at| {
+        let mut batch = TxBatch::new(1);
+        push_super_segment(&mut batch, 100);
+        link.transmit(at, &mut batch).unwrap();
+    };
+    let at = Instant::from_millis(1000);
+    handle.set(Some("delay 20ms".parse().unwrap()), None);
+    send(&mut ours, at);
+    assert!(receive(&mut theirs, at).is_empty());
+    handle.set(Some("none".parse().unwrap()), Some("loss 100%".parse().unwrap()));
+    let due = Instant::from_millis(1020);
+    assert_eq!(ours.next_deadline(), Some(due));
+    send(&mut ours, at);
+    assert_eq!(receive(&mut theirs, at).len(), 1, "the later packet is not delayed any more");
+    ours.handle_timeout(due);
+    assert_eq!(receive(&mut theirs, due).len(), 1, "the earlier one arrives when it was to");
+    let mut batch = TxBatch::new(1);
+    push_super_segment(&mut batch, 100);
+    theirs.transmit(due, &mut batch).unwrap();
+    assert!(receive(&mut ours, due).is_empty(), "lost");
+    let [up, down] = handle.shown();
+    assert_eq!((up.to_string(), down.to_string()), ("none".into(), "loss 100% limit 1000".into()));
 }

@@ -8,6 +8,7 @@ use portolan_wire::{Family, protocol};
 
 use super::number::{SOL_SOCKET, so};
 use super::{AF_INET, AF_INET6, int, int_at, long_at, text, to_int};
+use crate::socket::option::{SEND_BUFFER_MIN, doubled};
 use crate::socket::{Flags, Kind};
 use crate::stack::Stack;
 use crate::{LinkId, SocketError, SocketId, SocketOption};
@@ -17,6 +18,7 @@ const UDP_SEND_BUFFER: i32 = 212_992;
 /// SO_TYPE's numbers.
 const SOCK_STREAM: i32 = 1;
 const SOCK_DGRAM: i32 = 2;
+const SOCK_RAW: i32 = 3;
 
 impl Stack {
     pub(super) fn set_at_socket_level(
@@ -62,7 +64,12 @@ impl Stack {
                 self.socket_mut(id)?.remembered.set(SOL_SOCKET, name, rate);
                 return Ok(());
             }
-            so::SNDBUF | so::SNDBUFFORCE | so::KEEPALIVE | so::OOBINLINE | so::RCVLOWAT => {
+            so::SNDBUF | so::SNDBUFFORCE => {
+                let octets = doubled(octets.min(self.engine.config.send_buffer_max), SEND_BUFFER_MIN);
+                self.socket_mut(id)?.remembered.set(SOL_SOCKET, so::SNDBUF, octets.into());
+                return Ok(());
+            }
+            so::KEEPALIVE | so::OOBINLINE | so::RCVLOWAT => {
                 self.socket_mut(id)?.remembered.set(SOL_SOCKET, name, number.into());
                 return Ok(());
             }
@@ -112,6 +119,7 @@ impl Stack {
             so::REUSEPORT => flag(Flags::REUSE_PORT),
             so::BROADCAST => flag(Flags::BROADCAST),
             so::TYPE if is_tcp => SOCK_STREAM,
+            so::TYPE if matches!(&socket.kind, Kind::Udp(udp) if udp.raw.is_some()) => SOCK_RAW,
             so::TYPE => SOCK_DGRAM,
             so::PROTOCOL => i32::from(socket.protocol()),
             so::DOMAIN if socket.family == Family::V4 => AF_INET,

@@ -8,11 +8,13 @@ pub const IPPROTO_IP: i32 = 0;
 pub const IPPROTO_TCP: i32 = 6;
 /// IPPROTO_UDP, also SOL_UDP.
 pub const IPPROTO_UDP: i32 = 17;
+/// IPPROTO_UDPLITE, also SOL_UDPLITE.
+pub(crate) const IPPROTO_UDPLITE: i32 = 136;
 /// IPPROTO_IPV6, also SOL_IPV6.
 pub const IPPROTO_IPV6: i32 = 41;
 
 /// Options of SOL_SOCKET.
-pub(super) mod so {
+pub(crate) mod so {
     pub(crate) const DEBUG: i32 = 1;
     pub(crate) const REUSEADDR: i32 = 2;
     pub(crate) const TYPE: i32 = 3;
@@ -56,7 +58,7 @@ pub(super) mod so {
 }
 
 /// Options of IPPROTO_TCP.
-pub(super) mod tcp {
+pub(crate) mod tcp {
     pub(crate) const NODELAY: i32 = 1;
     pub(crate) const MAXSEG: i32 = 2;
     pub(crate) const CORK: i32 = 3;
@@ -89,10 +91,29 @@ pub(super) mod tcp {
     pub(crate) const AO_GET_KEYS: i32 = 41;
 }
 
+/// IPPROTO_ICMPV6, also SOL_ICMPV6.
+pub(crate) const IPPROTO_ICMPV6: i32 = 58;
+/// SOL_RAW.
+pub(crate) const SOL_RAW: i32 = 255;
+
+/// Options of SOL_RAW and IPPROTO_ICMPV6.
+pub(crate) mod raw {
+    /// Also ICMP6_FILTER.
+    pub(crate) const ICMP_FILTER: i32 = 1;
+    pub(crate) const IPV6_CHECKSUM: i32 = 7;
+}
+
+/// Options of IPPROTO_UDPLITE.
+pub(crate) mod udplite {
+    pub(crate) const SEND_CSCOV: i32 = 10;
+    pub(crate) const RECV_CSCOV: i32 = 11;
+}
+
 /// Options of IPPROTO_IP.
-pub(super) mod ip {
+pub(crate) mod ip {
     pub(crate) const TOS: i32 = 1;
     pub(crate) const TTL: i32 = 2;
+    pub(crate) const HDRINCL: i32 = 3;
     pub(crate) const PKTINFO: i32 = 8;
     pub(crate) const MTU_DISCOVER: i32 = 10;
     pub(crate) const RECVERR: i32 = 11;
@@ -103,15 +124,24 @@ pub(super) mod ip {
     pub(crate) const MINTTL: i32 = 21;
     pub(crate) const BIND_ADDRESS_NO_PORT: i32 = 24;
     pub(crate) const RECVERR_RFC4884: i32 = 26;
+    pub(crate) const MULTICAST_IF: i32 = 32;
     pub(crate) const MULTICAST_TTL: i32 = 33;
     pub(crate) const MULTICAST_LOOP: i32 = 34;
+    pub(crate) const ADD_MEMBERSHIP: i32 = 35;
+    pub(crate) const DROP_MEMBERSHIP: i32 = 36;
+    /// Of both levels.
+    pub(crate) const MCAST_JOIN_GROUP: i32 = 42;
+    pub(crate) const MCAST_LEAVE_GROUP: i32 = 45;
 }
 
 /// Options of IPPROTO_IPV6.
-pub(super) mod ipv6 {
+pub(crate) mod ipv6 {
     pub(crate) const UNICAST_HOPS: i32 = 16;
+    pub(crate) const MULTICAST_IF: i32 = 17;
     pub(crate) const MULTICAST_HOPS: i32 = 18;
     pub(crate) const MULTICAST_LOOP: i32 = 19;
+    pub(crate) const JOIN_GROUP: i32 = 20;
+    pub(crate) const LEAVE_GROUP: i32 = 21;
     pub(crate) const MTU_DISCOVER: i32 = 23;
     pub(crate) const MTU: i32 = 24;
     pub(crate) const RECVERR: i32 = 25;

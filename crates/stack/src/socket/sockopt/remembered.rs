@@ -13,7 +13,7 @@ use crate::SocketError;
 pub(crate) struct Remembered(Option<Box<BTreeMap<(i32, i32), i64>>>);
 
 impl Remembered {
-    pub(super) fn get(&self, level: i32, name: i32) -> Option<i64> {
+    pub(crate) fn get(&self, level: i32, name: i32) -> Option<i64> {
         self.0.as_ref()?.get(&(level, name)).copied()
     }
 

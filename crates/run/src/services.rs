@@ -35,11 +35,11 @@ fn read(text: &str) -> Services {
 }
 
 /// A service's name.
-pub(super) fn name(port: u16, protocol: &str) -> Option<&'static str> {
+pub(crate) fn name(port: u16, protocol: &str) -> Option<&'static str> {
     services().names.get(&(port, protocol.to_owned())).map(String::as_str)
 }
 
 /// A service's port.
-pub(super) fn port(name: &str) -> Option<u16> {
+pub(crate) fn port(name: &str) -> Option<u16> {
     services().ports.get(name).copied()
 }

@@ -1,0 +1,165 @@
+//! The tree of a filter.
+
+use serde::{Deserialize, Serialize};
+
+/// A condition on a frame.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum Expression {
+    And(Box<Expression>, Box<Expression>),
+    Or(Box<Expression>, Box<Expression>),
+    Not(Box<Expression>),
+    /// A condition on headers, `tags` VLAN tags behind where they usually stand.
+    Test {
+        test: Test,
+        tags: u8,
+    },
+    /// Two numbers compared.
+    Compare(Comparison, Value, Value),
+}
+
+/// A condition on headers.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum Test {
+    /// The type in the Ethernet header, or what stands for it.
+    EtherType(u16),
+    /// IPv4's protocol.
+    Ip4Protocol(u8),
+    /// IPv6's next header, or that behind a fragment header.
+    Ip6Protocol(u8),
+    /// A station of the Ethernet header.
+    Station(Direction, [u8; 6]),
+    /// The lowest bit of the destination's first octet.
+    EtherMulticast,
+    EtherBroadcast,
+    Ip4Multicast,
+    Ip6Multicast,
+    /// Addresses in an IPv4 header, or in ARP's or RARP's.
+    Net4 {
+        carrier: Carrier,
+        direction: Direction,
+        address: u32,
+        mask: u32,
+    },
+    /// Addresses in an IPv6 header.
+    Net6 {
+        direction: Direction,
+        address: u128,
+        mask: u128,
+    },
+    /// Ports of these protocols, from the first to the last, over IPv4 and IPv6.
+    Ports {
+        protocols: Vec<u8>,
+        direction: Direction,
+        first: u16,
+        last: u16,
+    },
+    /// A VLAN tag, with this number if one is given.
+    Vlan(Option<u16>),
+}
+
+/// What carries an IPv4 address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum Carrier {
+    Ip,
+    Arp,
+    Rarp,
+}
+
+/// Which end must be the one named.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum Direction {
+    Source,
+    Destination,
+    Either,
+    Both,
+}
+
+impl Direction {
+    /// Whether the condition on one or both ends holds.
+    pub(crate) fn holds<E>(
+        self,
+        source: impl FnOnce() -> Result<bool, E>,
+        destination: impl FnOnce() -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        match self {
+            Direction::Source => source(),
+            Direction::Destination => destination(),
+            Direction::Either => Ok(source()? || destination()?),
+            Direction::Both => Ok(source()? && destination()?),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+/// A number of 32 bits.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum Value {
+    Number(u32),
+    /// The frame's whole length.
+    Length,
+    /// One, two or four octets of a header.
+    Load {
+        header: Header,
+        tags: u8,
+        at: Box<Value>,
+        size: u8,
+    },
+    Negative(Box<Value>),
+    Operation(Operator, Box<Value>, Box<Value>),
+}
+
+/// Where the octets of a load are counted from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum Header {
+    /// The frame's first octet.
+    Link,
+    /// The packet, if its EtherType is this one.
+    Network(u16),
+    /// What IPv4 carries, if it is this protocol, and not a fragment but the first.
+    OverIp4(u8),
+    /// What IPv6 carries, if it is this protocol.
+    OverIp6(u8),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum Operator {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+    And,
+    Or,
+    Xor,
+    ShiftLeft,
+    ShiftRight,
+}
+
+pub(crate) mod ether_type {
+    pub(crate) const IP4: u16 = 0x0800;
+    pub(crate) const ARP: u16 = 0x0806;
+    pub(crate) const RARP: u16 = 0x8035;
+    pub(crate) const IP6: u16 = 0x86dd;
+}
+
+pub(crate) mod protocol {
+    pub(crate) const ICMP: u8 = 1;
+    pub(crate) const IGMP: u8 = 2;
+    pub(crate) const TCP: u8 = 6;
+    pub(crate) const UDP: u8 = 17;
+    pub(crate) const IP6_FRAGMENT: u8 = 44;
+    pub(crate) const ESP: u8 = 50;
+    pub(crate) const AH: u8 = 51;
+    pub(crate) const ICMP6: u8 = 58;
+    pub(crate) const PIM: u8 = 103;
+    pub(crate) const SCTP: u8 = 132;
+}

@@ -1,0 +1,259 @@
+//! A link behind the fence: what the host sends is judged here before it leaves, where there is no gateway to do it.
+//!
+//! The first packet of a flow is judged, the others are [`known`](super::known); a packet that may not leave is answered
+//! here with "administratively prohibited", at once. Queries to the name servers are read: a name that may not be asked is
+//! answered here too, and the addresses of the answers to the others are bound to their names. That holds for
+//! datagrams; over TCP a name server is a host like any other, and needs a rule.
+//!
+//! It sees frames before they are shaped and behind the capture, which so has the refused packet and its answer.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time;
+
+use portolan_drivers::{PollLink, Readiness};
+use portolan_link::{Instant, Link, LinkCaps, LinkError, Medium, PacketBuf, Pool, RxBatch, TxBatch, TxEntry};
+use portolan_wire::tcp::Flags;
+use portolan_wire::{Address, protocol};
+
+use super::known::{Flow, Known};
+use super::packet::{self, Content, Packet};
+use super::rule::{Destination, Protocol};
+use super::{Fence, dns};
+use crate::dns::PORT as DNS_PORT;
+
+/// Answers that wait to be read; more are lost, as from any busy router.
+const ANSWERS_MAX: usize = 64;
+/// Queries whose answers are waited for.
+const QUERIES_MAX: usize = 256;
+/// Octets of a frame that are looked at: a whole query.
+const FRONT_MAX: usize = 2048;
+
+/// Any link, and what may leave by it.
+#[derive(Debug)]
+pub struct FenceLink<L> {
+    inner: L,
+    gate: Gate,
+    answers: VecDeque<Vec<u8>>,
+}
+
+/// What decides.
+#[derive(Debug)]
+struct Gate {
+    fence: Arc<Fence>,
+    medium: Medium,
+    known: Known,
+    /// The name servers, which may be asked.
+    servers: Vec<Address>,
+    /// Queries that passed: the host's port, the server, the query's id.
+    queries: VecDeque<(u16, Address, u16)>,
+}
+
+/// What becomes of a frame.
+enum Verdict {
+    Passes,
+    Vanishes,
+    Answered(Vec<u8>),
+}
+
+impl<L: Link> FenceLink<L> {
+    /// Puts a fence before `inner`. `servers` are the name servers that the host asks.
+    pub fn new(inner: L, fence: Arc<Fence>, servers: impl IntoIterator<Item = IpAddr>) -> FenceLink<L> {
+        let gate = Gate {
+            fence,
+            medium: inner.caps().medium,
+            known: Known::default(),
+            servers: servers.into_iter().map(Address::from).collect(),
+            queries: VecDeque::new(),
+        };
+        FenceLink { inner, gate, answers: VecDeque::new() }
+    }
+}
+
+impl Gate {
+    fn judge(&mut self, now: Instant, entry: &TxEntry) -> Verdict {
+        // Nearly every frame has all of its headers in its head; raw packets may not, and queries do not.
+        let content = packet::read(self.medium, entry.head());
+        let wants_more = match &content {
+            Content::Unreadable => true,
+            Content::Packet(packet) => self.is_query(packet),
+            Content::Housekeeping => false,
+        };
+        if !wants_more || entry.text.is_empty() {
+            return self.judge_content(now, content);
+        }
+        let mut front = vec![0; entry.len().min(FRONT_MAX)];
+        entry.copy_to(&mut front);
+        self.judge_content(now, packet::read(self.medium, &front))
+    }
+
+    fn judge_content(&mut self, now: Instant, content: Content<'_>) -> Verdict {
+        match content {
+            Content::Housekeeping => Verdict::Passes,
+            // No stack of ours sends such a thing, and who can say where it would go?
+            Content::Unreadable => Verdict::Vanishes,
+            Content::Packet(packet) if self.is_query(&packet) => self.judge_query(&packet),
+            Content::Packet(packet) => self.judge_packet(now, &packet),
+        }
+    }
+
+    fn judge_packet(&mut self, now: Instant, packet: &Packet<'_>) -> Verdict {
+        let flow = flow_of(packet, packet.ports, packet.dst);
+        // A reset answers a segment that nobody asked for, and carries nothing.
+        if packet.flags.contains(Flags::RST) || flow.is_some_and(|flow| self.known.uses(&flow, now)) {
+            return Verdict::Passes;
+        }
+        let protocol = Protocol::from_number(packet.protocol);
+        let port = packet.ports.map(|(_, port)| port).filter(|_| protocol != Protocol::Icmp);
+        let destination = Destination { address: packet.dst.to_ip().to_canonical(), port, protocol };
+        match self.fence.judge(&destination, time::Instant::now()) {
+            Ok(()) => {
+                // Datagrams are judged one by one, so that the name's binding stays in use with them.
+                if let Some(flow) =
+                    flow.filter(|flow| flow.protocol == protocol::TCP && self.fence.has_rules())
+                {
+                    self.known.add(flow, now);
+                }
+                Verdict::Passes
+            }
+            Err(reason) => {
+                let from_port = packet.ports.map_or(0, |(from, _)| from);
+                self.fence.refused(from_port, &destination, &reason);
+                let answer = packet.prohibition().filter(|_| !packet.is_to_group());
+                answer.map_or(Verdict::Vanishes, Verdict::Answered)
+            }
+        }
+    }
+
+    fn is_query(&self, packet: &Packet<'_>) -> bool {
+        packet.protocol == protocol::UDP
+            && packet.ports.is_some_and(|(_, port)| port == DNS_PORT)
+            && self.servers.contains(&packet.dst)
+            && self.fence.has_rules()
+    }
+
+    fn judge_query(&mut self, packet: &Packet<'_>) -> Verdict {
+        let from_port = packet.ports.map_or(0, |(from, _)| from);
+        let Some(id) = packet.text.first_chunk().filter(|_| dns::question(packet.text).is_some()) else {
+            return Verdict::Vanishes;
+        };
+        if let Some(refusal) = self.fence.refuse_query(packet.text, (protocol::UDP, from_port)) {
+            return packet.reply(&refusal).map_or(Verdict::Vanishes, Verdict::Answered);
+        }
+        if self.queries.len() >= QUERIES_MAX {
+            self.queries.pop_front();
+        }
+        self.queries.push_back((from_port, packet.dst, u16::from_be_bytes(*id)));
+        Verdict::Passes
+    }
+
+    /// Looks at what arrives: flows that others begin, and answers of name servers.
+    fn note(&mut self, now: Instant, frame: &PacketBuf) {
+        let Content::Packet(packet) = packet::read(self.medium, frame.bytes()) else { return };
+        let Some((from, to)) = packet.ports else { return };
+        let opens = match packet.protocol {
+            protocol::TCP => packet.flags.contains(Flags::SYN) && !packet.flags.contains(Flags::ACK),
+            protocol::UDP => !self.learn(&packet, to),
+            _ => false,
+        };
+        if let Some(flow) = flow_of(&packet, Some((to, from)), packet.src).filter(|_| opens) {
+            self.known.add(flow, now);
+        }
+    }
+
+    /// Takes an answer to a query of ours; `false` if it is none. A second answer is not believed.
+    fn learn(&mut self, packet: &Packet<'_>, to: u16) -> bool {
+        let Some(id) = packet.text.first_chunk().map(|id| u16::from_be_bytes(*id)) else { return false };
+        let Some(at) = self.queries.iter().position(|query| *query == (to, packet.src, id)) else {
+            return false;
+        };
+        self.queries.remove(at);
+        self.fence.learn(packet.text);
+        true
+    }
+}
+
+/// The flow that a packet belongs to, by the host's port and the other side's.
+fn flow_of(packet: &Packet<'_>, ports: Option<(u16, u16)>, remote: Address) -> Option<Flow> {
+    let (local_port, remote_port) = ports?;
+    let has_ports = matches!(packet.protocol, protocol::TCP | protocol::UDP);
+    has_ports.then_some(Flow { protocol: packet.protocol, local_port, remote: (remote, remote_port) })
+}
+
+impl<L: Link> Link for FenceLink<L> {
+    fn caps(&self) -> LinkCaps {
+        self.inner.caps()
+    }
+
+    fn receive(&mut self, now: Instant, pool: &mut Pool, batch: &mut RxBatch) -> Result<usize, LinkError> {
+        let mut count = 0;
+        while !batch.is_full()
+            && let Some(answer) = self.answers.pop_front()
+        {
+            // It was checked that the batch is not full.
+            let _ = batch.push(PacketBuf::copy(pool, &answer));
+            count += 1;
+        }
+        let before = batch.len();
+        let received = self.inner.receive(now, pool, batch);
+        if self.gate.fence.has_rules() {
+            batch.iter().skip(before).for_each(|frame| self.gate.note(now, frame));
+        }
+        match received {
+            Ok(more) => Ok(count + more),
+            // The answers are delivered first; the error comes again.
+            Err(_) if count > 0 => Ok(count),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn transmit(&mut self, now: Instant, batch: &mut TxBatch) -> Result<usize, LinkError> {
+        let mut count = 0;
+        loop {
+            let mut refused = None;
+            let free = batch
+                .iter()
+                .take_while(|entry| match self.gate.judge(now, entry) {
+                    Verdict::Passes => true,
+                    other => {
+                        refused = Some(other);
+                        false
+                    }
+                })
+                .count();
+            if free > 0 {
+                let taken = batch.with_first(free, |batch| self.inner.transmit(now, batch))?;
+                count += taken;
+                if taken < free {
+                    return Ok(count);
+                }
+            }
+            let Some(refused) = refused else { return Ok(count) };
+            if let Verdict::Answered(answer) = refused
+                && self.answers.len() < ANSWERS_MAX
+            {
+                self.answers.push_back(answer);
+            }
+            batch.advance(1);
+            count += 1;
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        if self.answers.is_empty() { self.inner.next_deadline() } else { Some(Instant::ZERO) }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.inner.handle_timeout(now);
+    }
+}
+
+impl<L: PollLink> PollLink for FenceLink<L> {
+    fn readiness(&self) -> Readiness<'_> {
+        self.inner.readiness()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+use portolan_drivers::wire::{WireEnd, pair};
+use portolan_link::Chunk;
+use portolan_wire::{icmpv4, icmpv6, ipv4, ipv6, tcp, udp};
+
+use super::*;
+use crate::fence::Settings;
+
+const CAPS: LinkCaps = LinkCaps { medium: Medium::Ip, mtu: 1500, gso_max: 0, checksum: false };
+const NOW: Instant = Instant::from_millis(1000);
+const SERVER: Address = Address::v4(192, 0, 2, 53);
+const ME: Address = Address::v4(10, 7, 0, 2);
+
+struct Bench {
+    link: FenceLink<WireEnd>,
+    outside: WireEnd,
+}
+
+fn bench(allow: &[&str], deny: &[&str]) -> Bench {
+    let rules = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+    let settings = Settings { allow: rules(allow), deny: rules(deny), log: None };
+    let (fence, _) = Fence::new(&settings, false, Arc::default()).unwrap();
+    let (ours, outside) = pair(CAPS, CAPS);
+    Bench { link: FenceLink::new(ours, Arc::new(fence), [SERVER.to_ip()]), outside }
+}
+
+fn receive(link: &mut impl Link) -> Vec<Vec<u8>> {
+    let (mut pool, mut batch) = (Pool::new(), RxBatch::new(64));
+    link.receive(NOW, &mut pool, &mut batch).unwrap();
+    batch.drain().map(|packet| packet.bytes().to_vec()).collect()
+}
+
+impl Bench {
+    /// Sends packets in one batch; returns what got out and what came back.
+    fn send(&mut self, packets: &[Vec<u8>]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+        let mut batch = TxBatch::new(16);
+        for packet in packets {
+            let entry = batch.push().unwrap();
+            // As the stack does: headers in front, text behind.
+            let head = packet.len().min(28);
+            entry.set_head_len(head).copy_from_slice(&packet[..head]);
+            if packet.len() > head {
+                entry.text.push(Chunk::from(packet[head..].to_vec()));
+            }
+        }
+        assert_eq!(self.link.transmit(NOW, &mut batch), Ok(packets.len()));
+        assert!(batch.is_empty());
+        let out = receive(&mut self.outside);
+        let back = if self.link.next_deadline().is_some() { receive(&mut self.link) } else { Vec::new() };
+        (out, back)
+    }
+
+    fn passes(&mut self, packet: Vec<u8>) -> bool {
+        let (out, back) = self.send(std::slice::from_ref(&packet));
+        assert!(out.is_empty() || out == [packet] && back.is_empty());
+        !out.is_empty()
+    }
+
+    fn arrive(&mut self, packet: &[u8]) {
+        let mut batch = TxBatch::new(1);
+        batch.push().unwrap().set_head_len(packet.len()).copy_from_slice(packet);
+        self.outside.transmit(NOW, &mut batch).unwrap();
+        assert_eq!(receive(&mut self.link), [packet]);
+    }
+}
+
+fn v4(src: Address, dst: Address, protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let mut out = vec![0; 20 + payload.len()];
+    let payload_len = payload.len() as u16;
+    ipv4::Emit { src, dst, protocol, ttl: 64, payload_len, ..Default::default() }.emit(&mut out).unwrap();
+    out[20..].copy_from_slice(payload);
+    out
+}
+
+fn segment(src_port: u16, dst_port: u16, flags: Flags) -> Vec<u8> {
+    let mut out = vec![0; 20];
+    tcp::Emit { src_port, dst_port, flags, ..Default::default() }.emit(&mut out).unwrap();
+    out
+}
+
+fn to(dst: Address, port: u16, flags: Flags) -> Vec<u8> {
+    v4(ME, dst, protocol::TCP, &segment(4000, port, flags))
+}
+
+fn datagram(src: (Address, u16), dst: (Address, u16), text: &[u8]) -> Vec<u8> {
+    let mut out = vec![0; 8 + text.len()];
+    let header = udp::Emit { src_port: src.1, dst_port: dst.1, payload_len: text.len() as u16 };
+    header.emit(&mut out).unwrap();
+    out[8..].copy_from_slice(text);
+    v4(src.0, dst.0, protocol::UDP, &out)
+}
+
+/// A query for an address, id 7.
+fn query(name: &str) -> Vec<u8> {
+    let mut out = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in name.split('.') {
+        out.push(label.len() as u8);
+        out.extend_from_slice(label.as_bytes());
+    }
+    out.extend_from_slice(&[0, 0, 1, 0, 1]);
+    out
+}
+
+/// The answer to it: one address, 60 s.
+fn answer(name: &str, address: [u8; 4]) -> Vec<u8> {
+    let mut out = query(name);
+    (out[2], out[7]) = (0x81, 1);
+    out.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+    out.extend_from_slice(&address);
+    out
+}
+
+const GOOD: Address = Address::v4(192, 0, 2, 7);
+const BAD: Address = Address::v4(192, 0, 2, 8);
+
+#[test]
+fn a_refused_syn_never_leaves_and_is_answered_by_icmp() {
+    let mut bench = bench(&["192.0.2.7:443"], &[]);
+    let (good, bad, port) = (to(GOOD, 443, Flags::SYN), to(BAD, 443, Flags::SYN), to(GOOD, 80, Flags::SYN));
+    let (out, back) = bench.send(&[good.clone(), bad.clone(), good.clone(), port.clone(), good.clone()]);
+    assert_eq!(out, [good.clone(), good.clone(), good]);
+    assert_eq!(back.len(), 2);
+    for (answer, refused) in back.iter().zip([bad, port]) {
+        let packet = ipv4::parse(answer).unwrap();
+        let refused_to = ipv4::parse(&refused).unwrap().header.dst();
+        assert_eq!((packet.header.src(), packet.header.dst()), (refused_to, ME));
+        let (message, quote) = icmpv4::parse(packet.payload).unwrap();
+        assert_eq!(message, icmpv4::Message::Unreachable { code: 13, next_hop_mtu: 0 });
+        assert_eq!(quote, &refused[..quote.len()]);
+        assert!(quote.len() >= 28, "ports and sequence number, so that the stack believes it");
+    }
+    assert_eq!(bench.link.next_deadline(), None);
+}
+
+#[test]
+fn over_ipv6_the_answer_is_prohibited_too() {
+    let mut bench = bench(&["192.0.2.7"], &[]);
+    let (src, dst): (Address, Address) = ("fd07::2".parse().unwrap(), "2001:db8::1".parse().unwrap());
+    let mut packet = vec![0; 40];
+    ipv6::Emit { src, dst, next_header: 6, hop_limit: 64, payload_len: 20, ..Default::default() }
+        .emit(&mut packet)
+        .unwrap();
+    packet.extend(segment(4000, 80, Flags::SYN));
+    let (out, back) = bench.send(&[packet]);
+    assert!(out.is_empty());
+    let answer = ipv6::parse(&back[0]).unwrap();
+    let (message, _) = icmpv6::parse(dst, src, answer.payload).unwrap();
+    assert_eq!(message, icmpv6::Message::Unreachable { code: 1 });
+}
+
+#[test]
+fn flows_that_others_begin_are_answered_and_nothing_else_gets_out() {
+    let mut bench = bench(&["192.0.2.7"], &[]);
+    assert!(!bench.passes(to(BAD, 80, Flags::ACK)), "a segment of no flow that is known");
+    assert!(bench.passes(to(BAD, 80, Flags::RST)), "a reset answers, and carries nothing");
+    bench.arrive(&v4(BAD, ME, protocol::TCP, &segment(80, 4000, Flags::SYN)));
+    assert!(bench.passes(to(BAD, 80, Flags::SYN | Flags::ACK)));
+    assert!(bench.passes(to(BAD, 80, Flags::ACK)));
+    assert!(!bench.passes(to(BAD, 81, Flags::SYN)), "another flow");
+    assert!(!bench.passes(datagram((ME, 5000), (BAD, 6000), b"x")));
+    bench.arrive(&datagram((BAD, 6000), (ME, 5000), b"x"));
+    assert!(bench.passes(datagram((ME, 5000), (BAD, 6000), b"x")));
+}
+
+#[test]
+fn housekeeping_echo_groups_and_fragments() {
+    let mut bench = bench(&["tcp:192.0.2.0/24"], &["icmp:192.0.2.8"]);
+    let mut echo = [8, 0, 0, 0, 0, 9, 0, 1];
+    assert!(!bench.passes(v4(ME, GOOD, protocol::ICMPV4, &echo)), "no rule allows echo");
+    echo[0] = 0;
+    assert!(bench.passes(v4(ME, BAD, protocol::ICMPV4, &echo)), "an answer to echo");
+    assert!(bench.passes(v4(ME, Address::v4(224, 0, 0, 22), protocol::IGMP, &[0; 8])));
+    let (out, back) = bench.send(&[datagram((ME, 5353), (Address::v4(224, 0, 0, 251), 5353), b"x")]);
+    assert!(out.is_empty() && back.is_empty(), "nobody answers for a group");
+    let mut fragment = v4(ME, GOOD, protocol::TCP, &[0; 8]);
+    fragment[6..8].copy_from_slice(&[0, 2]);
+    let mut stranger = v4(ME, Address::v4(203, 0, 113, 1), protocol::TCP, &[0; 8]);
+    stranger[6..8].copy_from_slice(&[0, 2]);
+    // Their checksums do not matter to the fence.
+    assert!(bench.passes(fragment) && !bench.passes(stranger), "later fragments go by their address");
+    assert!(!bench.passes(vec![0xff; 40]), "what is no packet goes nowhere");
+}
+
+#[test]
+fn queries_are_read_and_answers_bind_addresses() {
+    let mut bench = bench(&["example.test:80"], &[]);
+    assert!(!bench.passes(to(GOOD, 80, Flags::SYN)));
+    let ask = |name| datagram((ME, 5000), (SERVER, 53), &query(name));
+    let (out, back) = bench.send(&[ask("other.test")]);
+    assert!(out.is_empty(), "not asked");
+    let packet = ipv4::parse(&back[0]).unwrap();
+    assert_eq!((packet.header.src(), packet.header.dst()), (SERVER, ME));
+    assert!(udp::checksum_ok(SERVER, ME, packet.payload));
+    let (header, text) = udp::parse(packet.payload).unwrap();
+    assert_eq!((header.src_port(), header.dst_port(), text[3] & 15), (53, 5000, 3), "no such name");
+
+    // A forged answer before the query, one with another id, then the real one.
+    let reply = answer("example.test", [192, 0, 2, 7]);
+    bench.arrive(&datagram((SERVER, 53), (ME, 5000), &reply));
+    assert!(!bench.passes(to(GOOD, 80, Flags::SYN)));
+    assert!(bench.passes(ask("example.test")));
+    let mut other = reply.clone();
+    other[1] = 8;
+    bench.arrive(&datagram((SERVER, 53), (ME, 5000), &other));
+    assert!(!bench.passes(to(GOOD, 80, Flags::SYN)));
+    bench.arrive(&datagram((SERVER, 53), (ME, 5000), &reply));
+    assert!(bench.passes(to(GOOD, 80, Flags::SYN)));
+    assert!(!bench.passes(to(GOOD, 443, Flags::SYN)));
+    bench.arrive(&datagram((SERVER, 53), (ME, 5000), &answer("example.test", [192, 0, 2, 8])));
+    assert!(!bench.passes(to(BAD, 80, Flags::SYN)), "a second answer is not believed");
+    assert!(
+        !bench.passes(v4(ME, SERVER, protocol::TCP, &segment(4000, 53, Flags::SYN))),
+        "over TCP it needs a rule"
+    );
+}
+
+#[test]
+fn j8_without_rules_only_metadata_services_are_kept_from_the_link() {
+    let mut bench = bench(&[], &[]);
+    assert!(bench.passes(to(BAD, 80, Flags::SYN)) && bench.passes(to(BAD, 80, Flags::ACK)));
+    assert!(!bench.passes(to(Address::v4(169, 254, 169, 254), 80, Flags::SYN)));
+    assert!(bench.passes(to(Address::v4(169, 254, 1, 1), 80, Flags::SYN)), "the link's own addresses");
+}
