@@ -264,6 +264,21 @@ print(socket.getnameinfo(('10.0.3.40', 7), 0)[0])";
 }
 
 #[test]
+fn the_fence_holds_on_a_wire_by_the_hosts_names() {
+    let wire = Wire::new();
+    let _members = [wire.start(&["--hostname", "alpha"], ECHO), wire.start(&["--hostname", "beta"], ECHO)];
+    let script = "
+import errno, socket
+for name in ['alpha', 'beta', '10.0.3.1']:
+    try: socket.create_connection((name, 7), timeout=10).close(); print(name, 'connected')
+    except OSError as error: print(name, errno.errorcode.get(error.errno, error))";
+    let output = wire.finish(&["--allow", "alpha:7"], script);
+    let heard = text(&output.stderr);
+    assert_eq!(text(&output.stdout), "alpha connected\nbeta EACCES\n10.0.3.1 connected\n", "{heard}");
+    assert!(heard.contains("-> beta (10.0.3.2):7/tcp: no --allow matches"), "{heard}");
+}
+
+#[test]
 fn names_and_addresses_on_a_wire_are_taken_once() {
     let wire = Wire::new();
     let _a = wire.start(&["--hostname", "alpha"], ECHO);

@@ -90,6 +90,7 @@ impl<E: Exchange> Resolver<E> {
         };
         let (v4, v6) = (wants(true), wants(false));
         if let Some(known) = self.known(text) {
+            self.bind(text, &known);
             let addresses: Vec<IpAddr> =
                 known.into_iter().filter(|address| if address.is_ipv4() { v4 } else { v6 }).collect();
             return self.found(text, String::new(), addresses);
@@ -172,6 +173,14 @@ impl<E: Exchange> Resolver<E> {
             std::iter::once(plain.clone()).chain(searched).collect()
         } else {
             searched.chain(std::iter::once(plain.clone())).collect()
+        }
+    }
+
+    /// Tells the fence of a name that was found in a table. Others' tables may change: so not for ever.
+    fn bind(&self, text: &str, addresses: &[IpAddr]) {
+        if let Some(fence) = self.config.fence.as_ref().filter(|_| text.parse::<IpAddr>().is_err()) {
+            let name = canonical(text);
+            addresses.iter().for_each(|address| fence.bind(&name, *address, Some(Duration::ZERO)));
         }
     }
 

@@ -179,3 +179,25 @@ async fn failures_are_told_apart() {
     let only_six = resolver(&nothing).look_up(b"x.y", Some(Family::V6), false, None).await;
     assert_eq!(only_six, Err(LookUpFailure::NoData));
 }
+
+#[tokio::test]
+async fn the_fence_learns_names_and_keeps_others_from_being_asked() {
+    use crate::fence::rule::{Destination, Protocol};
+    use crate::fence::{Fence, Settings};
+
+    let table = Table { addresses: vec![("x.example", ip("192.0.2.7"))], ..Table::default() };
+    let allow = ["x.example", "table"].map(|text| text.parse().unwrap()).to_vec();
+    let settings = Settings { allow, ..Settings::default() };
+    let fence = Arc::new(Fence::new(&settings, false, Arc::default()).unwrap().0);
+    let mut resolver = resolver(&table);
+    resolver.config.fence = Some(fence.clone());
+    let passes = |address: &str| {
+        let flow = Destination { address: ip(address), port: Some(80), protocol: Protocol::Tcp };
+        fence.judge(&flow, std::time::Instant::now()).is_ok()
+    };
+    assert!(!passes("192.0.2.1") && !passes("192.0.2.7"));
+    assert!(addresses(&resolver, "table").await.is_ok() && passes("192.0.2.1"), "from a table of ours");
+    assert!(addresses(&resolver, "x.example").await.is_ok() && passes("192.0.2.7"), "from an answer");
+    assert_eq!(addresses(&resolver, "y.example").await, Err(LookUpFailure::NotFound));
+    assert!(table.asked.lock().unwrap().iter().all(|(name, ..)| !name.starts_with("y.")), "not asked");
+}
