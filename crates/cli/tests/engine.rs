@@ -17,14 +17,17 @@ fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine").join(name)
 }
 
-/// A static program of `tests/engine`.
+const ENGINES: [&str; 3] = ["preload", "seccomp", "auto"];
+
+/// A program of `tests/engine`: static, unless it is to be loaded with the library.
 fn build(folder: &Folder, name: &str) -> PathBuf {
     let program = folder.path().join(name);
     let output = program.to_str().unwrap();
     let (c, go) = (source(&format!("{name}.c")), source(&format!("{name}.go")));
     let mut command = if c.exists() {
         let mut gcc = Command::new("/usr/bin/gcc");
-        gcc.args(["-static", "-O1", "-Wall", "-Werror", "-o", output, c.to_str().unwrap()]);
+        let link = if name == "cancel" { "-pthread" } else { "-static" };
+        gcc.args([link, "-O1", "-Wall", "-Werror", "-o", output, c.to_str().unwrap()]);
         gcc
     } else {
         let mut compiler = Command::new("/usr/bin/go");
@@ -73,10 +76,12 @@ fn nothing_reaches_the_machines_network() {
     listener.set_nonblocking(true).unwrap();
     datagrams.set_nonblocking(true).unwrap();
     let port = port.to_string();
-    let output = run("seccomp", &["--link", "none", "--quiet", "--", program.to_str().unwrap(), &port]);
-    let expected = "tcp ECONNREFUSED\npacket EAFNOSUPPORT\nvsock EAFNOSUPPORT\nxdp EAFNOSUPPORT\nsmc EAFNOSUPPORT\n\
-                    netfilter EAFNOSUPPORT\nio_uring ENOSYS\nx32 ENOSYS\nint80 ENOSYS\nnscd ENOENT\ntcp ECONNREFUSED\n";
-    assert_eq!(text(&output.stdout), expected, "{}", text(&output.stderr));
+    for engine in ["seccomp", "auto"] {
+        let output = run(engine, &["--link", "none", "--quiet", "--", program.to_str().unwrap(), &port]);
+        let expected = "tcp ECONNREFUSED\npacket EAFNOSUPPORT\nvsock EAFNOSUPPORT\nxdp EAFNOSUPPORT\nsmc EAFNOSUPPORT\n\
+                    netfilter EPROTONOSUPPORT\nio_uring ENOSYS\nx32 ENOSYS\nint80 ENOSYS\nnscd ENOENT\ntcp ECONNREFUSED\n";
+        assert_eq!(text(&output.stdout), expected, "{engine}: {}", text(&output.stderr));
+    }
     assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "a connection");
     assert_eq!(datagrams.recv(&mut [0; 16]).unwrap_err().kind(), io::ErrorKind::WouldBlock, "a datagram");
     // The witness can see: without us the same program reaches it.
@@ -84,4 +89,65 @@ fn nothing_reaches_the_machines_network() {
     assert!(text(&free.stdout).starts_with("tcp ok\n"), "{}", text(&free.stdout));
     listener.accept().unwrap();
     datagrams.recv(&mut [0; 16]).unwrap();
+}
+
+/// A command that is static, or that starts something static, is attached all the same.
+#[test]
+fn auto_attaches_what_the_loader_cannot() {
+    let folder = Folder::new();
+    let program = build(&folder, "escape");
+    let script = format!("{} 9", program.display());
+    for words in [&["--", program.to_str().unwrap(), "9"][..], &["--", "env", "-i", "sh", "-c", &script]] {
+        let output = run("auto", &[&["--link", "none"], words].concat());
+        assert!(text(&output.stdout).starts_with("tcp ECONNREFUSED\npacket"), "{words:?}: {output:?}");
+        assert!(text(&output.stderr).contains("engine preload+seccomp"), "{}", text(&output.stderr));
+    }
+    let refused = run("preload", &["--", program.to_str().unwrap(), "9"]);
+    assert_eq!(refused.status.code(), Some(125));
+    assert!(text(&refused.stderr).contains("statically linked"), "{}", text(&refused.stderr));
+}
+
+/// getifaddrs and ioctl would tell of the machine's.
+#[test]
+fn interfaces_are_the_commands_own() {
+    for engine in ["seccomp", "auto"] {
+        let output = run(engine, &["--link", "none", "--quiet", "--", "ip", "addr"]);
+        let (told, stderr) = (text(&output.stdout), text(&output.stderr));
+        assert!(stderr.is_empty(), "{engine}: {stderr}");
+        let names: Vec<&str> = told.lines().filter(|line| !line.starts_with(' ')).collect();
+        assert_eq!(names.len(), 2, "{told}");
+        assert!(
+            told.contains("inet 127.0.0.1/8 scope host lo") && told.contains("inet 10.0.2.15/24"),
+            "{told}"
+        );
+        let changed = run(engine, &["--link", "none", "--quiet", "--", "ip", "link", "set", "lo", "down"]);
+        assert!(text(&changed.stderr).contains("Operation not permitted"), "{changed:?}");
+    }
+}
+
+#[test]
+fn threads_can_be_cancelled_while_they_wait() {
+    let folder = Folder::new();
+    let program = build(&folder, "cancel");
+    for engine in ENGINES {
+        let output = run(engine, &["--link", "none", "--quiet", "--", program.to_str().unwrap()]);
+        assert_eq!(text(&output.stdout), "recv cleaned\n1\naccept cleaned\n1\n", "{engine}: {output:?}");
+    }
+}
+
+#[test]
+fn a_run_inside_a_run_is_refused() {
+    for engine in ENGINES {
+        let inner = built().to_str().unwrap();
+        for clean in [&[][..], &["env", "-i"]] {
+            if engine == "preload" && !clean.is_empty() {
+                // Nothing is left of the outer run there.
+                continue;
+            }
+            let words = [&["--link", "none", "--quiet", "--"], clean, &[inner, "run", "--", "true"]].concat();
+            let output = run(engine, &words);
+            assert_eq!(output.status.code(), Some(125), "{engine} {clean:?}: {output:?}");
+            assert!(text(&output.stderr).contains("do not nest"), "{}", text(&output.stderr));
+        }
+    }
 }

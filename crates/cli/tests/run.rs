@@ -168,7 +168,7 @@ fn a_summary_goes_where_it_is_sent() {
     let output = finish(&mut portolan(words), MINUTE);
     assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
     assert!(fs::read_to_string(&file).unwrap().contains("portolan.internal:80/tcp"));
-    assert!(text(&run("run --summary - -- true").stdout).starts_with("portolan: engine preload"));
+    assert!(text(&run("run --summary - -- true").stdout).starts_with("portolan: engine preload+seccomp"));
 }
 
 #[test]

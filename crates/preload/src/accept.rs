@@ -14,15 +14,16 @@ use portolan_protocol::{Address, CALL_MAX, Name, Operation, Reply, SEND_BUFFER, 
 
 use crate::address::UnixAddress;
 use crate::errno::{self, Errno};
+use crate::passing::pass_on;
 use crate::socket::{Peer, Socket};
-use crate::{address, control, real, state, sys};
+use crate::{address, control, passing, state, sys};
 
 /// bind(2).
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn bind(fd: c_int, address: *const sockaddr, len: socklen_t) -> c_int {
     let Some(socket) = Socket::identify(fd) else {
         // SAFETY: the program's own arguments.
-        return unsafe { real::bind(fd, address, len) };
+        return unsafe { pass_on!(fd, bind(fd, address, len)) };
     };
     errno::finish(address::read(address, len).and_then(|given| {
         let address = inet::to_bind(given, socket.family(), len as usize)?;
@@ -35,13 +36,13 @@ pub(crate) unsafe extern "C" fn bind(fd: c_int, address: *const sockaddr, len: s
 pub(crate) unsafe extern "C" fn listen(fd: c_int, backlog: c_int) -> c_int {
     let Some(socket) = Socket::identify(fd) else {
         // SAFETY: the program's own arguments.
-        return unsafe { real::listen(fd, backlog) };
+        return unsafe { pass_on!(fd, listen(fd, backlog)) };
     };
     if !socket.transport().is_stream() {
         return errno::finish(Err(Errno(libc::EOPNOTSUPP)));
     }
     // SAFETY: no pointers.
-    let listens = unsafe { real::listen(fd, backlog) };
+    let listens = unsafe { passing::listen(fd, backlog) };
     if listens != 0 {
         return listens;
     }
@@ -67,7 +68,7 @@ pub(crate) unsafe extern "C" fn accept4(
 ) -> c_int {
     let Some(socket) = Socket::identify(fd) else {
         // SAFETY: the program's own arguments.
-        return unsafe { real::accept4(fd, address, len, flags) };
+        return unsafe { pass_on!(fd, accept4(fd, address, len, flags)) };
     };
     if !socket.transport().is_stream() {
         return errno::finish(Err(Errno(libc::EOPNOTSUPP)));
@@ -76,7 +77,7 @@ pub(crate) unsafe extern "C" fn accept4(
         let mut name = UnixAddress::EMPTY;
         let (pointer, name_len) = name.as_mut();
         // SAFETY: the address is ours and lives here.
-        let new = unsafe { real::accept4(fd, pointer, name_len, flags) };
+        let new = unsafe { passing::accept4(fd, pointer, name_len, flags) };
         if new < 0 {
             match errno::get() {
                 libc::EINVAL => errno::set(refused_accept(fd)),
@@ -134,10 +135,12 @@ fn turn_away_waiting(fd: c_int) {
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
     // SAFETY: no pointers.
-    let native = || unsafe { real::shutdown(fd, how) };
-    let (Some(socket), Ok(how_octet @ 0..=2)) = (Socket::identify(fd), u8::try_from(how)) else {
-        return native();
+    let native = || unsafe { passing::shutdown(fd, how) };
+    let Some(socket) = Socket::identify(fd) else {
+        // SAFETY: no pointers.
+        return unsafe { pass_on!(fd, shutdown(fd, how)) };
     };
+    let Ok(how_octet @ 0..=2) = u8::try_from(how) else { return native() };
     let listens = sys::option(fd, libc::SO_ACCEPTCONN) == Ok(1);
     match (socket.transport(), socket.peer()) {
         (Transport::Tcp, Peer::None) if listens => {

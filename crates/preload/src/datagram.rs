@@ -15,7 +15,7 @@ use crate::address;
 use crate::connect::is_connected_datagram;
 use crate::errno::{self, Errno};
 use crate::socket::Socket;
-use crate::{control, destination, memory, real, sys};
+use crate::{control, destination, memory, passing, sys};
 
 /// The most buffers in one message: Linux's UIO_MAXIOV. One of them is the header's.
 const PARTS_MAX: usize = 1024;
@@ -104,7 +104,7 @@ pub(crate) fn receive_message(fd: c_int, parts: &Parts, flags: c_int) -> Result<
     let (received, native_flags) = parts.with_header(octets.as_mut_ptr().cast(), |list| {
         let mut message = message_of(list);
         // SAFETY: our header's buffer, then the program's own.
-        let received = unsafe { real::recvmsg(fd, &raw mut message, flags) };
+        let received = unsafe { passing::recvmsg(fd, &raw mut message, flags) };
         let received = usize::try_from(received).map_err(|_| control::gone(Errno(errno::get())))?;
         Ok((received, message.msg_flags))
     })?;
@@ -203,7 +203,7 @@ pub(crate) fn send_to(
         let message = message_of(list);
         let native = flags & libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         // SAFETY: our header's buffer, then the program's own.
-        let sent = unsafe { real::sendmsg(socket.fd, &raw const message, native) };
+        let sent = unsafe { passing::sendmsg(socket.fd, &raw const message, native) };
         if sent < 0 { Err(send_error(Errno(errno::get()))) } else { Ok(len) }
     })
 }

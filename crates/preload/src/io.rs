@@ -13,7 +13,7 @@ use crate::datagram::{self, Parts};
 use crate::errno;
 use crate::socket::Socket;
 use crate::stream::{after_receive, after_send};
-use crate::{connect, memory, real, state, stream};
+use crate::{connect, memory, passing, real, state, stream};
 
 /// read(2).
 #[unsafe(no_mangle)]
@@ -111,7 +111,7 @@ pub(crate) unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_
     if (0..=1024).contains(&count) && state::is_probably_stream(fd) {
         let message = message_of(parts, count);
         // SAFETY: a header of ours around the program's own parts.
-        let sent = unsafe { real::sendmsg(fd, &raw const message, libc::MSG_NOSIGNAL) };
+        let sent = unsafe { passing::sendmsg(fd, &raw const message, libc::MSG_NOSIGNAL) };
         if sent >= 0 || errno::get() != libc::ENOTSOCK {
             return after_send(fd, sent, true, true);
         }

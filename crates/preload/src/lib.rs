@@ -27,6 +27,7 @@ mod memory;
 mod message;
 mod names;
 mod options;
+mod passing;
 mod raw;
 mod real;
 

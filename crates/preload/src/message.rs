@@ -10,9 +10,10 @@ use portolan_protocol::{CALL_MAX, ErrorReport, Operation, Reply};
 
 use crate::datagram::{self, Parts};
 use crate::errno::{self, Errno};
+use crate::passing::pass_on;
 use crate::socket::Socket;
 use crate::stream::{after_receive, after_send};
-use crate::{address, control, memory, real, state};
+use crate::{address, control, memory, passing, real, state};
 
 /// sendmsg(2).
 #[unsafe(no_mangle)]
@@ -42,7 +43,7 @@ fn send_stream(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
         copy.msg_namelen = 0;
     }
     // SAFETY: a copy of the program's header, with its own pointers.
-    let sent = unsafe { real::sendmsg(fd, &raw const copy, flags | libc::MSG_NOSIGNAL) };
+    let sent = unsafe { passing::sendmsg(fd, &raw const copy, flags | libc::MSG_NOSIGNAL) };
     after_send(fd, sent, true, flags & libc::MSG_NOSIGNAL == 0)
 }
 
@@ -107,7 +108,7 @@ pub(crate) unsafe extern "C" fn sendmmsg(
 pub(crate) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t {
     if !state::is_active() {
         // SAFETY: the program's own arguments.
-        return unsafe { real::recvmsg(fd, message, flags) };
+        return unsafe { passing::recvmsg(fd, message, flags) };
     }
     if let Some(socket) = Socket::identify_datagram(fd) {
         return errno::finish_len(receive_datagram(socket, message, flags));
@@ -115,14 +116,20 @@ pub(crate) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: 
     // A look at the header, for what only sockets of ours and messages with descriptors need.
     let Ok(header) = memory::read(message.cast_const()) else {
         // SAFETY: the program's own arguments; the kernel says EFAULT.
-        return unsafe { real::recvmsg(fd, message, flags) };
+        return unsafe { passing::recvmsg(fd, message, flags) };
     };
     let is_ours = !header.msg_name.is_null() && Socket::identify(fd).is_some();
     if is_ours {
         return receive_stream_without_name(fd, message, header, flags);
     }
     // SAFETY: the program's own arguments.
-    let received = unsafe { real::recvmsg(fd, message, flags) };
+    let received = if header.msg_name.is_null() && header.msg_control.is_null() {
+        // SAFETY: the program's own arguments.
+        unsafe { passing::recvmsg(fd, message, flags) }
+    } else {
+        // SAFETY: as above.
+        unsafe { pass_on!(fd, recvmsg(fd, message, flags)) }
+    };
     if received >= 0 && !header.msg_control.is_null() && !state::has_datagrams() {
         note_passed_sockets(message);
     }
@@ -134,7 +141,7 @@ fn receive_stream_without_name(fd: c_int, message: *mut msghdr, mut header: msgh
     header.msg_name = ptr::null_mut();
     header.msg_namelen = 0;
     // SAFETY: a copy of the program's header, with its own buffers.
-    let received = unsafe { real::recvmsg(fd, &raw mut header, flags) };
+    let received = unsafe { passing::recvmsg(fd, &raw mut header, flags) };
     if received >= 0
         && let Err(error) = write_outcome(message, 0, header.msg_controllen, header.msg_flags)
     {

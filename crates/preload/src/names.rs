@@ -6,15 +6,16 @@ use libc::{c_int, sockaddr, socklen_t};
 use portolan_protocol::{Address, CALL_MAX, Operation, Reply, Transport};
 
 use crate::errno::{self, Errno};
+use crate::passing::pass_on;
 use crate::socket::{Peer, Socket};
-use crate::{address, control, real};
+use crate::{address, control};
 
 /// getsockname(2).
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn getsockname(fd: c_int, address: *mut sockaddr, len: *mut socklen_t) -> c_int {
     let Some(socket) = Socket::identify(fd) else {
         // SAFETY: the program's own arguments.
-        return unsafe { real::getsockname(fd, address, len) };
+        return unsafe { pass_on!(fd, getsockname(fd, address, len)) };
     };
     let known = match (socket.transport(), socket.peer()) {
         (Transport::Tcp, Peer::Accepted { local, .. }) => Ok(local),
@@ -28,7 +29,7 @@ pub(crate) unsafe extern "C" fn getsockname(fd: c_int, address: *mut sockaddr, l
 pub(crate) unsafe extern "C" fn getpeername(fd: c_int, address: *mut sockaddr, len: *mut socklen_t) -> c_int {
     let Some(socket) = Socket::identify(fd) else {
         // SAFETY: the program's own arguments.
-        return unsafe { real::getpeername(fd, address, len) };
+        return unsafe { pass_on!(fd, getpeername(fd, address, len)) };
     };
     let known = match (socket.transport(), socket.peer()) {
         (Transport::Tcp, Peer::Accepted { remote, .. }) => Ok(remote),

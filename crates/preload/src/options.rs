@@ -12,8 +12,9 @@ use portolan_protocol::{CALL_MAX, Operation, Reply};
 
 use crate::connect::take_error;
 use crate::errno::{self, Errno};
+use crate::passing::pass_on;
 use crate::socket::Socket;
-use crate::{control, datagram, memory, real, state, sys};
+use crate::{control, datagram, memory, passing, real, state, sys};
 
 /// setsockopt(2).
 #[unsafe(no_mangle)]
@@ -29,7 +30,9 @@ pub(crate) unsafe extern "C" fn setsockopt(
             errno::finish(set(socket, level, name, value, len))
         }
         // SAFETY: the program's own arguments.
-        _ => unsafe { real::setsockopt(fd, level, name, value, len) },
+        Some(_) => unsafe { passing::setsockopt(fd, level, name, value, len) },
+        // SAFETY: as above.
+        None => unsafe { pass_on!(fd, setsockopt(fd, level, name, value, len)) },
     }
 }
 
@@ -65,7 +68,9 @@ pub(crate) unsafe extern "C" fn getsockopt(
             errno::finish(get(socket, level, name, value, len))
         }
         // SAFETY: the program's own arguments.
-        _ => unsafe { real::getsockopt(fd, level, name, value, len) },
+        Some(_) => unsafe { passing::getsockopt(fd, level, name, value, len) },
+        // SAFETY: as above.
+        None => unsafe { pass_on!(fd, getsockopt(fd, level, name, value, len)) },
     }
 }
 

@@ -88,6 +88,12 @@ pub(crate) fn rendezvous() -> Option<Rendezvous> {
     Some(Rendezvous { id, secret })
 }
 
+/// What the library's own system calls carry, see [`crate::passing`].
+pub(crate) fn cookie() -> u64 {
+    // The low half of the secret, as `Rendezvous::cookie` has it.
+    RENDEZVOUS[2].load(Ordering::Relaxed)
+}
+
 /// False when the environment names no stack process: every hook then passes on.
 pub(crate) fn is_active() -> bool {
     match PHASE.load(Ordering::Acquire) {

@@ -10,6 +10,7 @@ use portolan_protocol::Name;
 use crate::address::UnixAddress;
 use crate::errno::{self, Errno};
 use crate::real;
+use crate::state::cookie;
 
 /// One system call: its result or its error, errno as before.
 macro_rules! call {
@@ -17,6 +18,7 @@ macro_rules! call {
         let saved = errno::get();
         // SAFETY: each caller in this file passes memory of its own with its true length.
         let result = unsafe { real::syscall()($number $(, $argument)*) };
+        crate::passing::forget_cookie();
         let result = if result < 0 { Err(Errno(errno::get())) } else { Ok(result) };
         errno::set(saved);
         result
@@ -35,13 +37,13 @@ pub(crate) fn unix_socket(kind: c_int) -> Result<c_int, Errno> {
 /// Binds to an abstract name.
 pub(crate) fn bind(fd: c_int, name: &Name) -> Result<(), Errno> {
     let address = UnixAddress::from_name(name);
-    call!(libc::SYS_bind, fd, address.as_ptr(), address.len()).map(drop)
+    call!(libc::SYS_bind, fd, address.as_ptr(), address.len(), 0usize, 0usize, cookie()).map(drop)
 }
 
 /// Connects to an abstract name.
 pub(crate) fn connect(fd: c_int, name: &Name) -> Result<(), Errno> {
     let address = UnixAddress::from_name(name);
-    call!(libc::SYS_connect, fd, address.as_ptr(), address.len()).map(drop)
+    call!(libc::SYS_connect, fd, address.as_ptr(), address.len(), 0usize, 0usize, cookie()).map(drop)
 }
 
 /// The next connection of a listener, closed on exec.
@@ -54,7 +56,7 @@ pub(crate) fn accept(fd: c_int) -> Result<c_int, Errno> {
 pub(crate) fn own_name(fd: c_int) -> Option<Name> {
     let mut address = UnixAddress::EMPTY;
     let (pointer, len) = address.as_mut();
-    call!(libc::SYS_getsockname, fd, pointer, len).ok()?;
+    call!(libc::SYS_getsockname, fd, pointer, len, 0usize, 0usize, cookie()).ok()?;
     address.name()
 }
 
@@ -62,7 +64,7 @@ pub(crate) fn own_name(fd: c_int) -> Option<Name> {
 pub(crate) fn peer_name(fd: c_int) -> Result<Option<Name>, Errno> {
     let mut address = UnixAddress::EMPTY;
     let (pointer, len) = address.as_mut();
-    call!(libc::SYS_getpeername, fd, pointer, len)?;
+    call!(libc::SYS_getpeername, fd, pointer, len, 0usize, 0usize, cookie())?;
     Ok(address.name())
 }
 
@@ -70,14 +72,14 @@ pub(crate) fn peer_name(fd: c_int) -> Result<Option<Name>, Errno> {
 pub(crate) fn option(fd: c_int, name: c_int) -> Result<c_int, Errno> {
     let mut value: c_int = 0;
     let mut len = size_of::<c_int>() as socklen_t;
-    call!(libc::SYS_getsockopt, fd, libc::SOL_SOCKET, name, &raw mut value, &raw mut len)?;
+    call!(libc::SYS_getsockopt, fd, libc::SOL_SOCKET, name, &raw mut value, &raw mut len, cookie())?;
     Ok(value)
 }
 
 /// Sets an option whose value is an int.
 pub(crate) fn set_option(fd: c_int, name: c_int, value: c_int) -> Result<(), Errno> {
     let len = size_of::<c_int>() as socklen_t;
-    call!(libc::SYS_setsockopt, fd, libc::SOL_SOCKET, name, &raw const value, len).map(drop)
+    call!(libc::SYS_setsockopt, fd, libc::SOL_SOCKET, name, &raw const value, len, cookie()).map(drop)
 }
 
 /// SO_SNDTIMEO as poll(2) wants it: milliseconds, rounded up, or -1 for none.
@@ -85,7 +87,8 @@ pub(crate) fn send_timeout_ms(fd: c_int) -> c_int {
     let mut value = libc::timeval { tv_sec: 0, tv_usec: 0 };
     let mut len = size_of::<libc::timeval>() as socklen_t;
     let name = libc::SO_SNDTIMEO;
-    let known = call!(libc::SYS_getsockopt, fd, libc::SOL_SOCKET, name, &raw mut value, &raw mut len);
+    let known =
+        call!(libc::SYS_getsockopt, fd, libc::SOL_SOCKET, name, &raw mut value, &raw mut len, cookie());
     if known.is_err() || (value.tv_sec == 0 && value.tv_usec == 0) {
         return -1;
     }
@@ -98,7 +101,8 @@ pub(crate) fn send_timeout_ms(fd: c_int) -> c_int {
 pub(crate) fn set_receive_timeout(fd: c_int, seconds: i64) -> Result<(), Errno> {
     let value = libc::timeval { tv_sec: seconds, tv_usec: 0 };
     let len = size_of::<libc::timeval>() as socklen_t;
-    call!(libc::SYS_setsockopt, fd, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &raw const value, len).map(drop)
+    call!(libc::SYS_setsockopt, fd, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &raw const value, len, cookie())
+        .map(drop)
 }
 
 /// The process and user at the other end of a connected AF_UNIX socket.
@@ -106,7 +110,7 @@ pub(crate) fn peer_credentials(fd: c_int) -> Result<(pid_t, u32), Errno> {
     let mut value = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
     let mut len = size_of::<libc::ucred>() as socklen_t;
     let name = libc::SO_PEERCRED;
-    call!(libc::SYS_getsockopt, fd, libc::SOL_SOCKET, name, &raw mut value, &raw mut len)?;
+    call!(libc::SYS_getsockopt, fd, libc::SOL_SOCKET, name, &raw mut value, &raw mut len, cookie())?;
     Ok((value.pid, value.uid))
 }
 

@@ -132,6 +132,13 @@ pub enum Name {
         /// The other host's address.
         remote: Address,
     },
+    /// A socket of AF_NETLINK, answered by the seccomp engine.
+    Netlink {
+        /// Drawn when it is created.
+        id: SocketId,
+        /// Its address: the number of the process that created it.
+        port: u32,
+    },
     /// A process's control connection.
     Control {
         /// Drawn when it is opened.
@@ -163,6 +170,11 @@ impl Name {
                 out.bytes(&id.to_hex());
                 local.encode(&mut out);
                 remote.encode(&mut out);
+            }
+            Self::Netlink { id, port } => {
+                out.u8(b'N');
+                out.bytes(&id.to_hex());
+                out.u32(port);
             }
             Self::Control { id, pid } => {
                 out.u8(b'C');
@@ -196,6 +208,7 @@ impl Name {
                     remote: Address::decode(&mut from)?,
                 }
             }
+            b'N' => Self::Netlink { id: decode_id(&mut from)?, port: from.u32()? },
             b'C' => Self::Control { id: decode_id(&mut from)?, pid: from.u32()? },
             _ => return Err(ProtocolError::BadField),
         };

@@ -164,8 +164,8 @@ pub enum Operation<'a> {
         /// The address; the port has no meaning.
         address: Address,
     },
-    /// The requests that follow are for another process: only the supervisor, whose seccomp engine calls for all
-    /// programs over one connection, may say so. Answer: `Done`; EPERM for anybody else.
+    /// The requests that follow are for another process: the seccomp engine calls for all programs over one
+    /// connection. Only the stack process's own user, and root, may say so. Answer: `Done`; EPERM for anybody else.
     ActFor {
         /// The process.
         process: u32,

@@ -18,7 +18,9 @@ mod connect;
 mod datagram;
 mod filter;
 mod foreign;
+mod interface;
 mod message;
+mod netlink;
 mod notifier;
 mod open;
 mod query;
@@ -110,25 +112,18 @@ impl Pending {
     }
 }
 
-/// Makes the command start under the filter; its calls are answered by a thread of this process. `optional`: without a
-/// filter where the system has none. `tell` says a line to the user.
-pub fn attach(
-    command: &mut Command,
-    rendezvous: Rendezvous,
-    optional: bool,
-    tell: fn(&str),
-) -> io::Result<Pending> {
+/// Makes the command start under the filter; its calls are answered by a thread of this process. Without a filter it does
+/// not start. `tell` says a line to the user.
+pub fn attach(command: &mut Command, rendezvous: Rendezvous, tell: fn(&str)) -> io::Result<Pending> {
     let (ours, childs) = UnixStream::pair()?;
-    seccomp::attach(command, filter::program(rendezvous.cookie()), ours.as_raw_fd(), childs, optional);
+    seccomp::attach(command, filter::program(rendezvous.cookie()), ours.as_raw_fd(), childs);
     let (started, is_started) = channel();
     std::thread::Builder::new().name("engine".into()).spawn(move || {
         let notifier = seccomp::take_over(ours.as_fd())
             .and_then(|listener| Notifier::new(listener, rendezvous, Box::new(tell)));
-        // A child that has no filter and may do without goes on too.
-        let goes_on = notifier.is_ok() || optional;
-        let told = if goes_on { seccomp::acknowledge(ours.as_fd()) } else { Ok(()) };
+        let notifier = notifier.and_then(|notifier| seccomp::acknowledge(ours.as_fd()).map(|()| notifier));
         drop(ours);
-        match notifier.and_then(|notifier| told.map(|()| notifier)) {
+        match notifier {
             Ok(notifier) => {
                 let _ = started.send(Ok(()));
                 notifier.run();

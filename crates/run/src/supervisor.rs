@@ -7,6 +7,7 @@
 //! 127 as a shell, 128+N for a signal, else the command's own.
 
 mod command;
+mod launch;
 mod listeners;
 mod stack;
 
@@ -18,7 +19,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use portolan_protocol::Rendezvous;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 
@@ -30,6 +30,7 @@ use crate::key_log::{self, PrivateFile};
 use crate::library::Library;
 use crate::os::signals::{Arrived, Signals};
 use crate::summary::{self, Report};
+use launch::Launch;
 use stack::StackProcess;
 
 /// Portolan could not start the command.
@@ -124,7 +125,8 @@ struct Running {
 }
 
 fn start(run: Run) -> Result<Running, Refusal> {
-    let found = command::find(&run.program, run.engine)?;
+    launch::refuse_nested()?;
+    let found = command::find(&run.program)?;
     let signals =
         Signals::open().map_err(|error| Refusal::new(format_args!("cannot take signals: {error}")))?;
     let summary = open_summary(&run.summary)?;
@@ -141,48 +143,29 @@ fn start(run: Run) -> Result<Running, Refusal> {
     };
     // Descendants whose parent ends become our children: they are reaped, and found when the stack process dies.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-    let mut command = std::process::Command::new(&found);
-    command.args(&run.arguments).env(&variable.0, &variable.1);
-    if run.engine != engine::Choice::Seccomp {
-        command.env("LD_PRELOAD", preload_value(&library));
-    }
-    command::keep_name(&mut command, &run.program);
-    if let Some(file) = &private_keys {
-        command.env(key_log::VARIABLE, file.path());
-    }
-    if to_stdout {
-        let stderr = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3)
-            .map_err(|error| Refusal::new(format_args!("no standard error for the command: {error}")))?;
-        command.stdout(stderr);
-    }
-    crate::os::process::prepare_child(&mut command, signals.before());
-    let filter = attach(run.engine, &mut command, &variable.1)?;
-    let spawned = command.spawn();
-    // Its end of the connection to the engine goes with it.
-    drop(command);
-    let engine = attached(run.engine, filter)?;
-    match spawned {
-        Ok(child) => {
-            let command = Pid::from_child(&child);
-            let (report, ending) = (None, None);
-            Ok(Running {
-                signals,
-                stack,
-                command,
-                report,
-                summary,
-                ending,
-                interrupted: false,
-                engine,
-                _library: library,
-                _keys: private_keys,
-            })
-        }
-        Err(error) => {
-            drop(stack);
-            Err(command::refused(&run.program, &error))
-        }
-    }
+    let launch = Launch {
+        file: &found,
+        program: &run.program,
+        arguments: &run.arguments,
+        variable: &variable,
+        library: &library,
+        keys: private_keys.as_ref().map(PrivateFile::path),
+        to_stderr: to_stdout,
+        mask: signals.before(),
+    };
+    let (child, engine) = launch.start(run.engine)?;
+    Ok(Running {
+        signals,
+        stack,
+        command: Pid::from_child(&child),
+        report: None,
+        summary,
+        ending: None,
+        interrupted: false,
+        engine,
+        _library: library,
+        _keys: private_keys,
+    })
 }
 
 /// Where the command's TLS libraries write their keys when it is recorded: the file that the user has named, or one
@@ -201,46 +184,12 @@ fn key_log(is_recorded: bool) -> (Option<PathBuf>, Option<PrivateFile>) {
     }
 }
 
-/// Prepares the filter, if there is to be one.
-fn attach(
-    choice: engine::Choice,
-    command: &mut std::process::Command,
-    variable: &str,
-) -> Result<Option<engine::Pending>, Refusal> {
-    if choice != engine::Choice::Seccomp {
-        return Ok(None);
-    }
-    let rendezvous = Rendezvous::from_text(variable.as_bytes())
-        .ok_or_else(|| Refusal::new("the stack process gave a malformed variable"))?;
-    let pending = engine::attach(command, rendezvous, false, tell);
-    pending.map(Some).map_err(|error| Refusal::new(format_args!("cannot start the engine seccomp: {error}")))
-}
-
-/// The engine that the command has, or why it has none.
-fn attached(choice: engine::Choice, filter: Option<engine::Pending>) -> Result<Engine, Refusal> {
-    match (choice, filter.map(|filter| filter.outcome())) {
-        (_, None) => Ok(Engine::Preload),
-        (_, Some(Ok(()))) => Ok(Engine::Seccomp),
-        (_, Some(Err(error))) => Err(Refusal::new(engine::why_no_filter(&error))),
-    }
-}
-
 /// A host that lives as long as one command is named after this process.
 fn identity(program: &OsStr, arguments: &[OsString]) -> Identity {
     let pid = std::process::id();
     let words = std::iter::once(program).chain(arguments.iter().map(OsString::as_os_str));
     let command = words.map(|word| word.to_string_lossy().into_owned()).collect();
     Identity { name: format!("run-{pid}"), pid, command }
-}
-
-/// Our library first, then whatever the user preloads.
-fn preload_value(library: &Library) -> OsString {
-    let mut value = library.path().as_os_str().to_owned();
-    if let Some(others) = std::env::var_os("LD_PRELOAD").filter(|others| !others.is_empty()) {
-        value.push(":");
-        value.push(others);
-    }
-    value
 }
 
 fn open_summary(to: &SummaryTo) -> Result<Option<Box<dyn Write>>, Refusal> {

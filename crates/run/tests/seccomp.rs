@@ -17,7 +17,7 @@ fn assert_as_on_the_kernel(part: &str, known: &[&str]) {
     let stage = Stage::new();
     let mut command = Command::new(&program);
     command.arg(part);
-    let pending = engine::attach(&mut command, stage.rendezvous(), false, |line| panic!("{line}")).unwrap();
+    let pending = engine::attach(&mut command, stage.rendezvous(), |line| panic!("{line}")).unwrap();
     let ours = finish(&mut command);
     pending.outcome().unwrap();
     let (expected, got) = (String::from_utf8_lossy(&kernel.stdout), String::from_utf8_lossy(&ours.stdout));

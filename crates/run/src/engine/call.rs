@@ -14,8 +14,10 @@ use crate::os::seccomp::{Listener, Notification};
 use crate::os::thread::{Identity, Thread};
 use crate::os::unix::Peer;
 
-/// CAP_NET_BIND_SERVICE of linux/capability.h.
-const CAP_NET_BIND_SERVICE: u32 = 10;
+/// Of linux/capability.h: ports below 1024; what changes a network; raw sockets.
+pub(super) const CAP_NET_BIND_SERVICE: u32 = 10;
+pub(super) const CAP_NET_ADMIN: u32 = 12;
+pub(super) const CAP_NET_RAW: u32 = 13;
 
 /// How a call ends.
 #[derive(Debug)]
@@ -112,22 +114,28 @@ impl<'a> Call<'a> {
         inet::read(octets)
     }
 
-    /// Gives the program an address as accept, getsockname and recvfrom do: as much as there is room for, and the true
-    /// length.
+    /// Gives the program an address of a socket of this family.
     pub(super) fn write_address(
         &self,
         address: Address,
         family: Family,
         to: u64,
         len: u64,
-    ) -> Result<(), Errno> {
+    ) -> Result<Answer, Errno> {
         let (native, true_len) = Sockaddr::new(address, family);
+        self.write_name(native.as_bytes(true_len), to, len)
+    }
+
+    /// Gives the program an address as accept, getsockname and recvfrom do: as much as there is room for, and the true
+    /// length.
+    pub(super) fn write_name(&self, name: &[u8], to: u64, len: u64) -> Result<Answer, Errno> {
         let room = self.read_u32(len)?;
         if room > i32::MAX as u32 {
             return Err(Errno(libc::EINVAL));
         }
-        self.write(to, native.as_bytes(room.min(true_len)))?;
-        self.write(len, &true_len.to_ne_bytes())
+        self.write(to, name.get(..room as usize).unwrap_or(name))?;
+        self.write(len, &(name.len() as u32).to_ne_bytes())?;
+        Ok(Answer::ZERO)
     }
 
     /// Gives the program as much of an option's value as it has room for, and the length of that.
@@ -142,12 +150,12 @@ impl<'a> Call<'a> {
         Ok(Answer::ZERO)
     }
 
-    /// For whom the stack process is asked: a program that may have ports below 1024 without being root counts as root.
-    pub(super) fn caller(&self) -> Result<Peer, Errno> {
+    /// For whom the stack process is asked: a program that has the capability counts as root.
+    pub(super) fn caller(&self, capability: u32) -> Result<Peer, Errno> {
         let Identity { process, user, capabilities } =
             self.thread.identity().map_err(|error| errno_of(&error))?;
-        let may_bind = capabilities & 1 << CAP_NET_BIND_SERVICE != 0;
-        Ok(Peer { pid: process.cast_signed(), uid: if may_bind { 0 } else { user } })
+        let is_capable = capabilities & 1 << capability != 0;
+        Ok(Peer { pid: process.cast_signed(), uid: if is_capable { 0 } else { user } })
     }
 }
 

@@ -9,7 +9,7 @@ use portolan_protocol::{Address, CALL_MAX, FILLER_LEN, Operation, Reply, Transpo
 use rustix::event::PollFlags;
 use rustix::net::sockopt::{self, Timeout};
 
-use super::call::{Answer, Call, Then, Wait, is_nonblocking, time_limit};
+use super::call::{Answer, CAP_NET_BIND_SERVICE, Call, Then, Wait, is_nonblocking, time_limit};
 use super::notifier::Engine;
 use super::socket::{self, Peer, Socket};
 use super::stack::errno_of;
@@ -28,11 +28,11 @@ impl Engine {
     pub(super) fn connect(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
         let socket = match Socket::identify(call.descriptor()?) {
             Ok(socket) => socket,
-            Err(fd) => return self.connect_foreign(call, &fd),
+            Err(fd) => return self.connect_foreign(call, fd),
         };
         let len = call.argument(2) as u32;
         let given = call.read_address(call.argument(1), len)?;
-        self.stack.act_for(call.caller()?)?;
+        self.stack.act_for(call.caller(CAP_NET_BIND_SERVICE)?)?;
         match socket.transport() {
             Transport::Tcp => {
                 let address = inet::to_connect_stream(given, socket.family(), len as usize)?;

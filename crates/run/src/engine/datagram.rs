@@ -4,11 +4,11 @@ use std::os::fd::OwnedFd;
 
 use portolan_native::Errno;
 use portolan_native::control_message::{Ancillary, Report};
-use portolan_native::inet::{self, text_max};
-use portolan_protocol::{Address, DatagramHeader, Family, SocketId};
+use portolan_native::inet::{self, Sockaddr, text_max};
+use portolan_protocol::{Address, DatagramHeader, Family, Operation, SocketId};
 
 use super::call::{Answer, Call, wait_to_receive, wait_to_send};
-use super::message::Message;
+use super::message::{Message, Told};
 use super::notifier::Engine;
 use super::socket::Socket;
 use super::stack::errno_of;
@@ -34,6 +34,10 @@ impl Engine {
         let header = header(call, message, destination, socket.family())?;
         if destination.is_none() && self.default_destination(&socket)?.is_none() {
             return Err(Errno(libc::EDESTADDRREQ));
+        }
+        if let Some(address) = destination {
+            let (socket, source) = (socket.own, header.local);
+            self.stack.order(Operation::CheckDestination { socket, address, source })?;
         }
         let len = message.len();
         if len > text_max(socket.family()) {
@@ -79,7 +83,7 @@ impl Engine {
             if unix::hangup(socket.fd()).is_closed {
                 return Err(Errno::NETDOWN);
             }
-            message.tell(call, None, &[], 0)?;
+            message.tell(call, &Told::default())?;
             return Ok(Answer::ZERO);
         }
         let all = self.scratch.get(..received.len.min(self.scratch.len())).unwrap_or_default();
@@ -101,7 +105,9 @@ impl Engine {
         let report = Report::new(&header, socket.family(), room as usize);
         let flags =
             if is_cut { libc::MSG_TRUNC } else { 0 } | if report.is_cut() { libc::MSG_CTRUNC } else { 0 };
-        message.tell(call, Some((header.remote, socket.family())), report.as_bytes(), flags)?;
+        let (name, name_len) = Sockaddr::new(header.remote, socket.family());
+        let name = name.as_bytes(name_len);
+        message.tell(call, &Told { name, control: report.as_bytes(), flags })?;
         let tells_true_len = message.flags & libc::MSG_TRUNC != 0;
         Ok(Answer::Value(if tells_true_len { text.len() } else { copied.len() }))
     }

@@ -2,13 +2,15 @@
 //!
 //! No Internet socket of the machine is made under the filter. What a program has of them it inherited or was sent.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use portolan_native::Errno;
+use portolan_protocol::Name;
 use rustix::net::{AddressFamily, sockopt};
 
 use super::call::{Answer, Call};
 use super::notifier::Engine;
+use crate::os::unix;
 
 /// Sockets of services that would look names up, or fetch things, on the machine's own network.
 const HOST_SERVICES: [&str; 8] = [
@@ -24,8 +26,11 @@ const HOST_SERVICES: [&str; 8] = [
 
 impl Engine {
     /// A call on a descriptor that is not ours. Errors: ENETUNREACH for a send to the machine's network.
-    pub(super) fn foreign(&mut self, call: &Call<'_>, fd: &OwnedFd) -> Result<Answer, Errno> {
-        if !is_inet(fd) {
+    pub(super) fn foreign(&mut self, call: &Call<'_>, fd: OwnedFd) -> Result<Answer, Errno> {
+        if let Some(Name::Netlink { port, .. }) = unix::own_name(fd.as_fd()) {
+            return self.netlink(call, fd, port);
+        }
+        if !is_inet(&fd) {
             return Ok(Answer::Run);
         }
         self.report(call);
@@ -35,8 +40,8 @@ impl Engine {
     }
 
     /// connect(2): services that look names up on the machine's network do not exist.
-    pub(super) fn connect_foreign(&mut self, call: &Call<'_>, fd: &OwnedFd) -> Result<Answer, Errno> {
-        if sockopt::socket_domain(fd) == Ok(AddressFamily::UNIX) {
+    pub(super) fn connect_foreign(&mut self, call: &Call<'_>, fd: OwnedFd) -> Result<Answer, Errno> {
+        if sockopt::socket_domain(&fd) == Ok(AddressFamily::UNIX) {
             let mut octets = [0; size_of::<libc::sockaddr_un>()];
             let len = (call.argument(2) as usize).min(octets.len());
             let octets = octets.get_mut(..len).unwrap_or_default();

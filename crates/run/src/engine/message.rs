@@ -2,8 +2,7 @@
 //! and what is written back.
 
 use portolan_native::Errno;
-use portolan_native::inet::Sockaddr;
-use portolan_protocol::{Address, Family, Transport};
+use portolan_protocol::Transport;
 
 use super::call::{Answer, Call};
 use super::notifier::Engine;
@@ -58,7 +57,7 @@ impl Message {
     }
 
     /// sendto(2) and recvfrom(2).
-    fn plain(call: &Call<'_>) -> Message {
+    pub(super) fn plain(call: &Call<'_>) -> Message {
         Message {
             pieces: vec![Piece { address: call.argument(1), len: call.argument(2) }],
             name: call.argument(4),
@@ -70,7 +69,7 @@ impl Message {
     }
 
     /// The struct msghdr at an address.
-    fn at(call: &Call<'_>, at: u64, flags: i32) -> Result<Message, Errno> {
+    pub(super) fn at(call: &Call<'_>, at: u64, flags: i32) -> Result<Message, Errno> {
         let mut header = [0; HEADER_LEN];
         call.read(at, &mut header)?;
         let count = word(&header, PIECES_COUNT);
@@ -91,34 +90,35 @@ impl Message {
     }
 
     /// Tells the program what it received beside the text.
-    pub(super) fn tell(
-        &self,
-        call: &Call<'_>,
-        from: Option<(Address, Family)>,
-        control: &[u8],
-        flags: i32,
-    ) -> Result<(), Errno> {
-        match (self.form, from) {
-            (Form::Plain { .. }, _) if self.name == 0 => Ok(()),
-            (Form::Plain { name_len }, Some((address, family))) => {
-                call.write_address(address, family, self.name, name_len)
-            }
-            // TCP tells no address with text.
-            (Form::Plain { name_len }, None) => call.write(name_len, &0u32.to_ne_bytes()),
-            (Form::Header { at }, from) => {
+    pub(super) fn tell(&self, call: &Call<'_>, told: &Told<'_>) -> Result<(), Errno> {
+        match self.form {
+            Form::Plain { .. } if self.name == 0 => Ok(()),
+            Form::Plain { name_len } => call.write_name(told.name, self.name, name_len).map(drop),
+            Form::Header { at } => {
                 let mut name_len = 0;
-                if let (Some((address, family)), true) = (from, self.name != 0) {
-                    let (native, len) = Sockaddr::new(address, family);
-                    call.write(self.name, native.as_bytes(self.name_len.min(len)))?;
-                    name_len = len;
+                if self.name != 0 {
+                    let name = told.name.get(..self.name_len as usize).unwrap_or(told.name);
+                    call.write(self.name, name)?;
+                    name_len = told.name.len() as u32;
                 }
-                call.write(self.control.address, control)?;
+                call.write(self.control.address, told.control)?;
                 call.write(at + NAME_LEN as u64, &name_len.to_ne_bytes())?;
-                call.write(at + CONTROL_LEN as u64, &control.len().to_ne_bytes())?;
-                call.write(at + FLAGS as u64, &flags.to_ne_bytes())
+                call.write(at + CONTROL_LEN as u64, &told.control.len().to_ne_bytes())?;
+                call.write(at + FLAGS as u64, &told.flags.to_ne_bytes())
             }
         }
     }
+}
+
+/// What a received message brought beside its text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Told<'a> {
+    /// The sender's address in the program's layout; empty for none, as TCP has it.
+    pub(super) name: &'a [u8],
+    /// Control messages.
+    pub(super) control: &'a [u8],
+    /// MSG_*.
+    pub(super) flags: i32,
 }
 
 fn word(octets: &[u8], at: usize) -> u64 {
@@ -130,7 +130,7 @@ impl Engine {
     pub(super) fn send_to(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
         match Socket::identify(call.descriptor()?) {
             Ok(socket) => self.send(call, socket, &Message::plain(call)),
-            Err(fd) => self.foreign(call, &fd),
+            Err(fd) => self.foreign(call, fd),
         }
     }
 
@@ -138,7 +138,7 @@ impl Engine {
     pub(super) fn receive_from(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
         match Socket::identify(call.descriptor()?) {
             Ok(socket) => self.receive(call, socket, &Message::plain(call)),
-            Err(_) => Ok(Answer::Run),
+            Err(fd) => self.foreign(call, fd),
         }
     }
 
@@ -146,7 +146,7 @@ impl Engine {
     pub(super) fn send_message(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
         let socket = match Socket::identify(call.descriptor()?) {
             Ok(socket) => socket,
-            Err(fd) => return self.foreign(call, &fd),
+            Err(fd) => return self.foreign(call, fd),
         };
         let message = Message::at(call, call.argument(1), call.int(2))?;
         let is_plain = message.name == 0 && message.flags & (libc::MSG_OOB | libc::MSG_FASTOPEN) == 0;
@@ -158,7 +158,10 @@ impl Engine {
 
     /// recvmsg(2).
     pub(super) fn receive_message(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
-        let Ok(socket) = Socket::identify(call.descriptor()?) else { return Ok(Answer::Run) };
+        let socket = match Socket::identify(call.descriptor()?) {
+            Ok(socket) => socket,
+            Err(fd) => return self.foreign(call, fd),
+        };
         let message = Message::at(call, call.argument(1), call.int(2))?;
         let is_plain = message.name == 0 && message.flags & libc::MSG_ERRQUEUE == 0;
         if socket.transport() == Transport::Tcp && is_plain {
@@ -174,7 +177,7 @@ impl Engine {
         match Socket::identify(fd) {
             Ok(socket) if !socket.transport().is_stream() => {}
             Ok(_) => return Ok(Answer::Run),
-            Err(fd) => return self.foreign(call, &fd),
+            Err(fd) => return self.foreign(call, fd),
         }
         let count = call.argument(2).min(PIECES_MAX);
         for index in 0..count {

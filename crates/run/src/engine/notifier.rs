@@ -17,6 +17,7 @@ use portolan_protocol::{Rendezvous, SocketId};
 use rustix::event::{PollFlags, Timespec, epoll};
 
 use super::call::{Answer, Call, Then, Wait};
+use super::netlink::TOKENS;
 use super::socket::Socket;
 use super::stack::{Stack, errno_of};
 use crate::os::seccomp::{Listener, Notification};
@@ -42,6 +43,11 @@ pub(super) struct Engine {
     pub(super) scratch: Box<[u8]>,
     pub(super) tell: Tell,
     pub(super) has_reported_foreign: bool,
+    /// What is watched: see [`Notifier`].
+    pub(super) poll: OwnedFd,
+    /// Our ends of AF_NETLINK sockets, and the token of the next.
+    pub(super) netlinks: HashMap<u64, OwnedFd>,
+    pub(super) next_netlink: u64,
     /// Connections that were accepted for a thread that did not wait for them to the end.
     kept: HashMap<SocketId, VecDeque<OwnedFd>>,
 }
@@ -66,7 +72,6 @@ struct Untold {
 pub(super) struct Notifier {
     listener: Listener,
     engine: Engine,
-    poll: OwnedFd,
     waiting: HashMap<u32, Waiting>,
     /// The turn of the next call that is put aside.
     next_turn: u64,
@@ -85,9 +90,12 @@ impl Notifier {
             scratch: vec![0; SCRATCH_LEN].into_boxed_slice(),
             tell,
             has_reported_foreign: false,
+            poll,
+            netlinks: HashMap::new(),
+            next_netlink: TOKENS,
             kept: HashMap::new(),
         };
-        Ok(Notifier { listener, engine, poll, waiting: HashMap::new(), next_turn: 0, untold: HashMap::new() })
+        Ok(Notifier { listener, engine, waiting: HashMap::new(), next_turn: 0, untold: HashMap::new() })
     }
 
     /// Answers until no program is left under the filter.
@@ -100,7 +108,7 @@ impl Notifier {
                 Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() }
             });
             let waited =
-                epoll::wait(&self.poll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref());
+                epoll::wait(&self.engine.poll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref());
             if waited.is_err_and(|error| error != rustix::io::Errno::INTR) {
                 return;
             }
@@ -112,6 +120,7 @@ impl Notifier {
                     CALLS if flags.contains(epoll::EventFlags::IN) => self.take_call(),
                     CALLS => return,
                     STACK => self.stack_is_gone(),
+                    token @ TOKENS.. => self.engine.answer_netlink(token),
                     token => self.wake(token),
                 }
             }
@@ -180,14 +189,14 @@ impl Notifier {
         let token = u64::from(waiting.notification.thread) << 1;
         let events = epoll::EventFlags::from_bits_retain(waiting.wait.events.bits().into());
         let watched = epoll::add(
-            &self.poll,
+            &self.engine.poll,
             &waiting.wait.socket,
             epoll::EventData::new_u64(token),
             events | epoll::EventFlags::ONESHOT,
         )
         .and_then(|()| {
             let data = epoll::EventData::new_u64(token | 1);
-            epoll::add(&self.poll, waiting.thread.end(), data, epoll::EventFlags::IN)
+            epoll::add(&self.engine.poll, waiting.thread.end(), data, epoll::EventFlags::IN)
         });
         match watched {
             Ok(()) => drop(self.waiting.insert(waiting.notification.thread, waiting)),
@@ -199,8 +208,8 @@ impl Notifier {
     fn forget(&mut self, thread: u32) -> Option<Waiting> {
         let waiting = self.waiting.remove(&thread)?;
         // A copy of the descriptor may live on in the program, so closing ours does not end the watch.
-        let _ = epoll::delete(&self.poll, &waiting.wait.socket);
-        let _ = epoll::delete(&self.poll, waiting.thread.end());
+        let _ = epoll::delete(&self.engine.poll, &waiting.wait.socket);
+        let _ = epoll::delete(&self.engine.poll, waiting.thread.end());
         Some(waiting)
     }
 
@@ -254,7 +263,7 @@ impl Notifier {
 
     /// Nothing that waits will ever be ready.
     fn stack_is_gone(&mut self) {
-        let _ = epoll::delete(&self.poll, &self.engine.stack);
+        let _ = epoll::delete(&self.engine.poll, &self.engine.stack);
         let threads: Vec<u32> = self.waiting.keys().copied().collect();
         for thread in threads {
             if let Some(waiting) = self.forget(thread) {

@@ -11,7 +11,7 @@ use portolan_protocol::{Address, Name, Operation, SocketId, Transport};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::net::Shutdown;
 
-use super::call::{Answer, Call, is_nonblocking, wait_to_receive};
+use super::call::{Answer, CAP_NET_BIND_SERVICE, CAP_NET_RAW, Call, is_nonblocking, wait_to_receive};
 use super::notifier::Engine;
 use super::socket::{self, Peer, Socket};
 use super::stack::errno_of;
@@ -20,12 +20,15 @@ use crate::os::unix;
 impl Engine {
     /// socket(2), of the domains that the filter shows.
     pub(super) fn open(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
+        if call.int(0) == libc::AF_NETLINK {
+            return self.open_netlink(call);
+        }
         let (kind, protocol) = (call.int(1), call.int(2));
         let Domain::Inet(family) = kind::domain(call.int(0)) else {
             return Err(Errno(libc::EAFNOSUPPORT));
         };
         let transport = kind::transport(family, kind, protocol)?;
-        self.stack.act_for(call.caller()?)?;
+        self.stack.act_for(call.caller(CAP_NET_RAW)?)?;
         let socket = socket::create(&mut self.stack, transport, family)?;
         if kind & libc::SOCK_NONBLOCK != 0 {
             set_nonblocking(&socket.fd, true)?;
@@ -37,12 +40,12 @@ impl Engine {
     pub(super) fn bind(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
         let socket = match Socket::identify(call.descriptor()?) {
             Ok(socket) => socket,
-            Err(fd) => return self.foreign(call, &fd),
+            Err(fd) => return self.foreign(call, fd),
         };
         let len = call.argument(2) as u32;
         let given = call.read_address(call.argument(1), len)?;
         let address = inet::to_bind(given, socket.family(), len as usize)?;
-        self.stack.act_for(call.caller()?)?;
+        self.stack.act_for(call.caller(CAP_NET_BIND_SERVICE)?)?;
         self.stack.order(Operation::Bind { socket: socket.target(), address })?;
         Ok(Answer::ZERO)
     }
@@ -51,13 +54,13 @@ impl Engine {
     pub(super) fn listen(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
         let socket = match Socket::identify(call.descriptor()?) {
             Ok(socket) => socket,
-            Err(fd) => return self.foreign(call, &fd),
+            Err(fd) => return self.foreign(call, fd),
         };
         if socket.transport() != Transport::Tcp {
             return Err(Errno(libc::EOPNOTSUPP));
         }
         rustix::net::listen(&socket.fd, call.int(1)).map_err(|error| Errno(error.raw_os_error()))?;
-        self.stack.act_for(call.caller()?)?;
+        self.stack.act_for(call.caller(CAP_NET_BIND_SERVICE)?)?;
         // Linux reads a negative backlog as the largest.
         let backlog = u32::try_from(call.int(1)).unwrap_or(u32::MAX);
         self.stack.order(Operation::Listen { socket: socket.own, backlog })?;
@@ -68,7 +71,7 @@ impl Engine {
     pub(super) fn accept(&mut self, call: &Call<'_>, flags: i32) -> Result<Answer, Errno> {
         let listener = match Socket::identify(call.descriptor()?) {
             Ok(listener) => listener,
-            Err(fd) => return self.foreign(call, &fd),
+            Err(fd) => return self.foreign(call, fd),
         };
         if listener.transport() != Transport::Tcp {
             return Err(Errno(libc::EOPNOTSUPP));
@@ -95,10 +98,12 @@ impl Engine {
         loop {
             let (new, name) = match accept_now(listener).map_err(|error| errno_of(&error)) {
                 Ok(accepted) => accepted,
-                Err(Errno(libc::EAGAIN)) => return Ok(None),
-                // `portolan run` has shut it because the stack is gone.
-                Err(Errno(libc::EINVAL)) if listener.listens() && self.stack.is_gone() => {
-                    return Err(Errno::NETDOWN);
+                // AF_UNIX says so of a listener that was shut too, and poll says that it is ready.
+                Err(Errno(libc::EAGAIN)) if !unix::hangup(listener.fd()).is_closed => return Ok(None),
+                // It was shut: by `portolan run`, if the stack is gone.
+                Err(Errno(libc::EAGAIN | libc::EINVAL)) => {
+                    let has_network = !listener.listens() || !self.stack.is_gone();
+                    return Err(if has_network { Errno(libc::EINVAL) } else { Errno::NETDOWN });
                 }
                 Err(error) => return Err(error),
             };
@@ -125,7 +130,7 @@ impl Engine {
     pub(super) fn shutdown(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
         let socket = match Socket::identify(call.descriptor()?) {
             Ok(socket) => socket,
-            Err(fd) => return self.foreign(call, &fd),
+            Err(fd) => return self.foreign(call, fd),
         };
         let (how, native) = match call.int(1) {
             libc::SHUT_RD => (0, Shutdown::Read),

@@ -5,7 +5,7 @@ use portolan_protocol::request::VALUE_MAX;
 use portolan_protocol::{Address, CALL_MAX, Operation, Reply, Transport};
 use rustix::event::PollFlags;
 
-use super::call::{Answer, Call};
+use super::call::{Answer, CAP_NET_ADMIN, Call};
 use super::connect::native_error;
 use super::notifier::Engine;
 use super::socket::{Peer, Socket};
@@ -15,28 +15,26 @@ impl Engine {
     pub(super) fn local_name(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
         let socket = match Socket::identify(call.descriptor()?) {
             Ok(socket) => socket,
-            Err(_) => return Ok(Answer::Run),
+            Err(fd) => return self.foreign(call, fd),
         };
         let address = match (socket.transport(), socket.peer()) {
             (Transport::Tcp, Peer::Accepted { local, .. }) => local,
             _ => self.ask_address(Operation::LocalAddress { socket: socket.own })?,
         };
-        call.write_address(address, socket.family(), call.argument(1), call.argument(2))?;
-        Ok(Answer::ZERO)
+        call.write_address(address, socket.family(), call.argument(1), call.argument(2))
     }
 
     pub(super) fn peer_name(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
         let socket = match Socket::identify(call.descriptor()?) {
             Ok(socket) => socket,
-            Err(_) => return Ok(Answer::Run),
+            Err(fd) => return self.foreign(call, fd),
         };
         let address = match (socket.transport(), socket.peer()) {
             (Transport::Tcp, Peer::Accepted { remote, .. }) => remote,
             (Transport::Tcp, Peer::None) => return Err(Errno(libc::ENOTCONN)),
             _ => self.ask_address(Operation::RemoteAddress { socket: socket.own })?,
         };
-        call.write_address(address, socket.family(), call.argument(1), call.argument(2))?;
-        Ok(Answer::ZERO)
+        call.write_address(address, socket.family(), call.argument(1), call.argument(2))
     }
 
     fn ask_address(&mut self, operation: Operation<'_>) -> Result<Address, Errno> {
@@ -58,14 +56,15 @@ impl Engine {
     pub(super) fn set_option(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
         let (level, name) = (call.int(1), call.int(2));
         let socket = match Socket::identify(call.descriptor()?) {
-            Ok(socket) if !option::is_native(level, name) => socket,
-            _ => return Ok(Answer::Run),
+            Ok(_) if option::is_native(level, name) => return Ok(Answer::Run),
+            Ok(socket) => socket,
+            Err(fd) => return self.foreign(call, fd),
         };
         let mut octets = [0u8; VALUE_MAX];
         let len = usize::try_from(call.int(4)).map_err(|_| Errno(libc::EINVAL))?;
         let value = octets.get_mut(..len).ok_or(Errno(libc::EINVAL))?;
         call.read(call.argument(3), value)?;
-        self.stack.act_for(call.caller()?)?;
+        self.stack.act_for(call.caller(CAP_NET_ADMIN)?)?;
         self.stack.order(Operation::SetOption { socket: socket.target(), level, name, value })?;
         Ok(Answer::ZERO)
     }
@@ -73,8 +72,9 @@ impl Engine {
     pub(super) fn option(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
         let (level, name) = (call.int(1), call.int(2));
         let socket = match Socket::identify(call.descriptor()?) {
-            Ok(socket) if !option::is_native(level, name) => socket,
-            _ => return Ok(Answer::Run),
+            Ok(_) if option::is_native(level, name) => return Ok(Answer::Run),
+            Ok(socket) => socket,
+            Err(fd) => return self.foreign(call, fd),
         };
         let (to, len) = (call.argument(3), call.argument(4));
         if let Some(known) = option::of_kind(socket.own.kind, level, name) {
@@ -113,10 +113,9 @@ impl Engine {
         let socket = match (request, Socket::identify(fd)) {
             (libc::TIOCOUTQ | libc::FIONREAD, Ok(socket)) => socket,
             (libc::TIOCOUTQ | libc::FIONREAD, Err(_)) => return Ok(Answer::Run),
-            // Any socket answers these, with the interfaces of the machine.
-            (_, Ok(_)) => return Err(Errno(libc::ENODEV)),
+            (_, Ok(_)) => return self.ioctl_of_interface(call),
             (_, Err(fd)) if rustix::net::sockopt::socket_type(&fd).is_ok() => {
-                return Err(Errno(libc::ENODEV));
+                return self.ioctl_of_interface(call);
             }
             _ => return Ok(Answer::Run),
         };

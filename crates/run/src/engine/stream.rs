@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use super::call::{Answer, Call, Then, wait_to_receive, wait_to_send};
 use super::connect::native_error;
-use super::message::Message;
+use super::message::{Message, Told};
 use super::notifier::Engine;
 use super::socket::{Peer, Socket};
 use super::stack::errno_of;
@@ -123,7 +123,7 @@ impl Engine {
         };
         let text = self.scratch.get(..len).unwrap_or_default();
         call.thread.write_pieces(text, &message.pieces).map_err(|error| errno_of(&error))?;
-        message.tell(call, None, &[], 0)?;
+        message.tell(call, &Told::default())?;
         Ok(Answer::Value(len))
     }
 }

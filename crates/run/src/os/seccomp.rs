@@ -162,24 +162,18 @@ const REPORT_LEN: usize = 8;
 
 /// Makes the command start under a filter. The child, between fork and exec, installs it, says so at its end of a pair
 /// of sockets, and goes on when [`acknowledge`] is called at the other; `parents` is that one's number, which the child
-/// closes. `optional`: it goes on too without a filter where none can be had.
-pub fn attach(
-    command: &mut Command,
-    program: Vec<Instruction>,
-    parents: RawFd,
-    childs: UnixStream,
-    optional: bool,
-) {
+/// closes.
+pub fn attach(command: &mut Command, program: Vec<Instruction>, parents: RawFd, childs: UnixStream) {
     // SAFETY: the closure makes system calls on descriptors and memory of its own: no allocation, no lock.
     unsafe {
         command.pre_exec(move || {
             libc::close(parents);
-            hand_over(&program, childs.as_fd(), optional)
+            hand_over(&program, childs.as_fd())
         });
     }
 }
 
-fn hand_over(program: &[Instruction], to_parent: BorrowedFd<'_>, optional: bool) -> io::Result<()> {
+fn hand_over(program: &[Instruction], to_parent: BorrowedFd<'_>) -> io::Result<()> {
     let installed = install(program);
     let number = match &installed {
         Ok(number) => *number,
@@ -192,14 +186,13 @@ fn hand_over(program: &[Instruction], to_parent: BorrowedFd<'_>, optional: bool)
     rustix::io::write(to_parent, &report)?;
     // The listener stays open until the parent has it. An end without an answer is a parent that has failed.
     let answered = rustix::io::read(to_parent, &mut [0u8; 1])?;
-    if let Ok(number) = installed {
+    if let Ok(number) = &installed {
         // SAFETY: it is this process's own, made above, and nobody else's.
-        drop(unsafe { OwnedFd::from_raw_fd(number) });
+        drop(unsafe { OwnedFd::from_raw_fd(*number) });
     }
     match installed {
-        _ if answered == 0 => Err(io::Error::from_raw_os_error(libc::ECONNABORTED)),
-        Err(error) if !optional => Err(error),
-        _ => Ok(()),
+        Ok(_) if answered == 0 => Err(io::Error::from_raw_os_error(libc::ECONNABORTED)),
+        installed => installed.map(drop),
     }
 }
 

@@ -130,6 +130,11 @@ pub fn program_socket(transport: Transport, name: &Name) -> io::Result<OwnedFd> 
     Ok(fd)
 }
 
+/// Gives a socket a name.
+pub fn bind_name(fd: BorrowedFd<'_>, name: &Name) -> io::Result<()> {
+    Ok(bind(fd, &address(name)?)?)
+}
+
 /// SO_SNDBUF as every program's stream has it.
 pub fn set_program_buffer(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(sockopt::set_socket_send_buffer_size(fd, SEND_BUFFER.unsigned_abs() as usize)?)

@@ -1,8 +1,8 @@
-//! Finding the command, and refusing one that the preload library cannot reach.
+//! Finding the command, and what can be known of it before it runs.
 //!
 //! The engine `preload` works by the dynamic loader. A program without it, or one whose privileges make the loader
-//! ignore LD_PRELOAD, would silently use the machine's own network. That is refused while it can still be seen: for
-//! the command itself and the interpreter of a script. What the command starts later is not looked at.
+//! ignore LD_PRELOAD, would silently use the machine's own network if there were no other engine. That is seen here for
+//! the command itself and the interpreter of a script; what the command starts later is the filter's.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -13,7 +13,6 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
 use super::Refusal;
-use crate::engine::Choice;
 
 /// As a shell: found, but cannot be executed; not found.
 const CANNOT_EXECUTE: u8 = 126;
@@ -25,37 +24,47 @@ const SCRIPTS_MAX: usize = 5;
 /// Program headers that are looked at.
 const HEADERS_MAX: u16 = 128;
 
-/// The file of a command: as it stands when it has a slash, else from PATH. Refuses what cannot be attached.
-pub(super) fn find(program: &OsStr, engine: Choice) -> Result<PathBuf, Refusal> {
-    let path = search(program)?;
-    if engine == Choice::Seccomp {
-        return Ok(path);
-    }
-    let mut file = path.clone();
+/// What decides which engine can reach a command.
+#[derive(Debug, Default)]
+pub(super) struct About {
+    /// Why the loader cannot be made to load our library: what and its peculiarity.
+    pub(super) beyond_loader: Option<String>,
+    /// It would run with privileges of its own.
+    pub(super) is_privileged: bool,
+}
+
+/// The file of a command: as it stands when it has a slash, else from PATH.
+pub(super) fn find(program: &OsStr) -> Result<PathBuf, Refusal> {
+    search(program)
+}
+
+/// Looks into the command's file, and its interpreter's if it is a script. Refuses what no engine can reach.
+pub(super) fn examine(path: &Path) -> Result<About, Refusal> {
+    let mut file = path.to_owned();
     for _ in 0..SCRIPTS_MAX {
-        let why = match inspect(&file) {
+        let kind = inspect(&file);
+        let why = match kind {
             Kind::Script(interpreter) => {
                 file = interpreter;
                 continue;
             }
             Kind::Dynamic | Kind::Unknown => break,
-            Kind::Static => {
-                "is statically linked, so the engine preload cannot reach it; run a dynamically linked one"
-            }
-            Kind::Foreign => {
-                "is not a program for this machine's 64-bit loader, so the engine preload cannot reach it"
-            }
-            Kind::Privileged => {
-                "runs with privileges of its own, so the loader ignores LD_PRELOAD; run a copy without them"
-            }
+            Kind::Static => "is statically linked",
+            Kind::Foreign => "is a program for another processor, or a 32-bit one",
+            Kind::Privileged => "has privileges of its own (setuid, setgid or capabilities)",
         };
-        return Err(Refusal::new(if file == path {
+        let shown = if file == path {
             format!("{} {why}", path.display())
         } else {
             format!("{}: its interpreter {} {why}", path.display(), file.display())
-        }));
+        };
+        if kind == Kind::Foreign {
+            let line = format!("{shown}, which Portolan cannot put onto a network; run one for 64-bit x86");
+            return Err(Refusal { code: CANNOT_EXECUTE, line });
+        }
+        return Ok(About { beyond_loader: Some(shown), is_privileged: kind == Kind::Privileged });
     }
-    Ok(path)
+    Ok(About::default())
 }
 
 /// The name that the command sees as its own is the one that was typed.
@@ -166,6 +175,9 @@ fn look(path: &Path) -> io::Result<Kind> {
     }
     if head.get(4..6) != Some(&[2, 1]) {
         return Ok(Kind::Foreign); // not 64 bit, little-endian
+    }
+    if head.get(18..20) != Some(&62u16.to_le_bytes()) {
+        return Ok(Kind::Foreign); // e_machine is not EM_X86_64
     }
     // Elf64_Ehdr: e_phoff at 32, e_phentsize at 54, e_phnum at 56. Elf64_Phdr: p_type at 0; PT_INTERP is 3.
     let u16_at =

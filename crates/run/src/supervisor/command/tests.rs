@@ -12,42 +12,46 @@ fn file(name: &str, octets: &[u8], mode: u32) -> PathBuf {
 
 #[test]
 fn commands_are_found_as_a_shell_finds_them() {
-    assert!(find(OsStr::new("sh"), Choice::Preload).unwrap().is_absolute());
-    assert_eq!(find(OsStr::new("/bin/sh"), Choice::Preload).unwrap(), Path::new("/bin/sh"));
+    assert!(find(OsStr::new("sh")).unwrap().is_absolute());
+    assert_eq!(find(OsStr::new("/bin/sh")).unwrap(), Path::new("/bin/sh"));
     for (program, code) in [("no-such-command-here", 127), ("", 127), ("/no/such/file", 127), ("/tmp", 126)] {
-        let refusal = find(OsStr::new(program), Choice::Preload).unwrap_err();
+        let refusal = find(OsStr::new(program)).unwrap_err();
         assert_eq!(refusal.code, code, "{program}: {}", refusal.line);
         assert!(!refusal.line.contains('\n'));
     }
     let plain = file("plain", b"text", 0o644);
-    assert_eq!(find(plain.as_os_str(), Choice::Preload).unwrap_err().code, 126);
+    assert_eq!(find(plain.as_os_str()).unwrap_err().code, 126);
     fs::remove_file(plain).unwrap();
 }
 
 #[test]
-fn what_the_loader_cannot_reach_is_refused() {
+fn what_the_loader_cannot_reach_is_told() {
     let mut elf = vec![0; 120];
     elf[..6].copy_from_slice(b"\x7fELF\x02\x01");
+    elf[18] = 62; // e_machine
     elf[32] = 64; // e_phoff
     elf[54] = 56; // e_phentsize
     elf[56] = 1; // e_phnum
     elf[64] = 1; // PT_LOAD
     let fixed = file("static", &elf, 0o755);
     assert_eq!(inspect(&fixed), Kind::Static);
-    let refusal = find(fixed.as_os_str(), Choice::Preload).unwrap_err();
-    assert!(refusal.code == 125 && refusal.line.contains("statically linked"));
+    assert!(examine(&fixed).unwrap().beyond_loader.unwrap().contains("statically linked"));
     let script = file("script", format!("#! {} -x\n", fixed.display()).as_bytes(), 0o755);
-    assert!(
-        find(script.as_os_str(), Choice::Preload).unwrap_err().line.contains("statically linked"),
-        "the interpreter counts"
-    );
+    let about = examine(&script).unwrap().beyond_loader.unwrap();
+    assert!(about.contains("its interpreter") && about.contains("statically linked"), "{about}");
     elf[64] = 3; // PT_INTERP
     let dynamic = file("dynamic", &elf, 0o755);
     assert_eq!(inspect(&dynamic), Kind::Dynamic);
+    assert!(examine(&dynamic).unwrap().beyond_loader.is_none());
     elf[4] = 1;
     let narrow = file("narrow", &elf, 0o755);
     assert_eq!(inspect(&narrow), Kind::Foreign);
-    for path in [fixed, script, dynamic, narrow] {
+    assert_eq!(examine(&narrow).unwrap_err().code, 126);
+    elf[4] = 2;
+    elf[18] = 183; // EM_AARCH64
+    let arm = file("arm", &elf, 0o755);
+    assert_eq!(examine(&arm).unwrap_err().code, 126);
+    for path in [fixed, script, dynamic, narrow, arm] {
         fs::remove_file(path).unwrap();
     }
 }
