@@ -253,9 +253,9 @@ const ARP: [u8; 44] = {
     frame
 };
 
-/// Attack row N4: files that lie about their lengths, or are none.
+/// Files that lie about their lengths, or are none.
 #[test]
-fn a_broken_file_is_one_line_with_its_offset_behind_what_could_be_read() {
+fn n4_a_broken_file_is_one_line_with_its_offset_behind_what_could_be_read() {
     const MICROSECONDS: u32 = 0xa1b2_c3d4;
     let folder = Folder::new();
     let good = [section(), interface(1, &[]), packet(0, 44, &ARP)].concat();
@@ -342,7 +342,7 @@ fn a_broken_file_is_one_line_with_its_offset_behind_what_could_be_read() {
 }
 
 #[test]
-fn no_packet_steers_the_terminal() {
+fn n8_no_packet_steers_the_terminal() {
     let folder = Folder::new();
     let mut frame = vec![0; 12];
     frame.extend([8, 0, 0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);

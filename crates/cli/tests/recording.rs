@@ -75,9 +75,8 @@ fn record(runtime: &Path, file: &str, port: u16) -> Command {
     command
 }
 
-/// Attack row N10, and the keys.
 #[test]
-fn a_recording_has_the_keys_that_open_it_and_nothing_else_has() {
+fn n10_a_recording_has_the_keys_that_open_it_and_nothing_else_has() {
     let folder = Folder::new();
     let (_server, port) = tls_server(folder.path());
     let runtime = Folder::new();
@@ -171,4 +170,61 @@ fn a_pipe_is_read_while_the_command_runs() {
         "{seen:?} after {:?}",
         began.elapsed()
     );
+}
+
+/// What the preset, the recording and `ss` say of one flow.
+#[test]
+fn a_recording_over_a_lossy_wire_and_ss_show_the_same_flow() {
+    let runtime = Folder::new();
+    fs::set_permissions(runtime.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let file = runtime.path().join("a.pcapng");
+    let file = file.to_str().unwrap();
+    let url = "http://portolan.internal/bytes/200K";
+    let mut command = Command::new(built());
+    command.args([
+        "run", "--quiet", "--net", "lossy-3g", "--seed", "1", "--pcap", file, "--", "curl", "-s", "-o",
+    ]);
+    command.args(["/dev/null", url]).env("XDG_RUNTIME_DIR", runtime.path());
+    let mut run = Guard(command.spawn().unwrap());
+    let mut shown = String::new();
+    eventually(MINUTE, || {
+        let mut ss = Command::new(built());
+        ss.args(["ss", "-tinp", "dport", "=", ":80"]).env("XDG_RUNTIME_DIR", runtime.path());
+        shown = text(&finish(&mut ss, MINUTE).stdout);
+        shown.contains("ESTAB") && shown.contains("bytes_received:")
+    });
+    let row = shown.lines().find(|line| line.contains("ESTAB")).unwrap();
+    let words: Vec<&str> = row.split_whitespace().collect();
+    let (local, peer) = (words[3].rsplit_once(':').unwrap(), words[4].rsplit_once(':').unwrap());
+    let pid = row.split("(\"curl\",pid=").nth(1).expect(row).split([',', ')']).next().unwrap();
+    let smallest: f64 =
+        shown.split("minrtt:").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap();
+    assert!(wait(&mut run.0, MINUTE).is_some_and(|status| status.success()));
+    // Of all that was recorded of this flow: its ends, its process, and a round trip that is no shorter than ss says.
+    let address = |text: &str| text.trim_matches(['[', ']']).to_owned();
+    let field = if local.0.starts_with('[') { "ipv6.addr" } else { "ip.addr" };
+    let filter = format!(
+        "{field} == {} && {field} == {} && tcp.srcport == {} && tcp.dstport == {}",
+        address(local.0),
+        address(peer.0),
+        local.1,
+        peer.1
+    );
+    let seen = must(&[
+        "tshark",
+        "-r",
+        file,
+        "-Y",
+        &filter,
+        "-T",
+        "fields",
+        "-e",
+        "frame.comment",
+        "-e",
+        "tcp.analysis.initial_rtt",
+    ]);
+    assert!(seen.lines().count() > 10, "{filter}: {seen}");
+    assert!(seen.lines().all(|line| line.starts_with(&format!("curl (pid {pid})"))), "{seen}");
+    let initial: f64 = seen.lines().find_map(|line| line.split('\t').nth(1)?.parse().ok()).expect(&seen);
+    assert!(initial * 1000.0 > smallest / 2.0 && smallest > 20.0, "{initial} s and {smallest} ms");
 }

@@ -205,9 +205,8 @@ fn the_socket_of_a_host_that_was_killed_is_removed() {
     assert!(!running.socket().exists());
 }
 
-/// Attack row F17.
 #[test]
-fn only_the_user_and_root_are_served() {
+fn f17_only_the_user_and_root_are_served() {
     if !root_or_skip() {
         return;
     }
@@ -264,9 +263,8 @@ print(said.decode())
     assert!(said[1].contains("\"command\":[\"sleep\",\"100\"]"), "{said:?}");
 }
 
-/// Attack row N8.
 #[test]
-fn no_name_of_a_process_steers_the_terminal() {
+fn n8_no_name_of_a_process_steers_the_terminal() {
     let runtime = Runtime::new();
     let folder = Folder::new();
     let evil = folder.path().join("\u{1b}]0;x\u{7}\u{202e}\u{9b}1m");

@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use portolan_drivers::{Tap, TapError, TapOptions};
 use rustix::fs::Access;
+use rustix::net::{AddressFamily, SocketType};
 use rustix::process::{Resource, getrlimit};
 use serde::Serialize;
 
@@ -71,6 +72,8 @@ pub fn examine(library: &[u8]) -> Vec<Check> {
         Check::works("link egress", "flows go out over ordinary sockets of this user"),
         Check::works("link none", "a private wire, with portolan.internal alone on it"),
         link_tap(),
+        link_packet(),
+        Check::works("link wire", "hosts of this user on one virtual Ethernet"),
         ping("ping over IPv4", true),
         ping("ping over IPv6", false),
         names(),
@@ -198,6 +201,19 @@ fn link_tap() -> Check {
             };
             Check::not(name, outcome, describe_tap(&error), hint)
         }
+    }
+}
+
+fn link_packet() -> Check {
+    let name = "link packet";
+    match rustix::net::socket(AddressFamily::PACKET, SocketType::RAW, None) {
+        Ok(_) => Check::works(name, "the stack can be one more station on an Ethernet interface"),
+        Err(errno) => Check::not(
+            name,
+            Outcome::Limited,
+            format!("no packet socket: {}", std::io::Error::from(errno)),
+            "run as root, or on a veth in a user and network namespace of your own: unshare -Urn",
+        ),
     }
 }
 

@@ -240,3 +240,16 @@ fn what_is_not_there_is_said_so() {
         assert_eq!(refused, Err(SocketError::NoSuchOption), "{level} {name}");
     }
 }
+
+#[test]
+fn a_device_that_cannot_be_bound_to_is_said_so() {
+    const SO_BINDTODEVICE: i32 = 25;
+    let mut pair = Pair::new();
+    let id = pair.hosts[A].udp_socket(Family::V4).unwrap();
+    let name = pair.hosts[A].link_name(pair.links[A]).unwrap().to_owned();
+    let mut bind = |name: &[u8]| pair.hosts[A].setsockopt(pair.now, id, SOL_SOCKET, SO_BINDTODEVICE, name);
+    assert_eq!(bind(b"no-such"), Err(SocketError::NoSuchLink));
+    assert_eq!(bind(b"lo"), Err(SocketError::NotSupported));
+    assert_eq!(bind(name.as_bytes()), Ok(()));
+    assert_eq!(bind(b""), Ok(()));
+}

@@ -14,18 +14,41 @@ const DRIVER: &str = include_str!("cpython.py");
 /// Debian's, for which the suite is; another may come first in PATH.
 const PYTHON: &str = "/usr/bin/python3";
 
-pub(super) struct CPython;
+/// Under one engine.
+pub(super) struct CPython {
+    name: &'static str,
+    about: &'static str,
+    run_options: &'static [&'static str],
+}
+
+/// Under the engine that `run` chooses.
+pub(super) const DEFAULT: CPython = CPython {
+    name: "cpython",
+    about: "CPython 3.11's `test_socket`, from Debian's libpython3.11-testsuite, as root. The tests of VSOCK are left out: \
+            they are of another family, and hang on a kernel without a hypervisor's transport. Tests of families and \
+            protocols that the machine's kernel lacks (CAN, Bluetooth, QIPCRTR, RDS, SCTP, TIPC, AF_ALG) skip themselves \
+            on both sides.",
+    run_options: &[],
+};
+
+/// Under the engine for programs that no library can be loaded into.
+pub(super) const SECCOMP: CPython = CPython {
+    name: "cpython-seccomp",
+    about: "The same, with `--engine seccomp`.",
+    run_options: &["--engine", "seccomp"],
+};
 
 impl Suite for CPython {
     fn name(&self) -> &'static str {
-        "cpython"
+        self.name
     }
 
     fn about(&self) -> &'static str {
-        "CPython 3.11's `test_socket`, from Debian's libpython3.11-testsuite, as root. The tests of VSOCK are left out: \
-         they are of another family, and hang on a kernel without a hypervisor's transport. Tests of families and \
-         protocols that the machine's kernel lacks (CAN, Bluetooth, QIPCRTR, RDS, SCTP, TIPC, AF_ALG) skip themselves on \
-         both sides."
+        self.about
+    }
+
+    fn run_options(&self) -> &'static [&'static str] {
+        self.run_options
     }
 
     fn prepare(&self, folder: &Path) -> Result<(), String> {
@@ -70,13 +93,13 @@ mod tests {
 
     #[test]
     fn a_line_says_that_a_test_begins_or_how_it_ended() {
-        assert_eq!(CPython.read("begin\tA.testB"), Some(Line::Begins("A.testB".into())));
+        assert_eq!(DEFAULT.read("begin\tA.testB"), Some(Line::Begins("A.testB".into())));
         let failed = Line::Ended("A.testB".into(), Verdict::Fails, "OSError: no\tway".into());
-        assert_eq!(CPython.read("fail\tA.testB\tOSError: no\tway"), Some(failed));
+        assert_eq!(DEFAULT.read("fail\tA.testB\tOSError: no\tway"), Some(failed));
         assert_eq!(
-            CPython.read("pass\tA.testB"),
+            DEFAULT.read("pass\tA.testB"),
             Some(Line::Ended("A.testB".into(), Verdict::Passes, String::new()))
         );
-        assert_eq!(CPython.read("a warning"), None);
+        assert_eq!(DEFAULT.read("a warning"), None);
     }
 }

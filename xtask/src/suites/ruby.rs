@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::cpython::CPython;
+use super::cpython;
 use super::suite::{Line, Suite};
 
 const DRIVER: &str = include_str!("ruby.rb");
@@ -58,7 +58,7 @@ impl Suite for Ruby {
     }
 
     fn read(&self, line: &str) -> Option<Line> {
-        CPython.read(line)
+        cpython::DEFAULT.read(line)
     }
 }
 

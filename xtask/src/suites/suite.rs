@@ -6,11 +6,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::cpython::CPython;
+use super::cpython;
 use super::ruby::Ruby;
 
 /// The suites, in the order of the page.
-pub(super) const ALL: &[&dyn Suite] = &[&CPython, &Ruby];
+pub(super) const ALL: &[&dyn Suite] = &[&cpython::DEFAULT, &cpython::SECCOMP, &Ruby];
 
 /// A test suite that runs once on the kernel and once under `portolan run`.
 pub(super) trait Suite {

@@ -21,6 +21,8 @@ use crate::os::unix;
 use crate::owners::Owners;
 use crate::summary::escape;
 
+mod queue;
+
 /// How far a socket has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
@@ -57,15 +59,6 @@ pub(super) struct Urgent {
     pub(super) behind: usize,
 }
 
-/// How far a connection's carrier has come with what the program writes.
-#[derive(Clone, Copy, Debug, Default)]
-struct Carried {
-    /// Octets at the front of the program's queue that are no text, or were taken already.
-    stale: usize,
-    /// Octets taken for which the stack's socket had no room.
-    pending: usize,
-}
-
 /// A socket that a program has told of.
 pub(super) struct Record {
     pub(super) target: Target,
@@ -92,7 +85,7 @@ pub(super) struct Record {
     /// The task that carries octets.
     carrier: RefCell<Option<Waker>>,
     /// What of a connection's text is between the program's queue and the stack's socket.
-    carried: Cell<Carried>,
+    carried: Cell<queue::Carried>,
     /// The handshake is over, one way or the other.
     settled: Notify,
     /// The process that made it; of an accepted one, its listener.
@@ -424,33 +417,6 @@ impl Record {
         }
         let unbound = SocketAddr::new(unspecified(self.target.kind.family), 0);
         self.local().unwrap_or(unbound).into()
-    }
-
-    /// How far the carrier has come: octets at the front of the program's queue that are no new text, and octets taken
-    /// that wait for room.
-    pub(super) fn note_carried(&self, stale: usize, pending: usize) {
-        self.carried.set(Carried { stale, pending });
-    }
-
-    /// SIOCOUTQ: text that the program has written and the other host has not acknowledged, wherever it is.
-    pub(super) fn out_queue(&self) -> u32 {
-        let Ok(socket) = self.socket() else { return 0 };
-        let end = self.end.borrow().upgrade().filter(|_| self.phase.get() == Phase::Connected);
-        let queued = end.map_or(0, |end| unix::queued(end.get_ref().as_fd()).unwrap_or(0));
-        let Carried { stale, pending } = self.carried.get();
-        let untaken = u32::try_from(queued.saturating_sub(stale) + pending).unwrap_or(u32::MAX);
-        socket.unacknowledged().saturating_add(untaken)
-    }
-
-    /// Text that a program which has closed its connection still has to deliver, in octets: at least one while it is
-    /// being carried; 0 while somebody holds the connection.
-    pub(super) fn undelivered(&self) -> u32 {
-        let end = self.end.borrow().upgrade();
-        let is_closed = end.is_some_and(|end| unix::hangup(end.get_ref().as_fd()).is_closed);
-        match self.socket() {
-            Ok(socket) if is_closed && self.phase.get() == Phase::Connected => socket.unacknowledged().max(1),
-            _ => 0,
-        }
     }
 
     /// What it is, in a few words for the user: its addresses, whether it listens, and whose it is.

@@ -59,6 +59,10 @@ impl Thread {
 
     /// A copy of one of its descriptors. Errors: EBADF if it has none of this number.
     pub fn descriptor(&self, number: i32) -> io::Result<OwnedFd> {
+        // A program may name any number; the call below takes only those that can be descriptors.
+        if number < 0 {
+            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        }
         Ok(pidfd_getfd(&self.pidfd, number, PidfdGetfdFlags::empty())?)
     }
 
@@ -185,5 +189,15 @@ mod tests {
         let identity = std::thread::spawn(|| this_thread().identity().unwrap()).join().unwrap();
         assert_eq!(identity.process, std::process::id());
         assert_eq!(identity.user, rustix::process::geteuid().as_raw());
+    }
+
+    #[test]
+    fn a_number_that_no_descriptor_has_is_an_error_and_no_panic() {
+        let own = this_thread();
+        for number in [-1, -100, i32::MIN, i32::MAX] {
+            let error = own.descriptor(number).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::EBADF), "{number}");
+        }
+        assert!(own.descriptor(0).is_ok());
     }
 }

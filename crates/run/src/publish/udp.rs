@@ -114,3 +114,6 @@ pub(super) async fn receive(port: Port, gateway: Host, wire: LinkId, shared: Arc
 fn endpoint(address: SocketAddr) -> Endpoint {
     Endpoint::new(address.ip().into(), address.port())
 }
+
+#[cfg(test)]
+mod tests;
