@@ -65,7 +65,11 @@ fn main() -> ExitCode {
         Some("packetdrill") => packetdrill::main(words),
         Some("bench") => {
             let words: Vec<String> = words.collect();
-            code(&bench(&words.iter().map(String::as_str).collect::<Vec<_>>()))
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let mut outcome =
+                if words.first() == Some(&"run") { build_release() } else { Outcome::default() };
+            outcome.add(bench(&words));
+            code(&outcome)
         }
         Some("planted") => code(&planted::run(true)),
         Some("ledger") => document(ledger::run, words),
@@ -125,12 +129,12 @@ fn bench(words: &[&str]) -> Outcome {
     step::cargo(&command, &[])
 }
 
-/// The benches that judge themselves: the cost of steps, and goodput beside Linux's.
+/// The benches that judge themselves: the cost of steps, goodput beside Linux's, `portolan run` beside the machine.
 fn benches(options: &Options) -> Outcome {
     let mut outcome =
         if options.full { results::bench("steps", &["steps"]) } else { bench(&["steps", "--short"]) };
     if options.allow_missing && results::output_of("id", &["-u"]) != "0" {
-        println!("bench loss is left out: it needs root");
+        println!("bench loss and bench run are left out: they need root");
         outcome.skipped += 1;
         return outcome;
     }
@@ -139,6 +143,8 @@ fn benches(options: &Options) -> Outcome {
     } else {
         bench(&["loss", "--short"])
     });
+    outcome.add(build_release());
+    outcome.add(if options.full { results::bench("run", &["run"]) } else { bench(&["run", "--short"]) });
     outcome
 }
 
@@ -175,9 +181,13 @@ fn test(options: &Options) -> ExitCode {
     if outcome.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+fn build_release() -> Outcome {
+    step::cargo(&["build", "--release", "--quiet"], &[])
+}
+
 /// What only means something with optimisation, and the program as it is installed.
 fn release(options: &Options) -> Outcome {
-    let mut outcome = step::cargo(&["build", "--release", "--quiet"], &[]);
+    let mut outcome = build_release();
     outcome
         .add(step::cargo_tests(&["test", "--release", "-p", "portolan-stack", "--test", "memory"], options));
     if options.full {

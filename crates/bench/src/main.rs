@@ -1,12 +1,14 @@
 //! Portolan measured beside others. `cargo xtask bench` runs it.
 //!
 //! `steps` is the cost of single steps (`steps.rs`, against the hand-made peer of `peer.rs`). `loss` is the grid of
-//! goodput over bad wires beside Linux (`loss.rs`); who sends to whom is in `transfer.rs`.
+//! goodput over bad wires beside Linux (`loss.rs`); who sends to whom is in `transfer.rs`. `run` is `portolan run`
+//! beside the machine's own network and pasta (`run.rs`).
 
 mod bridge;
 mod loss;
 mod namespace;
 mod peer;
+mod run;
 mod steps;
 mod transfer;
 
@@ -14,10 +16,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 const USAGE: &str = "usage: portolan-bench steps [--short]
+       portolan-bench run [--short]
        portolan-bench loss [--short] [--seconds S] [--repeat N] [--jobs N] [--control NAME]
   steps        what single steps of a host cost: segments, holes, timers, connections
+  run          `portolan run` beside the machine's own network and pasta; needs root, iperf3 and passt
   loss         goodput over bad wires beside Linux's; needs root, for TAPs in network namespaces
-  --short      a seventh of the cells, and bounds that noise does not break
+  --short      a seventh of the cells or one round, and bounds that noise does not break
   --seconds S  how long each transfer lasts (default 3)
   --repeat N   transfers of each end per cell, of which the median counts (default 3; 1 with --short)
   --jobs N     cells at the same time (default 4)
@@ -26,17 +30,21 @@ const USAGE: &str = "usage: portolan-bench steps [--short]
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let what = words.next();
+    if what.as_deref() == Some("ping-pong") {
+        return run::ping_pong(words.next().as_deref());
+    }
     let parsed = parse(words);
     let (outcome, bound) = match (what.as_deref(), parsed) {
         (Some("loss"), Ok(options)) => {
             (loss::run(&options), format!("a median ratio or a cell is below {:?}", options.bounds))
         }
+        (Some("run"), Ok(options)) => (run::run(options.short), "an aim is missed".to_owned()),
         (Some("steps"), Ok(options)) => (
             steps::run(options.short),
             "the cost of holes is not flat: 100 times as many cost more than 10 times".to_owned(),
         ),
         (_, Err(why)) => return usage(&why),
-        _ => return usage("say what to measure: steps or loss"),
+        _ => return usage("say what to measure: steps, run or loss"),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -50,8 +50,15 @@ impl Namespace {
         })
     }
 
+    /// A command in the namespace; its own words are to follow.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name]);
+        command
+    }
+
     /// Runs a command in the namespace.
-    fn run(&self, command: &str) -> Result<(), String> {
+    pub(crate) fn run(&self, command: &str) -> Result<(), String> {
         run(&format!("ip netns exec {} {command}", self.name))
     }
 }

@@ -67,7 +67,7 @@ fn the_c_librarys_own_resolver_asks_over_the_commands_network() {
 }
 
 #[test]
-fn nothing_reaches_the_machines_network() {
+fn n13_nothing_reaches_the_machines_network() {
     let folder = Folder::new();
     let program = build(&folder, "escape");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -28,16 +28,16 @@ ip link add v0 type veth peer name v1
 ip addr add 10.8.0.1/24 dev v1; ip addr add fd08::1/64 dev v1 nodad
 ip link set lo up; ip link set v0 up; ip link set v1 up
 cd "$FILES"
+trap 'kill $server $own 2>/dev/null || true' EXIT
 /usr/bin/python3 -m http.server 80 --bind :: >/dev/null 2>&1 & server=$!
-run() { "$PORTOLAN" run --quiet --link packet:v0 --address 10.8.0.2/24 --address fd08::2/64 -- "$@"; }
-for try in $(seq 100); do ip netns list >/dev/null; curl -s -o /dev/null http://10.8.0.1/ && break; sleep 0.1; done
-run curl -s http://10.8.0.1/file | cmp - file && echo outward
-run curl -s 'http://[fd08::1]/file' | cmp - file && echo outward6
-run /usr/bin/python3 -m http.server 80 --bind :: >/dev/null 2>&1 & own=$!
+portolan="$PORTOLAN run --quiet --link packet:v0 --address 10.8.0.2/24 --address fd08::2/64 --"
+for try in $(seq 100); do curl -s -o /dev/null http://10.8.0.1/ && break; sleep 0.1; done
+$portolan curl -s http://10.8.0.1/file | cmp - file && echo outward
+$portolan curl -s 'http://[fd08::1]/file' | cmp - file && echo outward6
+$portolan /usr/bin/python3 -m http.server 80 --bind :: >/dev/null 2>&1 & own=$!
 for try in $(seq 100); do curl -s -o /dev/null --max-time 1 http://10.8.0.2/ && break; sleep 0.1; done
 curl -s http://10.8.0.2/file | cmp - file && echo inward
 ping -c 1 -W 2 10.8.0.2 >/dev/null && echo ping
-kill $own $server
 "#;
 
 #[test]
@@ -247,11 +247,16 @@ fn hosts_on_a_wire_find_each_other_by_name() {
     assert_eq!(text(&output.stdout), expected, "{}", text(&output.stderr));
     assert_eq!((a.line(), b.line()), ("10.0.3.3".into(), "10.0.3.3".into()));
     // A member that is killed, with its stack, leaves the others, and its place to the next.
-    for child in children(a.child.0.id()) {
-        signal(child, "KILL");
+    let killed = children(a.child.0.id());
+    for child in &killed {
+        signal(*child, "KILL");
     }
     let _ = a.child.0.kill();
     let _ = a.child.0.wait();
+    // Its files are closed when it is a zombie at the latest.
+    let stat = |process: &u32| fs::read_to_string(format!("/proc/{process}/stat"));
+    let has_ended = |process: &u32| stat(process).map_or(true, |stat| stat.contains(") Z "));
+    eventually(SOON, || killed.iter().all(has_ended));
     let output = wire.finish(&[], &SPEAK.replace("NAMES", "['beta']"));
     assert_eq!(text(&output.stdout), "beta 10.0.3.40 True\n", "{}", text(&output.stderr));
     assert_eq!(b.line(), "10.0.3.1", "the place that has become free");

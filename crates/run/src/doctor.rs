@@ -23,6 +23,9 @@ pub const PROBE_LIBRARY: &str = "--portolan-probe-library";
 /// Makes a user and a network namespace, and ends.
 pub const PROBE_NAMESPACE: &str = "--portolan-probe-namespace";
 
+/// Ends at once.
+pub const PROBE_NOTHING: &str = "--portolan-probe-nothing";
+
 /// The device that is made for a moment to see whether it can be.
 const TAP_NAME: &str = "portolan-try";
 
@@ -65,6 +68,7 @@ impl Check {
 pub fn examine(library: &[u8]) -> Vec<Check> {
     let mut checks = vec![
         engine_preload(library),
+        engine_seccomp(),
         Check::works("link egress", "flows go out over ordinary sockets of this user"),
         Check::works("link none", "a private wire, with portolan.internal alone on it"),
         link_tap(),
@@ -115,6 +119,8 @@ pub fn render(checks: &[Check]) -> String {
 pub fn probe(argument: &std::ffi::OsStr) -> Option<ExitCode> {
     let succeeded = if argument == PROBE_LIBRARY {
         std::fs::read_to_string("/proc/self/maps").is_ok_and(|maps| maps.contains(crate::library::FILE_NAME))
+    } else if argument == PROBE_NOTHING {
+        true
     } else if argument == PROBE_NAMESPACE {
         crate::os::process::unshare_user_and_network().is_ok()
     } else {
@@ -155,6 +161,23 @@ fn engine_preload(library: &[u8]) -> Check {
             "is the machine's C library glibc, and does a security module forbid LD_PRELOAD?",
         ),
         Err(error) => Check::not(name, Outcome::Missing, error.to_string(), "mount /proc"),
+    }
+}
+
+/// Starts a program under a filter whose calls are answered by nobody: that it is taken over is all that is asked.
+fn engine_seccomp() -> Check {
+    let name = "engine seccomp";
+    match crate::engine::try_filter() {
+        Ok(()) => Check::works(
+            name,
+            "the kernel holds a program's socket calls, and its descriptors can be reached",
+        ),
+        Err(error) => Check::not(
+            name,
+            Outcome::Missing,
+            crate::engine::why_no_filter(&error),
+            "Linux 5.14 or later; in a container, allow seccomp and pidfd_getfd; as root: sysctl -w kernel.yama.ptrace_scope=1",
+        ),
     }
 }
 

@@ -98,7 +98,26 @@ pub fn why_no_filter(error: &io::Error) -> String {
         Some(libc::EPERM | libc::EACCES) => "it is forbidden here".into(),
         _ => error.to_string(),
     };
-    format!("the engine seccomp cannot be used: {why}; portolan doctor says what can")
+    format!("the engine seccomp cannot be used: {why}")
+}
+
+/// Whether this process may put a program under a filter and reach its descriptors: starts one that ends at once.
+pub fn try_filter() -> io::Result<()> {
+    let (ours, childs) = UnixStream::pair()?;
+    let mut command = Command::new("/proc/self/exe");
+    command.arg(crate::doctor::PROBE_NOTHING).env_remove("LD_PRELOAD");
+    seccomp::attach(&mut command, filter::program(0), ours.as_raw_fd(), childs);
+    let taker = std::thread::spawn(move || {
+        let listener = seccomp::take_over(ours.as_fd())?;
+        seccomp::acknowledge(ours.as_fd()).map(|()| listener)
+    });
+    let spawned = command.spawn();
+    drop(command);
+    let taken = taker.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
+    if let Ok(mut child) = spawned {
+        child.wait()?;
+    }
+    taken.map(drop)
 }
 
 /// A filter whose command is being started.

@@ -95,7 +95,7 @@ fn children_in_sandboxes_keep_their_sockets() {
 }
 
 #[test]
-fn processes_and_limits() {
+fn n13_processes_and_limits() {
     assert_as_on_the_kernel("processes");
 }
 
@@ -227,7 +227,7 @@ gaierror -2
 }
 
 #[test]
-fn a_wrong_secret_gets_no_answer() {
+fn n5_a_wrong_secret_gets_no_answer() {
     let stage = Stage::new();
     let script = "import socket; print(socket.socket().connect_ex(('127.0.0.1', 9)))";
     let mut command = stage.command("/usr/bin/python3");
@@ -275,7 +275,7 @@ fn raw_control(rendezvous: Rendezvous) -> OwnedFd {
 }
 
 #[test]
-fn nonsense_on_the_control_socket_harms_nobody() {
+fn n5_nonsense_on_the_control_socket_harms_nobody() {
     let stage = Stage::new();
     let mut hello = [0; MESSAGE_MAX];
     let operation = Operation::Hello { secret: stage.rendezvous().secret };

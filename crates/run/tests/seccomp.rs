@@ -71,6 +71,6 @@ fn datagrams() {
 }
 
 #[test]
-fn processes_and_limits() {
+fn n13_processes_and_limits() {
     assert_as_on_the_kernel("processes", &[]);
 }

@@ -6,6 +6,7 @@ pub(super) const SMALL: &[(&str, &str)] = &[
     ("/usr/bin/wget", "wget"),
     ("/usr/bin/git", "git"),
     ("/usr/bin/iperf3", "iperf3"),
+    ("/usr/bin/pasta", "passt"),
     ("/usr/bin/redis-server", "redis-server"),
     ("/usr/sbin/nginx", "nginx-light"),
     ("/usr/bin/wrk", "wrk"),

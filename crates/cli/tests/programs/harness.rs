@@ -43,6 +43,7 @@ pub(crate) struct Ran {
 /// A run to be: the programs it needs are there, and the files in its folder.
 pub(crate) struct Run {
     folder: Folder,
+    options: Vec<String>,
 }
 
 impl Run {
@@ -59,7 +60,7 @@ impl Run {
             );
             return None;
         }
-        Some(Run { folder: Folder::writable() })
+        Some(Run { folder: Folder::writable(), options: Vec::new() })
     }
 
     /// As [`Run::of`], for programs that only a full run has.
@@ -81,12 +82,18 @@ impl Run {
         self
     }
 
+    /// With these options of `portolan run`.
+    pub(crate) fn options(mut self, words: &[&str]) -> Run {
+        self.options.extend(words.iter().map(|word| (*word).to_owned()));
+        self
+    }
+
     /// Runs this file of `scripts/`, which must succeed.
     pub(crate) fn script(self, name: &str) -> Ran {
         let script = scripts_file(name);
         let (stdout, stderr) = (self.folder.path().join(".stdout"), self.folder.path().join(".stderr"));
         let mut command = Command::new(built());
-        command.arg("run").args(["--", "bash", "-c"]).arg(format!("{PRELUDE}{script}"));
+        command.arg("run").args(self.options).args(["--", "bash", "-c"]).arg(format!("{PRELUDE}{script}"));
         command.current_dir(self.folder.path()).stdin(Stdio::null()).env("HOME", self.folder.path());
         // Files and no pipes: a daemon that outlives the script would keep a pipe open.
         command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());

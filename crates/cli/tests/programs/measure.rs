@@ -1,4 +1,4 @@
-//! Programs that measure and probe: iperf3, nmap.
+//! Programs that measure and probe: iperf3, nmap, ping.
 
 use crate::harness::Run;
 
@@ -27,5 +27,16 @@ fn nmap_finds_what_is_open_by_connecting() {
         "8000/tcp closed http-alt",
         "8001/tcp open vcom-tunnel",
         "SimpleHTTPServer",
+    ]);
+}
+
+#[test]
+fn ping_is_answered_by_loopback_and_the_gateway() {
+    let Some(run) = Run::of(&["/usr/bin/ping"]) else { return };
+    run.options(&["--link", "none"]).script("ping.sh").prints(&[
+        "3 received",
+        "3 received",
+        "3 received",
+        "Network is unreachable",
     ]);
 }

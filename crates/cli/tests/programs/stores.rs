@@ -1,4 +1,5 @@
-//! Stores of data and queues, each a server with an event loop of its own: redis, memcached, mosquitto, postgresql.
+//! Stores of data and queues, each a server with an event loop of its own: redis, memcached, mosquitto, postgresql,
+//! etcd.
 
 use crate::harness::Run;
 use crate::support::text;
@@ -41,4 +42,11 @@ fn postgresql_serves_psql_and_pgbench() {
         "Connection refused",
         "canceling statement",
     ]);
+}
+
+/// A Go program makes its system calls itself, so only the engine seccomp has it.
+#[test]
+fn etcd_serves_etcdctl_under_seccomp() {
+    let Some(run) = Run::in_full(&["/usr/bin/etcd", "/usr/bin/etcdctl"]) else { return };
+    run.options(&["--engine", "seccomp"]).script("etcd.sh").prints(&["key", "value"]);
 }

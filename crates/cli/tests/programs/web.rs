@@ -25,12 +25,12 @@ fn nginx_serves_wrk_with_two_workers_and_reloads_under_load() {
         let is_reload = table == "reload.txt";
         let table = text(&ran.left(table));
         // The old workers close connections that wait for a request, and wrk calls that an error of reading: each of its
-        // ten at most once, on the kernel as here.
+        // ten once or, if it comes to an old worker again, twice: on the kernel as here.
         let errors = table
             .split_once("Socket errors: connect 0, read ")
             .map(|(_, rest)| rest.split_once(", write 0, timeout 0"));
         match errors {
-            Some(Some((reads, _))) if is_reload => assert!(reads.parse::<u32>().unwrap() <= 10, "{table}"),
+            Some(Some((reads, _))) if is_reload => assert!(reads.parse::<u32>().unwrap() <= 20, "{table}"),
             _ => assert!(!table.contains("Socket errors"), "{table}"),
         }
         assert!(!table.contains("Non-2xx"), "{table}");

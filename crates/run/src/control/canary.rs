@@ -21,11 +21,24 @@ pub(super) enum Front {
 /// Takes text from a program's end.
 pub(super) struct CanaryReader {
     front: Front,
+    /// Everything was taken that had come by the last wake-up.
+    is_dry: bool,
 }
 
 impl CanaryReader {
     pub(super) fn new(front: Front) -> Self {
-        Self { front }
+        Self { front, is_dry: false }
+    }
+
+    /// Something may have come.
+    pub(super) fn wake(&mut self) {
+        self.is_dry = false;
+    }
+
+    /// Nothing is there to be taken until the next wake-up; to know it without a system call is most of what a small
+    /// message costs.
+    pub(super) fn is_dry(&self) -> bool {
+        self.is_dry
     }
 
     /// There is an octet that can be left unread, so that closing now means a reset.
@@ -77,8 +90,10 @@ impl CanaryReader {
     /// Takes new text: what of `scratch` holds it, empty if there is none. `scratch` needs room for two octets or more.
     pub(super) fn take<'a>(&mut self, fd: BorrowedFd<'_>, scratch: &'a mut [u8]) -> io::Result<&'a [u8]> {
         let queued = unix::queued(fd)?;
+        self.is_dry = false;
         if let Front::Unknown(canary) = self.front {
             if queued == 0 {
+                self.is_dry = true;
                 return Ok(&[]);
             }
             self.front = Front::Taken(recognise(fd, canary)?);
@@ -92,6 +107,7 @@ impl CanaryReader {
             queued -= len;
         }
         if queued <= *taken {
+            self.is_dry = true;
             return Ok(&[]);
         }
         // All but one octet, of which `taken` (none or one) are old; then a look at the next, which stays.
@@ -101,6 +117,7 @@ impl CanaryReader {
             len = unix::read(fd, &mut scratch[..want])?;
         }
         let looked = unix::peek(fd, &mut scratch[len..=len])?;
+        self.is_dry = len + looked == queued;
         let old = std::mem::replace(taken, looked);
         Ok(scratch.get(old..len + looked).unwrap_or(&[]))
     }

@@ -392,7 +392,7 @@ impl Shared {
             }
             Operation::SetOption { socket, level, name, value } => {
                 let record = self.owned(socket, peer)?;
-                let set = options::set(&record, self.registry.host(), level, name, value);
+                let set = options::set(&record, self.registry.host(), peer.uid, (level, name), value);
                 if set == Err(Errno::NOPROTOOPT) {
                     self.hints.option_is_missing(level, name);
                 }

@@ -190,6 +190,9 @@ impl Carrier {
         self.record.note_carrier(cx.waker());
         for _ in 0..ROUNDS {
             let is_woken = self.end.poll_wake(cx);
+            if is_woken {
+                self.reader.wake();
+            }
             let hangup = self.end.hangup();
             // After our own FIN the kernel's HUP may mean a program that has only shut its side too.
             let is_gone = hangup.is_closed && !self.down_has_ended;
@@ -247,6 +250,9 @@ impl Carrier {
                 self.before_urgent = None;
                 has_moved = true;
                 continue;
+            }
+            if self.reader.is_dry() && !program_has_ended && self.record.urgent().is_none() {
+                break;
             }
             let scratch = Rc::clone(&self.scratch);
             let mut scratch = scratch.borrow_mut();

@@ -329,6 +329,12 @@ static void options(void) {
         SAY("now %s", err(getsockopt(fd, o[i].level, o[i].name, &v, &len) ? -1 : v));
     }
     v = 1;
+    int bound = socket(AF_INET, SOCK_DGRAM, 0); char device[16] = "";
+    len = sizeof device;
+    SAY("no device %s", err(getsockopt(bound, SOL_SOCKET, SO_BINDTODEVICE, device, &len))); SAY("'%s' %d", device, len);
+    SAY("unknown device %s", err(setsockopt(bound, SOL_SOCKET, SO_BINDTODEVICE, "no-such", 8)));
+    SAY("to none %s", err(setsockopt(bound, SOL_SOCKET, SO_BINDTODEVICE, "", 0)));
+    close(bound);
     SAY("keepidle 0 %s", err(setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &(int){0}, 4)));
     SAY("ttl 256 %s", err(setsockopt(fd, IPPROTO_IP, IP_TTL, &(int){256}, 4)));
     SAY("short %s", err(setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &v, 2)));

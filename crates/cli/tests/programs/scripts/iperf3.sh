@@ -1,6 +1,10 @@
-iperf3 -s -p 5201 >server.log 2>&1 &
+iperf3 -s -p 5201 --forceflush >server.log 2>&1 &
 port 5201
+tests=1
 row() {
+    # After every test, and after the look at its port, the server listens anew.
+    tests=$((tests + 1))
+    await grep -q "test #$tests)" server.log
     iperf3 -c 127.0.0.1 -p 5201 -t 1 --json "${@:2}" >"$1.json"
     python3 -c '
 import json, sys

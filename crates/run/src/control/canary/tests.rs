@@ -27,6 +27,23 @@ fn every_octet_comes_once_and_one_stays() {
 }
 
 #[test]
+fn a_reader_is_dry_when_nothing_is_left_to_take() {
+    let (mut program, end) = pair();
+    let mut reader = CanaryReader::new(Front::Taken(1));
+    program.write_all(b"c").unwrap();
+    assert!(!reader.is_dry(), "nobody has looked");
+    program.write_all(&[b'a'; 100]).unwrap();
+    assert_eq!(take(&mut reader, &end).len(), 63, "the scratch and no more, less the canary");
+    assert!(!reader.is_dry());
+    assert_eq!(take(&mut reader, &end).len(), 37);
+    assert!(reader.is_dry());
+    reader.wake();
+    assert!(!reader.is_dry());
+    assert_eq!(take(&mut reader, &end), b"");
+    assert!(reader.is_dry());
+}
+
+#[test]
 fn no_more_is_taken_than_stands_before_an_urgent_octet() {
     let (mut program, end) = pair();
     let canary = *b"sixteen octets!!";

@@ -30,6 +30,10 @@ impl Stack {
     ) -> Result<(), SocketError> {
         if name == so::BINDTODEVICE {
             let link = self.link_named(text(value))?;
+            // A record has no way to say so: to be told is better than not to be heeded.
+            if link == Some(LinkId::LOOPBACK) {
+                return Err(SocketError::NotSupported);
+            }
             return self.set_option(now, id, SocketOption::BindToLink(link));
         }
         let number = int_at(value, 0)?;
