@@ -265,8 +265,10 @@ fn a_name_whose_owner_points_it_at_the_machines_loopback_opens_nothing() {
     );
     let heard = text(&output.stderr);
     assert_eq!(text(&output.stdout), "status 7\nstatus 7\nhello\n", "{heard}");
-    for line in ["-> door.test (10.0.2.5):80/tcp: no --allow", "-> inner.test (127.0.0.1):80/tcp: no --allow"]
-    {
+    for line in [
+        "-> host.portolan.internal (10.0.2.5):80/tcp: no --allow",
+        "-> inner.test (127.0.0.1):80/tcp: no --allow",
+    ] {
         assert_eq!(heard.matches(line).count(), 1, "{line}: {heard}");
     }
 }
