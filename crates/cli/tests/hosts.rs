@@ -308,3 +308,18 @@ fn the_machines_loopback_is_shared_only_on_request() {
     assert!(text(&output.stdout).starts_with(&format!("{refused}\n{refused}\n{refused}\n")), "{output:?}");
     assert!(began.elapsed() < SOON);
 }
+
+#[test]
+fn a_full_disk_under_its_log_does_not_end_a_host() {
+    let place = Place::new();
+    let log = place.0.path().join("portolan/full.log");
+    fs::create_dir_all(log.parent().unwrap()).unwrap();
+    fs::set_permissions(log.parent().unwrap(), fs::Permissions::from_mode(0o700)).unwrap();
+    std::os::unix::fs::symlink("/dev/full", &log).unwrap();
+    let process = place.up(&["full", "--deny", "192.0.2.1"]);
+    let refused = "import socket\ntry: socket.create_connection(('192.0.2.1', 80), 5)\nexcept OSError as e: print(e.errno)";
+    let mut child = place.start_in("full", refused);
+    assert_eq!(line(&mut child).trim(), "113", "EHOSTUNREACH");
+    assert!(child.wait().unwrap().success());
+    assert_eq!(place.process("full"), process);
+}

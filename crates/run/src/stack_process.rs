@@ -9,7 +9,7 @@ mod link;
 mod local_names;
 mod warnings;
 
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::Path;
 use std::process::ExitCode;
@@ -415,7 +415,8 @@ impl Teller {
             return told;
         }
         if let News::Note(line) = news {
-            eprintln!("portolan: {}", crate::summary::escape(line));
+            // A log on a full disk is no reason to end.
+            let _ = writeln!(io::stderr(), "portolan: {}", crate::summary::escape(line));
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use portolan_stack::*;
-use portolan_wire::{Endpoint, Family, protocol};
+use portolan_wire::{Address, Cidr, Endpoint, Family, protocol};
 
 const IP_TOS_RECEIVED: i32 = 13;
 const IP_TTL_RECEIVED: i32 = 12;
@@ -238,6 +238,34 @@ fn what_is_not_there_is_said_so() {
     ] {
         let refused = pair.hosts[A].setsockopt(pair.now, id, level, name, &[1; 16]);
         assert_eq!(refused, Err(SocketError::NoSuchOption), "{level} {name}");
+    }
+}
+
+// RFC 1122 §3.2.1.3, §3.3.4.2: a source is one of the host's own addresses.
+#[test]
+fn nobody_sends_in_anothers_name() {
+    for family in [Family::V4, Family::V6] {
+        let mut pair = Pair::new();
+        let client = bound(&mut pair, A, family, false);
+        let to = Some(Endpoint::new(address(B, family), 53));
+        let (loopback, group) = match family {
+            Family::V4 => ("127.0.0.1", "224.0.0.5"),
+            Family::V6 => ("::1", "ff02::5"),
+        };
+        let others = [loopback.parse().unwrap(), group.parse().unwrap(), address(B, family)];
+        for from in others {
+            let sent = pair.hosts[A].send_to(pair.now, client, b"forged", to, Some(from));
+            assert_eq!(sent, Err(SocketError::InvalidArgument), "{from}");
+        }
+        let own = address(A, family);
+        assert_eq!(pair.hosts[A].send_to(pair.now, client, b"own", to, Some(own)), Ok(3));
+        // A local route lends a host the addresses that it covers: a gateway answers in their name.
+        let any = if family == Family::V4 { Address::V4_UNSPECIFIED } else { Address::UNSPECIFIED };
+        let covers = Cidr::new(any, 0).unwrap();
+        let link = pair.hosts[A].link_at(1).unwrap();
+        let route = Route { destination: covers, via: None, link, kind: RouteKind::Local, metric: 0 };
+        pair.hosts[A].add_route(pair.now, route).unwrap();
+        assert_eq!(pair.hosts[A].send_to(pair.now, client, b"lent", to, Some(address(B, family))), Ok(4));
     }
 }
 

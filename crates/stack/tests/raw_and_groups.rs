@@ -201,3 +201,48 @@ fn settings_of_groups_are_given_back() {
         stack.setsockopt(pair.now, tcp, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request(Address::v4(239, 1, 1, 1)));
     assert_eq!(join, Err(SocketError::ProtocolError));
 }
+
+#[test]
+fn no_index_of_a_link_is_too_odd() {
+    let mut pair = Pair::new();
+    let v4 = pair.hosts[A].udp_socket(Family::V4).unwrap();
+    let v6 = pair.hosts[A].udp_socket(Family::V6).unwrap();
+    let group: Address = "ff05::99".parse().unwrap();
+    for index in [i32::MIN, -1, i32::MAX, 65_537] {
+        let octets = index.to_ne_bytes();
+        let mreqn = [&[239, 1, 1, 1, 0, 0, 0, 0][..], &octets].concat();
+        let mreq6 = [&group.octets()[..], &octets].concat();
+        let group_req =
+            [&octets[..], &[0; 4], &2_u16.to_ne_bytes(), &[0, 0, 239, 1, 1, 1], &[0; 120]].concat();
+        for (id, level, name, value) in [
+            (v4, IPPROTO_IP, 32, &mreqn[..]),
+            (v4, IPPROTO_IP, IP_ADD_MEMBERSHIP, &mreqn),
+            (v4, IPPROTO_IP, 42, &group_req),
+            (v6, IPPROTO_IPV6, 17, &octets),
+            (v6, IPPROTO_IPV6, IPV6_JOIN_GROUP, &mreq6),
+        ] {
+            let set = pair.hosts[A].setsockopt(pair.now, id, level, name, value);
+            assert_eq!(set, Err(SocketError::NoSuchLink), "level {level} option {name} index {index}");
+        }
+    }
+}
+
+#[test]
+fn a_group_without_hops_is_this_hosts_alone() {
+    let mut pair = Pair::new();
+    let group = Address::v4(239, 1, 1, 1);
+    let [own, other] = [A, B].map(|host| {
+        let id = pair.hosts[host].udp_socket(Family::V4).unwrap();
+        pair.hosts[host].bind(pair.now, id, Endpoint::new(Address::V4_UNSPECIFIED, 53)).unwrap();
+        pair.hosts[host].setsockopt(pair.now, id, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request(group)).unwrap();
+        id
+    });
+    for (hops, reaches_the_other) in [(0_i32, false), (1, true)] {
+        let level = IPPROTO_IP;
+        pair.hosts[A].setsockopt(pair.now, own, level, IP_MULTICAST_TTL, &hops.to_ne_bytes()).unwrap();
+        pair.hosts[A].send_to(pair.now, own, b"hear", Some(Endpoint::new(group, 53)), None).unwrap();
+        pair.settle();
+        assert_eq!(receive(&mut pair, A, own).map(|(got, _)| got), Ok(b"hear".to_vec()));
+        assert_eq!(receive(&mut pair, B, other).is_ok(), reaches_the_other, "{hops} hops");
+    }
+}

@@ -6,6 +6,7 @@ use portolan_wire::SeqNumber;
 use super::sack::Reported;
 use crate::congestion::CongestionEvent;
 use crate::flight::{AckClock, Delivery, Flight};
+use crate::limits::Limit;
 use crate::numbers::micros_u32;
 use crate::recovery::{Ack, Verdict};
 use crate::tcb::{Marks, Tcb};
@@ -175,6 +176,10 @@ impl Tcb {
         let text_end = ack.min(self.snd.end);
         self.counters.bytes_acked += u64::from(text_end.since(self.snd.una).unwrap_or(0));
         self.snd.una = ack;
+        if self.outstanding() == 0 && self.unsent() == 0 {
+            // Nothing is left to be polled for, so nobody else would note it.
+            self.set_limit(cx.now, Limit::Idle);
+        }
         if let Some(flight) = cx.slabs.flight_mut(self.flight) {
             flight.acknowledge(ack, clock, delivery);
             if let Some(probe) = flight.size_probe.take_if(|probe| probe.end.at_or_before(ack)) {

@@ -164,7 +164,8 @@ impl Stack {
         if index == 0 {
             return Ok(None);
         }
-        let link = u16::try_from(index - 1).ok().and_then(|index| self.link_at(index));
+        let position = index.checked_sub(1).and_then(|index| u16::try_from(index).ok());
+        let link = position.and_then(|position| self.link_at(position));
         link.map(Some).ok_or(SocketError::NoSuchLink)
     }
 }

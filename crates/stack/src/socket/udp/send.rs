@@ -90,7 +90,8 @@ impl Stack {
     ///
     /// # Errors
     /// `DestinationRequired`, `MessageTooLong`, `AccessDenied` for a broadcast without SO_BROADCAST, `WouldBlock` if the
-    /// link's queue is full, those of the route, `AddressNotAvailable`, and an error that has waited, once.
+    /// link's queue is full, those of the route, `InvalidArgument` for a source that is not the host's, and an error
+    /// that has waited, once.
     pub fn send_to(
         &mut self,
         now: Instant,
@@ -145,7 +146,10 @@ impl Stack {
         let local = if bound { local } else { self.claim_port(id.index, local)? };
         let zone = zone_of(remote.address, hop.link);
         let key = FlowKey { local: Endpoint::new(source, local.port), remote, protocol, zone };
-        self.send_datagram(hop, &key, payload, manner, id.index)?;
+        // RFC 1112 §6.1: a group's datagram with no hop left goes to this host's members alone.
+        if !remote.address.is_multicast() || manner.hop_limit != 0 {
+            self.send_datagram(hop, &key, payload, manner, id.index)?;
+        }
         if remote.address.is_multicast() && loops && has_ports {
             self.loop_back(&key, payload, hop.link, manner.hop_limit, manner.tos);
         }
@@ -203,6 +207,11 @@ impl Stack {
         };
         if source.family() != remote.address.family() {
             return Err(SocketError::NetworkUnreachable);
+        }
+        // RFC 1122 §3.2.1.3 and §3.3.4.2: in nobody else's name, and the loopback's stays at home.
+        let is_ours = from.is_none_or(|from| self.is_own(from) || self.is_accepted(from));
+        if !is_ours || source.is_loopback() && hop.link != LinkId::LOOPBACK {
+            return Err(SocketError::InvalidArgument);
         }
         Ok(Way { hop, source, remote })
     }
