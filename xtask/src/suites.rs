@@ -6,6 +6,7 @@
 mod calls;
 mod cpython;
 mod page;
+mod programs;
 mod record;
 mod ruby;
 mod runner;
@@ -196,7 +197,7 @@ fn write_page(check: bool) -> Result<Outcome, String> {
     for why in calls::unproved(&calls, &recorded)? {
         outcome.add(Outcome::fail(why));
     }
-    let text = page::text(&recorded, &calls);
+    let text = page::text(&recorded, &programs::read()?, &calls);
     outcome.add(crate::report::write(page::PAGE, &text, "cargo xtask suites --write", check));
     Ok(outcome)
 }

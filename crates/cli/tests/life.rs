@@ -48,6 +48,7 @@ fn calls_of_a_dead_stack(engine: &str) -> Vec<(String, String, f64)> {
     signal(stack, "KILL");
     let calls = lines.map_while(Result::ok).map(|line| {
         let words: Vec<&str> = line.split(' ').collect();
+        assert_eq!(words.len(), 3, "{engine}: {line}");
         (words[0].to_owned(), words[1].to_owned(), words[2].parse::<f64>().unwrap() - killed)
     });
     let calls = calls.collect();
@@ -96,4 +97,14 @@ fn n11_a_program_at_its_limit_of_descriptors_is_told_and_recovers() {
             text(&output.stderr)
         );
     }
+}
+
+/// The supervisor's own limit, which it cannot raise here.
+#[test]
+fn n11_no_call_is_held_for_ever_at_the_supervisors_limit_of_descriptors() {
+    let mut command = Command::new("prlimit");
+    command.arg("--nofile=64:64").arg(built()).args(["run", "--quiet", "--link", "none"]);
+    command.args(["--engine", "seccomp", "--", "/usr/bin/python3", &script("waiting.py")]);
+    let output = finish(command.stdin(Stdio::null()), MINUTE);
+    assert_eq!(text(&output.stdout), "True True\n", "{}", text(&output.stderr));
 }

@@ -78,6 +78,17 @@ pub(crate) fn stack_is_gone() -> bool {
     alive == Err(Errno::NETDOWN)
 }
 
+/// As [`stack_is_gone`], for who has seen another end of it close: a process that dies closes one after the other.
+pub(crate) fn stack_is_going() -> bool {
+    const LOOKS: u32 = 5;
+    (0..LOOKS).any(|look| {
+        if look > 0 {
+            sys::pause_ms(1);
+        }
+        stack_is_gone()
+    })
+}
+
 /// Opens a control connection for a child that is about to be made in another network namespace, where abstract
 /// names lead nowhere. The child takes it with [`inherit`], the parent closes it.
 pub(crate) fn open_for_child() -> Result<c_int, Errno> {

@@ -110,7 +110,7 @@ pub(crate) fn receive_message(fd: c_int, parts: &Parts, flags: c_int) -> Result<
     })?;
     if received == 0 {
         // The program's own shutdown, or the end of the stack process, which closes both directions.
-        return if sys::is_hung_up(fd) && control::stack_is_gone() {
+        return if sys::is_hung_up(fd) && control::stack_is_going() {
             Err(Errno::NETDOWN)
         } else if flags & libc::MSG_DONTWAIT != 0 || sys::status_flags(fd) & libc::O_NONBLOCK != 0 {
             // As Linux, which looks for the shutdown only before it waits.

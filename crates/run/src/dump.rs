@@ -1,7 +1,7 @@
 //! `portolan dump`: the packets of a running host or of a file, with tcpdump's words, filters and lines.
 //!
 //! A running host sends a pcapng stream over its admin socket ([`live`]), so that there is one reader for both
-//! ([`reader`]). [`print`] makes lines of packets; with `-w` they go to a pcapng file as they are, comments and all.
+//! ([`reader`]). [`mod@print`] makes lines of packets; with `-w` they go to a pcapng file as they are, comments and all.
 
 mod live;
 pub mod print;

@@ -60,7 +60,7 @@ fn row(info: &Info) -> [String; 6] {
     ]
 }
 
-/// As `ps` has it: [DAYS-][HOURS:]MINUTES:SECONDS.
+/// As `ps` has it: `[DAYS-][HOURS:]MINUTES:SECONDS`.
 fn uptime(seconds: u64) -> String {
     let (days, hours, minutes, rest) =
         (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);

@@ -152,6 +152,7 @@ fn start(run: Run) -> Result<Running, Refusal> {
         keys: private_keys.as_ref().map(PrivateFile::path),
         to_stderr: to_stdout,
         mask: signals.before(),
+        descriptors: crate::os::process::raise_descriptor_limit(),
     };
     let (child, engine) = launch.start(run.engine)?;
     Ok(Running {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::calls::{self, Call};
+use super::programs::{self, Program};
 use super::record::Row;
 use super::suite::{Suite, Verdict};
 use crate::table::cell;
@@ -14,7 +15,7 @@ pub(super) const PAGE: &str = "docs/compatibility.md";
 pub(super) type Recorded = (&'static dyn Suite, Vec<Row>);
 
 /// The whole page.
-pub(super) fn text(suites: &[Recorded], calls: &[Call]) -> String {
+pub(super) fn text(suites: &[Recorded], programs: &[Program], calls: &[Call]) -> String {
     let mut out = String::from(
         "# Sockets under `portolan run`, and the kernel's\n\n\
          Written by `cargo xtask suites --write` from `docs/data/compatibility/`; not to be edited. The tests of others run\n\
@@ -49,6 +50,7 @@ pub(super) fn text(suites: &[Recorded], calls: &[Call]) -> String {
             let _ = writeln!(out, "| {} | {kernel} | {portolan} | {} |", cell(test), cell(reason));
         }
     }
+    out.push_str(&programs::section(programs));
     out.push_str(&calls::section(calls));
     out
 }

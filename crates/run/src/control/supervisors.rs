@@ -26,6 +26,10 @@ impl Supervisors {
 
     /// Whether a process may act for others: it has joined, is our parent, or ourselves.
     pub(super) fn has(&self, pid: i32) -> bool {
+        // In another namespace of processes everybody is 0.
+        if pid == 0 {
+            return false;
+        }
         let (own, parent) = (rustix::process::getpid(), rustix::process::getppid());
         [Some(own), parent].into_iter().flatten().any(|known| known.as_raw_pid() == pid)
             || self.0.borrow().contains(&pid)

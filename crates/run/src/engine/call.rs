@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use portolan_native::Errno;
 use portolan_native::inet::{self, Given, Sockaddr};
-use portolan_protocol::{Address, Family, SocketId};
+use portolan_protocol::request::Target;
+use portolan_protocol::{Address, Family};
 use rustix::event::PollFlags;
 use rustix::net::sockopt::{self, Timeout};
 
@@ -28,7 +29,7 @@ pub(super) enum Answer {
     Run,
     /// With a new descriptor in the program. A listener's connection that the program does not take after all is kept
     /// for its next accept.
-    Descriptor { socket: OwnedFd, close_on_exec: bool, of_listener: Option<SocketId> },
+    Descriptor { socket: OwnedFd, close_on_exec: bool, of_listener: Option<Target> },
     /// Not yet.
     Wait(Wait),
 }
@@ -69,11 +70,15 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// Takes hold of the thread. `None` if it is no longer in the call.
-    pub(super) fn new(listener: &'a Listener, notification: Notification) -> Option<Call<'a>> {
-        let thread = Thread::open(notification.thread).ok()?;
+    /// Takes hold of the thread. `None` if it is no longer in the call. Errors: the system's, at the limit of descriptors.
+    pub(super) fn new(listener: &'a Listener, notification: Notification) -> Result<Option<Call<'a>>, Errno> {
+        let thread = Thread::open(notification.thread);
         // Only now is it certain that the number was not given to another thread meanwhile.
-        listener.is_valid(notification.id).then_some(Call { listener, notification, thread })
+        if !listener.is_valid(notification.id) {
+            return Ok(None);
+        }
+        let thread = thread.map_err(|error| errno_of(&error))?;
+        Ok(Some(Call { listener, notification, thread }))
     }
 
     pub(super) fn argument(&self, index: usize) -> u64 {
@@ -108,6 +113,9 @@ impl<'a> Call<'a> {
 
     /// A socket address in the program's memory.
     pub(super) fn read_address(&self, address: u64, len: u32) -> Result<Given, Errno> {
+        if len as usize > size_of::<libc::sockaddr_storage>() {
+            return Err(Errno(libc::EINVAL));
+        }
         let mut octets = [0; inet::LEN_MAX];
         let octets = octets.get_mut(..(len as usize).min(inet::LEN_MAX)).unwrap_or_default();
         self.read(address, octets)?;

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use portolan_native::Errno;
 use portolan_native::control_message::{Ancillary, Report};
 use portolan_native::inet::{self, Sockaddr, text_max};
-use portolan_protocol::{Address, DatagramHeader, Family, Operation, SocketId};
+use portolan_protocol::{Address, CALL_MAX, DatagramHeader, ErrorReport, Family, Operation, Reply, SocketId};
 
 use super::call::{Answer, Call, wait_to_receive, wait_to_send};
 use super::message::{Message, Told};
@@ -110,6 +110,32 @@ impl Engine {
         message.tell(call, &Told { name, control: report.as_bytes(), flags })?;
         let tells_true_len = message.flags & libc::MSG_TRUNC != 0;
         Ok(Answer::Value(if tells_true_len { text.len() } else { copied.len() }))
+    }
+
+    /// MSG_ERRQUEUE: an ICMP error, with the front of the datagram that it is about. It never waits.
+    pub(super) fn receive_report(
+        &mut self,
+        call: &Call<'_>,
+        socket: &Socket,
+        message: &Message,
+    ) -> Result<Answer, Errno> {
+        let mut buffer = [0; CALL_MAX];
+        let Reply::Value(octets) =
+            self.stack.call(Operation::TakeReport { socket: socket.target() }, &mut buffer)?
+        else {
+            return Err(Errno(libc::EPROTO));
+        };
+        let error = ErrorReport::decode(octets).map_err(|_| Errno(libc::EPROTO))?;
+        let copied = error.text.get(..message.len()).unwrap_or(error.text);
+        call.thread.write_pieces(copied, &message.pieces).map_err(|error| errno_of(&error))?;
+        let room = if message.control.address == 0 { 0 } else { message.control.len.min(CONTROL_MAX) };
+        let report = Report::of_error(&error, socket.family(), room as usize);
+        let mut flags = libc::MSG_ERRQUEUE;
+        flags |= if report.is_cut() { libc::MSG_CTRUNC } else { 0 };
+        flags |= if copied.len() < error.text.len() { libc::MSG_TRUNC } else { 0 };
+        let (name, name_len) = Sockaddr::new(error.to, socket.family());
+        message.tell(call, &Told { name: name.as_bytes(name_len), control: report.as_bytes(), flags })?;
+        Ok(Answer::Value(copied.len()))
     }
 
     /// The length of the next datagram, for FIONREAD; 0 if there is none.

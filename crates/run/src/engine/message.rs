@@ -223,7 +223,7 @@ impl Engine {
 
     fn receive(&mut self, call: &Call<'_>, socket: Socket, message: &Message) -> Result<Answer, Errno> {
         if message.flags & libc::MSG_ERRQUEUE != 0 {
-            return Err(Errno(libc::EAGAIN));
+            return self.receive_report(call, &socket, message);
         }
         match socket.transport() {
             Transport::Tcp => self.receive_stream(call, socket, message),

@@ -13,7 +13,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use portolan_native::Errno;
-use portolan_protocol::{Rendezvous, SocketId};
+use portolan_protocol::request::Target;
+use portolan_protocol::{Name, Rendezvous};
 use rustix::event::{PollFlags, Timespec, epoll};
 
 use super::call::{Answer, Call, Then, Wait};
@@ -49,7 +50,7 @@ pub(super) struct Engine {
     pub(super) netlinks: HashMap<u64, OwnedFd>,
     pub(super) next_netlink: u64,
     /// Connections that were accepted for a thread that did not wait for them to the end.
-    kept: HashMap<SocketId, VecDeque<OwnedFd>>,
+    kept: HashMap<Target, VecDeque<OwnedFd>>,
 }
 
 /// A call that is put aside.
@@ -125,6 +126,7 @@ impl Notifier {
                 }
             }
             self.end_late();
+            self.engine.drop_kept();
         }
     }
 
@@ -142,8 +144,12 @@ impl Notifier {
         if let Some(untold) = untold.filter(|untold| untold.is_of(&notification)) {
             return self.answer(notification, untold.result);
         }
-        let listener = &self.listener;
-        let Some(call) = Call::new(listener, notification) else { return };
+        let call = match Call::new(&self.listener, notification) {
+            Ok(Some(call)) => call,
+            Ok(None) => return,
+            // A call that nobody answers would be held for ever.
+            Err(Errno(errno)) => return self.answer(notification, Err(errno)),
+        };
         let result = self.engine.perform(&call);
         let thread = call.thread;
         self.conclude(notification, thread, result);
@@ -159,8 +165,8 @@ impl Notifier {
             Ok(Answer::Descriptor { socket, close_on_exec, of_listener }) => {
                 let given = self.listener.answer_with(notification.id, socket.as_fd(), close_on_exec);
                 if let Err(error) = given {
-                    if let Some(id) = of_listener {
-                        self.engine.kept.entry(id).or_default().push_back(socket);
+                    if let Some(listener) = of_listener {
+                        self.engine.kept.entry(listener).or_default().push_back(socket);
                     }
                     // A thread that was interrupted makes the call again, and gets a descriptor then.
                     if error.raw_os_error() != Some(libc::ENOENT) {
@@ -243,7 +249,9 @@ impl Notifier {
     }
 
     fn next_limit(&self) -> Option<Instant> {
-        self.waiting.values().filter_map(|waiting| Some(waiting.wait.limit?.0)).min()
+        let limits = self.waiting.values().filter_map(|waiting| Some(waiting.wait.limit?.0));
+        let look = (!self.engine.kept.is_empty()).then(|| Instant::now() + KEPT_TIME);
+        limits.chain(look).min()
     }
 
     /// Ends the calls whose time is over.
@@ -306,8 +314,16 @@ impl Engine {
         }
     }
 
+    /// Drops the connections that were kept for listeners that are gone: their peers see the end.
+    fn drop_kept(&mut self) {
+        self.kept.retain(|listener, _| {
+            let name = Name::Socket { id: listener.id, kind: listener.kind };
+            unix::is_held(listener.kind.transport, &name)
+        });
+    }
+
     /// A connection that was kept for a listener.
-    pub(super) fn take_kept(&mut self, listener: SocketId) -> Option<OwnedFd> {
+    pub(super) fn take_kept(&mut self, listener: Target) -> Option<OwnedFd> {
         let kept = self.kept.get_mut(&listener)?;
         let first = kept.pop_front();
         if kept.is_empty() {

@@ -76,6 +76,9 @@ impl Engine {
         if listener.transport() != Transport::Tcp {
             return Err(Errno(libc::EOPNOTSUPP));
         }
+        if !listener.listens() {
+            return Err(Errno(libc::EINVAL));
+        }
         let (new, remote) = match self.next_connection(&listener)? {
             Some(connection) => connection,
             None => return wait_to_receive(listener.fd, true),
@@ -85,12 +88,12 @@ impl Engine {
         }
         set_nonblocking(&new, flags & libc::SOCK_NONBLOCK != 0)?;
         let close_on_exec = flags & libc::SOCK_CLOEXEC != 0;
-        Ok(Answer::Descriptor { socket: new, close_on_exec, of_listener: Some(listener.own.id) })
+        Ok(Answer::Descriptor { socket: new, close_on_exec, of_listener: Some(listener.own) })
     }
 
     /// The next connection that comes from the stack process, and the other host's address. `None` if there is none.
     fn next_connection(&mut self, listener: &Socket) -> Result<Option<(OwnedFd, Address)>, Errno> {
-        while let Some(new) = self.take_kept(listener.own.id) {
+        while let Some(new) = self.take_kept(listener.own) {
             if let Ok(Some(Name::Accepted { remote, .. })) = unix::peer_name(new.as_fd()) {
                 return Ok(Some((new, remote)));
             }

@@ -13,7 +13,7 @@ use super::stack::{Stack, errno_of};
 use crate::os::unix;
 
 /// Tries to attach while the stack process is busy, and the pause between two.
-const ATTACH_TRIES: u32 = 1000;
+const ATTACH_TRIES: u32 = 100;
 const ATTACH_PAUSE: Duration = Duration::from_millis(1);
 
 /// A program's socket that is one of ours.

@@ -2,12 +2,17 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use portolan_native::Errno;
 use portolan_native::errno::gone;
 use portolan_protocol::{CALL_MAX, Name, Operation, Rendezvous, Reply, Request, SocketId};
+use rustix::net::sockopt::{self, Timeout};
 
 use crate::os::unix::{self, Peer};
+
+/// How long an answer may take.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// The stack process, asked and waited for.
 #[derive(Debug)]
@@ -32,6 +37,8 @@ impl Stack {
         let own = Name::Control { id: SocketId(id), pid: std::process::id() };
         let connection = unix::control_connection(&own, &rendezvous.name())?;
         let credentials = unix::peer(connection.as_fd())?;
+        // One thread calls for all programs: a stack process that says nothing must not hold them for ever.
+        sockopt::set_socket_timeout(&connection, Timeout::Recv, Some(ANSWER_TIME))?;
         let mut stack = Stack { rendezvous, connection, credentials, number: 0, caller: None };
         stack
             .order(Operation::Hello { secret: rendezvous.secret })
@@ -72,8 +79,8 @@ impl Stack {
         let len = self.exchange(operation, buffer)?;
         match Reply::decode(buffer.get(..len).unwrap_or_default()) {
             Ok((_, Reply::Failed(errno))) => Err(Errno(errno)),
-            Ok((number, reply)) if number == self.number => Ok(reply),
-            _ => Err(Errno(libc::EPROTO)),
+            Ok((_, reply)) => Ok(reply),
+            Err(_) => Err(Errno(libc::EPROTO)),
         }
     }
 
@@ -88,9 +95,17 @@ impl Stack {
         let len = request.encode(buffer).map_err(|_| Errno(libc::EINVAL))?;
         let connection = self.connection.as_fd();
         unix::write(connection, buffer.get(..len).unwrap_or_default()).map_err(ended)?;
-        match unix::receive_waiting(connection, buffer) {
-            Ok(0) => Err(Errno::NETDOWN),
-            result => result.map_err(ended),
+        loop {
+            let len = match unix::receive_waiting(connection, buffer) {
+                Ok(0) => return Err(Errno::NETDOWN),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(Errno::NETDOWN),
+                received => received.map_err(ended)?,
+            };
+            // An answer that came too late belongs to nobody.
+            match Reply::decode(buffer.get(..len).unwrap_or_default()) {
+                Ok((answered, _)) if answered != self.number => {}
+                _ => return Ok(len),
+            }
         }
     }
 }

@@ -7,7 +7,9 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
+use rustix::process::{
+    Resource, Rlimit, Signal, getpid, getppid, getrlimit, set_parent_process_death_signal, setrlimit,
+};
 
 use super::signals::Mask;
 
@@ -23,6 +25,21 @@ pub fn prepare_child(command: &mut Command, mask: Mask) {
             // The parent may have ended before the call.
             if getppid() == Some(parent) { Ok(()) } else { Err(std::io::ErrorKind::NotFound.into()) }
         });
+    }
+}
+
+/// Raises this process's soft limit of descriptors as far as it may. Returns what it was, for children.
+pub fn raise_descriptor_limit() -> Rlimit {
+    let before = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: before.maximum, maximum: before.maximum });
+    before
+}
+
+/// Gives the child a limit of descriptors.
+pub fn set_descriptor_limit(command: &mut Command, limit: Rlimit) {
+    // SAFETY: the closure makes one system call on memory of its own.
+    unsafe {
+        command.pre_exec(move || Ok(setrlimit(Resource::Nofile, limit)?));
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Identity {
     pub process: u32,
     /// Its effective user.
     pub user: u32,
-    /// Its effective capabilities, a bit each.
+    /// Its effective capabilities, a bit each; 0 for one in a user namespace of its own, where they mean nothing here.
     pub capabilities: u64,
 }
 
@@ -152,12 +152,17 @@ fn identity(thread: u32) -> io::Result<Identity> {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_ascii_whitespace().nth(index)
     };
+    let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/user")).ok();
+    let is_at_home = namespace(&thread.to_string()) == namespace("self");
     let found = || {
         Some(Identity {
             process: word("Tgid:", 0)?.parse().ok()?,
             // Real, effective, saved, for files.
             user: word("Uid:", 1)?.parse().ok()?,
-            capabilities: u64::from_str_radix(word("CapEff:", 0)?, 16).ok()?,
+            capabilities: u64::from_str_radix(word("CapEff:", 0)?, 16)
+                .ok()
+                .filter(|_| is_at_home)
+                .unwrap_or(0),
         })
     };
     found().ok_or_else(|| io::ErrorKind::InvalidData.into())

@@ -10,6 +10,7 @@ use std::process::{Child, Command};
 
 use portolan_protocol::Rendezvous;
 use rustix::net::{AddressFamily, SocketType};
+use rustix::process::Rlimit;
 
 use super::{Refusal, command, tell};
 use crate::engine::{self, Choice, Engine};
@@ -33,6 +34,8 @@ pub(super) struct Launch<'a> {
     pub(super) to_stderr: bool,
     /// The signals that it is to have blocked.
     pub(super) mask: Mask,
+    /// Its limit of descriptors, which is not ours: the engine holds two for each call that waits.
+    pub(super) descriptors: Rlimit,
 }
 
 /// Why a try failed.
@@ -115,6 +118,7 @@ impl Launch<'_> {
             command.stdout(stderr);
         }
         crate::os::process::prepare_child(&mut command, self.mask);
+        crate::os::process::set_descriptor_limit(&mut command, self.descriptors);
         if engine == Engine::Preload {
             return command.spawn().map_err(Failure::Program);
         }
