@@ -246,6 +246,11 @@ impl Fence {
         });
     }
 
+    /// Completes the log.
+    pub fn flush_log(&self) {
+        self.journal.flush();
+    }
+
     /// Those who hold the command's ports.
     pub fn owners(&self) -> &Arc<Owners> {
         &self.owners
