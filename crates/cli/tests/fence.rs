@@ -37,6 +37,7 @@ impl Machine {
             dnsmasq --keep-in-foreground --no-resolv --no-hosts --listen-address=127.0.0.53 --bind-interfaces \
                 --address=/example.test/192.0.2.7 --address=/other.test/192.0.2.8 --cname=alias.test,www.example.test \
                 --host-record=www.example.test,192.0.2.7 --address=/six.test/2001:db8::7 \
+                --address=/door.test/10.0.2.5 --address=/inner.test/127.0.0.1 \
                 --log-queries=extra --log-facility={folder}/asked --user=root --pid-file= &
             server=$!
             /usr/bin/python3 -m http.server 80 --bind :: --directory {folder} >/dev/null 2>&1 &
@@ -50,6 +51,24 @@ impl Machine {
             portolan = installed().display(),
         );
         finish(Command::new("unshare").args(["-m", "-n", "bash", "-c", &script]), MINUTE)
+    }
+
+    /// As [`Machine::run`], with servers that send datagrams back at 192.0.2.7, ports 4000 and 4001; `$folder` is ours.
+    fn run_with_echo(&self, script: &str) -> Output {
+        self.folder.file(
+            "echo.py",
+            b"import socket, sys\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('192.0.2.7', int(sys.argv[1])))\n\
+              while True:\n    d, a = s.recvfrom(100); s.sendto(d, a)\n",
+        );
+        let folder = self.folder.path().display();
+        self.run(&format!(
+            "folder={folder}
+            for port in 4000 4001; do timeout 20 /usr/bin/python3 $folder/echo.py $port >/dev/null 2>&1 & done
+            for port in 4000 4001; do
+                for _ in $(seq 200); do ss -Hlun sport = $port | grep -q $port && break; sleep 0.05; done
+            done
+            {script}"
+        ))
     }
 
     /// The lines of the log.
@@ -155,20 +174,10 @@ fn datagrams_are_judged_and_so_are_queries_of_the_programs_own() {
     }
     let machine = Machine::new();
     machine.folder.file("datagrams.py", DATAGRAMS.as_bytes());
-    machine.folder.file(
-        "echo.py",
-        b"import socket, sys\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('192.0.2.7', int(sys.argv[1])))\n\
-          while True:\n    d, a = s.recvfrom(100); s.sendto(d, a)\n",
+    let output = machine.run_with_echo(
+        "$portolan run --quiet --allow udp:192.0.2.0/24:4000 --allow example.test --deny-log $log -- \
+            /usr/bin/python3 $folder/datagrams.py",
     );
-    let folder = machine.folder.path().display();
-    let output = machine.run(&format!(
-        "for port in 4000 4001; do timeout 20 /usr/bin/python3 {folder}/echo.py $port >/dev/null 2>&1 & done
-        for port in 4000 4001; do
-            for _ in $(seq 200); do ss -Hlun sport = $port | grep -q $port && break; sleep 0.05; done
-        done
-        $portolan run --quiet --allow udp:192.0.2.0/24:4000 --allow example.test --deny-log $log -- \
-            /usr/bin/python3 {folder}/datagrams.py",
-    ));
     let heard = text(&output.stderr);
     // What `reject with icmpx admin-prohibited` gives.
     let connected = "192.0.2.8 EHOSTUNREACH\n2001:db8::7 EACCES\n";
@@ -184,6 +193,20 @@ fn datagrams_are_judged_and_so_are_queries_of_the_programs_own() {
         machine.refusals().iter().all(|line| line["process"] == "python3"),
         "whose query it was is known"
     );
+}
+
+#[test]
+fn a_refused_port_leaves_the_datagrams_of_the_others_alone() {
+    if !root_or_skip() {
+        return;
+    }
+    let machine = Machine::new();
+    machine.folder.file("datagrams.py", DATAGRAMS.as_bytes());
+    let output = machine.run_with_echo(
+        "$portolan run --quiet --deny udp:4001 -- /usr/bin/python3 $folder/datagrams.py | grep ^400",
+    );
+    let heard = text(&output.stderr);
+    assert_eq!(text(&output.stdout), "4000 b'x'\n4001 EHOSTUNREACH\n", "{heard}");
 }
 
 #[test]
@@ -226,6 +249,28 @@ fn j7_the_machines_loopback_needs_its_name_and_its_rule() {
     let expected = "hello\nstatus 7\nstatus 7\nhello\nstatus 7\ncontrol is here\nand on no network\n";
     assert_eq!(text(&output.stdout), expected, "{heard}");
     assert!(heard.contains("host.portolan.internal (10.0.2.5):80/tcp: no --allow matches"), "{heard}");
+}
+
+#[test]
+fn a_name_whose_owner_points_it_at_the_machines_loopback_opens_nothing() {
+    if !root_or_skip() {
+        return;
+    }
+    let machine = Machine::new();
+    let output = machine.run(
+        "run() { $portolan run --quiet --deny-log $log \"$@\" || echo status $?; }
+        run --allow door.test -- curl -sS http://door.test/
+        run --share-loopback --allow inner.test -- curl -sS http://inner.test/
+        run --share-loopback --allow inner.test --allow 127.0.0.1 -- curl -sS http://inner.test/",
+    );
+    let heard = text(&output.stderr);
+    assert_eq!(text(&output.stdout), "status 7\nstatus 7\nhello\n", "{heard}");
+    for line in [
+        "-> host.portolan.internal (10.0.2.5):80/tcp: no --allow",
+        "-> inner.test (127.0.0.1):80/tcp: no --allow",
+    ] {
+        assert_eq!(heard.matches(line).count(), 1, "{line}: {heard}");
+    }
 }
 
 /// Connects to each address and port given, and prints the outcome.

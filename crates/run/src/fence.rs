@@ -29,7 +29,7 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,8 @@ pub struct Fence {
     deny: Vec<Rule>,
     at_gateway: bool,
     bindings: Mutex<Bindings>,
+    /// The gateway's own addresses, the door to the machine's loopback among them.
+    ours: OnceLock<Vec<IpAddr>>,
     owners: Arc<Owners>,
     journal: Journal,
 }
@@ -88,7 +90,8 @@ impl Fence {
     ) -> io::Result<(Fence, Receiver<String>)> {
         let (journal, lines) = Journal::open(settings.log.as_deref())?;
         let (allow, deny) = (settings.allow.clone(), settings.deny.clone());
-        Ok((Fence { allow, deny, at_gateway, bindings: Mutex::default(), owners, journal }, lines))
+        let (bindings, ours) = (Mutex::default(), OnceLock::new());
+        Ok((Fence { allow, deny, at_gateway, bindings, ours, owners, journal }, lines))
     }
 
     /// Whether there is any rule.
@@ -108,9 +111,10 @@ impl Fence {
         }
         let mut bindings = self.bindings();
         let names = bindings.names(destination.address, now);
-        if let Some(rule) = self.deny.iter().find(|rule| rule.matches_any_form(destination, &names)) {
+        if let Some(rule) = self.deny.iter().find(|rule| rule.refuses(destination, &names)) {
             return Err(Reason::Denied(rule.to_string()));
         }
+        let names = bindings.opening_names(destination.address, now);
         match self.allow.iter().find(|rule| rule.matches(destination, &names)) {
             Some(rule) if rule.is_by_name() => bindings.touch(destination.address, now),
             Some(_) => {}
@@ -148,18 +152,34 @@ impl Fence {
         tries.into_iter().reduce(Result::or).unwrap_or(Ok(()))
     }
 
-    /// Whether a datagram from this address may come back through the gateway: a stranger's would open a way to it, since
-    /// answers pass.
-    pub fn permits_datagram_from(&self, address: IpAddr) -> bool {
-        let back = Destination { address, port: None, protocol: Protocol::Udp };
+    /// Whether a datagram from this address and port may come back through the gateway: whether one might go there. What
+    /// strangers send is dropped.
+    pub fn permits_datagram_from(&self, address: IpAddr, port: u16) -> bool {
+        let back = Destination { address, port: Some(port), protocol: Protocol::Udp };
         !self.has_rules() || self.judge(&back, Instant::now()).is_ok()
     }
 
-    /// An answer to a question for `name` had `address` in it. Without `ttl` it is so for ever.
+    /// A table of ours says that `name` has `address`. Without `ttl` it does so for ever.
     pub fn bind(&self, name: &str, address: IpAddr, ttl: Option<Duration>) {
         if self.has_rules() {
-            self.bindings().bind(name, address, ttl, Instant::now());
+            self.bindings().bind(name, address, ttl, true, Instant::now());
         }
+    }
+
+    /// These addresses are the gateway's own: no answer from the network opens them, only a name of ours.
+    pub fn reserve(&self, ours: impl IntoIterator<Item = IpAddr>) {
+        // Set once, when the gateway is made.
+        let _ = self.ours.set(ours.into_iter().collect());
+    }
+
+    /// An answer to a question for `name` had `address` in it. Whoever answers for a name must not open the machine's
+    /// loopback or the gateway's addresses by it (DNS rebinding); names under `localhost` mean the loopback by themselves.
+    fn bind_answer(&self, name: &str, address: IpAddr, ttl: Duration) {
+        let canonical = address.to_canonical();
+        let is_ours = self.ours.get().is_some_and(|ours| ours.contains(&canonical));
+        let is_named_loopback = crate::dns::server::localhost(name).is_some();
+        let opens = !is_ours && (is_named_loopback || !reserved::is_loopback(canonical));
+        self.bindings().bind(name, address, Some(ttl), opens, Instant::now());
     }
 
     /// Takes over what a table of hosts says of names in rules.
@@ -226,4 +246,4 @@ impl fmt::Display for Reason {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,6 +2,9 @@
 //!
 //! A binding lives as long as its record's TTL, at least [`FLOOR`], and from then on for as long as it is used:
 //! programs keep addresses longer than DNS says, and a stream of datagrams must not break off in the middle.
+//!
+//! Not every binding opens its address to an `--allow`: whoever answers for a name could otherwise open what is not his.
+//! To a `--deny` all bindings count.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -24,6 +27,8 @@ struct Binding {
     name: String,
     /// `None` for ever: a table of ours says so, which does not change while we run.
     until: Option<Instant>,
+    /// Whether an `--allow` of the name lets flows to the address through.
+    opens: bool,
 }
 
 impl Binding {
@@ -33,15 +38,18 @@ impl Binding {
 }
 
 impl Bindings {
-    /// An answer to a question for `name` had `address` in it, for `ttl` from `now`; without `ttl` for ever.
-    pub fn bind(&mut self, name: &str, address: IpAddr, ttl: Option<Duration>, now: Instant) {
+    /// `address` belongs to `name` for `ttl` from `now`; without `ttl` for ever. If it `opens`, also to an `--allow`.
+    pub fn bind(&mut self, name: &str, address: IpAddr, ttl: Option<Duration>, opens: bool, now: Instant) {
         let until = ttl.map(|ttl| now + ttl.max(FLOOR));
         let bindings = self.by_address.entry(address.to_canonical()).or_default();
         match bindings.iter_mut().find(|binding| binding.name == name) {
-            // None is for ever, and the greatest.
-            Some(known) => known.until = known.until.and_then(|known| until.map(|until| known.max(until))),
+            Some(known) => {
+                // None is for ever, and the greatest.
+                known.until = known.until.and_then(|known| until.map(|until| known.max(until)));
+                known.opens |= opens;
+            }
             None => {
-                bindings.push(Binding { name: name.to_owned(), until });
+                bindings.push(Binding { name: name.to_owned(), until, opens });
                 self.count += 1;
                 self.make_room(now);
             }
@@ -50,8 +58,18 @@ impl Bindings {
 
     /// The names that are bound to an address.
     pub fn names(&self, address: IpAddr, now: Instant) -> Vec<&str> {
+        self.holding(address, now).map(|binding| binding.name.as_str()).collect()
+    }
+
+    /// Those of them that open it to an `--allow`.
+    pub fn opening_names(&self, address: IpAddr, now: Instant) -> Vec<&str> {
+        let opening = self.holding(address, now).filter(|binding| binding.opens);
+        opening.map(|binding| binding.name.as_str()).collect()
+    }
+
+    fn holding(&self, address: IpAddr, now: Instant) -> impl Iterator<Item = &Binding> {
         let bindings = self.by_address.get(&address).map(Vec::as_slice).unwrap_or_default();
-        bindings.iter().filter(|binding| binding.holds(now)).map(|binding| binding.name.as_str()).collect()
+        bindings.iter().filter(move |binding| binding.holds(now))
     }
 
     /// A flow to this address was let through by one of its names: these bindings are in use.

@@ -70,7 +70,7 @@ impl Fence {
                 (_, Ok(Some(aaaa))) => IpAddr::V6(aaaa.data().addr()),
                 _ => continue,
             };
-            self.bind(&name, address, Some(ttl));
+            self.bind_answer(&name, address, ttl);
         }
         Some(())
     }

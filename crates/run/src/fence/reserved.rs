@@ -43,6 +43,18 @@ pub fn kind(address: IpAddr, at_gateway: bool) -> Option<Kind> {
     find(address, at_gateway).map(|(kind, _)| kind)
 }
 
+/// Whether an address means the host that uses it, also in the forms in which IPv6 carries an IPv4 address.
+pub fn is_loopback(address: IpAddr) -> bool {
+    // 0.0.0.0/8 is "this host": Linux takes it for the loopback.
+    let is_loopback_v4 = |v4: Ipv4Addr| v4.is_loopback() || v4.octets()[0] == 0;
+    match address {
+        IpAddr::V4(v4) => is_loopback_v4(v4),
+        IpAddr::V6(v6) => {
+            v6.is_loopback() || v6.is_unspecified() || embedded_v4(v6).is_some_and(is_loopback_v4)
+        }
+    }
+}
+
 /// Whether `rules` name this reserved destination closely enough to be meant.
 pub fn is_lifted(rules: &[Rule], destination: &Destination, at_gateway: bool) -> bool {
     let Some((_, reserved)) = find(destination.address, at_gateway) else { return true };

@@ -97,6 +97,12 @@ impl Rule {
                 .is_some_and(|v4| self.matches(&Destination { address: v4.into(), ..*destination }, names))
     }
 
+    /// As [`Rule::matches_any_form`], for a refusal. Where no port is seen it must not be by port: a later fragment of a
+    /// datagram to another port is none of its business, and one whose first fragment was refused leads nowhere.
+    pub fn refuses(&self, destination: &Destination, names: &[&str]) -> bool {
+        (self.ports.is_none() || destination.port.is_some()) && self.matches_any_form(destination, names)
+    }
+
     /// Whether it means every flow to a name.
     pub fn means_all_of(&self, name: &str) -> bool {
         self.protocol.is_none() && self.ports.is_none() && self.means_name(name)

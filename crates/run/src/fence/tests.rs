@@ -19,7 +19,7 @@ fn passes(fence: &Fence, address: &str, port: u16) -> bool {
 }
 
 /// A reply to a question for `asked`: aliases, then addresses of the last one, then one of somebody else.
-fn reply(asked: &str, aliases: &[&str], addresses: &[[u8; 4]], ttl: u32) -> Vec<u8> {
+pub(crate) fn reply(asked: &str, aliases: &[&str], addresses: &[[u8; 4]], ttl: u32) -> Vec<u8> {
     let name = |text: &str| text.parse::<Name<Vec<u8>>>().unwrap();
     let mut question = MessageBuilder::new_vec().question();
     question.push((name(asked), domain::base::Rtype::A)).unwrap();
@@ -75,11 +75,46 @@ fn a_name_means_the_addresses_of_its_answers() {
 }
 
 #[test]
-fn datagrams_come_back_from_whom_they_may_go_to_whatever_the_port() {
-    let fence = fence(&["udp:192.0.2.7:69"], &["192.0.2.8"]);
-    let from = |address: &str| fence.permits_datagram_from(address.parse().unwrap());
-    assert!(from("192.0.2.7"), "a server may answer from another port");
-    assert!(!from("192.0.2.8") && !from("203.0.113.1"));
+fn datagrams_come_back_from_where_they_may_go_to() {
+    let closed = fence(&["udp:192.0.2.7:69", "udp:192.0.2.0/24:1024-65535"], &["192.0.2.8"]);
+    let from =
+        |fence: &Fence, address: &str, port| fence.permits_datagram_from(address.parse().unwrap(), port);
+    assert!(from(&closed, "192.0.2.7", 69) && from(&closed, "192.0.2.7", 4000));
+    assert!(!from(&closed, "192.0.2.7", 70) && !from(&closed, "192.0.2.8", 4000));
+    assert!(!from(&closed, "203.0.113.1", 69));
+    let open = fence(&[], &["udp:4001"]);
+    assert!(from(&open, "192.0.2.7", 4000), "a refused port is no refusal of the others");
+    assert!(!from(&open, "192.0.2.7", 4001));
+}
+
+#[test]
+fn a_refused_port_is_no_refusal_of_later_fragments() {
+    let fragment = |protocol| Destination { port: None, protocol, ..to("192.0.2.7", 0) };
+    let judge = |fence: &Fence, protocol| fence.judge(&fragment(protocol), Instant::now()).is_ok();
+    let by_port = fence(&[], &["udp:4001", "192.0.2.7:80"]);
+    assert!(
+        judge(&by_port, Protocol::Udp) && judge(&by_port, Protocol::Tcp) && judge(&by_port, Protocol::Icmp)
+    );
+    assert!(
+        !judge(&fence(&[], &["udp"]), Protocol::Udp) && !judge(&fence(&[], &["192.0.2.7"]), Protocol::Udp)
+    );
+    assert!(judge(&fence(&["udp:4000"], &[]), Protocol::Udp), "the first one was judged by its port");
+}
+
+#[test]
+fn no_answer_opens_the_loopback_but_for_a_name_that_means_it() {
+    let fence = fence(&["rebound.test", "app.localhost"], &["rebound.test:22"]);
+    for address in [[127, 0, 0, 1], [127, 8, 8, 8], [0, 0, 0, 0], [192, 0, 2, 7]] {
+        fence.learn(&reply("rebound.test", &[], &[address], 60));
+    }
+    assert!(passes(&fence, "192.0.2.7", 80));
+    for address in ["127.0.0.1", "127.8.8.8", "0.0.0.0"] {
+        assert_eq!(fence.judge(&to(address, 80), Instant::now()), Err(Reason::NotAllowed), "{address}");
+    }
+    let denied = Err(Reason::Denied("rebound.test:22".into()));
+    assert_eq!(fence.judge(&to("127.0.0.1", 22), Instant::now()), denied, "a refusal takes every answer");
+    fence.learn(&reply("app.localhost", &[], &[[127, 0, 0, 1]], 60));
+    assert!(passes(&fence, "127.0.0.1", 80));
 }
 
 #[test]

@@ -10,7 +10,8 @@ use std::time::Instant;
 
 use portolan_stack::{Refusal, UnreachableCode};
 
-use crate::fence::rule::{Destination, embedded_v4};
+use crate::fence::reserved::is_loopback;
+use crate::fence::rule::Destination;
 use crate::fence::{Fence, Reason};
 use crate::plan::{Plan, Service};
 
@@ -72,18 +73,6 @@ fn loopback(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-    }
-}
-
-/// The machine's loopback under another name, also in the forms in which IPv6 carries an IPv4 address.
-fn is_loopback(address: IpAddr) -> bool {
-    // 0.0.0.0/8 is "this host": Linux takes it for the loopback.
-    let is_loopback_v4 = |v4: Ipv4Addr| v4.is_loopback() || v4.octets()[0] == 0;
-    match address {
-        IpAddr::V4(v4) => is_loopback_v4(v4),
-        IpAddr::V6(v6) => {
-            v6.is_loopback() || v6.is_unspecified() || embedded_v4(v6).is_some_and(is_loopback_v4)
-        }
     }
 }
 

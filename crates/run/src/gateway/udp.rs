@@ -186,7 +186,8 @@ impl Flow {
             match self.socket.try_recv_from(&mut buffer) {
                 Ok((len, from)) => {
                     let source = self.on_the_wire(from);
-                    if !self.fence.permits_datagram_from(source.address.to_ip().to_canonical()) {
+                    let address = source.address.to_ip().to_canonical();
+                    if !self.fence.permits_datagram_from(address, source.port) {
                         continue;
                     }
                     lock(&self.state).used = Instant::now();

@@ -372,6 +372,7 @@ fn names(config: &Config, conf: &ResolvConf, plan: &Plan, fence: &Arc<Fence>) ->
     for (name, addresses) in builtin.entries() {
         addresses.iter().for_each(|address| fence.bind(name, *address, None));
     }
+    fence.reserve(plan.services.iter().map(|service| service.address));
     let mut addresses: Vec<IpAddr> = plan.addresses_of(Service::Dns).collect();
     if config.link != LinkChoice::Egress {
         return Names::new(Server::new(builtin, Hosts::default(), None), addresses, fence.clone());

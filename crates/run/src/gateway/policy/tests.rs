@@ -10,6 +10,7 @@ fn policy(carries: bool, allow: &[&str], deny: &[&str]) -> (Policy, Plan) {
     let (fence, _) = Fence::new(&settings, true, Arc::default()).unwrap();
     let plan = Plan::new(&Config::default()).unwrap();
     fence.bind("host.portolan.internal", "10.0.2.5".parse().unwrap(), None);
+    fence.reserve(plan.services.iter().map(|service| service.address));
     (Policy { carries, fence: Arc::new(fence) }, plan)
 }
 
@@ -124,4 +125,17 @@ fn the_services_are_on_this_side_of_the_fence() {
     let closed = policy(true, &["example.test"], &["10.0.0.0/8"]);
     assert_eq!(judge_with(&closed, "10.0.2.4"), Verdict::Service(Service::Web));
     assert_eq!(judge_with(&closed, "192.0.2.1"), Verdict::Forbid(Reason::NotAllowed));
+}
+
+#[test]
+fn an_answer_from_the_network_is_no_door_to_the_machines_loopback() {
+    let closed = policy(true, &["rebound.test"], &[]);
+    let reply = |address| crate::fence::tests::reply("rebound.test", &[], &[address], 60);
+    closed.0.fence.learn(&reply([10, 0, 2, 5]));
+    closed.0.fence.learn(&reply([192, 0, 2, 1]));
+    assert_eq!(judge_with(&closed, "10.0.2.5"), Verdict::Forbid(Reason::NotAllowed));
+    assert_eq!(judge_with(&closed, "192.0.2.1"), carried("192.0.2.1"));
+    let meant = policy(true, &["host.portolan.internal"], &[]);
+    meant.0.fence.learn(&crate::fence::tests::reply("host.portolan.internal", &[], &[[10, 0, 2, 5]], 0));
+    assert_eq!(judge_with(&meant, "10.0.2.5"), carried("127.0.0.1"), "our own name stays the door");
 }
