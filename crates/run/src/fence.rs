@@ -132,7 +132,9 @@ impl Fence {
     /// Whether a canonical name may be asked for: a rule means it, or a table of ours says that it leads to where a rule
     /// does. A name can carry anything to whoever answers for it, so an `--allow` of an address lets none be asked.
     pub fn may_ask(&self, name: &str) -> Result<(), Reason> {
-        let is_ours = builtin::is_in_zone(name) || crate::dns::server::localhost(name).is_some();
+        // Without a gateway such a name would be asked of a stranger, as any other.
+        let is_ours =
+            self.at_gateway && (builtin::is_in_zone(name) || crate::dns::server::localhost(name).is_some());
         if is_ours || !self.has_rules() {
             return Ok(());
         }

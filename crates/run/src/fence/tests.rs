@@ -130,7 +130,14 @@ fn a_binding_ends_unless_it_is_used() {
 
 #[test]
 fn names_that_could_lead_nowhere_are_not_asked() {
-    let named = fence(&["example.test:443", "10.0.0.0/8"], &["bad.example.test"]);
+    let settings = Settings {
+        allow: vec!["example.test:443".parse().unwrap(), "10.0.0.0/8".parse().unwrap()],
+        deny: vec!["bad.example.test".parse().unwrap()],
+        log: None,
+    };
+    let named = Fence::new(&settings, true, Arc::default()).unwrap().0;
+    let alone = Fence::new(&settings, false, Arc::default()).unwrap().0;
+    assert!(alone.may_ask("text.portolan.internal").is_err() && alone.may_ask("text.localhost").is_err());
     for (name, is_asked) in [
         ("example.test", true),
         ("other.test", false),
