@@ -323,3 +323,16 @@ fn a_full_disk_under_its_log_does_not_end_a_host() {
     assert!(child.wait().unwrap().success());
     assert_eq!(place.process("full"), process);
 }
+
+#[test]
+fn nobody_joins_a_host_that_belongs_to_one_command() {
+    let place = Place::new();
+    let mut command = place.portolan(&["run", "--quiet", "--", "sh", "-c", "echo up; exec cat"]);
+    let mut run = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    assert_eq!(line(&mut run).trim(), "up");
+    let output = place.run(&["run", "--in", &format!("run-{}", run.id()), "--", "true"]);
+    failed(&output, "it belongs to one command; `portolan up NAME` starts a host for several");
+    assert_eq!(output.status.code(), Some(125));
+    drop(run.stdin.take());
+    assert!(run.wait().unwrap().success());
+}

@@ -179,7 +179,7 @@ impl Client {
         }
         loop {
             match timeout(IDLE_TIME, self.hear()).await? {
-                Ok(Request::Join) => {
+                Ok(Request::Join) if served.identity.stays() => {
                     drop(place);
                     let peer = unix::peer(self.writer.as_ref().as_fd())?;
                     let _joined = served.supervisors.join(peer.pid);
@@ -228,7 +228,9 @@ impl Client {
                 "it belongs to a command and ends with it; end process {} instead",
                 served.identity.pid
             )),
-            Request::Join => return Ok(()),
+            Request::Join => Reply::Failed(
+                "it belongs to one command; `portolan up NAME` starts a host for several".into(),
+            ),
         };
         self.say(&reply).await
     }
