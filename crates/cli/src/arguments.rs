@@ -311,7 +311,7 @@ struct HostArguments {
     /// Refuse the command this, whatever --allow says
     #[arg(long, value_name = "RULE", value_parser = parse_rule)]
     deny: Vec<Rule>,
-    /// Append a line of JSON to a file for every refusal
+    /// Append refusals to a file as lines of JSON, repeated ones of a second as one line with their count
     #[arg(long, value_name = "FILE")]
     deny_log: Option<PathBuf>,
     /// Seed the wire's faults, to have the same ones again

@@ -127,7 +127,7 @@ fn the_port_and_the_address_count_too() {
         run --allow six.test:443 -- curl -sS http://six.test/
         run --allow six.test:80 -- curl -sS http://six.test/
         run --deny 192.0.2.0/24 -- curl -sS http://example.test/
-        run --allow 192.0.2.0/24:80 -- curl -sS http://other.test/
+        run --allow 192.0.2.0/24:80 --allow udp:53 -- curl -sS http://other.test/
         run --allow www.example.test -- curl -sS http://alias.test/
         run --allow alias.test -- curl -sS http://alias.test/
         run --allow example.test -- curl -sS http://portolan.internal/echo -d usable",

@@ -5,7 +5,7 @@
 //! begins, and whatever belongs to it passes; so do answers to flows that others begin.
 //!
 //! A rule's name means the addresses that our own DNS answers for that name had in them, at the end of aliases too
-//! ([`bindings`]). A name that no rule could let through is not even asked: the answer is NXDOMAIN, with "blocked" as its
+//! ([`bindings`]); to a `--deny` also any alias on the way. A name that no rule could let through is not even asked: the answer is NXDOMAIN, with "blocked" as its
 //! extended error (RFC 8914 §4.16), because programs say that plainly and at once, and try no other server. The flow of
 //! a program that knows an address without having asked is judged by that address alone.
 //!
@@ -25,6 +25,7 @@ mod packet;
 pub mod reserved;
 pub mod rule;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
@@ -63,6 +64,8 @@ pub struct Fence {
     bindings: Mutex<Bindings>,
     /// The gateway's own addresses, the door to the machine's loopback among them.
     ours: OnceLock<Vec<IpAddr>>,
+    /// Names that a table of ours gives an address that a rule lets be reached.
+    tabled: OnceLock<HashSet<String>>,
     owners: Arc<Owners>,
     journal: Journal,
 }
@@ -74,6 +77,8 @@ pub enum Reason {
     Denied(String),
     /// There are `--allow`s, and none matches.
     NotAllowed,
+    /// There are `--allow`s, and none by a name.
+    NoNames,
     /// The address is reserved.
     Reserved(Kind),
     /// The machine's loopback under another name than its own.
@@ -90,8 +95,8 @@ impl Fence {
     ) -> io::Result<(Fence, Receiver<String>)> {
         let (journal, lines) = Journal::open(settings.log.as_deref())?;
         let (allow, deny) = (settings.allow.clone(), settings.deny.clone());
-        let (bindings, ours) = (Mutex::default(), OnceLock::new());
-        Ok((Fence { allow, deny, at_gateway, bindings, ours, owners, journal }, lines))
+        let (bindings, ours, tabled) = (Mutex::default(), OnceLock::new(), OnceLock::new());
+        Ok((Fence { allow, deny, at_gateway, bindings, ours, tabled, owners, journal }, lines))
     }
 
     /// Whether there is any rule.
@@ -124,10 +129,12 @@ impl Fence {
         Ok(())
     }
 
-    /// Whether a canonical name may be asked for: some flow to it could be let through. While no `--allow` names a DNS
-    /// name, all may be asked, because the addresses decide then.
+    /// Whether a canonical name may be asked for: a rule means it, or a table of ours says that it leads to where a rule
+    /// does. A name can carry anything to whoever answers for it, so an `--allow` of an address lets none be asked.
     pub fn may_ask(&self, name: &str) -> Result<(), Reason> {
-        let is_ours = builtin::is_in_zone(name) || crate::dns::server::localhost(name).is_some();
+        // Without a gateway such a name would be asked of a stranger, as any other.
+        let is_ours =
+            self.at_gateway && (builtin::is_in_zone(name) || crate::dns::server::localhost(name).is_some());
         if is_ours || !self.has_rules() {
             return Ok(());
         }
@@ -137,11 +144,12 @@ impl Fence {
         if let Some(rule) = self.deny.iter().find(|rule| rule.means_all_of(name)) {
             return Err(Reason::Denied(rule.to_string()));
         }
-        let decides_by_name = self.allow.iter().any(Rule::is_by_name);
-        if decides_by_name && !self.allow.iter().any(|rule| rule.means_name(name)) {
-            return Err(Reason::NotAllowed);
+        let is_meant = self.allow.is_empty() || self.allow.iter().any(|rule| rule.means_name(name));
+        if is_meant || self.tabled.get().is_some_and(|tabled| tabled.contains(name)) {
+            return Ok(());
         }
-        Ok(())
+        let are_networks = self.allow.iter().all(|rule| rule.network().is_some());
+        Err(if are_networks { Reason::NoNames } else { Reason::NotAllowed })
     }
 
     /// Whether some flow to an address could be let through, whatever its port.
@@ -157,6 +165,13 @@ impl Fence {
     pub fn permits_datagram_from(&self, address: IpAddr, port: u16) -> bool {
         let back = Destination { address, port: Some(port), protocol: Protocol::Udp };
         !self.has_rules() || self.judge(&back, Instant::now()).is_ok()
+    }
+
+    /// Whether the host may answer a datagram that came to it over its own link from this address and port: not when a
+    /// `--deny` or a reservation keeps it from there.
+    pub fn may_answer(&self, address: IpAddr, port: u16) -> bool {
+        let back = Destination { address, port: Some(port), protocol: Protocol::Udp };
+        !matches!(self.judge(&back, Instant::now()), Err(Reason::Denied(_) | Reason::Reserved(_)))
     }
 
     /// A table of ours says that `name` has `address`. Without `ttl` it does so for ever.
@@ -187,9 +202,23 @@ impl Fence {
         let is_meant = |name: &str| {
             self.allow.iter().chain(&self.deny).any(|rule| rule.is_by_name() && rule.means_name(name))
         };
+        if !self.has_rules() {
+            return;
+        }
+        let mut tabled = HashSet::new();
         for (address, names) in hosts.entries() {
             names.iter().filter(|name| is_meant(name)).for_each(|name| self.bind(name, address, None));
+            if self.may_reach(address).is_ok() {
+                tabled.extend(names.iter().cloned());
+            }
         }
+        // Adopted once, when the gateway is made.
+        let _ = self.tabled.set(tabled);
+    }
+
+    /// An answer led to `address` by way of `name`, which nobody asked for: only a `--deny` looks at that.
+    fn bind_alias(&self, name: &str, address: IpAddr, ttl: Duration) {
+        self.bindings().bind(name, address, Some(ttl), false, Instant::now());
     }
 
     /// Tells of a flow that was refused, which came from this port of the command's host.
@@ -219,6 +248,11 @@ impl Fence {
         });
     }
 
+    /// Completes the log.
+    pub fn flush_log(&self) {
+        self.journal.flush();
+    }
+
     /// Those who hold the command's ports.
     pub fn owners(&self) -> &Arc<Owners> {
         &self.owners
@@ -234,6 +268,7 @@ impl fmt::Display for Reason {
         match self {
             Reason::Denied(rule) => write!(f, "--deny {rule}"),
             Reason::NotAllowed => f.write_str("no --allow matches"),
+            Reason::NoNames => f.write_str("no --allow is by name; --allow udp:53 lets every name be asked"),
             Reason::Reserved(Kind::Metadata) => {
                 f.write_str("a cloud's metadata service; --allow with this address permits it")
             }

@@ -136,6 +136,7 @@ struct Running {
     flows: FlowLog,
     variable: (String, String),
     counters: Arc<Counters>,
+    fence: Arc<Fence>,
     /// What the fence says to the user.
     refusals: Receiver<String>,
     report: Report,
@@ -175,7 +176,7 @@ impl Running {
             serve_loopback_names(&host, &conf, plan, &fence);
         }
         let names = membership.as_ref().map(wire::Membership::names);
-        let resolver = resolver_config(config, conf, network.plan.as_ref(), fence, names);
+        let resolver = resolver_config(config, conf, network.plan.as_ref(), fence.clone(), names);
         let resolver = Rc::new(Resolver::new(resolver, host.clone()));
         let rendezvous = random_rendezvous()?;
         let supervisors = Rc::new(Supervisors::default());
@@ -240,6 +241,7 @@ impl Running {
             flows,
             variable,
             counters,
+            fence,
             refusals,
             report,
             terminate,
@@ -287,6 +289,7 @@ impl Running {
             // The supervisor was killed, and cannot remove it any more.
             let _ = std::fs::remove_dir_all(library);
         }
+        self.fence.flush_log();
         while let Ok(refusal) = self.refusals.try_recv() {
             let _ = news.tell(&News::Note(refusal)).await;
         }

@@ -158,6 +158,16 @@ async fn an_endpoint_keeps_its_port_whomever_it_talks_to() {
 }
 
 #[tokio::test]
+async fn a_flow_with_the_machines_loopback_hears_nobody_elsewhere() {
+    let (host, _) = command();
+    let (server, at) = echo_socket().await;
+    let (_socket, flow) = open_flow(&host, &server, at).await;
+    assert_eq!(flow.ip(), IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let other = std::net::UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 2), flow.port()));
+    assert!(other.is_ok(), "its socket is bound to 127.0.0.1 alone: {other:?}");
+}
+
+#[tokio::test]
 async fn a_refused_datagram_comes_back_as_an_error() {
     let (host, _) = command();
     let (gone, at) = echo_socket().await;

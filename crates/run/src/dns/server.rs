@@ -77,10 +77,11 @@ impl<E: Exchange> Server<E> {
             return Some(refusal(&message, Rcode::FORMERR));
         };
         let name = super::canonical(&question.qname().to_string());
-        let found = if question.qclass() == Class::IN {
-            self.look_in_tables(&name, question.qtype())
-        } else {
-            Found::Unknown
+        let is_in = matches!(question.qclass(), Class::IN | Class::ANY);
+        let found = match self.look_in_tables(&name, question.qtype()) {
+            // Our names are of one class, and are asked of nobody else in any.
+            Found::Records(_) if !is_in => Found::NoName,
+            found => found,
         };
         match found {
             Found::Records(records) => Some(table_answer(&message, &records, transport)),

@@ -7,7 +7,7 @@ use domain::base::iana::{Class, ExtendedErrorCode, Rcode};
 use domain::base::name::ToName;
 use domain::base::opt::ExtendedError;
 use domain::base::{Message, MessageBuilder};
-use domain::rdata::{A, Aaaa};
+use domain::rdata::{A, Aaaa, Cname};
 
 use super::{Fence, Reason};
 use crate::dns::canonical;
@@ -50,7 +50,8 @@ impl Fence {
         Some(refusal(query, &reason).unwrap_or_default())
     }
 
-    /// Binds the addresses of a reply to the name that was asked for, which may be an alias of theirs.
+    /// Binds the addresses of a reply to the name that was asked for, which may be an alias of theirs; for refusals also to
+    /// every other name on the way to them.
     pub fn learn(&self, reply: &[u8]) {
         if self.has_rules()
             && let Ok(message) = Message::from_octets(reply)
@@ -62,6 +63,7 @@ impl Fence {
     fn learn_from(&self, reply: &Message<&[u8]>) -> Option<()> {
         let name = canonical(&reply.sole_question().ok()?.qname().to_string());
         let owner = reply.canonical_name()?;
+        let others = self.refused_aliases(reply);
         let records = reply.answer().ok()?.flatten();
         for record in records.filter(|record| record.class() == Class::IN && record.owner().name_eq(&owner)) {
             let ttl = Duration::from_secs(record.ttl().as_secs().into());
@@ -71,7 +73,21 @@ impl Fence {
                 _ => continue,
             };
             self.bind_answer(&name, address, ttl);
+            others.iter().for_each(|other| self.bind_alias(other, address, ttl));
         }
         Some(())
+    }
+
+    /// The names that aliases of a reply lead to, as far as a `--deny` means them. Every alias counts: a server adds
+    /// those on the way, and no others.
+    fn refused_aliases(&self, reply: &Message<&[u8]>) -> Vec<String> {
+        let Ok(records) = reply.answer() else { return Vec::new() };
+        let aliases = records.limit_to_in::<Cname<_>>().flatten();
+        let mut names: Vec<String> =
+            aliases.map(|alias| canonical(&alias.data().cname().to_string())).collect();
+        names.retain(|name| self.deny.iter().any(|rule| rule.is_by_name() && rule.means_name(name)));
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 }

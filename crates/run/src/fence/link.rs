@@ -17,7 +17,7 @@ use portolan_link::{Instant, Link, LinkCaps, LinkError, Medium, PacketBuf, Pool,
 use portolan_wire::tcp::Flags;
 use portolan_wire::{Address, protocol};
 
-use super::known::{Flow, Known};
+use super::known::{Beginner, Flow, Known};
 use super::packet::{self, Content, Packet};
 use super::rule::{Destination, Protocol};
 use super::{Fence, dns};
@@ -73,12 +73,12 @@ impl<L: Link> FenceLink<L> {
 
 impl Gate {
     fn judge(&mut self, now: Instant, entry: &TxEntry) -> Verdict {
-        // Nearly every frame has all of its headers in its head; raw packets may not, and queries do not.
+        // Nearly every frame has all of its headers in its head; raw packets may not, and queries do not. What would pass
+        // without a look at its address must not carry text.
         let content = packet::read(self.medium, entry.head());
         let wants_more = match &content {
-            Content::Unreadable => true,
-            Content::Packet(packet) => self.is_query(packet),
-            Content::Housekeeping => false,
+            Content::Unreadable | Content::Housekeeping => true,
+            Content::Packet(packet) => self.is_query(packet) || packet.flags.contains(Flags::RST),
         };
         if !wants_more || entry.text.is_empty() {
             return self.judge_content(now, content);
@@ -100,8 +100,10 @@ impl Gate {
 
     fn judge_packet(&mut self, now: Instant, packet: &Packet<'_>) -> Verdict {
         let flow = flow_of(packet, packet.ports, packet.dst);
-        // A reset answers a segment that nobody asked for, and carries nothing.
-        if packet.flags.contains(Flags::RST) || flow.is_some_and(|flow| self.known.uses(&flow, now)) {
+        // A reset answers a segment that nobody asked for; it carries nothing, or it is none.
+        let is_reset = packet.flags.contains(Flags::RST) && packet.text.is_empty();
+        let is_known = !packet.begins_flow() && flow.is_some_and(|flow| self.known.uses(&flow, now));
+        if is_reset || is_known {
             return Verdict::Passes;
         }
         let protocol = Protocol::from_number(packet.protocol);
@@ -113,7 +115,7 @@ impl Gate {
                 if let Some(flow) =
                     flow.filter(|flow| flow.protocol == protocol::TCP && self.fence.has_rules())
                 {
-                    self.known.add(flow, now);
+                    self.known.add(flow, Beginner::Host, now);
                 }
                 Verdict::Passes
             }
@@ -152,13 +154,18 @@ impl Gate {
     fn note(&mut self, now: Instant, frame: &PacketBuf) {
         let Content::Packet(packet) = packet::read(self.medium, frame.bytes()) else { return };
         let Some((from, to)) = packet.ports else { return };
-        let opens = match packet.protocol {
-            protocol::TCP => packet.flags.contains(Flags::SYN) && !packet.flags.contains(Flags::ACK),
-            protocol::UDP => !self.learn(&packet, to),
-            _ => false,
+        let (opens, ports) = match packet.protocol {
+            // A datagram may come from anybody and begin nothing: it opens no way to whom a rule refuses.
+            protocol::UDP => {
+                let is_answer = self.learn(&packet, to);
+                (!is_answer && self.fence.may_answer(packet.src.to_ip().to_canonical(), from), (to, from))
+            }
+            protocol::TCP => (packet.begins_flow(), (to, from)),
+            // An echo and its answer have one identifier.
+            _ => (packet.begins_flow(), (from, to)),
         };
-        if let Some(flow) = flow_of(&packet, Some((to, from)), packet.src).filter(|_| opens) {
-            self.known.add(flow, now);
+        if let Some(flow) = flow_of(&packet, Some(ports), packet.src).filter(|_| opens) {
+            self.known.add(flow, Beginner::Other, now);
         }
     }
 
@@ -174,11 +181,12 @@ impl Gate {
     }
 }
 
-/// The flow that a packet belongs to, by the host's port and the other side's.
+/// The flow that a packet belongs to, by the host's port and the other side's; of echo by its identifier.
 fn flow_of(packet: &Packet<'_>, ports: Option<(u16, u16)>, remote: Address) -> Option<Flow> {
     let (local_port, remote_port) = ports?;
-    let has_ports = matches!(packet.protocol, protocol::TCP | protocol::UDP);
-    has_ports.then_some(Flow { protocol: packet.protocol, local_port, remote: (remote, remote_port) })
+    let is_flow =
+        matches!(packet.protocol, protocol::TCP | protocol::UDP | protocol::ICMPV4 | protocol::ICMPV6);
+    is_flow.then_some(Flow { protocol: packet.protocol, local_port, remote: (remote, remote_port) })
 }
 
 impl<L: Link> Link for FenceLink<L> {

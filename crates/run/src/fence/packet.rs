@@ -1,18 +1,22 @@
 //! What the fence must know of a frame, and the answers that it gives itself.
 
+use std::net::IpAddr;
+
 use portolan_link::Medium;
 use portolan_wire::ethernet::{self, EtherType};
 use portolan_wire::tcp::Flags;
-use portolan_wire::{Address, icmpv4, icmpv6, ipv4, ipv6, protocol, tcp, udp};
+use portolan_wire::{Address, icmpv4, icmpv6, ipv4, ipv6, ndp, protocol, tcp, udp};
 
 /// Octets of a packet that an answer quotes at most.
 const QUOTE_MAX: usize = 128;
 const HOP_LIMIT: u8 = 64;
+/// Octets of a message about a neighbour: its address, and one link-layer address as an option (RFC 4861 §4.3, §4.4).
+const NEIGHBOUR_MAX: usize = 32;
 
 /// What a frame carries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Content<'a> {
-    /// What the fence leaves alone: ARP, neighbour discovery, groups' membership, errors, answers to echo.
+    /// What the fence leaves alone: ARP, errors, and on the link itself neighbour discovery and groups' membership.
     Housekeeping,
     /// An IP packet that cannot be read.
     Unreadable,
@@ -32,9 +36,11 @@ pub(super) struct Packet<'a> {
     pub(super) protocol: u8,
     /// Source and destination; of echo the identifier and nothing; `None` in later fragments and other protocols.
     pub(super) ports: Option<(u16, u16)>,
+    /// Whether it answers an echo.
+    pub(super) answers_echo: bool,
     /// TCP's flags.
     pub(super) flags: Flags,
-    /// What a UDP datagram holds, as far as it is in the front.
+    /// What a UDP datagram or TCP segment holds, as far as it is in the front.
     pub(super) text: &'a [u8],
 }
 
@@ -53,31 +59,26 @@ pub(super) fn read(medium: Medium, frame: &[u8]) -> Content<'_> {
     if let Ok(packet) = ipv4::parse_quoted(bytes) {
         let header = packet.header;
         let payload = (header.fragment_offset() == 0).then_some(packet.payload);
-        return upper(frame, ip_at, (header.src(), header.dst()), header.protocol(), payload);
+        let ends = (header.src(), header.dst());
+        return upper(Packet::new(frame, ip_at, ends, header.protocol()), header.ttl(), payload);
     }
     let Ok(packet) = ipv6::parse_quoted(bytes) else { return Content::Unreadable };
-    let (src, dst) = (packet.header.src(), packet.header.dst());
+    let ends = (packet.header.src(), packet.header.dst());
     let Ok(found) = packet.extensions() else { return Content::Unreadable };
     let payload = found.fragment.is_none_or(|fragment| fragment.offset == 0).then_some(found.payload);
-    upper(frame, ip_at, (src, dst), found.protocol, payload)
+    upper(Packet::new(frame, ip_at, ends, found.protocol), packet.header.hop_limit(), payload)
 }
 
-fn upper<'a>(
-    frame: &'a [u8],
-    ip_at: usize,
-    (src, dst): (Address, Address),
-    protocol: u8,
-    payload: Option<&'a [u8]>,
-) -> Content<'a> {
-    let (flags, text) = (Flags::from_bits(0), &[][..]);
-    let packet = Packet { frame, ip_at, src, dst, protocol, ports: None, flags, text };
+fn upper<'a>(packet: Packet<'a>, hop_limit: u8, payload: Option<&'a [u8]>) -> Content<'a> {
     let Some(payload) = payload else { return Content::Packet(packet) };
-    match protocol {
-        protocol::IGMP => Content::Housekeeping,
+    match packet.protocol {
+        // No router passes these on (RFC 3376 §4, RFC 4861 §4).
+        protocol::IGMP if hop_limit == 1 && packet.dst.is_multicast() => Content::Housekeeping,
         protocol::TCP => match tcp::Header::parse(payload) {
-            Ok((header, _)) => Content::Packet(Packet {
+            Ok((header, rest)) => Content::Packet(Packet {
                 ports: Some((header.src_port(), header.dst_port())),
                 flags: header.flags(),
+                text: rest.get(header.data_offset() - tcp::Header::LEN..).unwrap_or_default(),
                 ..packet
             }),
             Err(_) => Content::Unreadable,
@@ -91,22 +92,74 @@ fn upper<'a>(
             Err(_) => Content::Unreadable,
         },
         protocol::ICMPV4 => match icmpv4::parse_unchecked(payload) {
-            Ok((icmpv4::Message::EchoRequest { ident, .. }, _)) => {
-                Content::Packet(Packet { ports: Some((ident, 0)), ..packet })
-            }
-            _ => Content::Housekeeping,
+            Ok((icmpv4::Message::EchoRequest { ident, .. }, _)) => packet.echo(ident, false),
+            Ok((icmpv4::Message::EchoReply { ident, .. }, _)) => packet.echo(ident, true),
+            Ok((message, _)) if is_error_v4(&message) => Content::Housekeeping,
+            Ok(_) => Content::Packet(packet),
+            Err(_) => Content::Unreadable,
         },
         protocol::ICMPV6 => match icmpv6::parse_unchecked(payload) {
-            Ok((icmpv6::Message::EchoRequest { ident, .. }, _)) => {
-                Content::Packet(Packet { ports: Some((ident, 0)), ..packet })
+            Ok((icmpv6::Message::EchoRequest { ident, .. }, _)) => packet.echo(ident, false),
+            Ok((icmpv6::Message::EchoReply { ident, .. }, _)) => packet.echo(ident, true),
+            Ok((message, _)) if is_error_v6(&message) => Content::Housekeeping,
+            Ok((message, _)) if is_for_the_link(&message, packet.dst, hop_limit, payload.len()) => {
+                Content::Housekeeping
             }
-            _ => Content::Housekeeping,
+            Ok(_) => Content::Packet(packet),
+            Err(_) => Content::Unreadable,
         },
         _ => Content::Packet(packet),
     }
 }
 
-impl Packet<'_> {
+fn is_error_v4(message: &icmpv4::Message) -> bool {
+    use icmpv4::Message::{ParameterProblem, TimeExceeded, Unreachable};
+    matches!(message, Unreachable { .. } | TimeExceeded { .. } | ParameterProblem { .. })
+}
+
+fn is_error_v6(message: &icmpv6::Message) -> bool {
+    use icmpv6::Message::{PacketTooBig, ParameterProblem, TimeExceeded, Unreachable};
+    matches!(
+        message,
+        Unreachable { .. } | PacketTooBig { .. } | TimeExceeded { .. } | ParameterProblem { .. }
+    )
+}
+
+/// Whether a message is between the stations of a link: neighbour discovery (RFC 4861), or a report of groups (RFC 2710,
+/// RFC 3810). A neighbour with a global address is asked there too; such a message has no room for anything else.
+fn is_for_the_link(message: &icmpv6::Message, dst: Address, hop_limit: u8, len: usize) -> bool {
+    use ndp::Message::{NeighborAdvertisement, NeighborSolicitation};
+    let is_link_group = matches!(dst.to_ip(), IpAddr::V6(v6) if v6.segments()[0] == 0xff02);
+    match message {
+        icmpv6::Message::Ndp(_) if dst.is_link_local() || is_link_group => hop_limit == 255,
+        icmpv6::Message::Ndp(NeighborSolicitation { .. } | NeighborAdvertisement { .. }) => {
+            hop_limit == 255 && len <= NEIGHBOUR_MAX
+        }
+        icmpv6::Message::Other { ty: 131 | 132 | 143, .. } => hop_limit == 1 && dst.is_multicast(),
+        _ => false,
+    }
+}
+
+impl<'a> Packet<'a> {
+    /// One of which no more is known than its IP header says.
+    fn new(frame: &'a [u8], ip_at: usize, (src, dst): (Address, Address), protocol: u8) -> Packet<'a> {
+        let (flags, text) = (Flags::from_bits(0), &[][..]);
+        Packet { frame, ip_at, src, dst, protocol, ports: None, answers_echo: false, flags, text }
+    }
+
+    fn echo(self, ident: u16, answers_echo: bool) -> Content<'a> {
+        Content::Packet(Packet { ports: Some((ident, 0)), answers_echo, ..self })
+    }
+
+    /// Whether it begins a flow, as far as that can be seen of one packet.
+    pub(super) fn begins_flow(&self) -> bool {
+        match self.protocol {
+            protocol::TCP => self.flags.contains(Flags::SYN) && !self.flags.contains(Flags::ACK),
+            protocol::ICMPV4 | protocol::ICMPV6 => !self.answers_echo,
+            _ => false,
+        }
+    }
+
     /// Whether it goes to many.
     pub(super) fn is_to_group(&self) -> bool {
         self.dst.is_multicast() || self.dst.is_broadcast()

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! RULE   = [PROTOCOL ":"] TARGET [":" PORTS] | PROTOCOL [":" PORTS] | [":"] PORTS
-//! PROTOCOL = "tcp" | "udp" | "icmp"          icmp is echo (ping), over IPv4 and IPv6
+//! PROTOCOL = "tcp" | "udp" | "icmp"          icmp is echo (ping) and all else but errors, over IPv4 and IPv6
 //! TARGET = "*" | NAME | "*." NAME | ADDRESS ["/" BITS]
 //! PORTS  = NUMBER | NUMBER "-" NUMBER
 //! ```

@@ -130,7 +130,14 @@ fn a_binding_ends_unless_it_is_used() {
 
 #[test]
 fn names_that_could_lead_nowhere_are_not_asked() {
-    let named = fence(&["example.test:443", "10.0.0.0/8"], &["bad.example.test"]);
+    let settings = Settings {
+        allow: vec!["example.test:443".parse().unwrap(), "10.0.0.0/8".parse().unwrap()],
+        deny: vec!["bad.example.test".parse().unwrap()],
+        log: None,
+    };
+    let named = Fence::new(&settings, true, Arc::default()).unwrap().0;
+    let alone = Fence::new(&settings, false, Arc::default()).unwrap().0;
+    assert!(alone.may_ask("text.portolan.internal").is_err() && alone.may_ask("text.localhost").is_err());
     for (name, is_asked) in [
         ("example.test", true),
         ("other.test", false),
@@ -142,7 +149,12 @@ fn names_that_could_lead_nowhere_are_not_asked() {
     ] {
         assert_eq!(named.may_ask(name).is_ok(), is_asked, "{name}");
     }
-    assert!(fence(&["10.0.0.0/8"], &[]).may_ask("other.test").is_ok(), "the address decides");
+    let by_address = fence(&["10.0.0.0/8"], &[]);
+    by_address.adopt(&Hosts::parse("10.1.1.1 inside.test\n192.0.2.1 outside.test\n"));
+    assert_eq!(by_address.may_ask("other.test"), Err(Reason::NoNames), "a name carries text to a stranger");
+    assert!(by_address.may_ask("inside.test").is_ok(), "a table of ours answers");
+    assert!(by_address.may_ask("outside.test").is_err());
+    assert!(fence(&["10.0.0.0/8", "udp:53"], &[]).may_ask("other.test").is_ok(), "queries are meant");
     assert!(fence(&["example.test", "udp:53"], &[]).may_ask("other.test").is_ok(), "any host, by one port");
     assert!(fence(&[], &["bad.test:80"]).may_ask("bad.test").is_ok(), "another port may be meant");
     assert!(fence(&[], &["bad.test"]).may_ask("good.test").is_ok());
@@ -192,4 +204,19 @@ fn nonsense_from_the_network_teaches_nothing() {
     }
     let looped = reply("example.test", &["a.test", "example.test"], &[[192, 0, 2, 9]], 60);
     fence.learn(&looped);
+}
+
+#[test]
+fn a_refused_name_is_refused_by_its_aliases_too_and_an_allowed_one_is_not_widened() {
+    let answer = reply("alias.test", &["bad.test", "edge.test"], &[[192, 0, 2, 7]], 60);
+    for denied in ["bad.test", "edge.test", "*.test"] {
+        let fence = fence(&[], &[denied]);
+        fence.learn(&answer);
+        assert!(!passes(&fence, "192.0.2.7", 80), "{denied}");
+        fence.learn(&reply("good.example", &[], &[[192, 0, 2, 8]], 60));
+        assert!(passes(&fence, "192.0.2.8", 80), "{denied}");
+    }
+    let closed = fence(&["edge.test"], &["bad.test:22"]);
+    closed.learn(&answer);
+    assert!(!passes(&closed, "192.0.2.7", 80), "what was asked for is no allowed name");
 }

@@ -14,6 +14,7 @@ use portolan_stack::Refusal;
 use portolan_wire::Address;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::Shared;
@@ -25,6 +26,10 @@ use super::udp::send_now;
 const PINGERS_MAX: usize = 256;
 /// Requests of one program that wait for their reply.
 const WAITING_MAX: usize = 256;
+/// Octets of requests, of all programs together, that wait for their reply; further ones are lost.
+const WAITING_OCTETS: usize = 16 << 20;
+/// What the smallest request counts: its buffer.
+const REQUEST_OCTETS: usize = 2048;
 /// How long a program's socket lives after its last request.
 const IDLE: Duration = Duration::from_secs(30);
 /// ICMP's header: type, code, checksum, identifier, sequence number.
@@ -38,6 +43,7 @@ type Table = Arc<Mutex<HashMap<Key, Arc<Pinger>>>>;
 pub struct Pings {
     shared: Arc<Shared>,
     table: Table,
+    room: Room,
 }
 
 struct Pinger {
@@ -49,17 +55,40 @@ struct Pinger {
 struct State {
     used: Instant,
     /// By sequence number.
-    waiting: HashMap<u16, (IpAddr, EchoRequest)>,
+    waiting: HashMap<u16, Waiting>,
+}
+
+/// A request without a reply yet, and its share of the room.
+struct Waiting {
+    to: IpAddr,
+    request: EchoRequest,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Room for requests that wait.
+struct Room(Arc<Semaphore>);
+
+impl Room {
+    fn new() -> Room {
+        Room(Arc::new(Semaphore::new(WAITING_OCTETS)))
+    }
+
+    /// Room for a request with so many octets of data, until it is dropped; `None` when there is not so much.
+    fn take(&self, octets: usize) -> Option<OwnedSemaphorePermit> {
+        let octets = u32::try_from(octets.max(REQUEST_OCTETS)).ok()?;
+        self.0.clone().try_acquire_many_owned(octets).ok()
+    }
 }
 
 impl Pings {
     /// No pings yet.
     pub fn new(shared: Arc<Shared>) -> Pings {
-        Pings { shared, table: Table::default() }
+        Pings { shared, table: Table::default(), room: Room::new() }
     }
 
     /// Sends a ping on to `address`.
     pub fn carry(&mut self, request: EchoRequest, address: IpAddr) {
+        let Some(room) = self.room.take(request.data().len()) else { return request.refuse(Refusal::Silent) };
         let v4 = address.is_ipv4();
         let key = (request.from(), request.ident(), v4);
         let known = lock(&self.table).get(&key).cloned();
@@ -79,7 +108,7 @@ impl Pings {
             },
         };
         debug_assert!(!self.shared.is_service(request.to()), "services answer themselves");
-        pinger.send(request, address);
+        pinger.send(request, address, room);
     }
 }
 
@@ -94,19 +123,19 @@ async fn live(pinger: Arc<Pinger>, key: Key, table: Table) {
 }
 
 impl Pinger {
-    fn send(&self, request: EchoRequest, address: IpAddr) {
+    fn send(&self, request: EchoRequest, to: IpAddr, room: OwnedSemaphorePermit) {
         // The kernel fills in the checksum and its own identifier.
         let kind = if self.v4 { 8 } else { 128 };
         let [high, low] = request.seq().to_be_bytes();
         let packet = [&[kind, 0, 0, 0, 0, 0, high, low], request.data()].concat();
-        match send_now(&self.socket, &packet, SocketAddr::new(address, 0)) {
+        match send_now(&self.socket, &packet, SocketAddr::new(to, 0)) {
             Ok(_) => {
                 let mut state = lock(&self.state);
                 state.used = Instant::now();
                 if state.waiting.len() >= WAITING_MAX {
                     state.waiting.clear(); // nobody has replied for so long: they are lost
                 }
-                state.waiting.insert(request.seq(), (address, request));
+                state.waiting.insert(request.seq(), Waiting { to, request, _room: room });
             }
             Err(error) => {
                 let errno = error.raw_os_error().unwrap_or(0);
@@ -129,10 +158,10 @@ impl Pinger {
         }
         let sequence = u16::from_be_bytes([high, low]);
         let mut state = lock(&self.state);
-        if state.waiting.get(&sequence).is_some_and(|(to, _)| *to == from.ip().to_canonical())
-            && let Some((_, request)) = state.waiting.remove(&sequence)
+        if state.waiting.get(&sequence).is_some_and(|waiting| waiting.to == from.ip().to_canonical())
+            && let Some(waiting) = state.waiting.remove(&sequence)
         {
-            let _ = request.reply(data);
+            let _ = waiting.request.reply(data);
         }
         Ok(())
     }
@@ -161,4 +190,20 @@ fn open(v4: bool) -> io::Result<UdpSocket> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_of_all_programs_together_have_so_much_room() {
+        let room = Room::new();
+        let mut taken: Vec<_> = std::iter::from_fn(|| room.take(65_507)).collect();
+        assert_eq!(taken.len(), WAITING_OCTETS / 65_507);
+        taken.pop();
+        assert!(room.take(65_507).is_some(), "a reply makes room");
+        let small = std::iter::from_fn(|| room.take(0)).take(100).collect::<Vec<_>>();
+        assert!(small.len() < 100, "the smallest pins its buffer too");
+    }
 }

@@ -1,4 +1,5 @@
-//! UDP flows: one socket of the machine for each endpoint of the command.
+//! UDP flows: one socket of the machine for each endpoint of the command, and one more for what it sends to the
+//! machine's loopback, which hears the loopback only.
 //!
 //! The socket is not connected, so an endpoint keeps its port whomever it talks to, and anyone may answer (RFC 4787
 //! REQ-1, REQ-8): what an ordinary socket of the machine would do. ICMP errors arrive by the socket's error queue and
@@ -39,7 +40,9 @@ const QUOTABLE_OCTETS: usize = 2048;
 /// The largest datagram.
 const DATAGRAM_MAX: usize = 65_535;
 
-type Table = Arc<Mutex<HashMap<Endpoint, Arc<Flow>>>>;
+/// An endpoint of the command, and whether the flow is with the machine's loopback.
+type Key = (Endpoint, bool);
+type Table = Arc<Mutex<HashMap<Key, Arc<Flow>>>>;
 
 /// The flows of one wire.
 pub struct Flows {
@@ -52,6 +55,7 @@ pub struct Flows {
 /// One endpoint of the command and its socket.
 struct Flow {
     socket: UdpSocket,
+    is_loopback: bool,
     fence: Arc<Fence>,
     host_loopback: Arc<[IpAddr]>,
     reply: UdpReply,
@@ -80,7 +84,7 @@ impl Flows {
         if to.port() == 0 {
             return datagram.refuse(Refusal::Silent);
         }
-        match self.flow(&datagram, address.is_ipv4()) {
+        match self.flow(&datagram, address) {
             Ok(flow) => flow.send(datagram, to),
             Err(error) => {
                 if is_out_of_descriptors(&error) {
@@ -92,21 +96,22 @@ impl Flows {
         }
     }
 
-    fn flow(&mut self, datagram: &UdpDatagram, v4: bool) -> io::Result<Arc<Flow>> {
-        let inner = datagram.flow().remote;
+    fn flow(&mut self, datagram: &UdpDatagram, address: IpAddr) -> io::Result<Arc<Flow>> {
+        let key = (datagram.flow().remote, address.is_loopback());
         let mut table = lock(&self.table);
-        if let Some(flow) = table.get(&inner) {
+        if let Some(flow) = table.get(&key) {
             return Ok(flow.clone());
         }
         if table.len() >= FLOWS_MAX {
-            let oldest = table.iter().min_by_key(|(_, flow)| lock(&flow.state).used).map(|(inner, _)| *inner);
+            let oldest = table.iter().min_by_key(|(_, flow)| lock(&flow.state).used).map(|(key, _)| *key);
             if let Some(flow) = oldest.and_then(|oldest| table.remove(&oldest)) {
                 flow.evicted.notify_one();
                 self.counters.udp_evicted.fetch_add(1, Ordering::Relaxed);
             }
         }
         let flow = Arc::new(Flow {
-            socket: open(v4)?,
+            socket: open(address)?,
+            is_loopback: address.is_loopback(),
             fence: self.fence.clone(),
             host_loopback: self.host_loopback.clone(),
             reply: datagram.reply_handle(),
@@ -114,15 +119,15 @@ impl Flows {
             is_general: AtomicBool::new(false),
             evicted: Notify::new(),
         });
-        table.insert(inner, flow.clone());
+        table.insert(key, flow.clone());
         drop(table);
-        tokio::spawn(live(flow.clone(), inner, self.table.clone()));
+        tokio::spawn(live(flow.clone(), key, self.table.clone()));
         Ok(flow)
     }
 }
 
 /// Receives for a flow until it has been idle for long enough or had to make room.
-async fn live(flow: Arc<Flow>, inner: Endpoint, table: Table) {
+async fn live(flow: Arc<Flow>, key: Key, table: Table) {
     loop {
         tokio::select! {
             received = flow.receive() => if received.is_err() { break },
@@ -132,8 +137,8 @@ async fn live(flow: Arc<Flow>, inner: Endpoint, table: Table) {
     }
     let mut table = lock(&table);
     // Another flow may have taken the place since.
-    if table.get(&inner).is_some_and(|listed| Arc::ptr_eq(listed, &flow)) {
-        table.remove(&inner);
+    if table.get(&key).is_some_and(|listed| Arc::ptr_eq(listed, &flow)) {
+        table.remove(&key);
     }
 }
 
@@ -185,6 +190,9 @@ impl Flow {
         for _ in 0..64 {
             match self.socket.try_recv_from(&mut buffer) {
                 Ok((len, from)) => {
+                    if from.ip().to_canonical().is_loopback() != self.is_loopback {
+                        continue;
+                    }
                     let source = self.on_the_wire(from);
                     let address = source.address.to_ip().to_canonical();
                     if !self.fence.permits_datagram_from(address, source.port) {
@@ -248,12 +256,18 @@ pub(crate) fn send_now(socket: &UdpSocket, octets: &[u8], to: SocketAddr) -> io:
     socket2::SockRef::from(socket).send_to(octets, &to.into())
 }
 
-/// A socket of the machine with a port of the machine's choice.
-fn open(v4: bool) -> io::Result<UdpSocket> {
-    let any = if v4 { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
-    let socket = std::net::UdpSocket::bind((any, 0))?;
+/// A socket of the machine with a port of the machine's choice, to send to `address`. One for the loopback is bound
+/// there: who is elsewhere must not reach it.
+fn open(address: IpAddr) -> io::Result<UdpSocket> {
+    let own: IpAddr = match (address, address.is_loopback()) {
+        (IpAddr::V4(_), true) => Ipv4Addr::LOCALHOST.into(),
+        (IpAddr::V6(_), true) => Ipv6Addr::LOCALHOST.into(),
+        (IpAddr::V4(_), false) => Ipv4Addr::UNSPECIFIED.into(),
+        (IpAddr::V6(_), false) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = std::net::UdpSocket::bind((own, 0))?;
     socket.set_nonblocking(true)?;
-    error_queue::enable(socket.as_fd(), v4)?;
+    error_queue::enable(socket.as_fd(), address.is_ipv4())?;
     UdpSocket::from_std(socket)
 }
 

@@ -133,3 +133,16 @@ fn reverse_names_are_read() {
         assert_eq!(reverse_name_address(name), None, "{name}");
     }
 }
+
+#[tokio::test]
+async fn our_names_are_asked_of_nobody_in_any_class() {
+    let egress = server(LinkChoice::Egress, Some(Scripted::default()));
+    for name in ["portolan.internal", "text.portolan.internal", "localhost", "table.example"] {
+        let mut chaos = query(name, Rtype::A);
+        let class_at = chaos.len() - 1;
+        chaos[class_at] = 3;
+        let reply = egress.answer(&chaos, Transport::Udp).await.unwrap();
+        assert_eq!(Message::from_octets(reply).unwrap().header().rcode(), Rcode::NXDOMAIN, "{name}");
+    }
+    assert!(egress.upstream.unwrap().network.asked.lock().unwrap().is_empty());
+}

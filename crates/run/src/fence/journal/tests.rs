@@ -32,7 +32,7 @@ fn a_refusal_reads_well() {
 }
 
 #[test]
-fn the_user_hears_once_and_the_log_has_all() {
+fn the_user_hears_once_and_the_log_has_a_line_and_a_count() {
     let path = std::env::temp_dir().join(format!("portolan-journal-{}", std::process::id()));
     let (journal, mut lines) = Journal::open(Some(&path)).unwrap();
     for _ in 0..3 {
@@ -40,9 +40,16 @@ fn the_user_hears_once_and_the_log_has_all() {
         journal.tell(&refused(2, Some("a\u{1b}.test"), Some("192.0.2.1"), Some(80)));
     }
     assert_eq!(drain(&mut lines).len(), 2);
+    journal.flush();
+    let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&path).unwrap());
+    assert_eq!(mode & 0o777, 0o600, "where others go is not for all");
     let text = std::fs::read_to_string(&path).unwrap();
     let _ = std::fs::remove_file(&path);
-    assert_eq!(text.lines().count(), 6);
+    let counts: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["count"].clone())
+        .collect();
+    assert_eq!(counts, [1, 1, 2, 2], "the first of each, then the rest of the second");
     let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
     assert!(first["time"].as_f64().unwrap() > 1.7e9);
     assert_eq!((&first["pid"], &first["process"]), (&1.into(), &"curl".into()));
@@ -65,4 +72,19 @@ fn a_flood_of_targets_is_told_of_up_to_a_limit() {
 #[test]
 fn a_log_that_cannot_be_opened_is_an_error() {
     assert!(Journal::open(Some(Path::new("/nowhere/at/all"))).is_err());
+}
+
+#[test]
+fn a_flood_of_targets_has_so_many_lines_in_a_second_of_the_log() {
+    let path = std::env::temp_dir().join(format!("portolan-journal-flood-{}", std::process::id()));
+    let mut log = Log::new(File::create(&path).unwrap());
+    let begin = log.since;
+    for port in 1..=5000 {
+        log.note(&refused(1, None, Some("192.0.2.1"), Some(port)), begin).unwrap();
+    }
+    log.note(&refused(1, None, Some("192.0.2.1"), Some(1)), begin + WINDOW).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let _ = std::fs::remove_file(&path);
+    assert_eq!(text.lines().count(), LOGGED_MAX + 2);
+    assert!(text.contains(&format!("\"count\":{}", 5000 - LOGGED_MAX)), "the rest in one line");
 }

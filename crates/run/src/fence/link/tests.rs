@@ -110,6 +110,8 @@ fn answer(name: &str, address: [u8; 4]) -> Vec<u8> {
 }
 
 const GOOD: Address = Address::v4(192, 0, 2, 7);
+/// Whom no rule names.
+const GOOD_ELSE: Address = Address::v4(203, 0, 113, 7);
 const BAD: Address = Address::v4(192, 0, 2, 8);
 
 #[test]
@@ -156,9 +158,56 @@ fn flows_that_others_begin_are_answered_and_nothing_else_gets_out() {
     assert!(bench.passes(to(BAD, 80, Flags::SYN | Flags::ACK)));
     assert!(bench.passes(to(BAD, 80, Flags::ACK)));
     assert!(!bench.passes(to(BAD, 81, Flags::SYN)), "another flow");
+    assert!(!bench.passes(to(BAD, 80, Flags::SYN)), "a flow of our own, from the same port");
+    let mut loaded = segment(4000, 80, Flags::RST);
+    loaded.extend_from_slice(b"text");
+    assert!(!bench.passes(v4(ME, GOOD_ELSE, protocol::TCP, &loaded)), "a reset carries nothing");
     assert!(!bench.passes(datagram((ME, 5000), (BAD, 6000), b"x")));
     bench.arrive(&datagram((BAD, 6000), (ME, 5000), b"x"));
     assert!(bench.passes(datagram((ME, 5000), (BAD, 6000), b"x")));
+}
+
+#[test]
+fn a_datagram_from_a_denied_stranger_opens_no_way_to_it() {
+    let mut bench = bench(&[], &["192.0.2.8"]);
+    bench.arrive(&datagram((BAD, 6000), (ME, 5000), b"x"));
+    assert!(!bench.passes(datagram((ME, 5000), (BAD, 6000), b"x")));
+    bench.arrive(&v4(BAD, ME, protocol::TCP, &segment(80, 4000, Flags::SYN)));
+    assert!(bench.passes(to(BAD, 80, Flags::SYN | Flags::ACK)), "a connection that it began is answered");
+}
+
+/// An ICMPv6 message: type and what follows the checksum.
+fn v6(dst: &str, hop_limit: u8, ty: u8, body: &[u8]) -> Vec<u8> {
+    let (src, dst): (Address, Address) = ("fd07::2".parse().unwrap(), dst.parse().unwrap());
+    let mut out = vec![0; 40];
+    let payload_len = 4 + body.len() as u16;
+    ipv6::Emit { src, dst, next_header: 58, hop_limit, payload_len, ..Default::default() }
+        .emit(&mut out)
+        .unwrap();
+    out.extend_from_slice(&[ty, 0, 0, 0]);
+    out.extend_from_slice(body);
+    out
+}
+
+#[test]
+fn neighbours_are_found_on_the_link_and_nothing_else_leaves_by_icmpv6() {
+    let mut bench = bench(&["192.0.2.7"], &[]);
+    let mut solicitation = vec![0; 20];
+    solicitation[4..].copy_from_slice(&"fd07::1".parse::<std::net::Ipv6Addr>().unwrap().octets());
+    let mut long = solicitation.clone();
+    long.extend_from_slice(&[1, 3]);
+    long.extend_from_slice(&[0x55; 22]);
+    assert!(bench.passes(v6("ff02::1:ff00:1", 255, 135, &solicitation)));
+    assert!(bench.passes(v6("fd07::1", 255, 135, &solicitation)), "a probe of a neighbour");
+    assert!(bench.passes(v6("fe80::1", 255, 135, &long)));
+    assert!(!bench.passes(v6("fd07::1", 255, 135, &long)), "room for more than a neighbour needs");
+    assert!(!bench.passes(v6("2001:db8::1", 64, 135, &solicitation)));
+    assert!(bench.passes(v6("ff02::2", 255, 133, &[0; 4])));
+    assert!(!bench.passes(v6("2001:db8::1", 255, 133, &[0; 4])));
+    assert!(bench.passes(v6("ff02::16", 1, 143, &[0; 4])));
+    assert!(!bench.passes(v6("2001:db8::1", 1, 143, &[0; 4])));
+    assert!(bench.passes(v6("2001:db8::1", 64, 1, &[0; 4])), "an error");
+    assert!(!bench.passes(v6("2001:db8::1", 64, 129, &[0; 4])), "an answer that nobody asked for");
 }
 
 #[test]
@@ -167,8 +216,22 @@ fn housekeeping_echo_groups_and_fragments() {
     let mut echo = [8, 0, 0, 0, 0, 9, 0, 1];
     assert!(!bench.passes(v4(ME, GOOD, protocol::ICMPV4, &echo)), "no rule allows echo");
     echo[0] = 0;
+    assert!(!bench.passes(v4(ME, BAD, protocol::ICMPV4, &echo)), "an answer that nobody asked for");
+    bench.arrive(&v4(BAD, ME, protocol::ICMPV4, &[8, 0, 0, 0, 0, 9, 0, 1]));
     assert!(bench.passes(v4(ME, BAD, protocol::ICMPV4, &echo)), "an answer to echo");
-    assert!(bench.passes(v4(ME, Address::v4(224, 0, 0, 22), protocol::IGMP, &[0; 8])));
+    echo[5] = 10;
+    assert!(!bench.passes(v4(ME, BAD, protocol::ICMPV4, &echo)), "to another");
+    for (ty, is_error) in [(3, true), (11, true), (12, true), (5, false), (13, false), (200, false)] {
+        let message = [ty, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(bench.passes(v4(ME, BAD, protocol::ICMPV4, &message)), is_error, "ICMP type {ty}");
+    }
+    let mut report = v4(ME, Address::v4(224, 0, 0, 22), protocol::IGMP, &[0; 8]);
+    assert!(!bench.passes(report.clone()), "a router would pass it on");
+    report[8] = 1;
+    assert!(bench.passes(report));
+    let mut elsewhere = v4(ME, GOOD, protocol::IGMP, &[0; 8]);
+    elsewhere[8] = 1;
+    assert!(!bench.passes(elsewhere));
     let (out, back) = bench.send(&[datagram((ME, 5353), (Address::v4(224, 0, 0, 251), 5353), b"x")]);
     assert!(out.is_empty() && back.is_empty(), "nobody answers for a group");
     let mut fragment = v4(ME, GOOD, protocol::TCP, &[0; 8]);
