@@ -95,7 +95,8 @@ fn a_name_that_is_allowed_is_reached_and_another_is_refused_and_logged() {
     );
     let (said, heard) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(said, "hello\nstatus 6\n", "{heard}");
-    assert!(heard.contains("curl: (6) Could not resolve host: other.test"), "{heard}");
+    // curl writes its line in two pieces, and ours may come in between.
+    assert!(heard.contains("Could not resolve host: other.test"), "{heard}");
     let refused: Vec<&str> = heard.lines().filter(|line| line.starts_with("portolan: refused: ")).collect();
     assert_eq!(refused.len(), 1, "once: {heard}");
     let (who, what) = refused[0].strip_prefix("portolan: refused: ").unwrap().split_once(" -> ").unwrap();

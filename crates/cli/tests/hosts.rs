@@ -170,8 +170,11 @@ except OSError as error: print(error.strerror)
     assert_eq!(line(&mut server), "ready");
     eventually(SOON, || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
     assert_eq!(line(&mut server), "accepted");
+    let log = place.0.path().join("portolan/lab.log");
+    assert!(log.exists());
     let output = place.run(&["down", "lab"]);
     assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
+    assert!(!log.exists(), "nothing stays behind");
     let output = finish_child(server, SOON);
     assert!(text(&output.stderr).contains("the host 'lab' has ended"), "{}", text(&output.stderr));
     assert!(text(&output.stdout).ends_with("Network is down\n"), "{}", text(&output.stdout));

@@ -172,7 +172,7 @@ impl Running {
         }
         let flows = FlowLog::new(&host);
         let worker = tokio::spawn(worker.run());
-        if let (LinkChoice::Egress, Some(plan)) = (&config.link, &network.plan) {
+        if let Some(plan) = &network.plan {
             serve_loopback_names(&host, &conf, plan, &fence);
         }
         let names = membership.as_ref().map(wire::Membership::names);

@@ -104,7 +104,8 @@ pub fn run(run: Run) -> u8 {
 
 /// One line for the user. A closed standard error is no reason to stop.
 fn tell(line: &str) {
-    let _ = writeln!(io::stderr(), "portolan: {}", summary::escape(line));
+    // In one piece: the command may be writing there, too.
+    let _ = io::stderr().write_all(format!("portolan: {}\n", summary::escape(line)).as_bytes());
 }
 
 /// A run with both children alive.

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ pub fn up(name: &str, config: Config) -> Result<Outcome, String> {
     }
     let directory = Directory::make().map_err(|failure| failure.to_string())?;
     directory.socket(name).map_err(|failure| failure.to_string())?;
-    let log = directory.path().join(format!("{name}.log"));
+    let log = log_of(&directory, name);
     let cannot = |error: io::Error| format!("cannot start the host '{name}': {error}");
     let (ours, theirs) = UnixStream::pair().map_err(cannot)?;
     spawn(theirs, &log).map_err(|error| {
@@ -63,9 +63,18 @@ pub fn up(name: &str, config: Config) -> Result<Outcome, String> {
         .map(Outcome::Started)
 }
 
-/// Ends the host of this name: its connections are reset.
+/// Ends the host of this name: its connections are reset. Its log goes with it; that of a host which ended by itself
+/// stays, to be read.
 pub fn down(name: &str) -> Result<(), AdminError> {
-    Client::connect(name)?.down()
+    Client::connect(name)?.down()?;
+    if let Some(directory) = Directory::find()? {
+        let _ = std::fs::remove_file(log_of(&directory, name));
+    }
+    Ok(())
+}
+
+fn log_of(directory: &Directory, name: &str) -> PathBuf {
+    directory.path().join(format!("{name}.log"))
 }
 
 /// A stack process that belongs to nobody.

@@ -25,6 +25,8 @@ static void bind_busy(void) {
     SAY("the same number of UDP", datagrams);
     SAY("that one again", bound_udp("127.0.0.1", 8000));
     close(datagrams);
+    // At once, each time.
+    for (int i = 0; i < 300; i++) close(MUST(bound_udp("127.0.0.1", 8000)));
     SAY("after close", bound_udp("127.0.0.1", 8000));
 
     int first = bound("127.0.0.1", 8001, true), second = bound("127.0.0.1", 8001, true);

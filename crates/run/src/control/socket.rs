@@ -267,6 +267,11 @@ impl Record {
         self.socket()?.disconnect()
     }
 
+    /// A socket of datagrams of which none is waiting to be sent.
+    pub(super) fn is_quiet(&self) -> bool {
+        !self.target.kind.transport.is_stream() && !self.has_waiting_datagrams()
+    }
+
     /// The program's end has a datagram in its queue that was not looked at yet, which is as good as sent.
     fn has_waiting_datagrams(&self) -> bool {
         let end = self.end.borrow().upgrade();

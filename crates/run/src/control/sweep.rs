@@ -42,7 +42,12 @@ pub(super) async fn run(registry: Rc<Registry>, wake: Rc<Notify>) {
 /// Frees a port that dead programs hold, before a bind is refused. True if there were any.
 pub(super) fn free_port(registry: &Registry, port: u16) -> bool {
     let holds_port = |record: &Rc<Record>| record.local().is_some_and(|local| local.port() == port);
-    forget_dead(registry, registry.all().into_iter().filter(holds_port))
+    let (quiet, others): (Vec<_>, Vec<_>) =
+        registry.all().into_iter().filter(holds_port).partition(|record| record.is_quiet());
+    // The carrier of a socket that was closed just now may not have run since, and nothing is left for it to do.
+    let closed = quiet.into_iter().filter(|record| !has_name(record));
+    let closed = closed.map(|record| registry.remove(record.target.id)).count();
+    forget_dead(registry, others) || closed > 0
 }
 
 /// Closes a port whose listener is gone, before a program of this host connects to it.
@@ -65,9 +70,12 @@ fn forget_dead(registry: &Registry, records: impl IntoIterator<Item = Rc<Record>
 fn is_held(record: &Record) -> bool {
     match record.holder() {
         Holder::Carrier | Holder::Nobody => true,
-        Holder::Program => {
-            let name = Name::Socket { id: record.target.id, kind: record.target.kind };
-            unix::is_held(record.target.kind.transport, &name)
-        }
+        Holder::Program => has_name(record),
     }
+}
+
+/// Somebody has a socket of the record's name.
+fn has_name(record: &Record) -> bool {
+    let name = Name::Socket { id: record.target.id, kind: record.target.kind };
+    unix::is_held(record.target.kind.transport, &name)
 }

@@ -31,12 +31,16 @@ const ERROR_PAUSE: Duration = Duration::from_millis(10);
 /// The largest datagram.
 const DATAGRAM_MAX: usize = 65_535;
 
+/// Ports that a client may get in place of its own (RFC 6335 §6), and how many of them are tried.
+const OTHER_PORTS: std::ops::RangeInclusive<u16> = 49_152..=65_535;
+const PORTS_TRIED: u16 = 64;
+
 /// The flows of all published ports.
 #[derive(Default)]
 pub struct Datagrams(Mutex<HashMap<Ends, Flow>>);
 
 /// Both ends on the wire, as the gateway sees them: the client, and the program.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Ends {
     client: Endpoint,
     program: Endpoint,
@@ -61,25 +65,47 @@ impl Datagrams {
         true
     }
 
-    /// Remembers a flow. True if another one had to go.
-    fn remember(&self, ends: Ends, client: SocketAddr, socket: &Arc<UdpSocket>) -> bool {
+    /// Remembers a flow. Returns its ends, and whether another flow had to go.
+    ///
+    /// Several clients may have one address on the wire (see [`on_the_wire`]); of two with one port, the later gets
+    /// another port, and keeps it while it sends.
+    fn remember(&self, ends: Ends, client: SocketAddr, socket: &Arc<UdpSocket>) -> (Ends, bool) {
         let mut table = self.lock();
+        let ends = ends_for(&table, ends, client, socket);
         let flow = Flow { client, socket: socket.clone(), used: Instant::now() };
         if table.insert(ends, flow).is_some() || table.len() <= FLOWS_MAX {
-            return false;
+            return (ends, false);
         }
         table.retain(|_, known| known.is_live());
         if table.len() <= FLOWS_MAX {
-            return false;
+            return (ends, false);
         }
         let oldest = table.iter().min_by_key(|(_, known)| known.used).map(|(ends, _)| *ends);
-        oldest.is_some_and(|oldest| table.remove(&oldest).is_some())
+        (ends, oldest.is_some_and(|oldest| table.remove(&oldest).is_some()))
     }
 
     /// The table is whole between any two statements, so a panic elsewhere does not spoil it.
     fn lock(&self) -> MutexGuard<'_, HashMap<Ends, Flow>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The ends that a client has, or else the first that no other has. Without any, it takes its own port over.
+fn ends_for(table: &HashMap<Ends, Flow>, ends: Ends, client: SocketAddr, socket: &Arc<UdpSocket>) -> Ends {
+    let others = (0..PORTS_TRIED).map(|n| {
+        let span = OTHER_PORTS.end() - OTHER_PORTS.start() + 1;
+        OTHER_PORTS.start() + ends.client.port.wrapping_add(n) % span
+    });
+    let with_port = |port| Ends { client: Endpoint::new(ends.client.address, port), ..ends };
+    let mut free = None;
+    for tried in std::iter::once(ends.client.port).chain(others).map(with_port) {
+        match table.get(&tried).filter(|known| known.is_live()) {
+            Some(known) if known.client == client && Arc::ptr_eq(&known.socket, socket) => return tried,
+            Some(_) => {}
+            None => free = free.or(Some(tried)),
+        }
+    }
+    free.unwrap_or(ends)
 }
 
 impl Flow {
@@ -101,7 +127,8 @@ pub(super) async fn receive(port: Port, gateway: Host, wire: LinkId, shared: Arc
         };
         let Some((source, to)) = on_the_wire(&shared.plan, client, port.inside) else { continue };
         let ends = Ends { client: endpoint(source), program: endpoint(to) };
-        if shared.published.remember(ends, client, &socket) {
+        let (ends, has_evicted) = shared.published.remember(ends, client, &socket);
+        if has_evicted {
             shared.counters.udp_evicted.fetch_add(1, Ordering::Relaxed);
         }
         let flow = FlowKey { local: ends.client, remote: ends.program, protocol: protocol::UDP, zone: 0 };

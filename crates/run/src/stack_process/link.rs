@@ -218,6 +218,11 @@ fn build_private(
     for gateway in &plan.gateways {
         builder = builder.gateway(Address::from(*gateway));
     }
+    for (server, gateway) in servers_beyond(conf, &plan) {
+        let prefix = if server.is_ipv4() { 32 } else { 128 };
+        let server = cidr(config::Network { address: server, prefix })?;
+        builder = builder.route(server, Some(Address::from(gateway)));
+    }
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
     let link = host.link(PRIVATE).ok_or("the command's link is gone")?;
     let ports = Ports { bound, command: Inside { host: host.clone(), link }, listening };
@@ -225,6 +230,15 @@ fn build_private(
     let Sight { recording, monitor, .. } = sight;
     let gateway = Some(gateway);
     Ok((host, worker, Network { plan: Some(plan), notes, shape, monitor, recording, gateway }))
+}
+
+/// The name servers of resolv.conf that no route of a wire without a router leads to, each with the gateway that answers
+/// for it: programs that read the file themselves ask there.
+fn servers_beyond(conf: &ResolvConf, plan: &Plan) -> Vec<(IpAddr, IpAddr)> {
+    let is_beyond = |server: &IpAddr| !server.is_loopback() && !plan.is_on_link(*server);
+    let gateway = |v4: bool| plan.addresses_of(Service::Gateway).find(|gateway| gateway.is_ipv4() == v4);
+    let beyond = conf.servers.iter().copied().filter(|server| plan.gateways.is_empty() && is_beyond(server));
+    beyond.filter_map(|server| Some((server, gateway(server.is_ipv4())?))).collect()
 }
 
 /// The name servers that a host without a gateway asks: those given, or the machine's.
@@ -373,11 +387,12 @@ fn names(config: &Config, conf: &ResolvConf, plan: &Plan, fence: &Arc<Fence>) ->
         addresses.iter().for_each(|address| fence.bind(name, *address, None));
     }
     fence.reserve(plan.services.iter().map(|service| service.address));
-    let mut addresses: Vec<IpAddr> = plan.addresses_of(Service::Dns).collect();
+    // Programs that read resolv.conf themselves ask its servers.
+    let addresses: Vec<IpAddr> =
+        plan.addresses_of(Service::Dns).chain(conf.servers.iter().copied()).collect();
     if config.link != LinkChoice::Egress {
         return Names::new(Server::new(builtin, Hosts::default(), None), addresses, fence.clone());
     }
-    addresses.extend(&conf.servers);
     let servers = if config.dns.is_empty() { conf.servers.clone() } else { config.dns.clone() };
     let upstream = Upstream { servers, timeout: conf.timeout, network: HostSockets };
     let hosts = Hosts::read(Path::new("/etc/hosts"));
