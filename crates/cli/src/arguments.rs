@@ -25,11 +25,12 @@ use portolan_run::sysctl::{Sysctl, parse_sysctl};
 #[command(name = "portolan", version, disable_help_subcommand = true)]
 struct Program {
     #[command(subcommand)]
-    verb: ProgramVerb,
+    verb: Verb,
 }
 
+/// What is to be done. The comments are what `--help` prints.
 #[derive(Subcommand, Debug)]
-enum ProgramVerb {
+pub(crate) enum Verb {
     /// Run a command on a TCP/IP stack of its own
     Run(Box<RunArguments>),
     /// Start a host that outlives one command
@@ -48,30 +49,8 @@ enum ProgramVerb {
     Presets(PresetsArguments),
     /// Say what works on this machine, and what would make the rest work
     Doctor(DoctorArguments),
-}
-
-/// What is to be done.
-#[derive(Debug)]
-pub(crate) enum Verb {
-    /// `portolan run`.
-    Run(Box<RunArguments>),
-    /// `portolan up`.
-    Up(Box<UpArguments>),
-    /// `portolan down`.
-    Down(DownArguments),
-    /// `portolan ls`.
-    Ls(LsArguments),
-    /// `portolan ss`.
-    Ss(SsArguments),
-    /// `portolan dump`.
-    Dump(Box<DumpArguments>),
-    /// `portolan shape`.
-    Shape(ShapeArguments),
-    /// `portolan presets`.
-    Presets(PresetsArguments),
-    /// `portolan doctor`.
-    Doctor(DoctorArguments),
-    /// Help or version: text for standard output.
+    /// Help or version, which is no verb: text for standard output
+    #[command(skip)]
     Print(String),
 }
 
@@ -417,15 +396,7 @@ pub(crate) struct RunArguments {
 /// Reads the command line; an error is one line.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Verb, String> {
     match Program::try_parse_from(arguments) {
-        Ok(Program { verb: ProgramVerb::Run(run) }) => Ok(Verb::Run(run)),
-        Ok(Program { verb: ProgramVerb::Up(up) }) => Ok(Verb::Up(up)),
-        Ok(Program { verb: ProgramVerb::Down(down) }) => Ok(Verb::Down(down)),
-        Ok(Program { verb: ProgramVerb::Ls(ls) }) => Ok(Verb::Ls(ls)),
-        Ok(Program { verb: ProgramVerb::Ss(ss) }) => Ok(Verb::Ss(ss)),
-        Ok(Program { verb: ProgramVerb::Dump(dump) }) => Ok(Verb::Dump(dump)),
-        Ok(Program { verb: ProgramVerb::Shape(shape) }) => Ok(Verb::Shape(shape)),
-        Ok(Program { verb: ProgramVerb::Presets(presets) }) => Ok(Verb::Presets(presets)),
-        Ok(Program { verb: ProgramVerb::Doctor(doctor) }) => Ok(Verb::Doctor(doctor)),
+        Ok(Program { verb }) => Ok(verb),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Verb::Print(error.render().to_string())),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {

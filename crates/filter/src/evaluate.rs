@@ -1,8 +1,6 @@
 //! Whether a frame fulfils an expression, as libpcap's program for it would find.
 
-use crate::expression::{
-    Carrier, Comparison, Expression, Header, Operator, Test, Value, ether_type, protocol,
-};
+use crate::expression::{Carrier, Expression, Header, Operator, Test, Value, ether_type, protocol};
 use crate::{Frame, LinkType};
 
 /// The frame is refused as a whole: a load behind its end, or a division by zero.
@@ -159,19 +157,6 @@ fn ports(view: &View<'_>, protocols: &[u8], tags: u8) -> Found<Option<usize>> {
     }
     let carried = view.u8(packet + 9)?;
     if protocols.contains(&carried) { view.over_ip4(carried, tags) } else { Ok(None) }
-}
-
-impl Comparison {
-    fn holds(self, a: u32, b: u32) -> bool {
-        match self {
-            Comparison::Equal => a == b,
-            Comparison::NotEqual => a != b,
-            Comparison::Less => a < b,
-            Comparison::LessOrEqual => a <= b,
-            Comparison::Greater => a > b,
-            Comparison::GreaterOrEqual => a >= b,
-        }
-    }
 }
 
 impl Value {

@@ -19,6 +19,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use expression::Comparison;
 use expression::Expression;
 
 /// What a frame begins with (the numbers are those of capture files).

@@ -5,6 +5,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use portolan_filter::Comparison;
+
 use crate::admin::message::{SocketRow, SocketState};
 use crate::config::Network;
 use crate::services;
@@ -39,16 +41,6 @@ enum Expression {
 enum Side {
     Local,
     Peer,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Comparison {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
 }
 
 impl States {
@@ -152,29 +144,17 @@ impl Side {
     }
 }
 
-impl Comparison {
-    fn holds(self, a: u16, b: u16) -> bool {
-        match self {
-            Comparison::Equal => a == b,
-            Comparison::NotEqual => a != b,
-            Comparison::Less => a < b,
-            Comparison::LessOrEqual => a <= b,
-            Comparison::Greater => a > b,
-            Comparison::GreaterOrEqual => a >= b,
-        }
-    }
-
-    fn named(word: &str) -> Option<Comparison> {
-        Some(match word {
-            "=" | "==" | "eq" => Comparison::Equal,
-            "!=" | "ne" | "neq" => Comparison::NotEqual,
-            "<" | "lt" => Comparison::Less,
-            "<=" | "le" | "leq" => Comparison::LessOrEqual,
-            ">" | "gt" => Comparison::Greater,
-            ">=" | "ge" | "geq" => Comparison::GreaterOrEqual,
-            _ => return None,
-        })
-    }
+/// A comparison by ss's words for it.
+fn comparison_of(word: &str) -> Option<Comparison> {
+    Some(match word {
+        "=" | "==" | "eq" => Comparison::Equal,
+        "!=" | "ne" | "neq" => Comparison::NotEqual,
+        "<" | "lt" => Comparison::Less,
+        "<=" | "le" | "leq" => Comparison::LessOrEqual,
+        ">" | "gt" => Comparison::Greater,
+        ">=" | "ge" | "geq" => Comparison::GreaterOrEqual,
+        _ => return None,
+    })
 }
 
 /// Words, with the signs as words of their own.
@@ -300,7 +280,7 @@ impl Parser {
     }
 
     fn end(&mut self, side: Side) -> Result<Expression, String> {
-        let comparison = match self.peek().and_then(Comparison::named) {
+        let comparison = match self.peek().and_then(comparison_of) {
             Some(comparison) => {
                 self.next += 1;
                 comparison
@@ -320,7 +300,7 @@ impl Parser {
     fn port(&mut self, side: Side) -> Result<Expression, String> {
         let word = self.take("a comparison")?;
         // `sport :80` is `sport = :80`.
-        let (comparison, text) = match Comparison::named(&word) {
+        let (comparison, text) = match comparison_of(&word) {
             Some(comparison) => (comparison, self.take("a port")?),
             None => (Comparison::Equal, word),
         };
