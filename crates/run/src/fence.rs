@@ -24,6 +24,7 @@ pub mod link;
 mod packet;
 pub mod reserved;
 pub mod rule;
+mod stream;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -276,6 +277,12 @@ impl Fence {
     /// Those who hold the command's ports.
     pub fn owners(&self) -> &Arc<Owners> {
         &self.owners
+    }
+
+    /// As if every binding had ended.
+    #[cfg(test)]
+    fn forget(&self) {
+        *self.bindings() = Bindings::default();
     }
 
     fn bindings(&self) -> MutexGuard<'_, Bindings> {
