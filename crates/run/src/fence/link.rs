@@ -197,10 +197,10 @@ impl Gate {
         let Some((from, to)) = packet.ports else { return };
         if from == DNS_PORT && self.servers.contains(&packet.src) {
             let whole = [frame.bytes(), frame.tail()].concat();
-            if let Content::Packet(packet) = packet::read(self.medium, &whole) {
-                if self.note_answer(&packet, to) {
-                    return;
-                }
+            if let Content::Packet(packet) = packet::read(self.medium, &whole)
+                && self.note_answer(&packet, to)
+            {
+                return;
             }
         }
         let (opens, ports) = match packet.protocol {
