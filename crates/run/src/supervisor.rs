@@ -10,9 +10,10 @@ mod command;
 mod launch;
 mod listeners;
 mod stack;
+mod summary_to;
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -32,6 +33,8 @@ use crate::os::signals::{Arrived, Signals};
 use crate::summary::{self, Report};
 use launch::Launch;
 use stack::StackProcess;
+use summary_to::Summary;
+pub use summary_to::SummaryTo;
 
 /// Portolan could not start the command.
 const CANNOT_START: u8 = 125;
@@ -63,19 +66,6 @@ pub struct Run {
     pub host: Option<String>,
     /// How the command is attached.
     pub engine: engine::Choice,
-}
-
-/// Where the summary goes.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum SummaryTo {
-    /// Nowhere.
-    Nowhere,
-    /// Standard error.
-    Stderr,
-    /// Standard output.
-    Stdout,
-    /// A file, which is replaced.
-    File(PathBuf),
 }
 
 /// Why the command was not started: an exit code and one line.
@@ -114,7 +104,7 @@ struct Running {
     stack: StackProcess,
     command: Pid,
     report: Option<Report>,
-    summary: Option<Box<dyn Write>>,
+    summary: Option<Summary>,
     /// The signal that ended us, and when the command is to get it at the latest.
     ending: Option<(Signal, Instant)>,
     /// The terminal has interrupted the command too.
@@ -130,7 +120,7 @@ fn start(run: Run) -> Result<Running, Refusal> {
     let found = command::find(&run.program)?;
     let signals =
         Signals::open().map_err(|error| Refusal::new(format_args!("cannot take signals: {error}")))?;
-    let summary = open_summary(&run.summary)?;
+    let summary = Summary::open(&run.summary)?;
     let pcap = run.pcap.as_deref().map(|path| open_capture(path, run.force)).transpose()?;
     let to_stdout = run.pcap.as_deref() == Some(Path::new("-"));
     let library = Library::place(run.library)
@@ -194,19 +184,6 @@ fn identity(program: &OsStr, arguments: &[OsString]) -> Identity {
     Identity { name: format!("run-{pid}"), pid, command }
 }
 
-fn open_summary(to: &SummaryTo) -> Result<Option<Box<dyn Write>>, Refusal> {
-    Ok(match to {
-        SummaryTo::Nowhere => None,
-        SummaryTo::Stderr => Some(Box::new(io::stderr())),
-        SummaryTo::Stdout => Some(Box::new(io::stdout())),
-        SummaryTo::File(path) => {
-            let file = File::create(path)
-                .map_err(|error| Refusal::new(format_args!("--summary {}: {error}", path.display())))?;
-            Some(Box::new(file))
-        }
-    })
-}
-
 /// Opens the file for the recording, before anything runs: an existing one is kept unless `force`.
 fn open_capture(path: &Path, force: bool) -> Result<OwnedFd, Refusal> {
     if path == Path::new("-") {
@@ -245,8 +222,8 @@ impl Running {
             }
         };
         self.finish();
-        if let Some(mut to) = self.summary.take() {
-            self.write_summary(&mut to);
+        if let Some(summary) = self.summary.take() {
+            summary.write(self.report.as_ref());
         }
         Ok(exit_code(status))
     }
@@ -378,18 +355,6 @@ impl Running {
                 "the command has left processes that have no network any more: {}",
                 left.join(", ")
             ));
-        }
-    }
-
-    fn write_summary(&self, to: &mut dyn Write) {
-        let text = match &self.report {
-            Some(report) => summary::render(report),
-            None => "portolan: no summary, because the stack process ended early\n".into(),
-        };
-        if let Err(error) = to.write_all(text.as_bytes()).and_then(|()| to.flush())
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            tell(&format!("the summary could not be written: {error}"));
         }
     }
 }
