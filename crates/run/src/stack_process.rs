@@ -154,6 +154,8 @@ impl Running {
         let seed = config.seed.map_or_else(|| random().map(u64::from_ne_bytes), Ok)?;
         let owners = Arc::new(Owners::default());
         let (fence, refusals) = build_fence(config, &owners)?;
+        let kept = fence.clone();
+        tokio::spawn(async move { kept.keep_log().await });
         let listening = watch::Sender::new(());
         let (membership, lan) = match &config.link {
             LinkChoice::Wire(name) => {
@@ -293,7 +295,7 @@ impl Running {
             let _ = news.tell(&News::Note(refusal)).await;
         }
         let failure = self.network.take_recording_failure();
-        (self.flows.finish(self.report, &self.resolver, &self.counters), failure)
+        (self.flows.finish(self.report, &self.resolver, &self.counters, &self.fence), failure)
     }
 
     /// Lets what the command sent last arrive: until no connection has anything left to send, an order to stop at

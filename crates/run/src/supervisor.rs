@@ -7,6 +7,7 @@
 //! 127 as a shell, 128+N for a signal, else the command's own.
 
 mod command;
+mod job;
 mod launch;
 mod listeners;
 mod stack;
@@ -28,8 +29,9 @@ use crate::config::Config;
 use crate::engine::{self, Engine};
 use crate::key_log::{self, PrivateFile};
 use crate::library::Library;
-use crate::os::signals::{Arrived, Signals};
+use crate::os::signals::{Arrived, OF_A_COMMAND, Signals};
 use crate::summary::{self, Report};
+use job::Job;
 use launch::Launch;
 use stack::StackProcess;
 
@@ -113,6 +115,7 @@ struct Running {
     signals: Signals,
     stack: StackProcess,
     command: Pid,
+    job: Job,
     report: Option<Report>,
     summary: Option<Box<dyn Write>>,
     /// The signal that ended us, and when the command is to get it at the latest.
@@ -128,8 +131,8 @@ struct Running {
 fn start(run: Run) -> Result<Running, Refusal> {
     launch::refuse_nested()?;
     let found = command::find(&run.program)?;
-    let signals =
-        Signals::open().map_err(|error| Refusal::new(format_args!("cannot take signals: {error}")))?;
+    let signals = Signals::open(OF_A_COMMAND)
+        .map_err(|error| Refusal::new(format_args!("cannot take signals: {error}")))?;
     let summary = open_summary(&run.summary)?;
     let pcap = run.pcap.as_deref().map(|path| open_capture(path, run.force)).transpose()?;
     let to_stdout = run.pcap.as_deref() == Some(Path::new("-"));
@@ -156,10 +159,12 @@ fn start(run: Run) -> Result<Running, Refusal> {
         descriptors: crate::os::process::raise_descriptor_limit(),
     };
     let (child, engine) = launch.start(run.engine)?;
+    let command = Pid::from_child(&child);
     Ok(Running {
         signals,
         stack,
-        command: Pid::from_child(&child),
+        command,
+        job: Job::new(command),
         report: None,
         summary,
         ending: None,
@@ -276,6 +281,7 @@ impl Running {
             self.on_lost_network(&format!("the host '{name}' has ended"));
         }
         let status = self.reap();
+        self.job.go_on();
         if let Some((signal, at)) = self.ending
             && (self.report.is_some() || !self.stack.is_alive() || Instant::now() >= at)
         {
@@ -291,6 +297,7 @@ impl Running {
         let Some(named) = Signal::from_named_raw(signal.number) else { return };
         match named {
             Signal::CHILD => {}
+            Signal::CONT => self.job.resume(),
             Signal::INT | Signal::TERM if signal.from_process => {
                 if self.interrupted {
                     // The second time it is meant seriously.
@@ -302,6 +309,9 @@ impl Running {
             }
             // Control-C in a terminal reaches the whole process group. The command decides: a shell lives on.
             Signal::INT | Signal::QUIT if !signal.from_process => self.interrupted = named == Signal::INT,
+            // The terminal sends them to our process group, so the command has them.
+            Signal::TSTP | Signal::TTIN | Signal::TTOU | Signal::WINCH if !signal.from_process => {}
+            _ if self.job.has_sent(&signal) => {}
             _ => {
                 let _ = kill_process(self.command, named);
             }
@@ -321,11 +331,20 @@ impl Running {
         }
     }
 
-    /// Reaps every child that has ended, ours and those that were left to us.
+    /// Reaps every child that has ended, ours and those that were left to us, and hears whether the command has stopped.
     fn reap(&mut self) -> Option<WaitStatus> {
+        let looks = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
         let mut status = None;
-        while let Ok(Some((pid, ended))) = wait(WaitOptions::NOHANG) {
-            if pid == self.command {
+        while let Ok(Some((pid, ended))) = wait(looks) {
+            if let Some(by) = ended.stopping_signal() {
+                if pid == self.command {
+                    self.job.stopped(by, &self.signals);
+                }
+            } else if ended.continued() {
+                if pid == self.command {
+                    self.job.continued();
+                }
+            } else if pid == self.command {
                 status = Some(ended);
             } else if pid == self.stack.pid() {
                 self.stack.set_ended();
@@ -362,8 +381,10 @@ impl Running {
         while self.stack.is_alive() && Instant::now() < until {
             self.wait(Some(until));
             while let Some(signal) = self.signals.take_next() {
-                if matches!(signal.number, libc::SIGINT | libc::SIGTERM) {
-                    self.stack.order(&Order::Abort);
+                match signal.number {
+                    libc::SIGINT | libc::SIGTERM => self.stack.order(&Order::Abort),
+                    libc::SIGTSTP => self.signals.stop_by(libc::SIGTSTP),
+                    _ => {}
                 }
             }
             self.read_news();
