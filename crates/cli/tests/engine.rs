@@ -138,6 +138,9 @@ fn interfaces_are_the_commands_own() {
         );
         let changed = run(engine, &["--link", "none", "--quiet", "--", "ip", "link", "set", "lo", "down"]);
         assert!(text(&changed.stderr).contains("Operation not permitted"), "{changed:?}");
+        let tunnel = ["--", "ip", "tunnel", "add", "t0", "mode", "gre", "remote", "169.254.0.254"];
+        let added = run(engine, &[&["--link", "none", "--quiet"], &tunnel[..]].concat());
+        assert!(text(&added.stderr).contains("\"gre0\" failed: No such device"), "{added:?}");
     }
 }
 
