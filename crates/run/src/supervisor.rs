@@ -11,9 +11,10 @@ mod job;
 mod launch;
 mod listeners;
 mod stack;
+mod summary_to;
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -34,6 +35,8 @@ use crate::summary::{self, Report};
 use job::Job;
 use launch::Launch;
 use stack::StackProcess;
+use summary_to::Summary;
+pub use summary_to::SummaryTo;
 
 /// Portolan could not start the command.
 const CANNOT_START: u8 = 125;
@@ -65,19 +68,6 @@ pub struct Run {
     pub host: Option<String>,
     /// How the command is attached.
     pub engine: engine::Choice,
-}
-
-/// Where the summary goes.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum SummaryTo {
-    /// Nowhere.
-    Nowhere,
-    /// Standard error.
-    Stderr,
-    /// Standard output.
-    Stdout,
-    /// A file, which is replaced.
-    File(PathBuf),
 }
 
 /// Why the command was not started: an exit code and one line.
@@ -117,7 +107,7 @@ struct Running {
     command: Pid,
     job: Job,
     report: Option<Report>,
-    summary: Option<Box<dyn Write>>,
+    summary: Option<Summary>,
     /// The signal that ended us, and when the command is to get it at the latest.
     ending: Option<(Signal, Instant)>,
     /// The terminal has interrupted the command too.
@@ -133,7 +123,7 @@ fn start(run: Run) -> Result<Running, Refusal> {
     let found = command::find(&run.program)?;
     let signals = Signals::open(OF_A_COMMAND)
         .map_err(|error| Refusal::new(format_args!("cannot take signals: {error}")))?;
-    let summary = open_summary(&run.summary)?;
+    let summary = Summary::open(&run.summary)?;
     let pcap = run.pcap.as_deref().map(|path| open_capture(path, run.force)).transpose()?;
     let to_stdout = run.pcap.as_deref() == Some(Path::new("-"));
     let library = Library::place(run.library)
@@ -199,19 +189,6 @@ fn identity(program: &OsStr, arguments: &[OsString]) -> Identity {
     Identity { name: format!("run-{pid}"), pid, command }
 }
 
-fn open_summary(to: &SummaryTo) -> Result<Option<Box<dyn Write>>, Refusal> {
-    Ok(match to {
-        SummaryTo::Nowhere => None,
-        SummaryTo::Stderr => Some(Box::new(io::stderr())),
-        SummaryTo::Stdout => Some(Box::new(io::stdout())),
-        SummaryTo::File(path) => {
-            let file = File::create(path)
-                .map_err(|error| Refusal::new(format_args!("--summary {}: {error}", path.display())))?;
-            Some(Box::new(file))
-        }
-    })
-}
-
 /// Opens the file for the recording, before anything runs: an existing one is kept unless `force`.
 fn open_capture(path: &Path, force: bool) -> Result<OwnedFd, Refusal> {
     if path == Path::new("-") {
@@ -250,8 +227,8 @@ impl Running {
             }
         };
         self.finish();
-        if let Some(mut to) = self.summary.take() {
-            self.write_summary(&mut to);
+        if let Some(summary) = self.summary.take() {
+            summary.write(self.report.as_ref());
         }
         Ok(exit_code(status))
     }
@@ -399,18 +376,6 @@ impl Running {
                 "the command has left processes that have no network any more: {}",
                 left.join(", ")
             ));
-        }
-    }
-
-    fn write_summary(&self, to: &mut dyn Write) {
-        let text = match &self.report {
-            Some(report) => summary::render(report),
-            None => "portolan: no summary, because the stack process ended early\n".into(),
-        };
-        if let Err(error) = to.write_all(text.as_bytes()).and_then(|()| to.flush())
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            tell(&format!("the summary could not be written: {error}"));
         }
     }
 }

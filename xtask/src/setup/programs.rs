@@ -46,4 +46,6 @@ pub(super) const LARGE: &[(&str, &str)] = &[
     ("/usr/bin/etcdctl", "etcd-client"),
     ("/usr/bin/node", "nodejs"),
     ("/usr/bin/java", "openjdk-17-jre-headless"),
+    ("/usr/bin/chromium", "chromium"),
+    ("/usr/bin/firefox-esr", "firefox-esr"),
 ];
