@@ -33,6 +33,8 @@ pub enum Order {
         library: Option<PathBuf>,
         /// Who the host is, for those who look.
         identity: Identity,
+        /// The command is in a namespace of its own: the number of the descriptor that is its wire's other end.
+        wire: Option<i32>,
     },
     /// The command has ended: let what it sent last arrive, then end.
     Finish,

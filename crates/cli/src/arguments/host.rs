@@ -12,6 +12,7 @@ use portolan_run::config::{
 use portolan_run::engine;
 use portolan_run::fence;
 use portolan_run::fence::rule::Rule;
+use portolan_run::netns;
 use portolan_run::publish::Publication;
 use portolan_run::supervisor::{Run, SummaryTo};
 use portolan_run::sysctl::{Sysctl, parse_sysctl};
@@ -147,7 +148,8 @@ pub(crate) struct RunArguments {
     /// Let --pcap replace a file
     #[arg(long, requires = "pcap")]
     force: bool,
-    /// How the command is attached: auto, preload (the dynamic loader) or seccomp (also static programs)
+    /// How the command is attached: auto, preload (the dynamic loader), seccomp (also static programs), or netns (a
+    /// network namespace: any program, with the kernel's own TCP)
     #[arg(long, value_name = "ENGINE", default_value = "auto", value_parser = engine::parse)]
     engine: engine::Choice,
     /// Write the summary to a file; '-' is standard output
@@ -190,6 +192,9 @@ impl RunArguments {
     /// The run that the arguments ask for; an error is one line.
     pub(crate) fn into_run(self, library: &'static [u8]) -> Result<Run, String> {
         let config = self.host.into_config()?;
+        if self.engine == engine::Choice::Netns {
+            netns::check(&config, self.join.is_some()).map_err(|config::ConfigError(line)| line)?;
+        }
         let empty = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str().is_empty());
         if empty(&self.pcap) || empty(&self.summary) {
             return Err("the file's name is empty; give --pcap and --summary a name, or '-'".into());
