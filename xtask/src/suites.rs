@@ -5,6 +5,7 @@
 
 mod calls;
 mod cpython;
+mod differences;
 mod page;
 mod programs;
 mod record;
@@ -197,7 +198,7 @@ fn write_page(check: bool) -> Result<Outcome, String> {
     for why in calls::unproved(&calls, &recorded)? {
         outcome.add(Outcome::fail(why));
     }
-    let text = page::text(&recorded, &programs::read()?, &calls);
+    let text = page::text(&recorded, &programs::read()?, &calls, &differences::read()?);
     outcome.add(crate::report::write(page::PAGE, &text, "cargo xtask suites --write", check));
     Ok(outcome)
 }

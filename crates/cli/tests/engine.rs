@@ -26,7 +26,7 @@ fn build(folder: &Folder, name: &str) -> PathBuf {
     let (c, go) = (source(&format!("{name}.c")), source(&format!("{name}.go")));
     let mut command = if c.exists() {
         let mut gcc = Command::new("/usr/bin/gcc");
-        let link = if name == "cancel" { "-pthread" } else { "-static" };
+        let link = if matches!(name, "cancel" | "sandbox") { "-pthread" } else { "-static" };
         gcc.args([link, "-O1", "-Wall", "-Werror", "-o", output, c.to_str().unwrap()]);
         gcc
     } else {
@@ -45,6 +45,19 @@ fn run(engine: &str, words: &[&str]) -> Output {
     let mut command = Command::new(built());
     command.args(["run", "--engine", engine]).args(words).stdin(Stdio::null());
     finish(&mut command, MINUTE)
+}
+
+#[test]
+fn a_program_that_forbids_itself_system_calls_dies_of_none_of_ours() {
+    let folder = Folder::new();
+    let program = build(&folder, "sandbox");
+    for engine in ["preload", "auto"] {
+        for way in ["prctl", "seccomp"] {
+            let output = run(engine, &["--quiet", "--", program.to_str().unwrap(), way]);
+            assert_eq!(text(&output.stdout), "pass\nping\npong\n", "{engine} {way}");
+            assert_eq!(output.status.code(), Some(0), "{engine} {way}: {}", text(&output.stderr));
+        }
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::datagram::{self, Parts};
 use crate::errno;
 use crate::socket::Socket;
 use crate::stream::{after_receive, after_send};
-use crate::{connect, memory, passing, real, state, stream};
+use crate::{connect, memory, passing, real, sandbox, state, stream};
 
 /// read(2).
 #[unsafe(no_mangle)]
@@ -89,7 +89,7 @@ pub(crate) unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, len: siz
     if let Some(socket) = Socket::identify_datagram(fd) {
         return errno::finish_len(datagram::send(socket, &Parts::One(buffer, len), 0));
     }
-    if state::is_probably_stream(fd) {
+    if state::is_probably_stream(fd) && !sandbox::is_on() {
         // SAFETY: the program's own buffer, and no address.
         let sent = unsafe { real::sendto(fd, buffer, len, libc::MSG_NOSIGNAL, ptr::null(), 0) };
         if sent >= 0 || errno::get() != libc::ENOTSOCK {
@@ -108,7 +108,7 @@ pub(crate) unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_
         return errno::finish_len(datagram::send(socket, &Parts::vector(parts, count), 0));
     }
     // writev and sendmsg disagree about the errno for a count out of range.
-    if (0..=1024).contains(&count) && state::is_probably_stream(fd) {
+    if (0..=1024).contains(&count) && state::is_probably_stream(fd) && !sandbox::is_on() {
         let message = message_of(parts, count);
         // SAFETY: a header of ours around the program's own parts.
         let sent = unsafe { passing::sendmsg(fd, &raw const message, libc::MSG_NOSIGNAL) };

@@ -13,7 +13,7 @@ use crate::errno::{self, Errno};
 use crate::passing::pass_on;
 use crate::socket::Socket;
 use crate::stream::{after_receive, after_send};
-use crate::{address, control, memory, passing, real, state};
+use crate::{address, control, memory, passing, real, sandbox, state};
 
 /// sendmsg(2).
 #[unsafe(no_mangle)]
@@ -23,10 +23,22 @@ pub(crate) unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags
     }
     if !state::is_probably_stream(fd) {
         // SAFETY: the program's own arguments.
-        let sent = unsafe { real::sendmsg(fd, message, flags) };
+        let sent = unsafe { send_elsewhere(fd, message, flags) };
         return after_send(fd, sent, flags & libc::MSG_NOSIGNAL != 0, flags & libc::MSG_NOSIGNAL == 0);
     }
     send_stream(fd, message, flags)
+}
+
+/// A message by a descriptor that is not known to be ours. Without an address it goes where the descriptor is connected to,
+/// which was looked at then.
+unsafe fn send_elsewhere(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
+    let is_harmless = state::is_active()
+        && memory::read(message).is_ok_and(|message| message.msg_name.is_null())
+        && !passing::is_engines(fd);
+    // SAFETY: the program's own arguments.
+    unsafe {
+        if is_harmless { passing::sendmsg(fd, message, flags) } else { real::sendmsg(fd, message, flags) }
+    }
 }
 
 /// TCP takes no notice of an address in the header, where AF_UNIX would refuse it.
@@ -130,7 +142,7 @@ pub(crate) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: 
         // SAFETY: as above.
         unsafe { pass_on!(fd, recvmsg(fd, message, flags)) }
     };
-    if received >= 0 && !header.msg_control.is_null() && !state::has_datagrams() {
+    if received >= 0 && !header.msg_control.is_null() && !state::has_datagrams() && !sandbox::is_on() {
         note_passed_sockets(message);
     }
     after_receive(fd, received)

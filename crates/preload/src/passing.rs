@@ -9,7 +9,7 @@
 
 use libc::{c_int, c_long, c_void, msghdr, sockaddr, socklen_t, ssize_t};
 
-use crate::{real, state, sys};
+use crate::{real, sandbox, state, sys};
 
 unsafe extern "C" {
     /// pthread_setcanceltype(3), which the libc crate leaves out.
@@ -65,7 +65,7 @@ pub(crate) use pass_on;
 
 /// Whether the seccomp engine made the socket: it has a name of ours, and yet [`crate::socket::Socket::identify`] left it.
 pub(crate) fn is_engines(fd: c_int) -> bool {
-    sys::own_name(fd).is_some()
+    sandbox::may_look_at(fd) && sys::own_name(fd).is_some()
 }
 
 /// bind(2).

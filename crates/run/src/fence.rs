@@ -24,13 +24,14 @@ pub mod link;
 mod packet;
 pub mod reserved;
 pub mod rule;
+mod stream;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -71,6 +72,8 @@ pub struct Fence {
     keeps_names: AtomicBool,
     owners: Arc<Owners>,
     journal: Journal,
+    /// Flows that were refused.
+    refused: AtomicU64,
 }
 
 /// Why something is refused.
@@ -100,7 +103,11 @@ impl Fence {
         let (allow, deny) = (settings.allow.clone(), settings.deny.clone());
         let (bindings, ours, tabled) = (Mutex::default(), OnceLock::new(), OnceLock::new());
         let keeps_names = AtomicBool::new(false);
-        Ok((Fence { allow, deny, at_gateway, bindings, ours, tabled, keeps_names, owners, journal }, lines))
+        let refused = AtomicU64::new(0);
+        Ok((
+            Fence { allow, deny, at_gateway, bindings, ours, tabled, keeps_names, owners, journal, refused },
+            lines,
+        ))
     }
 
     /// Whether there is any rule.
@@ -174,8 +181,13 @@ impl Fence {
     /// Whether the host may answer a datagram that came to it over its own link from this address and port: not when a
     /// `--deny` or a reservation keeps it from there.
     pub fn may_answer(&self, address: IpAddr, port: u16) -> bool {
-        let back = Destination { address, port: Some(port), protocol: Protocol::Udp };
-        !matches!(self.judge(&back, Instant::now()), Err(Reason::Denied(_) | Reason::Reserved(_)))
+        !self.denies(address, port, Protocol::Udp)
+    }
+
+    /// Whether a `--deny` or a reservation refuses a flow there.
+    fn denies(&self, address: IpAddr, port: u16, protocol: Protocol) -> bool {
+        let destination = Destination { address, port: Some(port), protocol };
+        matches!(self.judge(&destination, Instant::now()), Err(Reason::Denied(_) | Reason::Reserved(_)))
     }
 
     /// A table of ours says that `name` has `address`. Without `ttl` it does so for ever.
@@ -239,8 +251,9 @@ impl Fence {
         self.bindings().bind(name, address, Some(ttl), false, Instant::now());
     }
 
-    /// Tells of a flow that was refused, which came from this port of the command's host.
+    /// Counts and tells of a flow that was refused, which came from this port of the command's host.
     pub fn refused(&self, from_port: u16, destination: &Destination, reason: &Reason) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
         let number = destination.protocol.number(destination.address);
         let name = self.name_of(destination.address);
         self.journal.tell(&Refused {
@@ -265,6 +278,16 @@ impl Fence {
         });
     }
 
+    /// How many flows were refused so far; a datagram or echo that was is one.
+    pub fn refused_flows(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Keeps the log complete but for the last second, for as long as it is polled. Needs a tokio runtime with time.
+    pub async fn keep_log(&self) {
+        self.journal.keep().await;
+    }
+
     /// Completes the log.
     pub fn flush_log(&self) {
         self.journal.flush();
@@ -273,6 +296,12 @@ impl Fence {
     /// Those who hold the command's ports.
     pub fn owners(&self) -> &Arc<Owners> {
         &self.owners
+    }
+
+    /// As if every binding had ended.
+    #[cfg(test)]
+    fn forget(&self) {
+        *self.bindings() = Bindings::default();
     }
 
     fn bindings(&self) -> MutexGuard<'_, Bindings> {

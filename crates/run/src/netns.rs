@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Any program runs so, since nothing of it is intercepted: its sockets are the kernel's, and so is its TCP. Portolan is
-//! the router at the other end: everything that crosses is recorded, shaped and fenced there. A namespace is a boundary,
-//! unlike the other engines' interceptions: there is no way to the machine's network but the wire.
+//! the router at the other end: everything that crosses is recorded, shaped and fenced there. No socket of the machine's
+//! network can be made inside; what other processes do for the command over AF_UNIX is another matter.
 //!
 //! The process that becomes the command makes the namespaces around itself ([`inside`]): its interface ([`interface`], by
 //! [`netlink`]), and its resolv.conf ([`files`]). It hands the packet socket of the wire's other end over, which goes to
@@ -118,6 +118,11 @@ impl Namespace {
         }
     }
 
+    /// The process that is to become the command.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends the process that has not become the command.
     pub fn give_up(&mut self) {
         let _ = self.child.kill();
@@ -146,9 +151,6 @@ pub fn check(config: &Config, joins: bool) -> Result<(), ConfigError> {
         _ if joins => "--in NAME shares a host's own TCP, which a namespace has not; without --engine netns it does".into(),
         LinkChoice::Egress | LinkChoice::None if config.share_loopback => {
             "--share-loopback: in a namespace the loopback is the kernel's; the machine's is host.portolan.internal there".into()
-        }
-        LinkChoice::Egress | LinkChoice::None if !config.publish.is_empty() => {
-            "--publish cannot see there whether the command listens; use another engine".into()
         }
         LinkChoice::Egress | LinkChoice::None => return Ok(()),
         link => format!("--link {link} is for a stack of the command's own; a namespace has the links egress and none"),

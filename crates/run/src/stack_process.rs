@@ -7,12 +7,13 @@
 mod flows;
 mod link;
 mod local_names;
+mod names;
+mod orders;
 mod router;
 mod warnings;
 
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -23,9 +24,6 @@ use portolan::Host;
 use portolan_protocol::environment::STACK;
 use portolan_protocol::{Rendezvous, Secret, SocketId};
 use rustix::process::{Pid, Resource, Rlimit, getppid, getrlimit, setrlimit};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::{Notify, watch};
@@ -34,23 +32,24 @@ use tokio::time::Instant;
 use crate::admin::AdminError;
 use crate::admin::message::Identity;
 use crate::admin::server::{AdminSocket, Served};
-use crate::channel::{News, Order, line};
+use crate::channel::{News, Order, Wire};
 use crate::config::{Config, LinkChoice};
 use crate::control::{ControlConfig, ControlServer, Supervisors};
 use crate::dns::resolv_conf::ResolvConf;
-use crate::dns::{self, hosts::Hosts};
 use crate::fence::Fence;
 use crate::gateway::Counters;
-use crate::lookup::{Resolver, ResolverConfig};
+use crate::lookup::Resolver;
 use crate::os::namespace::take_descriptor;
 use crate::owners::Owners;
-use crate::plan::{Plan, Service};
+use crate::plan::Plan;
 use crate::share_loopback;
 use crate::summary::Report;
 use crate::wire;
 use flows::{FlowLog, Side};
 pub(crate) use link::COMMAND;
 use link::{Brought, Network};
+use names::{resolver_config, serve_loopback_names};
+use orders::{Orders, Teller, channel};
 
 /// How long what the command sent last may take to arrive after its end.
 const LINGER: Duration = Duration::from_secs(5);
@@ -98,7 +97,7 @@ async fn serve() -> io::Result<()> {
     let Some(Order::Start { config, library, mut identity, wire }) = orders.next().await else {
         return Err(io::ErrorKind::UnexpectedEof.into());
     };
-    let wire = wire.map(take_descriptor).transpose()?;
+    let wire = wire.map(Namespaced::take).transpose()?;
     let stays = identity.stays();
     if stays {
         identity.pid = std::process::id();
@@ -128,6 +127,20 @@ async fn serve() -> io::Result<()> {
     news.tell(&News::Ended(report)).await
 }
 
+/// What is here of a command whose host is the kernel's.
+struct Namespaced {
+    /// The packet socket of the gateway's end of its wire.
+    socket: OwnedFd,
+    /// A process in its namespace.
+    member: u32,
+}
+
+impl Namespaced {
+    fn take(wire: Wire) -> io::Result<Namespaced> {
+        Ok(Namespaced { socket: take_descriptor(wire.descriptor)?, member: wire.process })
+    }
+}
+
 /// The command's host and everything around it.
 struct Running {
     host: Host,
@@ -155,22 +168,26 @@ struct Running {
 
 impl Running {
     /// Fails with one line for the user.
-    fn start(config: &Config, identity: Identity, namespace: Option<OwnedFd>) -> Result<Running, String> {
+    fn start(config: &Config, identity: Identity, namespace: Option<Namespaced>) -> Result<Running, String> {
         let side = if namespace.is_some() { Side::Gateway } else { Side::Command };
+        let member = namespace.as_ref().map(|namespace| namespace.member);
         let conf = ResolvConf::read(Path::new("/etc/resolv.conf"));
         let counters = Arc::new(Counters::default());
         let seed = config.seed.map_or_else(|| random().map(u64::from_ne_bytes), Ok)?;
         let owners = Arc::new(Owners::default());
         let (fence, refusals) = build_fence(config, &owners)?;
+        let kept = fence.clone();
+        tokio::spawn(async move { kept.keep_log().await });
         let listening = watch::Sender::new(());
         let (membership, brought) = match (&config.link, namespace) {
             (LinkChoice::Wire(name), _) => {
                 wire::join(name, config).map(|(place, lan)| (Some(place), Brought::Lan(lan)))?
             }
-            (_, Some(socket)) => (None, Brought::Namespace(socket)),
+            (_, Some(namespace)) => (None, Brought::Namespace(namespace)),
             (_, None) => (None, Brought::Nothing),
         };
-        if side == Side::Gateway {
+        if let Some(member) = member {
+            owners.look_into(member);
             // The command asks the gateway's server alone, so that is where the summary's names come from.
             fence.keep_names();
         }
@@ -218,6 +235,7 @@ impl Running {
             variable: variable.clone(),
             down: down.clone(),
             supervisors,
+            seen_from_gateway: (side == Side::Gateway).then(|| fence.owners().clone()),
         };
         let admin = AdminSocket::bind(&served.identity.name);
         match &admin {
@@ -313,7 +331,7 @@ impl Running {
         }
         let failure = self.network.take_recording_failure();
         let name_of = |address| self.resolver.remembered(address).or_else(|| self.fence.name_of(address));
-        (self.flows.finish(self.report, name_of, &self.counters), failure)
+        (self.flows.finish(self.report, name_of, &self.counters, &self.fence), failure)
     }
 
     /// Lets what the command sent last arrive: until no connection has anything left to send, an order to stop at
@@ -351,103 +369,8 @@ fn random_rendezvous() -> Result<Rendezvous, String> {
     Ok(Rendezvous { id: SocketId(random()?), secret: Secret(random()?) })
 }
 
-/// The loopback servers of the host's resolv.conf, answered inside the command's host.
-fn serve_loopback_names(host: &Host, conf: &ResolvConf, plan: &Plan, fence: &Arc<Fence>) {
-    let Some(server) = plan.addresses_of(Service::Dns).next() else { return };
-    for local in conf.servers.iter().filter(|server| server.is_loopback()) {
-        local_names::serve(host, (*local, dns::PORT).into(), (server, dns::PORT).into(), fence);
-    }
-}
-
 /// The host's own, with their prefixes.
 fn addresses(config: &Config, plan: Option<&Plan>) -> Vec<String> {
     let networks = plan.map_or(&config.addresses, |plan| &plan.addresses);
     networks.iter().map(ToString::to_string).collect()
-}
-
-/// Whom the command's look-ups ask: the gateway's server on a private wire; else the servers given or the host's,
-/// over the link, and the tables that the gateway's server would have read.
-fn resolver_config(
-    config: &Config,
-    conf: ResolvConf,
-    plan: Option<&Plan>,
-    fence: Arc<Fence>,
-    wire: Option<wire::Names>,
-) -> ResolverConfig {
-    let hostname = config.hostname.clone();
-    let fence = Some(fence);
-    match plan {
-        Some(plan) => ResolverConfig {
-            servers: plan
-                .addresses_of(Service::Dns)
-                .take(1)
-                .map(|address| (address, dns::PORT).into())
-                .collect(),
-            conf,
-            hosts: Hosts::default(),
-            fence,
-            wire,
-            hostname,
-            own: plan.addresses.clone(),
-        },
-        None => {
-            let servers = link::name_servers(config, &conf);
-            ResolverConfig {
-                servers: servers.into_iter().map(|server| (server, dns::PORT).into()).collect(),
-                hosts: Hosts::read(Path::new("/etc/hosts")),
-                fence,
-                wire,
-                conf,
-                hostname,
-                own: config.addresses.clone(),
-            }
-        }
-    }
-}
-
-/// Orders from the supervisor.
-struct Orders {
-    lines: tokio::io::Lines<BufReader<OwnedReadHalf>>,
-    /// That the supervisor is gone is no news: then there are no orders.
-    are_optional: bool,
-}
-
-impl Orders {
-    /// The next order; `None` when the supervisor is gone. Cancel safe.
-    async fn next(&mut self) -> Option<Order> {
-        match self.lines.next_line().await {
-            Ok(Some(line)) => serde_json::from_str(&line).ok(),
-            _ if self.are_optional => std::future::pending().await,
-            _ => None,
-        }
-    }
-}
-
-/// News for the supervisor.
-struct Teller {
-    to: OwnedWriteHalf,
-    /// What cannot be told is written to standard error, where a host that stays has its log.
-    is_optional: bool,
-}
-
-impl Teller {
-    async fn tell(&mut self, news: &News) -> io::Result<()> {
-        let told = self.to.write_all(&line(news)?).await;
-        if !self.is_optional || told.is_ok() {
-            return told;
-        }
-        if let News::Note(line) = news {
-            // A log on a full disk is no reason to end.
-            let _ = writeln!(io::stderr(), "portolan: {}", crate::summary::escape(line));
-        }
-        Ok(())
-    }
-}
-
-fn channel() -> io::Result<(Orders, Teller)> {
-    let stream = StdUnixStream::from(rustix::stdio::stdin().try_clone_to_owned()?);
-    stream.set_nonblocking(true)?;
-    let (read, write) = UnixStream::from_std(stream)?.into_split();
-    let orders = Orders { lines: BufReader::new(read).lines(), are_optional: false };
-    Ok((orders, Teller { to: write, is_optional: false }))
 }

@@ -7,6 +7,7 @@ use portolan::{FlowEvents, Host};
 use portolan_stack::{FlowEnd, FlowSummary, State};
 use portolan_wire::Endpoint;
 
+use crate::fence::Fence;
 use crate::gateway::Counters;
 use crate::summary::{Flow, ROWS_MAX, Report};
 
@@ -62,6 +63,7 @@ impl FlowLog {
         mut report: Report,
         name_of: impl Fn(IpAddr) -> Option<String>,
         counters: &Counters,
+        fence: &Fence,
     ) -> Report {
         while let Some(summary) = self.events.try_next() {
             self.keep(summary);
@@ -72,16 +74,15 @@ impl FlowLog {
         }
         report.flows_left_off = self.left_off + self.events.missed();
         let counted = [
-            (&counters.forbidden, "flows refused by the fence"),
-            (&counters.out_of_descriptors, "flows refused because the stack process had no descriptor left"),
-            (&counters.udp_evicted, "UDP flows ended to make room for newer ones"),
+            (fence.refused_flows(), "flows refused by the fence"),
+            (
+                counters.out_of_descriptors.load(Ordering::Relaxed),
+                "flows refused because the stack process had no descriptor left",
+            ),
+            (counters.udp_evicted.load(Ordering::Relaxed), "UDP flows ended to make room for newer ones"),
         ];
-        for (counter, what) in counted {
-            match counter.load(Ordering::Relaxed) {
-                0 => {}
-                count => report.notes.push(format!("{what}: {count}")),
-            }
-        }
+        let counted = counted.iter().filter(|(count, _)| *count > 0);
+        report.notes.extend(counted.map(|(count, what)| format!("{what}: {count}")));
         report
     }
 

@@ -6,7 +6,6 @@
 
 use std::fs::File;
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
@@ -20,6 +19,7 @@ use portolan_wire::{Address, Cidr, EthernetAddress};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::Namespaced;
 use super::router::{self, Ports};
 use crate::attribution;
 use crate::config::{self, Config, LinkChoice, Shape};
@@ -31,7 +31,7 @@ use crate::key_log::KeyLog;
 use crate::netns::interface;
 use crate::owners::Owners;
 use crate::plan::{Plan, Service};
-use crate::publish::{Inside, listen};
+use crate::publish::{self, Inside, listen};
 
 /// The stations of a private wire: locally administered addresses, with the numbers of their IPv4 addresses.
 pub(crate) const COMMAND: EthernetAddress = EthernetAddress([0x02, 0x50, 0x4f, 0x00, 0x00, 0x0f]);
@@ -123,8 +123,8 @@ pub(super) enum Brought {
     Nothing,
     /// A place on a wire between hosts.
     Lan(Lan),
-    /// The packet socket of the gateway's end of a wire, whose other end is the kernel's, in the command's namespace.
-    Namespace(OwnedFd),
+    /// The gateway's end of a wire, whose other end is the kernel's, in the command's namespace.
+    Namespace(Namespaced),
 }
 
 /// Builds the command's host, or finds that it is the kernel's: then it is the gateway's, which runs already. Fails with one line for the user.
@@ -159,8 +159,8 @@ pub(super) fn build(
             build_alone(config, conf, "wire0", random_station()?, lan, seed, fence)
         }
         LinkChoice::Egress | LinkChoice::None => match brought {
-            Brought::Namespace(socket) => {
-                let (host, network) = build_namespaced(config, conf, seed, counters, fence, socket)?;
+            Brought::Namespace(namespace) => {
+                let (host, network) = build_namespaced(config, conf, seed, counters, fence, namespace)?;
                 return Ok((host, None, network));
             }
             _ => build_private(config, conf, seed, counters, fence, listening),
@@ -239,9 +239,9 @@ fn build_private(
     }
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
     let link = host.link(PRIVATE).ok_or("the command's link is gone")?;
-    let ports = Ports { bound, command: Inside { host: host.clone(), link }, listening };
+    let ports = Ports { bound, command: Inside::Host { host: host.clone(), link }, listening };
     let outer = Host::builder().link(OUTER, GATEWAY, theirs);
-    let gateway = router::start(config, conf, &plan, outer, counters, fence, Some(ports))?;
+    let gateway = router::start(config, conf, &plan, outer, counters, fence, ports)?;
     let Sight { recording, monitor, .. } = sight;
     let gateway = Some(gateway);
     Ok((host, worker, Network { plan: Some(plan), notes, shape, monitor, recording, gateway }))
@@ -255,20 +255,25 @@ fn build_namespaced(
     seed: u64,
     counters: Arc<Counters>,
     fence: &Arc<Fence>,
-    socket: OwnedFd,
+    namespace: Namespaced,
 ) -> Result<(Host, Network), String> {
     let plan = Plan::new(config).map_err(|error| error.to_string())?;
     let mtu = config.mtu.unwrap_or(DEFAULT_MTU);
-    let link = Packet::handed_over(socket, interface::OUTSIDE, mtu, config.shape == Shape::default());
+    let link =
+        Packet::handed_over(namespace.socket, interface::OUTSIDE, mtu, config.shape == Shape::default());
     let sight = Sight { is_mirrored: true, ..Sight::new(fence) };
     let (shaped, shape) = shaped(config, link, seed, ShapeHandle::mirrored)?;
     // The knobs and the name are for the command's host.
     let own = Config { sysctls: Vec::new(), hostname: None, ..config.clone() };
     let outer = with_link(&own, OUTER, GATEWAY, shaped, &sight)?;
-    let (host, thread) = router::start(config, conf, &plan, outer, counters, fence, None)?;
+    let mut bound = listen::bind(&config.publish)?;
+    let notes = std::mem::take(&mut bound.notes);
+    let listening = publish::look_regularly(!config.publish.is_empty());
+    let ports = Ports { bound, command: Inside::Namespace(namespace.member), listening };
+    let (host, thread) = router::start(config, conf, &plan, outer, counters, fence, ports)?;
     let Sight { recording, monitor, .. } = sight;
     let gateway = Some((host.clone(), thread));
-    Ok((host, Network { plan: Some(plan), notes: Vec::new(), shape, monitor, recording, gateway }))
+    Ok((host, Network { plan: Some(plan), notes, shape, monitor, recording, gateway }))
 }
 
 /// The name servers of resolv.conf that no route of a wire without a router leads to, each with the gateway that answers

@@ -34,8 +34,7 @@ pub(super) struct Ports {
     pub(super) listening: watch::Receiver<()>,
 }
 
-/// The host at the other end of a private wire, which `builder` has as [`OUTER`]; with the ports that are published, if
-/// any can be.
+/// The host at the other end of a private wire, which `builder` has as [`OUTER`]; with the ports that are published.
 pub(super) fn start(
     config: &Config,
     conf: &ResolvConf,
@@ -43,7 +42,7 @@ pub(super) fn start(
     mut builder: HostBuilder,
     counters: Arc<Counters>,
     fence: &Arc<Fence>,
-    ports: Option<Ports>,
+    ports: Ports,
 ) -> Result<(Host, JoinHandle<()>), String> {
     for service in &plan.services {
         let network = plan.addresses.iter().find(|network| network.contains(service.address));
@@ -66,14 +65,14 @@ pub(super) fn start(
         counters,
     });
     let wire = host.link(OUTER).ok_or("the gateway's link is gone")?;
-    let publisher = ports.map(|ports| Publisher {
+    let publisher = Publisher {
         bound: ports.bound,
         command: ports.command,
         gateway: host.clone(),
         wire,
         shared: shared.clone(),
         listening: ports.listening,
-    });
+    };
     let gateway = Gateway::new(&host, shared);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -83,9 +82,7 @@ pub(super) fn start(
         .name("portolan-gw".into())
         .spawn(move || {
             let carried = runtime.spawn(gateway.run());
-            if let Some(publisher) = publisher {
-                runtime.block_on(async { publisher.run() });
-            }
+            runtime.block_on(async { publisher.run() });
             // The worker ends when the host is shut down; the gateway with it.
             let _ = runtime.block_on(worker.run());
             carried.abort();

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use super::Refusal;
 use crate::admin::client::Client;
 use crate::admin::message::Identity;
-use crate::channel::{Channel, HIDDEN_ARGUMENT, News, Order};
+use crate::channel::{Channel, HIDDEN_ARGUMENT, News, Order, Wire};
 use crate::config::Config;
 use crate::os::namespace::pass_descriptor;
 use crate::os::signals::Mask;
@@ -33,13 +33,13 @@ pub(super) struct StackProcess {
 
 impl StackProcess {
     /// Starts it and waits until its control server listens. `capture` becomes its standard output, where frames are
-    /// recorded; `wire` is the gateway's end of a namespace's. Returns the variable that the command must inherit, too.
+    /// recorded; `wire` is the gateway's end of that to a namespace, and the process in it. Returns the variable that the command must inherit, too.
     pub(super) fn start(
         config: Config,
         library: Option<&Path>,
         identity: Identity,
         capture: Option<OwnedFd>,
-        wire: Option<OwnedFd>,
+        wire: Option<(OwnedFd, u32)>,
         mask: Mask,
     ) -> Result<(StackProcess, (String, String)), Refusal> {
         let cannot = |error: io::Error| Refusal::new(format_args!("cannot start the stack process: {error}"));
@@ -53,7 +53,10 @@ impl StackProcess {
             // What the user preloads is meant for the command.
             .env_remove("LD_PRELOAD");
         crate::os::process::prepare_child(&mut command, mask);
-        let number = wire.as_ref().map(|wire| pass_descriptor(&mut command, wire.as_fd()));
+        let told = wire.as_ref().map(|(end, process)| Wire {
+            descriptor: pass_descriptor(&mut command, end.as_fd()),
+            process: *process,
+        });
         let child = command.spawn().map_err(cannot)?;
         // Our copies of its ends go now, so that the end of the stream is seen when it dies.
         drop((command, wire));
@@ -65,7 +68,7 @@ impl StackProcess {
         };
         let library = library.map(Path::to_owned);
         let variable =
-            started.handshake(Order::Start { config: Box::new(config), library, identity, wire: number })?;
+            started.handshake(Order::Start { config: Box::new(config), library, identity, wire: told })?;
         Ok((started, variable))
     }
 
