@@ -25,7 +25,7 @@ pub(super) fn text(
     let mut out = String::from(
         "# Sockets under `portolan run`, and the kernel's\n\n\
          Written by `cargo xtask suites --write` from `docs/data/compatibility/`; not to be edited. The tests of others run\n\
-         once on the kernel, in a network namespace of their own, and once under `portolan run`; CI holds every verdict\n\
+         once on the kernel and once under `portolan run`, in network namespaces that nothing leaves; CI holds every verdict\n\
          against the record.\n\n\
          | suite | tests | the kernel passes | Portolan passes | fewer | worse for another reason |\n\
          |---|---|---|---|---|---|\n",
