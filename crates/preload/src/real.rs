@@ -107,6 +107,7 @@ real! {
     SETRLIMIT64: fn setrlimit64(resource: c_int, limit: *const rlimit64) -> c_int;
     PRLIMIT: fn prlimit(process: pid_t, resource: c_int, new: *const rlimit, old: *mut rlimit) -> c_int;
     PRLIMIT64: fn prlimit64(process: pid_t, resource: c_int, new: *const rlimit64, old: *mut rlimit64) -> c_int;
+    PRCTL: fn prctl(option: c_int, a: c_ulong, b: c_ulong, c: c_ulong, d: c_ulong) -> c_int;
     GETADDRINFO: fn getaddrinfo(node: *const c_char, service: *const c_char, hints: *const addrinfo, result: *mut *mut addrinfo) -> c_int;
     GETNAMEINFO: fn getnameinfo(address: *const sockaddr, len: socklen_t, host: *mut c_char, host_len: socklen_t, service: *mut c_char, service_len: socklen_t, flags: c_int) -> c_int;
     GETIFADDRS: fn getifaddrs(list: *mut *mut ifaddrs) -> c_int;

@@ -10,7 +10,7 @@
 //!
 //! Of `seccomp`, start in [`filter`], then [`notifier`]; the calls are in `open`, `connect`, `query`, `message`. What it
 //! cannot do: `read` and `write` are not seen, so a connection that timed out reads as reset, and close does not wait
-//! for SO_LINGER. A task has one listener at most, so such runs do not nest. Neither engine is a boundary against a program
+//! for SO_LINGER; `docs/data/compatibility/differences.csv` is the whole list, decision 021 says why. A task has one listener at most, so such runs do not nest. Neither engine is a boundary against a program
 //! that wants out.
 
 mod call;

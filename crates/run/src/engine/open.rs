@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use portolan_native::kind::{self, Domain};
 use portolan_native::{Errno, inet};
-use portolan_protocol::{Address, Name, Operation, SocketId, Transport};
+use portolan_protocol::{Address, CALL_MAX, Name, Operation, Reply, SocketId, Transport};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::net::Shutdown;
 
@@ -69,7 +69,11 @@ impl Engine {
 
     /// accept(2) and accept4(2).
     pub(super) fn accept(&mut self, call: &Call<'_>, flags: i32) -> Result<Answer, Errno> {
-        let listener = match Socket::identify(call.descriptor()?) {
+        let fd = call.descriptor()?;
+        if flags & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) != 0 {
+            return Err(Errno(libc::EINVAL));
+        }
+        let listener = match Socket::identify(fd) {
             Ok(listener) => listener,
             Err(fd) => return self.foreign(call, fd),
         };
@@ -144,8 +148,16 @@ impl Engine {
         match (socket.transport(), socket.peer()) {
             (Transport::Tcp, Peer::None) if socket.listens() => {
                 let _ = self.stack.order(Operation::Shutdown { socket: socket.own, how });
+                let shut = rustix::net::shutdown(&socket.fd, native);
+                // As on TCP nobody can accept what was waiting.
+                while accept_now(&socket).is_ok() {}
+                shut.map_err(|error| Errno(error.raw_os_error()))?;
+                return Ok(Answer::ZERO);
             }
             (Transport::Tcp, Peer::None) => return Err(Errno(libc::ENOTCONN)),
+            (Transport::Tcp, _) if unix::hangup(socket.fd()).is_closed && self.has_ended(&socket) => {
+                return Err(Errno(libc::ENOTCONN));
+            }
             (Transport::Tcp, _) => {}
             _ => {
                 self.default_destination(&socket)?.ok_or(Errno(libc::ENOTCONN))?;
@@ -154,6 +166,15 @@ impl Engine {
         }
         rustix::net::shutdown(&socket.fd, native).map_err(|error| Errno(error.raw_os_error()))?;
         Ok(Answer::ZERO)
+    }
+
+    /// Whether a connection is over, and not only shut both ways by the program itself.
+    fn has_ended(&mut self, socket: &Socket) -> bool {
+        /// TCP_CLOSE of <netinet/tcp.h>, the first octet of `struct tcp_info`.
+        const CLOSED: u8 = 7;
+        let (level, name) = (libc::IPPROTO_TCP, libc::TCP_INFO);
+        let operation = Operation::GetOption { socket: socket.target(), level, name };
+        matches!(self.stack.call(operation, &mut [0; CALL_MAX]), Ok(Reply::Value(&[CLOSED, ..])))
     }
 }
 

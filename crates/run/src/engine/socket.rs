@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use portolan_native::Errno;
 use portolan_native::errno::gone;
+use portolan_native::inet::text_max;
 use portolan_protocol::request::Target;
 use portolan_protocol::{Address, Family, Kind, Name, Operation, SocketId, Transport};
 
@@ -91,6 +92,8 @@ pub(super) fn create(stack: &mut Stack, transport: Transport, family: Family) ->
         // Attached at once: an unconnected SEQPACKET socket would poll HUP and take datagrams of strangers. The stack
         // process takes only sockets that it was told of.
         stack.order(Operation::LocalAddress { socket: own })?;
+        // So that a write which nobody sees is refused as UDP's would be.
+        unix::limit_message(fd.as_fd(), text_max(family)).map_err(|error| errno_of(&error))?;
         attach(stack, fd.as_fd())?;
     }
     Ok(Socket { fd, own })
