@@ -182,7 +182,7 @@ fn auto_takes_a_namespace_for_a_32_bit_program() {
 }
 
 #[test]
-fn nothing_reaches_the_machine_by_another_way() {
+fn n13_nothing_reaches_the_machine_from_a_namespace() {
     if !root_or_skip() {
         return;
     }
