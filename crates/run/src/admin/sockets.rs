@@ -7,6 +7,7 @@ use portolan_wire::{Endpoint, Family, protocol};
 
 use super::message::{Buffers, SocketRow, SocketState, TcpFigures, Timer, User};
 use crate::control::Held;
+use crate::owners::Owners;
 
 /// The headers that a path's largest segment leaves out: IPv4's or IPv6's, and TCP's.
 const HEADERS_V4: u32 = 20 + 20;
@@ -48,6 +49,16 @@ fn timer(entry: &Entry) -> Option<Timer> {
         RunningTimer::Persist => ("persist", probes),
     };
     Some(Timer { name: name.into(), left_ms: left_us / 1000, retrans })
+}
+
+/// A connection of the gateway's host as the command has it, whose own end is the kernel's: the figures remain those of
+/// this end. `None` for what is no connection.
+pub(super) fn from_the_other_end(row: SocketRow, owners: &Owners) -> Option<SocketRow> {
+    let command = row.peer?;
+    let owner = owners.of(protocol::TCP, command.port());
+    let users = owner.into_iter().map(|owner| User { name: owner.name, pid: owner.pid, fd: None }).collect();
+    // The command's own timers and buffers are the kernel's.
+    Some(SocketRow { local: command, peer: Some(row.local), users, timer: None, buffers: None, ..row })
 }
 
 /// An address as the socket's family has it.
