@@ -161,6 +161,32 @@ pub struct SocketRow {
     pub trail: Option<Trail>,
     /// A connection's figures.
     pub tcp: Option<TcpFigures>,
+    /// A connection's timer.
+    #[serde(default)]
+    pub timer: Option<Timer>,
+    /// What its queues may hold.
+    #[serde(default)]
+    pub buffers: Option<Buffers>,
+}
+
+/// A timer that runs, with ss's words.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Timer {
+    /// `on` (what is outstanding is sent again or probed for), `keepalive`, `timewait` or `persist`.
+    pub name: String,
+    /// Milliseconds until it ends.
+    pub left_ms: u64,
+    /// How often in a row it has ended without an answer.
+    pub retrans: u8,
+}
+
+/// The limits of a socket's queues.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Buffers {
+    /// Octets that may wait to be read.
+    pub receive: u32,
+    /// Octets that may wait to be acknowledged.
+    pub send: u32,
 }
 
 /// A process that holds a socket.
