@@ -163,6 +163,7 @@ impl Running {
             }
             _ => (None, None),
         };
+        let settings = config.clone();
         let joined =
             membership.as_ref().map(|place| Config { addresses: place.addresses.clone(), ..config.clone() });
         let config = joined.as_ref().unwrap_or(config);
@@ -203,6 +204,7 @@ impl Running {
             link: config.link.to_string(),
             addresses: addresses(config, network.plan.as_ref()),
             started: std::time::Instant::now(),
+            settings,
             identity,
             variable: variable.clone(),
             down: down.clone(),

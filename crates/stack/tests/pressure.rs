@@ -3,7 +3,6 @@
 mod common;
 
 use common::*;
-use portolan_stack::*;
 use portolan_wire::Family;
 
 /// Writers that always have more and readers that are slow, all on one host's loopback: each end takes memory, and a

@@ -31,6 +31,7 @@ use super::directory::Directory;
 use super::message::{Hello, Identity, Info, Reply, Request, Shape, VERSION};
 use super::sockets;
 use crate::channel::line;
+use crate::config::Config;
 use crate::control::{Holdings, Supervisors};
 use crate::os::unix;
 
@@ -77,6 +78,8 @@ pub struct Served {
     pub addresses: Vec<String>,
     /// When it was started.
     pub started: Instant,
+    /// And with what.
+    pub settings: Config,
     /// What a command must inherit to run in this host.
     pub variable: (String, String),
     /// Who may act for other processes: those who join, too.
@@ -302,6 +305,7 @@ impl Served {
             link: self.link.clone(),
             addresses: self.addresses.clone(),
             uptime_s: self.started.elapsed().as_secs(),
+            settings: Some(Box::new(self.settings.clone())),
         }
     }
 
