@@ -206,6 +206,9 @@ impl Running {
             serve_loopback_names(&host, &conf, plan, &fence);
         }
         let names = membership.as_ref().map(wire::Membership::names);
+        if let Some(names) = &names {
+            local_names::serve_wire(&host, &conf, names, &config.dns, !config.gateways.is_empty(), &fence);
+        }
         let resolver = resolver_config(config, conf, network.plan.as_ref(), fence.clone(), names);
         let resolver = Rc::new(Resolver::new(resolver, host.clone()));
         let rendezvous = random_rendezvous()?;
