@@ -24,7 +24,7 @@ fn what_a_window_has_let_in_over_the_loopback_is_not_dropped() {
         for (n, (writer, reader)) in flows.iter().enumerate() {
             while pair.write(A, *writer, &text).is_ok() {}
             // Now this one reads, now that one.
-            if (turn / 8 + n as u32) % 3 == 0 {
+            if (turn / 8 + n as u32).is_multiple_of(3) {
                 received += pair.read(A, *reader).map_or(0, |read| read.len());
             }
         }
