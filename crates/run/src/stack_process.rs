@@ -197,6 +197,7 @@ impl Running {
             // The command asks the gateway's server alone, so that is where the summary's names come from.
             fence.keep_names();
         }
+        let settings = config.clone();
         let joined =
             membership.as_ref().map(|place| Config { addresses: place.addresses.clone(), ..config.clone() });
         let config = joined.as_ref().unwrap_or(config);
@@ -211,6 +212,9 @@ impl Running {
             serve_loopback_names(&host, &conf, plan, &fence);
         }
         let names = membership.as_ref().map(wire::Membership::names);
+        if let Some(names) = &names {
+            local_names::serve_wire(&host, &conf, names, &config.dns, !config.gateways.is_empty(), &fence);
+        }
         let resolver = resolver_config(config, conf, network.plan.as_ref(), fence.clone(), names);
         let resolver = Rc::new(Resolver::new(resolver, host.clone()));
         let rendezvous = random_rendezvous()?;
@@ -239,6 +243,7 @@ impl Running {
             link: config.link.to_string(),
             addresses: addresses(config, network.plan.as_ref()),
             started: std::time::Instant::now(),
+            settings,
             identity,
             variable: variable.clone(),
             down: down.clone(),

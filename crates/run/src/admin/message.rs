@@ -8,6 +8,8 @@ use std::net::SocketAddr;
 use portolan_filter::Filter;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
+
 /// The protocol's version.
 pub const VERSION: u32 = 1;
 
@@ -98,6 +100,9 @@ pub struct Info {
     pub addresses: Vec<String>,
     /// Seconds since it was started.
     pub uptime_s: u64,
+    /// What it was started with; hosts of earlier programs do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Box<Config>>,
 }
 
 /// A socket's state, with Linux's names.

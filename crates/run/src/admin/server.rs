@@ -32,6 +32,7 @@ use super::directory::Directory;
 use super::message::{Hello, Identity, Info, Reply, Request, Shape, VERSION};
 use super::sockets;
 use crate::channel::line;
+use crate::config::Config;
 use crate::control::{Holdings, Supervisors};
 use crate::os::unix;
 use crate::owners::Owners;
@@ -81,6 +82,8 @@ pub struct Served {
     pub addresses: Vec<String>,
     /// When it was started.
     pub started: Instant,
+    /// And with what.
+    pub settings: Config,
     /// What a command must inherit to run in this host.
     pub variable: (String, String),
     /// Who may act for other processes: those who join, too.
@@ -312,6 +315,7 @@ impl Served {
             link: self.link.clone(),
             addresses: self.addresses.clone(),
             uptime_s: self.started.elapsed().as_secs(),
+            settings: Some(Box::new(self.settings.clone())),
         }
     }
 
