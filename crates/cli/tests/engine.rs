@@ -71,6 +71,15 @@ fn a_static_go_program_serves_and_dials() {
     assert!(text(&output.stderr).contains("engine seccomp"), "{}", text(&output.stderr));
 }
 
+#[test]
+fn a_static_go_program_serves_http2_over_tls_to_itself() {
+    let folder = Folder::new();
+    let program = build(&folder, "http2");
+    let output = run("auto", &["--", program.to_str().unwrap()]);
+    assert_eq!(text(&output.stdout), "HTTP/2 50 on 1\nfile 50\n", "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("engine preload+seccomp"), "{}", text(&output.stderr));
+}
+
 /// glibc's getaddrinfo asks the servers of resolv.conf by calls that no library can stand in front of.
 #[test]
 fn the_c_librarys_own_resolver_asks_over_the_commands_network() {
