@@ -149,6 +149,7 @@ fn benches(options: &Options) -> Outcome {
 }
 
 fn test(options: &Options) -> ExitCode {
+    let begun = results::Begun::now();
     let mut steps = Steps::new(options);
     steps.run("setup", setup::run);
     steps.run("fmt", |_| step::cargo(&["fmt", "--all", "--check"], &[]));
@@ -174,9 +175,10 @@ fn test(options: &Options) -> ExitCode {
     if options.full {
         steps.run("sim", |_| sim::step());
     }
+    let times = steps.times().to_vec();
     let outcome = steps.finish();
     if options.full && options.only.is_empty() {
-        results::record(&outcome);
+        results::record(&begun, &times, &outcome);
     }
     if outcome.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -3,6 +3,7 @@
 #[allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 mod support;
 
+use std::fs;
 use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -45,6 +46,21 @@ fn run(engine: &str, words: &[&str]) -> Output {
     let mut command = Command::new(built());
     command.args(["run", "--engine", engine]).args(words).stdin(Stdio::null());
     finish(&mut command, MINUTE)
+}
+
+#[test]
+fn an_ordinary_users_program_that_cannot_be_looked_at_keeps_its_sockets() {
+    if !root_or_skip() {
+        return;
+    }
+    let program = fs::read_to_string(source("dumpable.py")).unwrap();
+    for engine in ["preload", "auto"] {
+        let folder = Folder::writable();
+        let mut command = run_as_nobody(&["--quiet", "--engine", engine, "--", "python3", "-c", &program]);
+        let output = finish(command.current_dir(folder.path()), MINUTE);
+        let expected = "pair\nsendto sendmsg in parts connect\nstream\nnetwork\n";
+        assert_eq!(text(&output.stdout), expected, "{engine}: {}", text(&output.stderr));
+    }
 }
 
 #[test]

@@ -129,12 +129,12 @@ macro_rules! sections {
 }
 
 sections! {
-    "addresses": bind_foreign wildcard_conflict second_bind listen_unbound;
-    "connections": connect_odd connect_twice no_route refused timeouts;
+    "addresses": rights bind_foreign wildcard_conflict second_bind listen_unbound;
+    "connections": connect_odd connect_twice no_route refused timeouts client_first;
     "transfer": queues udp_size send_after_shutdown recv_after_reset setsockopt_bad absurd_buffers negative_timeouts iovecs
         bad_pointers;
     "endings": timed_out disconnected lingering with_a_header;
-    "descriptors": descriptors not_a_socket closed_fd fork_dup_pass high_numbers accept_exhausted;
+    "descriptors": descriptors not_a_socket closed_fd fork_dup_pass high_numbers accept_exhausted accept_dropped;
 }
 
 /// The lines that `run` itself says.

@@ -3,7 +3,7 @@
 //! With both engines the kernel holds every socket call, so that nothing slips past the library. The library's own
 //! carry a cookie in the sixth argument, which the kernel does not look at, and run at once. So they are bare system calls;
 //! those that may block are made cancellation points as glibc makes them. What could reach the machine's network through
-//! a socket that is not ours (connect, an address in sendmsg) goes without the cookie, through [`crate::real`].
+//! a socket that is not ours (connect, an address in sendmsg, if it is not AF_UNIX) goes without the cookie, through [`crate::real`].
 
 #![expect(unsafe_code, reason = "system calls")]
 
@@ -74,6 +74,12 @@ pub(crate) unsafe fn bind(fd: c_int, address: *const sockaddr, len: socklen_t) -
     unsafe { pass!(libc::SYS_bind; fd, address, len) as c_int }
 }
 
+/// connect(2) to an AF_UNIX address.
+pub(crate) unsafe fn connect(fd: c_int, address: *const sockaddr, len: socklen_t) -> c_int {
+    // SAFETY: the caller vouches for the arguments, as for libc's function.
+    cancellable(|| unsafe { pass!(libc::SYS_connect; fd, address, len) }) as c_int
+}
+
 /// listen(2).
 pub(crate) unsafe fn listen(fd: c_int, backlog: c_int) -> c_int {
     // SAFETY: no pointers.
@@ -134,7 +140,7 @@ pub(crate) unsafe fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> s
     cancellable(|| unsafe { pass!(libc::SYS_recvmsg; fd, message, flags) }) as ssize_t
 }
 
-/// sendmsg(2), of a header without an address.
+/// sendmsg(2), of a header without an address or with an AF_UNIX one.
 pub(crate) unsafe fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
     // SAFETY: the caller vouches for the arguments, as for libc's function.
     cancellable(|| unsafe { pass!(libc::SYS_sendmsg; fd, message, flags) }) as ssize_t

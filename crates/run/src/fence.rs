@@ -31,7 +31,7 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -68,6 +68,8 @@ pub struct Fence {
     ours: OnceLock<Vec<IpAddr>>,
     /// Names that a table of ours gives an address that a rule lets be reached.
     tabled: OnceLock<HashSet<String>>,
+    /// Names are remembered also where no rule needs them.
+    keeps_names: AtomicBool,
     owners: Arc<Owners>,
     journal: Journal,
     /// Flows that were refused.
@@ -100,8 +102,12 @@ impl Fence {
         let (journal, lines) = Journal::open(settings.log.as_deref())?;
         let (allow, deny) = (settings.allow.clone(), settings.deny.clone());
         let (bindings, ours, tabled) = (Mutex::default(), OnceLock::new(), OnceLock::new());
+        let keeps_names = AtomicBool::new(false);
         let refused = AtomicU64::new(0);
-        Ok((Fence { allow, deny, at_gateway, bindings, ours, tabled, owners, journal, refused }, lines))
+        Ok((
+            Fence { allow, deny, at_gateway, bindings, ours, tabled, keeps_names, owners, journal, refused },
+            lines,
+        ))
     }
 
     /// Whether there is any rule.
@@ -186,9 +192,23 @@ impl Fence {
 
     /// A table of ours says that `name` has `address`. Without `ttl` it does so for ever.
     pub fn bind(&self, name: &str, address: IpAddr, ttl: Option<Duration>) {
-        if self.has_rules() {
+        if self.learns() {
             self.bindings().bind(name, address, ttl, true, Instant::now());
         }
+    }
+
+    /// From now on names are remembered also without rules, for those who ask for [`Fence::name_of`].
+    pub fn keep_names(&self) {
+        self.keeps_names.store(true, Ordering::Relaxed);
+    }
+
+    /// A name that leads to this address, as far as names are remembered.
+    pub fn name_of(&self, address: IpAddr) -> Option<String> {
+        self.bindings().names(address, Instant::now()).first().map(|name| (*name).to_owned())
+    }
+
+    fn learns(&self) -> bool {
+        self.has_rules() || self.keeps_names.load(Ordering::Relaxed)
     }
 
     /// These addresses are the gateway's own: no answer from the network opens them, only a name of ours.
@@ -235,8 +255,7 @@ impl Fence {
     pub fn refused(&self, from_port: u16, destination: &Destination, reason: &Reason) {
         self.refused.fetch_add(1, Ordering::Relaxed);
         let number = destination.protocol.number(destination.address);
-        let name =
-            self.bindings().names(destination.address, Instant::now()).first().map(|name| (*name).to_owned());
+        let name = self.name_of(destination.address);
         self.journal.tell(&Refused {
             process: self.owners.of(number, from_port),
             name,

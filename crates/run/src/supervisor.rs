@@ -33,7 +33,7 @@ use crate::library::Library;
 use crate::os::signals::{Arrived, OF_A_COMMAND, Signals};
 use crate::summary::{self, Report};
 use job::Job;
-use launch::Launch;
+use launch::{Launch, Sockets};
 use stack::StackProcess;
 use summary_to::Summary;
 pub use summary_to::SummaryTo;
@@ -114,7 +114,7 @@ struct Running {
     interrupted: bool,
     engine: Engine,
     /// Removed at the end.
-    _library: Library,
+    _library: Option<Library>,
     _keys: Option<PrivateFile>,
 }
 
@@ -126,29 +126,39 @@ fn start(run: Run) -> Result<Running, Refusal> {
     let summary = Summary::open(&run.summary)?;
     let pcap = run.pcap.as_deref().map(|path| open_capture(path, run.force)).transpose()?;
     let to_stdout = run.pcap.as_deref() == Some(Path::new("-"));
-    let library = Library::place(run.library)
-        .map_err(|error| Refusal::new(format_args!("no place for the preload library in /tmp: {error}")))?;
     let (keys, private_keys) = key_log(pcap.is_some());
     let config = Config { capture: pcap.is_some(), keys, ..run.config };
     let identity = identity(&run.program, &run.arguments);
-    let (stack, variable) = match &run.host {
-        Some(name) => StackProcess::join(name)?,
-        None => StackProcess::start(config, library.directory(), identity, pcap, signals.before())?,
-    };
-    // Descendants whose parent ends become our children: they are reaped, and found when the stack process dies.
-    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     let launch = Launch {
         file: &found,
         program: &run.program,
         arguments: &run.arguments,
-        variable: &variable,
-        library: &library,
         keys: private_keys.as_ref().map(PrivateFile::path),
         to_stderr: to_stdout,
         mask: signals.before(),
         descriptors: crate::os::process::raise_descriptor_limit(),
     };
-    let (child, engine) = launch.start(run.engine)?;
+    let (choice, about) = launch.choose(run.engine, &config, run.host.is_some())?;
+    // Descendants whose parent ends become our children: they are reaped, and found when the stack process dies.
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    let (library, stack, (child, engine)) = if choice == engine::Choice::Netns {
+        let (mut namespace, wire) = launch.make_namespace(&config, &about)?;
+        let wire = Some((wire, namespace.process()));
+        let started = StackProcess::start(config, None, identity, pcap, wire, signals.before());
+        let (stack, _) = started.inspect_err(|_| namespace.give_up())?;
+        (None, stack, launch.start_in(namespace)?)
+    } else {
+        let library = Library::place(run.library).map_err(|error| {
+            Refusal::new(format_args!("no place for the preload library in /tmp: {error}"))
+        })?;
+        let (stack, variable) = match &run.host {
+            Some(name) => StackProcess::join(name)?,
+            None => StackProcess::start(config, library.directory(), identity, pcap, None, signals.before())?,
+        };
+        let sockets = Sockets { variable: &variable, library: &library };
+        let started = launch.start(choice, &about, &sockets)?;
+        (Some(library), stack, started)
+    };
     let command = Pid::from_child(&child);
     Ok(Running {
         signals,

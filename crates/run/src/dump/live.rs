@@ -64,7 +64,7 @@ impl Live {
 }
 
 /// The named host, or the only one that runs.
-fn choose(name: Option<&str>) -> Result<Client, AdminError> {
+pub(super) fn choose(name: Option<&str>) -> Result<Client, AdminError> {
     if let Some(name) = name {
         return Client::connect(name);
     }

@@ -84,10 +84,7 @@ impl Engine {
     /// AF_UNSPEC: the connection is reset, and a fresh socket stands in its place.
     fn disconnect_stream(&mut self, call: &Call<'_>, socket: &Socket) -> Result<Answer, Errno> {
         if !matches!(socket.peer(), Peer::None) {
-            let reset = [1i32, 0].map(i32::to_ne_bytes);
-            let (level, name, value) = (libc::SOL_SOCKET, libc::SO_LINGER, reset.as_flattened());
-            // A connection that has ended takes no option, and needs no reset.
-            let _ = self.stack.order(Operation::SetOption { socket: socket.target(), level, name, value });
+            self.stack.reset_when_closed(socket);
             self.replace(call, socket)?;
         }
         Ok(Answer::ZERO)

@@ -122,6 +122,8 @@ impl Engine {
             return Err(Errno(libc::EPROTO));
         };
         let error = ErrorReport::decode(octets).map_err(|_| Errno(libc::EPROTO))?;
+        // Whoever has the report needs no errno as well.
+        socket.take_report();
         let copied = error.text.get(..message.len()).unwrap_or(error.text);
         call.thread.write_pieces(copied, &message.pieces).map_err(|error| errno_of(&error))?;
         let room = if message.control.address == 0 { 0 } else { message.control.len.min(CONTROL_MAX) };

@@ -8,10 +8,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use portolan_native::kind::{self, Domain};
 use portolan_native::{Errno, inet};
 use portolan_protocol::{Address, CALL_MAX, Name, Operation, Reply, SocketId, Transport};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::net::Shutdown;
 
-use super::call::{Answer, CAP_NET_BIND_SERVICE, CAP_NET_RAW, Call, is_nonblocking, wait_to_receive};
+use super::call::{
+    Answer, CAP_NET_BIND_SERVICE, CAP_NET_RAW, Call, is_nonblocking, set_nonblocking, wait_to_receive,
+};
 use super::notifier::Engine;
 use super::socket::{self, Peer, Socket};
 use super::stack::errno_of;
@@ -31,7 +32,7 @@ impl Engine {
         self.stack.act_for(call.caller(CAP_NET_RAW)?)?;
         let socket = socket::create(&mut self.stack, transport, family)?;
         if kind & libc::SOCK_NONBLOCK != 0 {
-            set_nonblocking(&socket.fd, true)?;
+            set_nonblocking(socket.fd(), true)?;
         }
         let close_on_exec = kind & libc::SOCK_CLOEXEC != 0;
         Ok(Answer::Descriptor { socket: socket.fd, close_on_exec, of_listener: None })
@@ -90,7 +91,7 @@ impl Engine {
         if call.argument(1) != 0 {
             call.write_address(remote, listener.family(), call.argument(1), call.argument(2))?;
         }
-        set_nonblocking(&new, flags & libc::SOCK_NONBLOCK != 0)?;
+        set_nonblocking(new.as_fd(), flags & libc::SOCK_NONBLOCK != 0)?;
         let close_on_exec = flags & libc::SOCK_CLOEXEC != 0;
         Ok(Answer::Descriptor { socket: new, close_on_exec, of_listener: Some(listener.own) })
     }
@@ -187,19 +188,12 @@ fn accept_now(listener: &Socket) -> std::io::Result<(OwnedFd, Option<Name>)> {
     // emptied by a program at this moment, and then we must not wait for the next connection.
     let guards = !listener.own.kind.is_bare && !is_nonblocking(listener.fd());
     if guards {
-        set_nonblocking(&listener.fd, true)
+        set_nonblocking(listener.fd(), true)
             .map_err(|Errno(errno)| std::io::Error::from_raw_os_error(errno))?;
     }
     let accepted = unix::accept_with(listener.fd(), false);
     if guards {
-        let _ = set_nonblocking(&listener.fd, false);
+        let _ = set_nonblocking(listener.fd(), false);
     }
     accepted
-}
-
-fn set_nonblocking(fd: &OwnedFd, is_nonblocking: bool) -> Result<(), Errno> {
-    let failed = |error: rustix::io::Errno| Errno(error.raw_os_error());
-    let mut flags = fcntl_getfl(fd).map_err(failed)?;
-    flags.set(OFlags::NONBLOCK, is_nonblocking);
-    fcntl_setfl(fd, flags).map_err(failed)
 }

@@ -55,7 +55,7 @@ impl Fence {
     /// Binds the addresses of a reply to the name that was asked for, which may be an alias of theirs; for refusals also to
     /// every other name on the way to them.
     pub fn learn(&self, reply: &[u8]) {
-        if self.has_rules()
+        if self.learns()
             && let Ok(message) = Message::from_octets(reply)
         {
             self.learn_from(&message);

@@ -53,6 +53,18 @@ pub struct Signals {
 pub struct Mask(libc::sigset_t);
 
 impl Mask {
+    /// The calling thread's.
+    pub fn of_this_thread() -> io::Result<Mask> {
+        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: without a new set the call only writes the present one.
+        let error = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), set.as_mut_ptr()) };
+        if error != 0 {
+            return Err(io::Error::from_raw_os_error(error));
+        }
+        // SAFETY: it has been written.
+        Ok(Mask(unsafe { set.assume_init() }))
+    }
+
     /// Makes it the calling thread's. Async-signal-safe.
     pub fn set(&self) {
         // SAFETY: the set is initialised, and the call changes nothing but the thread's mask.
