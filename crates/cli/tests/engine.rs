@@ -63,6 +63,26 @@ fn an_ordinary_users_program_that_cannot_be_looked_at_keeps_its_sockets() {
     }
 }
 
+/// Where no library is, what could lead out of the command's network is refused.
+#[test]
+fn an_ordinary_users_static_program_that_cannot_be_looked_at_keeps_what_leads_nowhere() {
+    if !root_or_skip() {
+        return;
+    }
+    let folder = Folder::writable();
+    let program = build(&folder, "hidden");
+    for engine in ["seccomp", "auto"] {
+        let words = ["--quiet", "--link", "none", "--engine", engine, "--", program.to_str().unwrap()];
+        let output = finish(&mut run_as_nobody(&words), MINUTE);
+        let expected = "hide ok\nbind ok\nlisten ok\ngetsockname ok\nsocketpair ok\ngetsockopt ok\nsend ok\n\
+                        recvmsg ok\nsendmsg EPERM\nshutdown ok\nconnect EPERM\n";
+        assert_eq!(text(&output.stdout), expected, "{engine}: {}", text(&output.stderr));
+        let told =
+            text(&output.stderr).lines().filter(|line| line.contains("hides from other programs")).count();
+        assert_eq!(told, 1, "{engine}: {}", text(&output.stderr));
+    }
+}
+
 #[test]
 fn a_program_that_forbids_itself_system_calls_dies_of_none_of_ours() {
     let folder = Folder::new();
