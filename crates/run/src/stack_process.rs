@@ -4,6 +4,7 @@
 //! supervisor, standard output the file that frames are recorded to. It ends when it is told to, or when the supervisor
 //! is gone: always with a reset of every connection before the links close. Start reading in [`main`].
 
+mod departing;
 mod flows;
 mod link;
 mod local_names;
