@@ -138,6 +138,7 @@ sections! {
     "connections": connect_odd connect_twice no_route refused timeouts;
     "transfer": queues udp_size send_after_shutdown recv_after_reset setsockopt_bad absurd_buffers negative_timeouts iovecs
         bad_pointers;
+    "segments": segments;
     "descriptors": descriptors not_a_socket closed_fd fork_dup_pass high_numbers accept_exhausted;
 }
 

@@ -1,4 +1,5 @@
-//! Control messages of datagram sockets: a datagram's interface and address, its TTL and TOS, and when it came.
+//! Control messages of datagram sockets: a datagram's interface and address, its TTL and TOS, when it came, and how long
+//! each is where many go together.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
@@ -23,6 +24,7 @@ pub struct Ancillary {
     interface: u32,
     hop_limit: Option<u8>,
     traffic_class: Option<u8>,
+    segment: Option<u16>,
 }
 
 const INVALID: Errno = Errno(libc::EINVAL);
@@ -41,11 +43,20 @@ impl Ancillary {
                 libc::IPPROTO_IP => ancillary.take_v4(kind, data)?,
                 libc::IPPROTO_IPV6 => ancillary.take_v6(kind, data, family)?,
                 libc::SOL_SOCKET => judge_socket_level(kind)?,
+                libc::SOL_UDP => ancillary.take_udp(kind, data)?,
                 _ => {}
             }
             rest = rest.get(len.next_multiple_of(ALIGNMENT)..).unwrap_or(&[]);
         }
         Ok(ancillary)
+    }
+
+    fn take_udp(&mut self, kind: c_int, data: &[u8]) -> Result<(), Errno> {
+        match (kind, data) {
+            (libc::UDP_SEGMENT, &[a, b]) => self.segment = Some(u16::from_ne_bytes([a, b])),
+            _ => return Err(INVALID),
+        }
+        Ok(())
     }
 
     fn take_v4(&mut self, kind: c_int, data: &[u8]) -> Result<(), Errno> {
@@ -85,6 +96,7 @@ impl Ancillary {
         header.interface = self.interface;
         header.hop_limit = self.hop_limit;
         header.traffic_class = self.traffic_class;
+        header.segment = self.segment;
     }
 }
 
@@ -134,6 +146,9 @@ impl Report {
             if let Some(class) = class {
                 report.push(libc::IPPROTO_IPV6, libc::IPV6_TCLASS, &c_int::from(class).to_ne_bytes());
             }
+        }
+        if let Some(size) = header.segment {
+            report.push(libc::SOL_UDP, libc::UDP_GRO, &c_int::from(size).to_ne_bytes());
         }
         report
     }

@@ -15,7 +15,10 @@ use crate::address;
 use crate::connect::is_connected_datagram;
 use crate::errno::{self, Errno};
 use crate::socket::Socket;
-use crate::{control, destination, memory, passing, sys};
+use crate::{control, destination, memory, passing, state, sys};
+
+/// Text of this length is not refused for it: less than any path takes.
+const UNSUSPECTED_LEN: usize = 500;
 
 /// The most buffers in one message: Linux's UIO_MAXIOV. One of them is the header's.
 const PARTS_MAX: usize = 1024;
@@ -192,9 +195,9 @@ pub(crate) fn send_to(
         if let Some(ancillary) = ancillary {
             ancillary.apply(&mut header);
         }
-        let chooses = destination.is_some() || !header.local.is_unspecified();
-        if chooses {
-            destination::check(socket, header.remote, header.local)?;
+        let matters = header.segment.is_some() || len > UNSUSPECTED_LEN && state::has_length_limits();
+        if matters || destination.is_some() || !header.local.is_unspecified() {
+            destination::check(socket, &header, if matters { len as u32 } else { 0 })?;
         }
         if is_connected && let Some(error) = take_report(socket.fd) {
             return Err(error);

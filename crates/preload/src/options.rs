@@ -48,8 +48,12 @@ fn set(
         usize::try_from(len).ok().and_then(|len| octets.get_mut(..len)).ok_or(Errno(libc::EINVAL))?;
     memory::read_slice(value.cast::<u8>(), octets)?;
     control::order(Operation::SetOption { socket: socket.target(), level, name, value: octets })?;
-    if (level, name) == (libc::SOL_SOCKET, libc::SO_LINGER) {
-        state::note_linger();
+    match (level, name) {
+        (libc::SOL_SOCKET, libc::SO_LINGER) => state::note_linger(),
+        (libc::SOL_UDP, libc::UDP_SEGMENT)
+        | (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER)
+        | (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER) => state::note_length_limits(),
+        _ => {}
     }
     Ok(0)
 }

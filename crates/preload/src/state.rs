@@ -29,6 +29,9 @@ static HAS_DATAGRAMS: AtomicBool = AtomicBool::new(false);
 /// A socket was told to linger on close, so that close must look at each descriptor.
 static HAS_LINGER: AtomicBool = AtomicBool::new(false);
 
+/// A UDP socket may refuse text for its length, so that each length is asked about.
+static HAS_LENGTH_LIMITS: AtomicBool = AtomicBool::new(false);
+
 /// Descriptors that are probably streams of ours: their writes go out with MSG_NOSIGNAL, so that the errno
 /// can be put right before the signal is raised.
 static STREAMS: [AtomicU64; 256] = [const { AtomicU64::new(0) }; 256];
@@ -57,6 +60,7 @@ extern "C" fn initialise() {
     // After an exec the process may have inherited UDP sockets. They have low numbers.
     if (0..256).any(is_datagram_socket) {
         note_datagrams();
+        note_length_limits();
     }
 }
 
@@ -119,6 +123,16 @@ pub(crate) fn note_datagrams() {
 /// See [`note_datagrams`].
 pub(crate) fn has_datagrams() -> bool {
     HAS_DATAGRAMS.load(Ordering::Relaxed)
+}
+
+/// From now on the stack process is asked about each new length.
+pub(crate) fn note_length_limits() {
+    HAS_LENGTH_LIMITS.store(true, Ordering::Relaxed);
+}
+
+/// See [`note_length_limits`].
+pub(crate) fn has_length_limits() -> bool {
+    HAS_LENGTH_LIMITS.load(Ordering::Relaxed)
 }
 
 /// From now on close looks at each descriptor.

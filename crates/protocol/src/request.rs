@@ -144,6 +144,10 @@ pub enum Operation<'a> {
         address: Address,
         /// The source address to use, or unspecified.
         source: Address,
+        /// Octets of text, where their number may matter; else 0.
+        len: u32,
+        /// As in a [`crate::DatagramHeader`].
+        segment: Option<u16>,
     },
     /// A name's addresses. Answer: `Addresses`.
     LookUpName {
@@ -284,10 +288,13 @@ impl<'a> Operation<'a> {
             | Self::TakeReport { socket }
             | Self::OutQueue { socket }
             | Self::Undelivered { socket } => socket.encode(out),
-            Self::CheckDestination { socket, address, source } => {
+            Self::CheckDestination { socket, address, source, len, segment } => {
                 socket.encode(out);
                 address.encode(out);
                 source.encode(out);
+                out.u32(len);
+                out.u8(u8::from(segment.is_some()));
+                out.u16(segment.unwrap_or(0));
             }
             Self::SetOption { socket, level, name, value } => {
                 socket.encode(out);
@@ -365,6 +372,8 @@ impl<'a> Operation<'a> {
                 socket: Target::decode(from)?,
                 address: Address::decode(from)?,
                 source: Address::decode(from)?,
+                len: from.u32()?,
+                segment: decode_optional(from)?,
             },
             _ => return Err(ProtocolError::BadField),
         })
@@ -380,6 +389,12 @@ impl Target {
     fn decode(from: &mut Reader<'_>) -> Result<Self, ProtocolError> {
         Ok(Self { id: SocketId(from.array()?), kind: Kind::decode(from)? })
     }
+}
+
+fn decode_optional(from: &mut Reader<'_>) -> Result<Option<u16>, ProtocolError> {
+    let is_present = at_most(from.u8()?, 1)? == 1;
+    let value = from.u16()?;
+    Ok(is_present.then_some(value))
 }
 
 fn at_most(value: u8, max: u8) -> Result<u8, ProtocolError> {

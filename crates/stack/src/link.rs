@@ -7,7 +7,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use portolan_link::{Checksum, Chunk, Instant, LinkCaps, Medium};
+use portolan_link::{Chunk, Instant, LinkCaps, Medium, Offload};
 use portolan_wire::ethernet::EtherType;
 use portolan_wire::{Address, Cidr, EthernetAddress, Family};
 
@@ -70,7 +70,7 @@ pub(crate) struct Outgoing {
     /// The station; meaningless on a link of bare IP packets.
     pub(crate) station: EthernetAddress,
     /// What is left to do; positions count from the front of `packet`.
-    pub(crate) checksum: Checksum,
+    pub(crate) offload: Offload,
     /// The socket that sent it, which hears when it cannot be delivered.
     pub(crate) sender: Option<u32>,
 }

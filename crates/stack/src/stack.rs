@@ -151,6 +151,7 @@ impl Stack {
     pub fn receive(&mut self, now: Instant, link: LinkId, frames: &mut RxBatch) {
         self.advance(now);
         self.gro.is_open = true;
+        self.gro.batch += 1;
         for frame in frames.drain() {
             self.on_frame(link, frame);
         }

@@ -225,9 +225,8 @@ fn what_is_not_there_is_said_so() {
     let mut pair = Pair::new();
     let id = pair.hosts[A].udp_socket(Family::V4).unwrap();
     for (level, name) in [
+        (IPPROTO_UDP, 1),   // UDP_CORK
         (IPPROTO_UDP, 100), // UDP_ENCAP
-        (IPPROTO_UDP, 103), // UDP_SEGMENT
-        (IPPROTO_UDP, 104), // UDP_GRO
         (IPPROTO_IP, 6),    // IP_RECVOPTS
         (IPPROTO_IP, 19),   // IP_TRANSPARENT
         (IPPROTO_IP, 20),   // IP_RECVORIGDSTADDR

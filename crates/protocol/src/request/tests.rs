@@ -30,7 +30,13 @@ fn operations() -> [Operation<'static>; 19] {
         Operation::Urgent { socket: SOCKET, octet: 7 },
         Operation::Undelivered { socket: SOCKET },
         Operation::Interface { nth: 1 },
-        Operation::CheckDestination { socket: SOCKET, address, source: Address::UNSPECIFIED },
+        Operation::CheckDestination {
+            socket: SOCKET,
+            address,
+            source: Address::UNSPECIFIED,
+            len: 3000,
+            segment: Some(1200),
+        },
     ]
 }
 

@@ -1,7 +1,7 @@
 //! The stack's sockets as the control server uses them: one type for TCP and UDP, errors as errnos.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -52,6 +52,8 @@ pub(super) struct Received {
     pub(super) to: SocketAddr,
     /// The index of the interface that it came by.
     pub(super) interface: u32,
+    /// Octets of each datagram but the last, if these are many.
+    pub(super) segment: Option<u16>,
     /// What else is known of it, and how long ago it came, in microseconds.
     pub(super) told: Option<(Told, u64)>,
 }
@@ -253,8 +255,8 @@ impl HostSocket {
     }
 
     /// Whether a datagram could be sent so: what a program must be told before it is gone.
-    pub(super) fn check_send(&self, to: Option<SocketAddr>, from: Option<IpAddr>) -> Result<(), Errno> {
-        self.call(|stack, _, id| stack.check_send_to(id, to.map(Into::into), from.map(Into::into)))
+    pub(super) fn check_send(&self, outgoing: &Outgoing, len: usize) -> Result<(), Errno> {
+        self.call(|stack, _, id| stack.check_send_to(id, outgoing, len))
     }
 
     /// The oldest ICMP error that the program has asked to be told in full; `EAGAIN` if there is none.
@@ -284,6 +286,7 @@ impl HostSocket {
                 from: datagram.from.to_socket_addr(),
                 to: datagram.to.to_socket_addr(),
                 interface: interface_index(datagram.link),
+                segment: Some(datagram.segment).filter(|segment| *segment != 0),
                 told: datagram.told.map(|told| (told, now.micros_since(told.at))),
             })
         })

@@ -24,7 +24,7 @@ use portolan_protocol::{
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Notify, watch};
 use tokio::task::{LocalSet, spawn_local};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::datagram::DatagramCarrier;
 use super::end::End;
@@ -44,6 +44,9 @@ use crate::owners::Owners;
 
 /// A pause after a failed accept: at the limit of descriptors the queue would otherwise be asked again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// What datagrams may take to leave before an option that they would heed is changed.
+const LEAVING_TIME: Duration = Duration::from_millis(20);
 
 /// What a process may take to show the secret.
 const GREETING_TIME: Duration = Duration::from_secs(5);
@@ -316,9 +319,26 @@ impl Shared {
                 }
             }
             operation => {
+                self.let_datagrams_leave(&operation).await;
                 let reply = self.perform(operation, peer).unwrap_or_else(|error| Reply::Failed(error.0));
                 self.send(fd, number, reply);
             }
+        }
+    }
+
+    /// What changes how datagrams leave counts for those that the program sends from now on: the ones in its queue leave
+    /// before. Not for ever: the link may be full.
+    async fn let_datagrams_leave(&self, operation: &Operation<'_>) {
+        let (Operation::SetOption { socket, .. }
+        | Operation::Connect { socket, .. }
+        | Operation::Disconnect { socket }) = operation
+        else {
+            return;
+        };
+        let Some(record) = self.registry.find(socket.id) else { return };
+        let until = Instant::now() + LEAVING_TIME;
+        while record.has_waiting_datagrams() && Instant::now() < until {
+            tokio::task::yield_now().await;
         }
     }
 
@@ -408,8 +428,9 @@ impl Shared {
             Operation::Undelivered { socket } => {
                 Ok(Reply::Count(self.registry.find(socket.id).map_or(0, |record| record.undelivered())))
             }
-            Operation::CheckDestination { socket, address, source } => {
-                self.registry.record(socket)?.check_destination(address, source).map(|()| Reply::Done)
+            Operation::CheckDestination { socket, address, source, len, segment } => {
+                let record = self.registry.record(socket)?;
+                record.check_destination(address, source, len, segment).map(|()| Reply::Done)
             }
             Operation::Urgent { socket, octet } => {
                 let record = self.registry.find(socket.id).ok_or(Errno::PIPE)?;

@@ -35,14 +35,17 @@ impl Engine {
         if destination.is_none() && self.default_destination(&socket)?.is_none() {
             return Err(Errno(libc::EDESTADDRREQ));
         }
-        if let Some(address) = destination {
-            let (socket, source) = (socket.own, header.local);
-            self.stack.order(Operation::CheckDestination { socket, address, source })?;
-        }
         let len = message.len();
         if len > text_max(socket.family()) {
             return Err(Errno(libc::EMSGSIZE));
         }
+        self.stack.order(Operation::CheckDestination {
+            socket: socket.own,
+            address: header.remote,
+            source: header.local,
+            len: header.len,
+            segment: header.segment,
+        })?;
         let mut octets = Vec::with_capacity(size_of::<SocketId>() + DatagramHeader::LEN + len);
         if socket.own.kind.is_bare {
             octets.extend(socket.own.id.0);

@@ -103,6 +103,14 @@ pub(crate) mod raw {
     pub(crate) const IPV6_CHECKSUM: i32 = 7;
 }
 
+/// Options of IPPROTO_UDP.
+pub(crate) mod udp {
+    pub(crate) const NO_CHECK6_TX: i32 = 101;
+    pub(crate) const NO_CHECK6_RX: i32 = 102;
+    pub(crate) const SEGMENT: i32 = 103;
+    pub(crate) const GRO: i32 = 104;
+}
+
 /// Options of IPPROTO_UDPLITE.
 pub(crate) mod udplite {
     pub(crate) const SEND_CSCOV: i32 = 10;

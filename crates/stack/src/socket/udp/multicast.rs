@@ -134,7 +134,7 @@ impl Stack {
             if self.hears(socket, &arrived) {
                 let copy = self.engine.pool.copy(payload);
                 // A queue that is full is counted, and nobody else's business.
-                let _ = self.udp_deliver(socket, &arrived, copy, &arrival);
+                let _ = self.udp_deliver(socket, &arrived, copy, &arrival, 0);
             }
         }
     }
