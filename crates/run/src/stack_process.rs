@@ -7,10 +7,11 @@
 mod flows;
 mod link;
 mod local_names;
+mod names;
+mod orders;
 mod warnings;
 
-use std::io::{self, Write};
-use std::os::unix::net::UnixStream as StdUnixStream;
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -21,9 +22,6 @@ use portolan::Host;
 use portolan_protocol::environment::STACK;
 use portolan_protocol::{Rendezvous, Secret, SocketId};
 use rustix::process::{Pid, Resource, Rlimit, getppid, getrlimit, setrlimit};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::{Notify, watch};
@@ -32,21 +30,22 @@ use tokio::time::Instant;
 use crate::admin::AdminError;
 use crate::admin::message::Identity;
 use crate::admin::server::{AdminSocket, Served};
-use crate::channel::{News, Order, line};
+use crate::channel::{News, Order};
 use crate::config::{Config, LinkChoice};
 use crate::control::{ControlConfig, ControlServer, Supervisors};
 use crate::dns::resolv_conf::ResolvConf;
-use crate::dns::{self, hosts::Hosts};
 use crate::fence::Fence;
 use crate::gateway::Counters;
-use crate::lookup::{Resolver, ResolverConfig};
+use crate::lookup::Resolver;
 use crate::owners::Owners;
-use crate::plan::{Plan, Service};
+use crate::plan::Plan;
 use crate::share_loopback;
 use crate::summary::Report;
 use crate::wire;
 use flows::FlowLog;
 use link::Network;
+use names::{resolver_config, serve_loopback_names};
+use orders::{Orders, Teller, channel};
 
 /// How long what the command sent last may take to arrive after its end.
 const LINGER: Duration = Duration::from_secs(5);
@@ -332,103 +331,8 @@ fn random_rendezvous() -> Result<Rendezvous, String> {
     Ok(Rendezvous { id: SocketId(random()?), secret: Secret(random()?) })
 }
 
-/// The loopback servers of the host's resolv.conf, answered inside the command's host.
-fn serve_loopback_names(host: &Host, conf: &ResolvConf, plan: &Plan, fence: &Arc<Fence>) {
-    let Some(server) = plan.addresses_of(Service::Dns).next() else { return };
-    for local in conf.servers.iter().filter(|server| server.is_loopback()) {
-        local_names::serve(host, (*local, dns::PORT).into(), (server, dns::PORT).into(), fence);
-    }
-}
-
 /// The host's own, with their prefixes.
 fn addresses(config: &Config, plan: Option<&Plan>) -> Vec<String> {
     let networks = plan.map_or(&config.addresses, |plan| &plan.addresses);
     networks.iter().map(ToString::to_string).collect()
-}
-
-/// Whom the command's look-ups ask: the gateway's server on a private wire; else the servers given or the host's,
-/// over the link, and the tables that the gateway's server would have read.
-fn resolver_config(
-    config: &Config,
-    conf: ResolvConf,
-    plan: Option<&Plan>,
-    fence: Arc<Fence>,
-    wire: Option<wire::Names>,
-) -> ResolverConfig {
-    let hostname = config.hostname.clone();
-    let fence = Some(fence);
-    match plan {
-        Some(plan) => ResolverConfig {
-            servers: plan
-                .addresses_of(Service::Dns)
-                .take(1)
-                .map(|address| (address, dns::PORT).into())
-                .collect(),
-            conf,
-            hosts: Hosts::default(),
-            fence,
-            wire,
-            hostname,
-            own: plan.addresses.clone(),
-        },
-        None => {
-            let servers = link::name_servers(config, &conf);
-            ResolverConfig {
-                servers: servers.into_iter().map(|server| (server, dns::PORT).into()).collect(),
-                hosts: Hosts::read(Path::new("/etc/hosts")),
-                fence,
-                wire,
-                conf,
-                hostname,
-                own: config.addresses.clone(),
-            }
-        }
-    }
-}
-
-/// Orders from the supervisor.
-struct Orders {
-    lines: tokio::io::Lines<BufReader<OwnedReadHalf>>,
-    /// That the supervisor is gone is no news: then there are no orders.
-    are_optional: bool,
-}
-
-impl Orders {
-    /// The next order; `None` when the supervisor is gone. Cancel safe.
-    async fn next(&mut self) -> Option<Order> {
-        match self.lines.next_line().await {
-            Ok(Some(line)) => serde_json::from_str(&line).ok(),
-            _ if self.are_optional => std::future::pending().await,
-            _ => None,
-        }
-    }
-}
-
-/// News for the supervisor.
-struct Teller {
-    to: OwnedWriteHalf,
-    /// What cannot be told is written to standard error, where a host that stays has its log.
-    is_optional: bool,
-}
-
-impl Teller {
-    async fn tell(&mut self, news: &News) -> io::Result<()> {
-        let told = self.to.write_all(&line(news)?).await;
-        if !self.is_optional || told.is_ok() {
-            return told;
-        }
-        if let News::Note(line) = news {
-            // A log on a full disk is no reason to end.
-            let _ = writeln!(io::stderr(), "portolan: {}", crate::summary::escape(line));
-        }
-        Ok(())
-    }
-}
-
-fn channel() -> io::Result<(Orders, Teller)> {
-    let stream = StdUnixStream::from(rustix::stdio::stdin().try_clone_to_owned()?);
-    stream.set_nonblocking(true)?;
-    let (read, write) = UnixStream::from_std(stream)?.into_split();
-    let orders = Orders { lines: BufReader::new(read).lines(), are_optional: false };
-    Ok((orders, Teller { to: write, is_optional: false }))
 }
