@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(80);
 const FEW_PORTS: &str = "40000 40003";
 
 /// A section, a line of the kernel's, ours, and why.
-const DIFFERENCES: [(&str, &str, &str, &str); 5] = [
+const DIFFERENCES: [(&str, &str, &str, &str); 16] = [
     (
         "connect_twice",
         "sending meanwhile: EAGAIN",
@@ -39,6 +39,51 @@ const DIFFERENCES: [(&str, &str, &str, &str); 5] = [
     ("iovecs", "readv: 1024", "readv: EMSGSIZE", "as above"),
     ("iovecs", "sendmsg of 1,024: 1024", "sendmsg of 1,024: EMSGSIZE", "as above"),
     ("iovecs", "recvmsg: 1024", "recvmsg: EMSGSIZE", "as above"),
+    (
+        "urgent",
+        "alone: PRI at mark 1",
+        "alone: IN PRI at mark 1",
+        "AF_UNIX counts the octet as readable until a read has passed it over",
+    ),
+    ("urgent", "at the mark: PRI at mark 1", "at the mark: IN PRI at mark 1", "as above"),
+    (
+        "inherited",
+        "not in line any more: PRI at mark 1",
+        "not in line any more: IN PRI at mark 1",
+        "as above",
+    ),
+    (
+        "inherited",
+        "set after the handshake: 0",
+        "set after the handshake: 1",
+        "accept looks at the listener, not at what it was when the SYN came",
+    ),
+    (
+        "announced",
+        "urgent: -1 - EAGAIN",
+        "urgent: -1 - EINVAL",
+        "the program's own socket knows of the octet when it has come",
+    ),
+    (
+        "datagrams",
+        "told, not in full: OUT,ERR, select 2: 11",
+        "told, not in full: OUT, select 1: 01",
+        "the report waits in the stack process, where poll does not see it",
+    ),
+    (
+        "datagrams",
+        "a datagram and an error: IN,OUT,ERR, select 2: 11",
+        "a datagram and an error: IN,OUT, select 2: 11",
+        "one queue holds both, the datagram in front",
+    ),
+    ("datagrams", "first: ECONNREFUSED", "first: 1", "as above"),
+    ("datagrams", "second: 1", "second: ECONNREFUSED", "as above"),
+    (
+        "woken",
+        "woken 1: ERR,",
+        "woken 1: IN,",
+        "epoll sees the program's own socket, in whose queue the error is",
+    ),
 ];
 
 /// The programs, compiled once for each, in a folder of this test's.
@@ -139,6 +184,11 @@ sections! {
     "transfer": queues udp_size send_after_shutdown recv_after_reset setsockopt_bad absurd_buffers negative_timeouts iovecs
         bad_pointers;
     "segments": segments;
+    "privileges": privileges;
+    "urgent": urgent inherited announced;
+    "polling": streams datagrams woken again;
+    "window": window;
+    "groups": sources heard;
     "descriptors": descriptors not_a_socket closed_fd fork_dup_pass high_numbers accept_exhausted;
 }
 

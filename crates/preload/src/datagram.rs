@@ -240,6 +240,13 @@ pub(crate) fn take_report(fd: c_int) -> Option<Errno> {
     Some(Errno(header.errno))
 }
 
+/// Whether what ICMP has said is next to be received.
+pub(crate) fn error_is_next(fd: c_int) -> bool {
+    let mut octets = [0u8; DatagramHeader::LEN];
+    let looked = sys::receive(fd, &mut octets, libc::MSG_DONTWAIT | libc::MSG_PEEK);
+    looked.is_ok() && DatagramHeader::decode(&octets).is_ok_and(|header| header.errno != 0)
+}
+
 /// The length of the next datagram, for FIONREAD; 0 if there is none.
 pub(crate) fn next_len(fd: c_int) -> c_int {
     let mut octets = [0u8; DatagramHeader::LEN];

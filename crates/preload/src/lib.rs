@@ -19,6 +19,7 @@ mod control;
 mod datagram;
 mod destination;
 mod errno;
+mod host_name;
 mod interfaces;
 mod io;
 mod limits;
@@ -28,8 +29,10 @@ mod message;
 mod names;
 mod options;
 mod passing;
+mod poll;
 mod raw;
 mod real;
+mod registrations;
 
 mod socket;
 mod state;

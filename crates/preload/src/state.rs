@@ -29,6 +29,12 @@ static HAS_DATAGRAMS: AtomicBool = AtomicBool::new(false);
 /// A socket was told to linger on close, so that close must look at each descriptor.
 static HAS_LINGER: AtomicBool = AtomicBool::new(false);
 
+/// A UDP socket may be told of errors, so that poll must look at what is readable.
+static HAS_REPORTS: AtomicBool = AtomicBool::new(false);
+
+/// A listener was told to keep urgent octets in line, which what it accepts must be told too.
+static HAS_INLINE: AtomicBool = AtomicBool::new(false);
+
 /// A UDP socket may refuse text for its length, so that each length is asked about.
 static HAS_LENGTH_LIMITS: AtomicBool = AtomicBool::new(false);
 
@@ -61,6 +67,7 @@ extern "C" fn initialise() {
     if (0..256).any(is_datagram_socket) {
         note_datagrams();
         note_length_limits();
+        note_reports();
     }
 }
 
@@ -123,6 +130,26 @@ pub(crate) fn note_datagrams() {
 /// See [`note_datagrams`].
 pub(crate) fn has_datagrams() -> bool {
     HAS_DATAGRAMS.load(Ordering::Relaxed)
+}
+
+/// From now on poll looks at datagrams.
+pub(crate) fn note_reports() {
+    HAS_REPORTS.store(true, Ordering::Relaxed);
+}
+
+/// See [`note_reports`].
+pub(crate) fn has_reports() -> bool {
+    HAS_REPORTS.load(Ordering::Relaxed)
+}
+
+/// From now on accept looks at the listener's SO_OOBINLINE.
+pub(crate) fn note_inline() {
+    HAS_INLINE.store(true, Ordering::Relaxed);
+}
+
+/// See [`note_inline`].
+pub(crate) fn has_inline() -> bool {
+    HAS_INLINE.load(Ordering::Relaxed)
 }
 
 /// From now on the stack process is asked about each new length.

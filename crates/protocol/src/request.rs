@@ -163,6 +163,8 @@ pub enum Operation<'a> {
         /// 0 is the loopback.
         nth: u32,
     },
+    /// The name that the host was given (`--hostname`). Answer: `HostName`, or ENOENT if it was given none.
+    OwnName,
     /// An address's name. Answer: `HostName`.
     LookUpAddress {
         /// The address; the port has no meaning.
@@ -200,6 +202,7 @@ impl Operation<'_> {
             Operation::Hello { .. }
             | Operation::LookUpName { .. }
             | Operation::LookUpAddress { .. }
+            | Operation::OwnName
             | Operation::Interface { .. }
             | Operation::ActFor { .. } => None,
         }
@@ -257,6 +260,7 @@ impl<'a> Operation<'a> {
             Self::Undelivered { .. } => 20,
             Self::CheckDestination { .. } => 21,
             Self::Interface { .. } => 22,
+            Self::OwnName => 23,
             Self::ActFor { .. } => 32,
         }
     }
@@ -264,6 +268,7 @@ impl<'a> Operation<'a> {
     fn encode(&self, out: &mut Writer<'_>) {
         match *self {
             Self::Hello { secret } => out.bytes(&secret.0),
+            Self::OwnName => {}
             Self::Bind { socket, address } => {
                 socket.encode(out);
                 address.encode(out);
@@ -366,6 +371,7 @@ impl<'a> Operation<'a> {
             14 => Self::LookUpAddress { address: Address::decode(from)? },
             32 => Self::ActFor { process: from.u32()?, user: from.u32()? },
             15 => Self::Urgent { socket: Target::decode(from)?, octet: from.u8()? },
+            23 => Self::OwnName,
             22 => Self::Interface { nth: from.u32()? },
             20 => Self::Undelivered { socket: Target::decode(from)? },
             21 => Self::CheckDestination {

@@ -173,6 +173,7 @@ impl Stack {
                 Kind::Request => self.on_request_timeout(owner.index),
                 Kind::Neighbour => self.on_neighbour_timeout(owner.index),
                 Kind::Reassembly => self.on_reassembly_timeout(owner.index),
+                Kind::Membership => self.on_membership_timeout(owner.index),
             }
         }
         self.turn_loopback();

@@ -55,6 +55,7 @@ impl Tcb {
         // A window of less than a unit cannot be said, and one that never opens would be the end.
         let unit = 1 << self.rcv.scale.get();
         let limit = self.seldom(cx.slabs).window_limit().max(unit);
+        let held = held.saturating_add(self.rcv.untaken);
         let room = self.rcv.buffer.max(unit).saturating_sub(held).min(limit);
         room.min(self.opened(cx)).min(self.memory_room(cx, charge))
     }
@@ -126,6 +127,11 @@ impl Tcb {
         {
             self.rcv.buffer = self.rcv.buffer.max(needed.min(self.options.recv_buffer_max));
         }
+        self.tell_of_room(cx);
+    }
+
+    /// Owes the peer an ACK if there is much more room than it knows.
+    pub(crate) fn tell_of_room(&mut self, cx: &Context<'_>) {
         if !self.state.may_receive() {
             return;
         }

@@ -63,6 +63,7 @@ static void in_family(int family, const char *text, int level, int discover) {
     COUNT("against it", send_cut(client, 1500, 0, 2));
     drain("received", server);
     COUNT("too many", send(client, many, 65507 - (family == AF_INET6 ? 20 : 0), 0));
+    drain("received", server);
     set(client, SOL_UDP, SEGMENT, 30);
     COUNT("too many", send(client, many, 30 * 129, 0));
     set(server, SOL_UDP, GRO, 7);

@@ -46,7 +46,7 @@ fn malformed_messages_are_refused_and_odd_tails_are_not() {
             .is_err()
     );
     let mark = message(libc::SOL_SOCKET, libc::SO_MARK, &[0; 4]);
-    assert_eq!(Ancillary::parse(&mark, Family::V4).err(), Some(Errno(libc::EPERM)));
+    assert!(Ancillary::parse(&mark, Family::V4).unwrap().has_mark());
     let rights = message(libc::SOL_SOCKET, libc::SCM_RIGHTS, &[0; 4]);
     assert!(Ancillary::parse(&rights, Family::V4).is_ok(), "another family's business");
     let unknown = message(libc::IPPROTO_IP, 99, &[0; 4]);

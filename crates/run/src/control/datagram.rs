@@ -173,8 +173,8 @@ impl DatagramCarrier {
             }
             Poll::Ready(Err(error)) => {
                 self.report(error);
-                // Without this an error that does not go away would be asked for again at once.
-                false
+                // Asked again, so that what comes next wakes; but for a socket that is closed, of which nothing comes.
+                error != Errno::BADF
             }
         }
     }

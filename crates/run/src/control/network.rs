@@ -18,6 +18,8 @@ pub(super) use portolan::Host;
 pub(super) struct Errno(pub(super) i32);
 
 impl Errno {
+    pub(super) const NOENT: Self = Self(2);
+    pub(super) const BADF: Self = Self(9);
     pub(super) const ACCES: Self = Self(13);
     pub(super) const NODEV: Self = Self(19);
     pub(super) const INVAL: Self = Self(22);
@@ -31,6 +33,7 @@ impl Errno {
     pub(super) const AGAIN: Self = Self(11);
     pub(super) const INPROGRESS: Self = Self(115);
     pub(super) const PIPE: Self = Self(32);
+    pub(super) const CONNABORTED: Self = Self(103);
     pub(super) const CONNRESET: Self = Self(104);
     pub(super) const CONNREFUSED: Self = Self(111);
 }
@@ -135,9 +138,27 @@ impl HostSocket {
         })
     }
 
-    /// Text that arrived; 0 is the other host's FIN.
-    pub(super) fn poll_read(&self, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<Result<usize, Errno>> {
-        self.poll(cx, Direction::Read, |stack, now, id| stack.read(now, id, out))
+    /// Text that arrived; 0 is the other host's FIN. If it is more than `uncounted` it counts for the receive window until
+    /// [`HostSocket::set_untaken`]; the second value says whether.
+    pub(super) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        out: &mut [u8],
+        uncounted: u32,
+    ) -> Poll<Result<(usize, bool), Errno>> {
+        self.poll(cx, Direction::Read, |stack, now, id| {
+            if stack.queued_before_mark(id).is_ok_and(|queued| queued > uncounted) {
+                stack.read_untaken(now, id, out).map(|len| (len, true))
+            } else {
+                stack.read(now, id, out).map(|len| (len, false))
+            }
+        })
+    }
+
+    /// How much of what was read the program has not taken.
+    pub(super) fn set_untaken(&self, octets: u32) {
+        // A connection that has ended has no window.
+        let _ = self.call(|stack, now, id| stack.set_untaken(now, id, octets));
     }
 
     /// The error that ends the connection after the other host's FIN, when there is nothing left to read.

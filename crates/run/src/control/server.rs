@@ -58,6 +58,8 @@ pub struct ControlConfig {
     /// Ports below this are for root only (`net.ipv4.ip_unprivileged_port_start`); 0 lets everyone have all, which
     /// suits a command that has a network of its own.
     pub unprivileged_port_start: u16,
+    /// The host's name, if it was given one.
+    pub hostname: Option<String>,
     /// Resolves names.
     pub names: Rc<dyn Names>,
     /// Counts the connections that had to be refused.
@@ -297,6 +299,10 @@ impl Shared {
                     Err(failure) => self.send(fd, number, Reply::LookUpFailed(failure)),
                 }
             }
+            Operation::OwnName => match &self.config.hostname {
+                Some(name) => self.send(fd, number, Reply::HostName(name.as_bytes())),
+                None => self.send(fd, number, Reply::Failed(Errno::NOENT.0)),
+            },
             Operation::Interface { nth } => interfaces::tell(self.registry.host(), nth, |reply| {
                 self.send(fd, number, reply);
             }),
@@ -414,7 +420,7 @@ impl Shared {
             }
             Operation::SetOption { socket, level, name, value } => {
                 let record = self.owned(socket, peer)?;
-                let set = options::set(&record, self.registry.host(), peer.uid, (level, name), value);
+                let set = options::set(&record, self.registry.host(), peer, (level, name), value);
                 if set == Err(Errno::NOPROTOOPT) {
                     self.hints.option_is_missing(level, name);
                 }
@@ -442,6 +448,7 @@ impl Shared {
             | Operation::GetOption { .. }
             | Operation::TakeReport { .. }
             | Operation::Interface { .. }
+            | Operation::OwnName
             | Operation::LookUpName { .. }
             | Operation::LookUpAddress { .. } => Err(Errno::OPNOTSUPP),
         }

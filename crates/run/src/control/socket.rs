@@ -241,9 +241,11 @@ impl Record {
                 Err(Errno::ALREADY)
             }
             Phase::Connected | Phase::Ended if !self.is_told.replace(true) => Ok(Reply::Done),
-            Phase::Failed => match self.error.take() {
-                Some(error) => Err(error),
-                None => Ok(Reply::Spent),
+            Phase::Failed => match (self.error.take(), self.is_told.replace(true)) {
+                (Some(error), _) => Err(error),
+                // As on Linux, where SO_ERROR has told why, and this call only that.
+                (None, false) => Err(Errno::CONNABORTED),
+                (None, true) => Ok(Reply::Spent),
             },
             _ => Err(Errno::ISCONN),
         }

@@ -109,6 +109,7 @@ impl Stage {
                     listening: tokio::sync::watch::Sender::new(()),
                     rendezvous,
                     unprivileged_port_start: 0,
+                    hostname: None,
                     names: Rc::new(TestNames),
                     counters: Arc::default(),
                     owners: Arc::default(),

@@ -278,7 +278,7 @@ impl Stack {
     }
 
     pub(crate) fn close_udp(&mut self, id: SocketId, local: &Endpoint, udp: Udp) {
-        self.leave_groups(udp.multicast);
+        self.leave_groups(id.index, udp.multicast);
         if udp.raw.is_some() {
             self.raw_sockets.retain(|&index| index != id.index);
         }

@@ -159,7 +159,7 @@ impl Stack {
         let size = segment::size_of_each(frame, payload_len)?;
         let payload = self.payload_from(frame, payload_at, payload_len);
         for socket in sockets {
-            if self.hears(socket, key) {
+            if self.hears(socket, key) && self.wants_source(socket, key, arrival.link) {
                 let delivered = self.deliver_segments(socket, key, payload.clone(), arrival, size);
                 result = result.or(delivered);
             }
@@ -227,12 +227,7 @@ impl Stack {
         }
         for piece in segment::pieces(payload.as_slice(), size) {
             let payload = self.engine.pool.copy(piece);
-            self.event(Event::Datagram(Intercepted {
-                link: arrival.link,
-                flow,
-                payload,
-                quote: quote.clone(),
-            }));
+            self.event(Event::Datagram(Intercepted { link: arrival.link, flow, payload, quote }));
         }
         Ok(())
     }

@@ -165,10 +165,11 @@ impl Stack {
         let key = FlowKey { local: Endpoint::new(source, local.port), remote, protocol, zone };
         self.check_lengths(&hop, remote.address, payload.len(), &manner, segment)?;
         // RFC 1112 §6.1: a group's datagram with no hop left goes to this host's members alone.
-        if !remote.address.is_multicast() || manner.hop_limit != 0 {
+        let goes_out = manner.hop_limit != 0 && hop.link != LinkId::LOOPBACK;
+        if !remote.address.is_multicast() || goes_out {
             self.send_segments(hop, &key, payload, manner, id.index, segment)?;
         }
-        if remote.address.is_multicast() && loops && has_ports {
+        if remote.address.is_multicast() && (loops || hop.link == LinkId::LOOPBACK) && has_ports {
             for piece in segment::pieces(payload, segment) {
                 self.loop_back(&key, piece, hop.link, manner.hop_limit, manner.tos);
             }
@@ -212,7 +213,14 @@ impl Stack {
         };
         let link = link.or(udp.multicast.link.filter(|_| remote.address.is_multicast()));
         let device = link.map_or(socket.device, LinkId::index);
-        let hop = self.route(remote.address, device)?;
+        let hop = match link {
+            // No route says so: the loopback's groups are this host's own.
+            Some(LinkId::LOOPBACK) if remote.address.is_multicast() => {
+                let mtu = self.interface(LinkId::LOOPBACK).map_or(u16::MAX, |lo| lo.caps.mtu);
+                Hop { link: LinkId::LOOPBACK, next_hop: remote.address, mtu, advertised_mss: None }
+            }
+            _ => self.route(remote.address, device)?,
+        };
         self.check_broadcast(socket, &hop, remote.address)?;
         let mut source = if to.is_none() { udp.source } else { None };
         let own = socket.local.address;
