@@ -46,7 +46,7 @@ const USAGE: &str = "usage: cargo xtask test [--full] [--allow-missing] [--only 
   packetdrill      the scripts of DIR under the packetdrill at PATH, with this stack in it; docs/conformance.md says
                    where both come from; the result of a run over all folders is written to docs/data/packetdrill.csv
   suites           the socket tests of others, on the kernel and under `portolan run`, held against the record; --short
-                   leaves the kernel's side out, --write replaces the record and docs/compatibility.md, --page writes
+                   leaves the kernel's side and slow tests out, --write replaces the record and docs/compatibility.md, --page writes
                    the page alone
   sim              random stories on the simulated network; a failing one is shrunk and printed as a PLAN";
 
@@ -149,6 +149,7 @@ fn benches(options: &Options) -> Outcome {
 }
 
 fn test(options: &Options) -> ExitCode {
+    let begun = results::Begun::now();
     let mut steps = Steps::new(options);
     steps.run("setup", setup::run);
     steps.run("fmt", |_| step::cargo(&["fmt", "--all", "--check"], &[]));
@@ -174,9 +175,10 @@ fn test(options: &Options) -> ExitCode {
     if options.full {
         steps.run("sim", |_| sim::step());
     }
+    let times = steps.times().to_vec();
     let outcome = steps.finish();
     if options.full && options.only.is_empty() {
-        results::record(&outcome);
+        results::record(&begun, &times, &outcome);
     }
     if outcome.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -2,22 +2,35 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::step::{self, Outcome};
 
+/// When a run began, and with which sources.
+pub(crate) struct Begun {
+    date: String,
+    commit: String,
+}
+
+impl Begun {
+    /// What is committed now, and whether there is more. The records that a run itself writes are no sources.
+    pub(crate) fn now() -> Begun {
+        let words = ["status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/results"];
+        let more = if output_of("git", &words).is_empty() { "" } else { " and changes not committed" };
+        let commit = output_of("git", &["rev-parse", "--short=12", "HEAD"]);
+        Begun { date: output_of("date", &["-u", "+%Y-%m-%d %H:%M UTC"]), commit: commit + more }
+    }
+}
+
 /// Writes `docs/results/full.md`.
-pub(crate) fn record(outcome: &Outcome) {
-    let date = output_of("date", &["-u", "+%Y-%m-%d %H:%M UTC"]);
-    let commit = output_of("git", &["rev-parse", "--short=12", "HEAD"]);
-    let dirty = if output_of("git", &["status", "--porcelain", "--untracked-files=no"]).is_empty() {
-        ""
-    } else {
-        " and changes not committed"
-    };
+pub(crate) fn record(begun: &Begun, times: &[(&str, Duration)], outcome: &Outcome) {
     let mut text = format!(
-        "# The last full run\n\n| | |\n|---|---|\n| date | {date} |\n| commit | {commit}{dirty} |\n| command | `cargo xtask test --full` |\n| passed | {} |\n| failed | {} |\n| skipped | {} |\n",
-        outcome.passed, outcome.failed, outcome.skipped
+        "# The last full run\n\n| | |\n|---|---|\n| date | {} |\n| commit | {} |\n| command | `cargo xtask test --full` |\n| passed | {} |\n| failed | {} |\n| skipped | {} |\n\n| step | seconds |\n|---|---|\n",
+        begun.date, begun.commit, outcome.passed, outcome.failed, outcome.skipped
     );
+    for (step, time) in times {
+        text.push_str(&format!("| {step} | {:.0} |\n", time.as_secs_f64()));
+    }
     for failure in &outcome.failures {
         text.push_str(&format!("\n- failed: `{failure}`"));
     }

@@ -67,6 +67,11 @@ impl<'a> Steps<'a> {
         self.total.add(outcome);
     }
 
+    /// How long each step took, in their order.
+    pub(crate) fn times(&self) -> &[(&'static str, Duration)] {
+        &self.times
+    }
+
     /// Prints the table of times and the closing line.
     pub(crate) fn finish(self) -> Outcome {
         println!("== summary");

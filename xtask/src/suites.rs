@@ -5,6 +5,8 @@
 
 mod calls;
 mod cpython;
+mod differences;
+mod go;
 mod page;
 mod programs;
 mod record;
@@ -29,7 +31,7 @@ struct Options {
     write: bool,
     /// Run nothing, and write the page from the record.
     page: bool,
-    /// Leave the kernel's side out.
+    /// Leave the kernel's side out, and slow tests.
     short: bool,
 }
 
@@ -88,10 +90,14 @@ fn run(options: &Options) -> Outcome {
 fn run_suite(suite: &dyn Suite, options: &Options) -> Result<Outcome, String> {
     let folder = folder(suite)?;
     suite.prepare(&folder)?;
-    let names = suite.list(&folder)?;
+    let mut names = suite.list(&folder)?;
+    let is_short = options.short && !options.write;
+    if is_short {
+        names.retain(|name| !suite.is_slow(name));
+    }
     let old =
         record::read(suite.name()).or_else(|why| if options.write { Ok(Vec::new()) } else { Err(why) })?;
-    let kernel = match options.short && !options.write {
+    let kernel = match is_short {
         true => None,
         false => Some(runner::run(suite, Side::Kernel, &folder, &names)?),
     };
@@ -197,7 +203,7 @@ fn write_page(check: bool) -> Result<Outcome, String> {
     for why in calls::unproved(&calls, &recorded)? {
         outcome.add(Outcome::fail(why));
     }
-    let text = page::text(&recorded, &programs::read()?, &calls);
+    let text = page::text(&recorded, &programs::read()?, &calls, &differences::read()?);
     outcome.add(crate::report::write(page::PAGE, &text, "cargo xtask suites --write", check));
     Ok(outcome)
 }

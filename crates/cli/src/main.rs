@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use arguments::{DoctorArguments, Verb};
-use portolan_run::{channel, doctor, stack_process, summary, supervisor};
+use portolan_run::{channel, doctor, netns, stack_process, summary, supervisor};
 
 /// Wrong usage, for every verb.
 const USAGE: u8 = 2;
@@ -24,6 +24,9 @@ fn main() -> ExitCode {
     if let Some(first) = std::env::args_os().nth(1) {
         if first == channel::HIDDEN_ARGUMENT {
             return stack_process::main();
+        }
+        if first == netns::HIDDEN_ARGUMENT {
+            return netns::inside::main(std::env::args_os().skip(2));
         }
         if let Some(code) = doctor::probe(&first) {
             return code;

@@ -207,6 +207,107 @@ fn every_filter_means_what_it_means_to_tcpdump() {
     }
 }
 
+/// The frames of `frames.txt`, each with its class.
+fn frames() -> Vec<(char, Vec<u8>)> {
+    let lines = include_str!("frames.txt").lines().filter(|line| !line.starts_with('#'));
+    let frame = |line: &str| {
+        let (class, hex) = line.split_once(' ').unwrap();
+        let octets = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap());
+        (class.chars().next().unwrap(), octets.collect())
+    };
+    lines.map(frame).collect()
+}
+
+/// A file with one packet a second: the first `captured` octets of each.
+fn file_of<'a>(folder: &Folder, name: &str, packets: impl Iterator<Item = (usize, &'a [u8])>) -> String {
+    let mut out = pcap(false, 0xa1b2_c3d4, 1, &[]);
+    for (number, (captured, frame)) in packets.enumerate() {
+        for n in [number, 0, captured, frame.len()] {
+            out.extend((n as u32).to_le_bytes());
+        }
+        out.extend(&frame[..captured]);
+    }
+    folder.file(name, &out).to_str().unwrap().to_owned()
+}
+
+#[test]
+fn neighbours_checksums_labels_and_what_is_cut_off_are_shown_as_by_tcpdump() {
+    let (folder, frames) = (Folder::new(), frames());
+    let shown = frames.iter().filter(|(class, _)| *class != 'f').map(|(_, frame)| frame.as_slice());
+    let whole = file_of(&folder, "whole", shown.map(|frame| (frame.len(), frame)));
+    let cut = frames.iter().filter(|(class, _)| *class == 'a');
+    let cut = cut.flat_map(|(_, frame)| (4..frame.len()).map(|len| (len, frame.as_slice())));
+    let cut = file_of(&folder, "cut", cut);
+    for words in
+        [&["-n", "-t", "-r", &whole][..], &["-n", "-t", "-v", "-r", &whole], &["-n", "-t", "-r", &cut]]
+    {
+        let theirs = tcpdump(words);
+        assert!(theirs.lines().count() > 50, "{theirs}");
+        assert_same(&dumped(words), &theirs, &words.join(" "));
+    }
+    let verbose = dumped(&["-n", "-t", "-v", "-r", &whole]);
+    for said in [
+        "tgt is fd00::2, Flags [router, solicited, override]",
+        "source link-address option (1), length 8 (1): 02:50:4f:00:00:0f",
+        "[udp sum ok]",
+        "[bad udp cksum 0xb3b9 -> 0xa2a8!]",
+    ] {
+        assert!(verbose.contains(said), "{said}: {verbose}");
+    }
+    let short = dumped(&["-n", "-t", "-r", &cut]);
+    assert!(["[|tcp]", "[|udp]", "[|domain]", "[|ip6]"].iter().all(|mark| short.contains(mark)), "{short}");
+}
+
+#[test]
+fn filters_that_step_over_headers_mean_what_they_mean_to_tcpdump() {
+    let (folder, frames) = (Folder::new(), frames());
+    let all = frames.iter().map(|(_, frame)| (frame.len(), frame.as_slice()));
+    let file = file_of(&folder, "all", all);
+    // Which packets, by their time; some are not shown alike.
+    let which = |lines: String| -> Vec<String> {
+        let times = lines.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit()));
+        times.map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+    };
+    let mut found = 0;
+    for filter in [
+        "mpls",
+        "mpls 100",
+        "mpls 200",
+        "mpls 100 and mpls 200",
+        "mpls 100 and mpls 200 and ip",
+        "mpls and udp",
+        "mpls and ip6",
+        "mpls 1024 and tcp port 80",
+        "mpls and host 10.0.2.15",
+        "vlan 7 and udp",
+        "vlan and vlan 8 and ip6",
+        "ip protochain 6",
+        "ip protochain 51",
+        "ip6 protochain 58",
+        "ip6 protochain \\tcp",
+        "ip6 protochain 0",
+        "ip6 protochain 60",
+        "protochain 17",
+        "not protochain 6",
+        "ip broadcast",
+        "ip multicast",
+        "ip6 multicast",
+        "ether broadcast",
+        "ether multicast",
+        "igmp",
+        "ah",
+    ] {
+        let theirs = which(tcpdump(&["-n", "-tt", "-r", &file, filter]));
+        assert_eq!(which(dumped(&["-n", "-tt", "-r", &file, filter])), theirs, "{filter}");
+        found += theirs.len();
+    }
+    assert!(found > 100, "{found}");
+    for filter in ["mpls 1048576", "tcp protochain 6"] {
+        assert!(!finish(Command::new("tcpdump").args(["-r", &file, filter]), MINUTE).status.success());
+        assert_eq!(dump(&["-r", &file, filter]).status.code(), Some(2), "{filter}");
+    }
+}
+
 /// A file of the older format with these records: seconds, captured octets.
 fn pcap(big: bool, magic: u32, link: u32, records: &[(u32, u32, &[u8])]) -> Vec<u8> {
     let number = |n: u32| if big { n.to_be_bytes() } else { n.to_le_bytes() };

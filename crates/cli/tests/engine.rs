@@ -3,6 +3,7 @@
 #[allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 mod support;
 
+use std::fs;
 use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ fn build(folder: &Folder, name: &str) -> PathBuf {
     let (c, go) = (source(&format!("{name}.c")), source(&format!("{name}.go")));
     let mut command = if c.exists() {
         let mut gcc = Command::new("/usr/bin/gcc");
-        let link = if name == "cancel" { "-pthread" } else { "-static" };
+        let link = if matches!(name, "cancel" | "sandbox") { "-pthread" } else { "-static" };
         gcc.args([link, "-O1", "-Wall", "-Werror", "-o", output, c.to_str().unwrap()]);
         gcc
     } else {
@@ -45,6 +46,34 @@ fn run(engine: &str, words: &[&str]) -> Output {
     let mut command = Command::new(built());
     command.args(["run", "--engine", engine]).args(words).stdin(Stdio::null());
     finish(&mut command, MINUTE)
+}
+
+#[test]
+fn an_ordinary_users_program_that_cannot_be_looked_at_keeps_its_sockets() {
+    if !root_or_skip() {
+        return;
+    }
+    let program = fs::read_to_string(source("dumpable.py")).unwrap();
+    for engine in ["preload", "auto"] {
+        let folder = Folder::writable();
+        let mut command = run_as_nobody(&["--quiet", "--engine", engine, "--", "python3", "-c", &program]);
+        let output = finish(command.current_dir(folder.path()), MINUTE);
+        let expected = "pair\nsendto sendmsg in parts connect\nstream\nnetwork\n";
+        assert_eq!(text(&output.stdout), expected, "{engine}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_program_that_forbids_itself_system_calls_dies_of_none_of_ours() {
+    let folder = Folder::new();
+    let program = build(&folder, "sandbox");
+    for engine in ["preload", "auto"] {
+        for way in ["prctl", "seccomp"] {
+            let output = run(engine, &["--quiet", "--", program.to_str().unwrap(), way]);
+            assert_eq!(text(&output.stdout), "pass\nping\npong\n", "{engine} {way}");
+            assert_eq!(output.status.code(), Some(0), "{engine} {way}: {}", text(&output.stderr));
+        }
+    }
 }
 
 #[test]
@@ -125,6 +154,9 @@ fn interfaces_are_the_commands_own() {
         );
         let changed = run(engine, &["--link", "none", "--quiet", "--", "ip", "link", "set", "lo", "down"]);
         assert!(text(&changed.stderr).contains("Operation not permitted"), "{changed:?}");
+        let tunnel = ["--", "ip", "tunnel", "add", "t0", "mode", "gre", "remote", "169.254.0.254"];
+        let added = run(engine, &[&["--link", "none", "--quiet"], &tunnel[..]].concat());
+        assert!(text(&added.stderr).contains("\"gre0\" failed: No such device"), "{added:?}");
     }
 }
 

@@ -131,15 +131,18 @@ fn the_port_and_the_address_count_too() {
         run --allow 192.0.2.0/24:80 --allow udp:53 -- curl -sS http://other.test/
         run --allow www.example.test -- curl -sS http://alias.test/
         run --allow alias.test -- curl -sS http://alias.test/
-        run --allow example.test -- curl -sS http://portolan.internal/echo -d usable",
+        run --allow example.test -- curl -sS http://portolan.internal/echo -d usable
+        run --allow example.test -- curl -sS --resolve example.test:80:192.0.2.7 http://example.test/",
     );
     let (said, heard) = (text(&output.stdout), text(&output.stderr));
     let expected =
         ["status 7", "status 7", "status 7", "hello", "status 7", "hello", "status 6", "hello", "usable"];
-    assert_eq!(said, expected.join("\n"), "{heard}");
+    // A program that brings its own answers is judged by the address alone, which ours have not bound.
+    assert_eq!(said, expected.join("\n") + "status 7\n", "{heard}");
     for line in [
         "-> example.test (192.0.2.7):80/tcp: no --allow matches",
         "-> 192.0.2.8:80/tcp: no --allow matches",
+        "-> 192.0.2.7:80/tcp: no --allow matches",
         "-> six.test (2001:db8::7):80/tcp: no --allow matches",
         "-> example.test (192.0.2.7):80/tcp: --deny 192.0.2.0/24",
         "-> alias.test/dns: no --allow matches",
@@ -284,49 +287,66 @@ for word in sys.argv[1:]:
     except OSError as error: print(word, errno.errorcode.get(error.errno, error))
 ";
 
+/// A TAP whose other end is a network with web servers at 10.7.0.1 and fd07::1, port 8000, and dnsmasq at 10.7.0.1: it
+/// knows example.test, other.test, and hint.test, whose only address is a hint of its HTTPS record.
+struct Tapped {
+    namespace: Namespace,
+    folder: Folder,
+    _servers: Vec<Guard>,
+}
+
+impl Tapped {
+    fn new() -> Tapped {
+        let (namespace, folder) = (Namespace::with_tap(), Folder::new());
+        let web = |bind: &str| {
+            let mut server = namespace.command("/usr/bin/python3");
+            server
+                .args(["-m", "http.server", "8000", "--bind", bind])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            Guard(server.spawn().unwrap())
+        };
+        let mut names = namespace.command("dnsmasq");
+        names.args([
+            "--keep-in-foreground",
+            "--no-resolv",
+            "--no-hosts",
+            "--listen-address=10.7.0.1",
+            "--bind-interfaces",
+            "--address=/example.test/10.7.0.1",
+            "--address=/other.test/10.7.0.1",
+            // Priority 1, the name itself, ipv4hint=10.7.0.1.
+            "--dns-rr=hint.test,65,000100000400040a070001",
+            "--user=root",
+            "--pid-file=",
+            "--log-queries=extra",
+            &format!("--log-facility={}", folder.path().join("asked").display()),
+        ]);
+        let servers = vec![web("10.7.0.1"), web("fd07::1"), Guard(names.spawn().unwrap())];
+        let listens = |what: &str| {
+            let shown = namespace.command("ss").args(["-Hlntu"]).output().unwrap();
+            text(&shown.stdout).contains(what)
+        };
+        eventually(MINUTE, || {
+            ["10.7.0.1:53", "10.7.0.1:8000", "[fd07::1]:8000"].iter().all(|what| listens(what))
+        });
+        Tapped { namespace, folder, _servers: servers }
+    }
+
+    /// What dnsmasq was asked.
+    fn asked(&self) -> String {
+        fs::read_to_string(self.folder.path().join("asked")).unwrap()
+    }
+}
+
 #[test]
 fn a_link_without_a_gateway_has_the_fence_at_its_own_end() {
     if !root_or_skip() {
         return;
     }
-    let namespace = Namespace::with_tap();
-    let folder = Folder::new();
-    let web = |bind: &str| {
-        let mut server = namespace.command("/usr/bin/python3");
-        server
-            .args(["-m", "http.server", "8000", "--bind", bind])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        Guard(server.spawn().unwrap())
-    };
-    let _servers = [web("10.7.0.1"), web("fd07::1")];
-    let mut names = namespace.command("dnsmasq");
-    let log = folder.path().join("asked");
-    names.args([
-        "--keep-in-foreground",
-        "--no-resolv",
-        "--no-hosts",
-        "--listen-address=10.7.0.1",
-        "--bind-interfaces",
-    ]);
-    names.args([
-        "--address=/example.test/10.7.0.1",
-        "--address=/other.test/10.7.0.1",
-        "--user=root",
-        "--pid-file=",
-    ]);
-    names.args(["--log-queries=extra", &format!("--log-facility={}", log.display())]);
-    let _names = Guard(names.spawn().unwrap());
-    let listens = |what: &str| {
-        let shown = namespace.command("ss").args(["-Hlntu"]).output().unwrap();
-        text(&shown.stdout).contains(what)
-    };
-    eventually(MINUTE, || {
-        ["10.7.0.1:53", "10.7.0.1:8000", "[fd07::1]:8000"].iter().all(|what| listens(what))
-    });
-    let refused = folder.path().join("refused");
+    let tapped = Tapped::new();
+    let refused = tapped.folder.path().join("refused");
     let words = [
-        "--quiet",
         "--dns",
         "10.7.0.1",
         "--allow",
@@ -344,7 +364,7 @@ fn a_link_without_a_gateway_has_the_fence_at_its_own_end() {
         "fd07::1:8000",
         "10.7.0.1:8000",
     ];
-    let output = finish(&mut namespace.portolan(&words), MINUTE);
+    let output = finish(&mut tapped.namespace.portolan(&words), MINUTE);
     let heard = text(&output.stderr);
     let expected = "10.7.0.1:8000 EHOSTUNREACH\nexample.test:8000 connected\nexample.test:8001 EHOSTUNREACH\n\
                     other.test:8000 unknown\nfd07::1:8000 EACCES\n10.7.0.1:8000 connected\n";
@@ -355,9 +375,97 @@ fn a_link_without_a_gateway_has_the_fence_at_its_own_end() {
         assert_eq!(heard.matches(line).count(), 1, "{line}: {heard}");
     }
     assert!(heard.contains("refused: python3["), "{heard}");
-    let asked = fs::read_to_string(log).unwrap();
+    assert!(heard.contains("portolan: flows refused by the fence: 3"), "as a gateway counts them: {heard}");
+    let asked = tapped.asked();
     assert!(asked.contains("example.test") && !asked.contains("other.test"), "{asked}");
     assert_eq!(fs::read_to_string(refused).unwrap().lines().count(), 4);
+}
+
+/// Asks 10.7.0.1 over TCP for each name given as `NAME/TYPE`, all over one connection, the octets of each query one by one;
+/// then connects to 10.7.0.1, port 8000.
+const ASK_OVER_TCP: &str = "
+import errno, socket, struct, sys
+s = socket.create_connection(('10.7.0.1', 53), 5)
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+for number, word in enumerate(sys.argv[1:]):
+    name, kind = word.rsplit('/', 1)
+    labels = b''.join(bytes([len(l)]) + l.encode() for l in name.split('.')) + b'\\0'
+    query = struct.pack('>HHHHHH', number, 0x100, 1, 0, 0, 0) + labels + struct.pack('>HH', int(kind), 1)
+    for octet in struct.pack('>H', len(query)) + query: s.send(bytes([octet]))
+    size = struct.unpack('>H', s.recv(2, socket.MSG_WAITALL))[0]
+    print(name, 'rcode', s.recv(size, socket.MSG_WAITALL)[3] & 15)
+print('then', len(s.recv(1)) if sys.argv[-1].startswith('other') else 'open')
+try: socket.create_connection(('10.7.0.1', 8000), 5).close(); print('connected')
+except OSError as error: print(errno.errorcode.get(error.errno, error))
+";
+
+#[test]
+fn names_asked_over_tcp_without_a_gateway_are_judged_and_learned() {
+    if !root_or_skip() {
+        return;
+    }
+    let tapped = Tapped::new();
+    let ask = |allow: &str, names: &[&str]| {
+        let words =
+            ["--quiet", "--dns", "10.7.0.1", "--allow", allow, "--", "/usr/bin/python3", "-c", ASK_OVER_TCP];
+        let output = finish(&mut tapped.namespace.portolan(&[&words, names].concat()), MINUTE);
+        (text(&output.stdout), text(&output.stderr))
+    };
+    let (said, heard) = ask("example.test:8000", &["example.test/1", "other.test/1"]);
+    assert_eq!(said, "example.test rcode 0\nother.test rcode 3\nthen 0\nconnected\n", "{heard}");
+    assert_eq!(heard.matches("-> other.test/dns: no --allow matches").count(), 1, "{heard}");
+    assert!(heard.starts_with("portolan: refused: python3["), "{heard}");
+    assert!(!tapped.asked().contains("other.test"), "{}", tapped.asked());
+
+    // An address that only a hint tells of.
+    let (said, heard) = ask("hint.test:8000", &["hint.test/65"]);
+    assert_eq!(said, "hint.test rcode 0\nthen open\nconnected\n", "{heard}");
+    let (said, heard) = ask("hint.test:8001", &["hint.test/65"]);
+    assert_eq!(said, "hint.test rcode 0\nthen open\nEHOSTUNREACH\n", "{heard}");
+    assert!(heard.contains("-> hint.test (10.7.0.1):8000/tcp: no"), "{heard}");
+
+    // A real client.
+    let words = [
+        "--quiet",
+        "--dns",
+        "10.7.0.1",
+        "--allow",
+        "example.test",
+        "--",
+        "dig",
+        "+tcp",
+        "+time=5",
+        "@10.7.0.1",
+    ];
+    let dig = |name: &str| {
+        text(&finish(&mut tapped.namespace.portolan(&[&words[..], &[name]].concat()), MINUTE).stdout)
+    };
+    assert!(dig("example.test").contains("10.7.0.1"), "{}", dig("example.test"));
+    let refused = dig("other.test");
+    assert!(refused.contains("NXDOMAIN") && refused.contains("EDE: 15 (Blocked)"), "{refused}");
+}
+
+#[test]
+fn a_repeated_refusal_is_counted_in_the_log_while_the_command_runs() {
+    let folder = Folder::new();
+    let log = folder.path().join("refused");
+    let script = "
+import socket, time
+for _ in range(5):
+    try: socket.create_connection(('192.0.2.1', 80))
+    except OSError: pass
+time.sleep(100)";
+    let mut command = Command::new(built());
+    command.args(["run", "--quiet", "--deny", "192.0.2.0/24", "--deny-log"]).arg(&log);
+    command.args(["--", "/usr/bin/python3", "-c", script]).stderr(Stdio::null());
+    let _running = Guard(command.spawn().unwrap());
+    let counts = || -> Vec<u64> {
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.map(|line| line["count"].as_u64().unwrap()).collect()
+    };
+    eventually(MINUTE, || counts().iter().sum::<u64>() == 5);
+    assert_eq!(counts()[0], 1, "the first had a line of its own: {:?}", counts());
 }
 
 #[test]

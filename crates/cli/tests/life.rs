@@ -108,3 +108,13 @@ fn n11_no_call_is_held_for_ever_at_the_supervisors_limit_of_descriptors() {
     let output = finish(command.stdin(Stdio::null()), MINUTE);
     assert_eq!(text(&output.stdout), "True True\n", "{}", text(&output.stderr));
 }
+
+#[test]
+fn a_timer_that_was_set_before_the_run_is_the_commands() {
+    let script = "import os, signal, sys; signal.alarm(1); os.execv(sys.argv[1], sys.argv[1:])";
+    let mut command = Command::new("/usr/bin/python3");
+    command.args(["-c", script]).arg(built()).args(["run", "--link", "none", "--", "sleep", "30"]);
+    let output = finish(command.stdin(Stdio::null()), MINUTE);
+    assert_eq!(output.status.code(), Some(128 + 14), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).starts_with("portolan: engine "), "{}", text(&output.stderr));
+}

@@ -202,4 +202,6 @@ fn the_doctor_tells_what_works() {
     let engine = checks.as_array().unwrap().iter().find(|check| check["name"] == "engine preload").unwrap();
     assert_eq!(engine["outcome"], "works");
     assert!(text(&run("doctor").stdout).contains("engine preload"));
+    let netns = checks.as_array().unwrap().iter().find(|check| check["name"] == "engine netns").unwrap();
+    assert!(netns["outcome"] == "works" || netns["hint"].is_string(), "{netns}");
 }

@@ -115,14 +115,24 @@ impl Packet {
             return Err(PacketError::Mtu { name: owned(), asked: mtu, most });
         }
         let fd = open_socket(name, index)?;
-        let accepted = if offload { ioctl::offload::CHECKSUM | ioctl::offload::TCP } else { 0 };
-        Ok(Packet { frames: Tap::over(fd, name, Medium::Ethernet, mtu, true, accepted), ethernet })
+        Ok(Packet { frames: over(fd, name, mtu, offload), ethernet })
     }
 
-    /// The Ethernet address of the interface itself. The stack needs another one.
+    /// A packet socket that another process has opened with [`Packet::open`] and handed over. `name` and `mtu` are those of
+    /// its interface, which may be in a network namespace that this process is not in.
+    pub fn handed_over(socket: OwnedFd, name: &str, mtu: u16, offload: bool) -> Packet {
+        Packet { frames: over(socket, name, mtu, offload), ethernet: [0; 6] }
+    }
+
+    /// The Ethernet address of the interface itself, zero if the socket was handed over. The stack needs another one.
     pub fn interface_ethernet(&self) -> [u8; 6] {
         self.ethernet
     }
+}
+
+fn over(fd: OwnedFd, name: &str, mtu: u16, offload: bool) -> Tap {
+    let accepted = if offload { ioctl::offload::CHECKSUM | ioctl::offload::TCP } else { 0 };
+    Tap::over(fd, name, Medium::Ethernet, mtu, true, accepted)
 }
 
 fn open_socket(name: &str, index: u32) -> Result<OwnedFd, PacketError> {

@@ -8,13 +8,24 @@ pub(crate) enum Expression {
     And(Box<Expression>, Box<Expression>),
     Or(Box<Expression>, Box<Expression>),
     Not(Box<Expression>),
-    /// A condition on headers, `tags` VLAN tags behind where they usually stand.
+    /// A condition on headers.
     Test {
         test: Test,
-        tags: u8,
+        #[serde(flatten)]
+        depth: Depth,
     },
     /// Two numbers compared.
     Compare(Comparison, Value, Value),
+}
+
+/// How far behind where they usually stand headers are looked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Depth {
+    /// VLAN tags in front.
+    pub(crate) tags: u8,
+    /// MPLS labels in front, behind the tags.
+    #[serde(default)]
+    pub(crate) labels: u8,
 }
 
 /// A condition on headers.
@@ -26,12 +37,18 @@ pub(crate) enum Test {
     Ip4Protocol(u8),
     /// IPv6's next header, or that behind a fragment header.
     Ip6Protocol(u8),
+    /// This protocol behind IPv4, or behind headers of AH.
+    Ip4Chain(u8),
+    /// This protocol behind IPv6, or behind any of its extension headers.
+    Ip6Chain(u8),
     /// A station of the Ethernet header.
     Station(Direction, [u8; 6]),
     /// The lowest bit of the destination's first octet.
     EtherMulticast,
     EtherBroadcast,
     Ip4Multicast,
+    /// A destination whose bits outside of the mask are all set, or all clear.
+    Ip4Broadcast(u32),
     Ip6Multicast,
     /// Addresses in an IPv4 header, or in ARP's or RARP's.
     Net4 {
@@ -55,6 +72,8 @@ pub(crate) enum Test {
     },
     /// A VLAN tag, with this number if one is given.
     Vlan(Option<u16>),
+    /// An MPLS label, this one if one is given.
+    Mpls(Option<u32>),
 }
 
 /// What carries an IPv4 address.
@@ -130,7 +149,8 @@ pub(crate) enum Value {
     /// One, two or four octets of a header.
     Load {
         header: Header,
-        tags: u8,
+        #[serde(flatten)]
+        depth: Depth,
         at: Box<Value>,
         size: u8,
     },
@@ -170,6 +190,7 @@ pub(crate) mod ether_type {
     pub(crate) const ARP: u16 = 0x0806;
     pub(crate) const RARP: u16 = 0x8035;
     pub(crate) const IP6: u16 = 0x86dd;
+    pub(crate) const MPLS: u16 = 0x8847;
 }
 
 pub(crate) mod protocol {
@@ -177,7 +198,10 @@ pub(crate) mod protocol {
     pub(crate) const IGMP: u8 = 2;
     pub(crate) const TCP: u8 = 6;
     pub(crate) const UDP: u8 = 17;
+    pub(crate) const IP6_HOP_BY_HOP: u8 = 0;
+    pub(crate) const IP6_ROUTING: u8 = 43;
     pub(crate) const IP6_FRAGMENT: u8 = 44;
+    pub(crate) const IP6_DESTINATION: u8 = 60;
     pub(crate) const ESP: u8 = 50;
     pub(crate) const AH: u8 = 51;
     pub(crate) const ICMP6: u8 = 58;

@@ -90,7 +90,13 @@ impl Filter {
     /// Reads a filter. Names are looked up now, which may take as long as the system's resolver does. An empty text
     /// lets everything pass.
     pub fn parse(text: &str) -> Result<Filter, FilterError> {
-        parse::parse(text).map(Filter)
+        Filter::parse_for(text, 0)
+    }
+
+    /// As [`Filter::parse`], for a network with this IPv4 mask: `ip broadcast` needs one, and means 255.255.255.255 and
+    /// 0.0.0.0 where it is 0.
+    pub fn parse_for(text: &str, netmask: u32) -> Result<Filter, FilterError> {
+        parse::parse(text, netmask).map(Filter)
     }
 
     /// Whether a frame is wanted.

@@ -8,7 +8,7 @@ mod primitive;
 mod value;
 
 use crate::FilterError;
-use crate::expression::Expression;
+use crate::expression::{Depth, Expression};
 use crate::token::{Placed, Token, tokens};
 use primitive::Qualifiers;
 
@@ -18,12 +18,19 @@ const DEPTH_MAX: usize = 48;
 type Parsed<T> = Result<T, FilterError>;
 
 /// The tree of a text; `None` for one without words.
-pub(crate) fn parse(text: &str) -> Parsed<Option<Expression>> {
+pub(crate) fn parse(text: &str, netmask: u32) -> Parsed<Option<Expression>> {
     let tokens = tokens(text)?;
     if tokens.is_empty() {
         return Ok(None);
     }
-    let mut parser = Parser { tokens, next: 0, end: text.len(), tags: 0, before: Qualifiers::default() };
+    let mut parser = Parser {
+        tokens,
+        next: 0,
+        end: text.len(),
+        depth: Depth::default(),
+        netmask,
+        before: Qualifiers::default(),
+    };
     let expression = parser.expression(0)?;
     match parser.peek() {
         Some(_) => Err(parser.wrong("cannot follow there")),
@@ -37,8 +44,10 @@ struct Parser {
     next: usize,
     /// The text's length.
     end: usize,
-    /// VLAN tags that what was read before has stepped over.
-    tags: u8,
+    /// What was read before has stepped over so much.
+    depth: Depth,
+    /// The network's mask.
+    netmask: u32,
     /// The qualifiers of the primitive before.
     before: Qualifiers,
 }

@@ -48,6 +48,43 @@ fn primitives_and_comparisons_hold_for_a_syn() {
 }
 
 #[test]
+fn a_broadcast_is_what_the_networks_mask_makes_one() {
+    let to = |d: u8, rest: [u8; 3]| {
+        let mut frame = syn();
+        frame[30..34].copy_from_slice(&[rest[0], rest[1], rest[2], d]);
+        frame
+    };
+    let takes = |mask: u32, octets: &[u8]| {
+        let filter = Filter::parse_for("ip broadcast", mask).unwrap();
+        filter.matches(Frame { link: LinkType::Ethernet, octets, len: octets.len() })
+    };
+    for (frame, in_24, in_0) in [
+        (to(255, [10, 0, 2]), true, false),
+        (to(0, [10, 0, 2]), true, false),
+        (to(255, [255, 255, 255]), true, true),
+        (to(4, [10, 0, 2]), false, false),
+    ] {
+        assert_eq!((takes(0xffff_ff00, &frame), takes(0, &frame)), (in_24, in_0));
+    }
+}
+
+#[test]
+fn a_chain_of_headers_that_lies_ends_with_the_frame() {
+    // IPv6 with a destination header that is said to follow itself.
+    let mut frame = vec![0; 12];
+    frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, 16, 60, 64]);
+    frame.extend([0xfd; 32]);
+    frame.extend([60, 0, 0, 0, 0, 0, 0, 0]);
+    for _ in 0..1000 {
+        frame.extend([60, 0, 0, 0, 0, 0, 0, 0]);
+    }
+    assert!(!takes("ip6 protochain 6", &frame) && takes("ip6 protochain 60", &frame));
+    for len in 0..80 {
+        let _ = takes("protochain 6 or mpls or mpls 7 and ip", &frame[..len]);
+    }
+}
+
+#[test]
 fn a_tag_moves_what_stands_behind_it() {
     let mut tagged = syn();
     tagged.splice(12..12, [0x81, 0, 0, 7]);
@@ -95,7 +132,6 @@ fn nonsense_is_one_line_that_says_where() {
         "tcp and",
         "(tcp",
         "tcp)",
-        "ip broadcast",
         "len",
         "1 / 0 = 1",
         "\u{1b}[31m",
@@ -103,6 +139,8 @@ fn nonsense_is_one_line_that_says_where() {
         "ether host 1.2.3.4",
         "host 02:50:4f:00:00:0f",
         "vlan 4096",
+        "mpls 1048576",
+        "tcp protochain 6",
         "portrange 1-",
         "ip port 80",
         "a\u{0}",

@@ -65,6 +65,22 @@ impl UnixAddress {
     }
 }
 
+/// A copy of an AF_UNIX address in the program's memory; `None` if it is of another family, or for the kernel to refuse.
+pub(crate) fn read_unix(pointer: *const sockaddr, len: socklen_t) -> Option<UnixAddress> {
+    let mut address = UnixAddress::EMPTY;
+    let mut octets = [0u8; size_of::<sockaddr_un>()];
+    let given =
+        octets.get_mut(..len as usize).filter(|given| given.len() >= size_of::<libc::sa_family_t>())?;
+    memory::read_slice(pointer.cast::<u8>(), given).ok()?;
+    let (family, path) = octets.split_at(offset_of!(sockaddr_un, sun_path));
+    address.storage.sun_family = libc::sa_family_t::from_ne_bytes(family.try_into().ok()?);
+    for (to, from) in address.storage.sun_path.iter_mut().zip(path) {
+        *to = from.cast_signed();
+    }
+    address.len = len;
+    (c_int::from(address.storage.sun_family) == libc::AF_UNIX).then_some(address)
+}
+
 /// Reads an address from the program's memory: EFAULT for a bad pointer, EINVAL for one too short.
 pub(crate) fn read(pointer: *const sockaddr, len: socklen_t) -> Result<Given, Errno> {
     let len = len as usize;

@@ -15,7 +15,7 @@ use crate::address::Given;
 use crate::errno::{self, Errno};
 use crate::registrations::Registrations;
 use crate::socket::{Peer, Socket};
-use crate::{address, control, real, socket, state, sys};
+use crate::{address, control, passing, real, socket, state, sys};
 
 static FILLER: [u8; FILLER_LEN] = [0; FILLER_LEN];
 
@@ -27,13 +27,23 @@ const CONNECTED_MARK: c_int = 1;
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, len: socklen_t) -> c_int {
     let Some(socket) = Socket::identify(fd) else {
-        // SAFETY: the program's own arguments.
-        return unsafe { real::connect(fd, address, len) };
+        return connect_elsewhere(fd, address, len);
     };
     errno::finish(address::read(address, len).and_then(|given| match socket.transport() {
         Transport::Tcp => connect_stream(socket, given, len),
         _ => connect_datagram(socket, given),
     }))
+}
+
+/// connect(2) of a socket that is not ours. What is in the file system leads to no network.
+fn connect_elsewhere(fd: c_int, address: *const sockaddr, len: socklen_t) -> c_int {
+    let unix = if state::is_active() { address::read_unix(address, len) } else { None };
+    match unix.filter(|_| !passing::is_engines(fd)) {
+        // SAFETY: a copy of the program's address.
+        Some(unix) => unsafe { passing::connect(fd, unix.as_ptr(), unix.len()) },
+        // SAFETY: the program's own arguments.
+        None => unsafe { real::connect(fd, address, len) },
+    }
 }
 
 /// sendto(2) with MSG_FASTOPEN: connects, so that what is written next goes with the SYN if the server's cookie is known.

@@ -6,7 +6,7 @@ use libc::{c_char, c_int, size_t, utsname};
 use portolan_protocol::{CALL_MAX, Operation, Reply};
 
 use crate::errno::{self, Errno};
-use crate::{control, memory, real, state};
+use crate::{control, memory, real, sandbox, state};
 
 /// Linux's __NEW_UTS_LEN: octets of a name, without its NUL.
 const NAME_MAX: usize = 64;
@@ -20,7 +20,7 @@ struct HostName {
 impl HostName {
     /// The name that was given; `None` if there is none, and the machine's is right.
     fn given() -> Option<Self> {
-        if !state::is_active() {
+        if !state::is_active() || sandbox::is_on() {
             return None;
         }
         let mut buffer = [0; CALL_MAX];

@@ -13,7 +13,7 @@ use crate::datagram::{self, Parts};
 use crate::errno;
 use crate::socket::Socket;
 use crate::stream::{after_receive, after_send};
-use crate::{connect, memory, passing, real, state, stream};
+use crate::{connect, memory, message, passing, real, sandbox, state, stream};
 
 /// read(2).
 #[unsafe(no_mangle)]
@@ -89,7 +89,7 @@ pub(crate) unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, len: siz
     if let Some(socket) = Socket::identify_datagram(fd) {
         return errno::finish_len(datagram::send(socket, &Parts::One(buffer, len), 0));
     }
-    if state::is_probably_stream(fd) {
+    if state::is_probably_stream(fd) && !sandbox::is_on() {
         // SAFETY: the program's own buffer, and no address.
         let sent = unsafe { real::sendto(fd, buffer, len, libc::MSG_NOSIGNAL, ptr::null(), 0) };
         if sent >= 0 || errno::get() != libc::ENOTSOCK {
@@ -108,7 +108,7 @@ pub(crate) unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_
         return errno::finish_len(datagram::send(socket, &Parts::vector(parts, count), 0));
     }
     // writev and sendmsg disagree about the errno for a count out of range.
-    if (0..=1024).contains(&count) && state::is_probably_stream(fd) {
+    if (0..=1024).contains(&count) && state::is_probably_stream(fd) && !sandbox::is_on() {
         let message = message_of(parts, count);
         // SAFETY: a header of ours around the program's own parts.
         let sent = unsafe { passing::sendmsg(fd, &raw const message, libc::MSG_NOSIGNAL) };
@@ -182,8 +182,15 @@ pub(crate) unsafe extern "C" fn sendto(
             let (to, to_len) = if is_stream.is_some() { (ptr::null(), 0) } else { (address, address_len) };
             let quiet =
                 if state::is_probably_stream(fd) { libc::MSG_NOSIGNAL } else { flags & libc::MSG_NOSIGNAL };
-            // SAFETY: the program's own arguments.
-            let sent = unsafe { real::sendto(fd, buffer, len, flags | quiet, to, to_len) };
+            let sent = if to.is_null() || !state::is_active() {
+                // SAFETY: the program's own arguments.
+                unsafe { real::sendto(fd, buffer, len, flags | quiet, to, to_len) }
+            } else {
+                let part = iovec { iov_base: buffer.cast_mut(), iov_len: len };
+                let mut message = message_of(&raw const part, 1);
+                (message.msg_name, message.msg_namelen) = (to.cast_mut().cast(), to_len);
+                message::send_elsewhere(fd, &raw const message, flags | quiet)
+            };
             after_send(fd, sent, quiet != 0, flags & libc::MSG_NOSIGNAL == 0)
         }
     }

@@ -7,7 +7,8 @@
 //!
 //! Start in [`socket`], then [`connect`] and [`accept`]. Rules for everything here except look-ups: a hook may run
 //! in a signal handler or a vfork child, so it allocates nothing and keeps errno; it needs no new descriptor once
-//! the process's control connection is open; it never dereferences a pointer of the program's.
+//! the process's control connection is open; it never dereferences a pointer of the program's, unless that has forbidden
+//! itself the calls that spare it ([`sandbox`]).
 //!
 //! Without `PORTOLAN_STACK` in the environment every hook passes straight on.
 
@@ -33,7 +34,7 @@ mod poll;
 mod raw;
 mod real;
 mod registrations;
-
+mod sandbox;
 mod socket;
 mod state;
 mod stream;

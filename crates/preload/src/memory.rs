@@ -8,7 +8,7 @@ use core::mem::MaybeUninit;
 use libc::c_void;
 
 use crate::errno::Errno;
-use crate::sys;
+use crate::{sandbox, sys};
 
 /// Types of which any bits are a value, so that they may be copied from the program's memory.
 ///
@@ -73,7 +73,8 @@ fn copy(from: *const c_void, to: *mut c_void, len: usize) -> Result<(), Errno> {
     if len == 0 {
         return Ok(());
     }
-    match sys::copy_checked(from, to, len) {
+    let checked = if sandbox::is_on() { Err(Errno(libc::EPERM)) } else { sys::copy_checked(from, to, len) };
+    match checked {
         // A seccomp filter may forbid the checked copy; then a null pointer is all that can be told.
         Err(Errno(libc::ENOSYS | libc::EPERM)) if !from.is_null() && !to.is_null() => {
             // SAFETY: one side is ours; the other the program named for this very use.

@@ -13,7 +13,7 @@ use crate::errno::{self, Errno};
 use crate::passing::pass_on;
 use crate::socket::Socket;
 use crate::stream::{after_receive, after_send};
-use crate::{address, connect, control, memory, passing, real, state, stream, sys};
+use crate::{address, connect, control, memory, passing, real, sandbox, state, stream, sys};
 
 /// The most pieces of urgent text; a list of so many is copied.
 const PIECES_MAX: usize = 64;
@@ -25,11 +25,29 @@ pub(crate) unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags
         return errno::finish_len(send_datagram(socket, message, flags));
     }
     if !state::is_probably_stream(fd) {
-        // SAFETY: the program's own arguments.
-        let sent = unsafe { real::sendmsg(fd, message, flags) };
+        let sent = send_elsewhere(fd, message, flags);
         return after_send(fd, sent, flags & libc::MSG_NOSIGNAL != 0, flags & libc::MSG_NOSIGNAL == 0);
     }
     send_stream(fd, message, flags)
+}
+
+/// A message by a descriptor that is not known to be ours. Without an address it goes where the descriptor is connected to,
+/// which was looked at then; and what is in the file system leads to no network.
+pub(crate) fn send_elsewhere(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
+    let copy = if state::is_active() { memory::read(message).ok() } else { None };
+    let Some(mut copy) = copy.filter(|_| !passing::is_engines(fd)) else {
+        // SAFETY: the program's own arguments; the kernel says EFAULT.
+        return unsafe { real::sendmsg(fd, message, flags) };
+    };
+    let unix = address::read_unix(copy.msg_name.cast(), copy.msg_namelen);
+    if let Some(unix) = &unix {
+        copy.msg_name = unix.as_ptr().cast_mut().cast();
+    } else if !copy.msg_name.is_null() {
+        // SAFETY: the program's own arguments.
+        return unsafe { real::sendmsg(fd, message, flags) };
+    }
+    // SAFETY: a copy of the program's header, with its own pointers and no address but our copy of one.
+    unsafe { passing::sendmsg(fd, &raw const copy, flags) }
 }
 
 /// TCP takes no notice of an address in the header, where AF_UNIX would refuse it.
@@ -158,7 +176,7 @@ pub(crate) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: 
         // SAFETY: as above.
         unsafe { pass_on!(fd, recvmsg(fd, message, flags)) }
     };
-    if received >= 0 && !header.msg_control.is_null() && !state::has_datagrams() {
+    if received >= 0 && !header.msg_control.is_null() && !state::has_datagrams() && !sandbox::is_on() {
         note_passed_sockets(message);
     }
     after_receive(fd, received)

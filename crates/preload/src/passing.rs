@@ -3,13 +3,13 @@
 //! With both engines the kernel holds every socket call, so that nothing slips past the library. The library's own
 //! carry a cookie in the sixth argument, which the kernel does not look at, and run at once. So they are bare system calls;
 //! those that may block are made cancellation points as glibc makes them. What could reach the machine's network through
-//! a socket that is not ours (connect, an address in sendmsg) goes without the cookie, through [`crate::real`].
+//! a socket that is not ours (connect, an address in sendmsg, if it is not AF_UNIX) goes without the cookie, through [`crate::real`].
 
 #![expect(unsafe_code, reason = "system calls")]
 
 use libc::{c_int, c_long, c_void, msghdr, sockaddr, socklen_t, ssize_t};
 
-use crate::{real, state, sys};
+use crate::{real, sandbox, state, sys};
 
 unsafe extern "C" {
     /// pthread_setcanceltype(3), which the libc crate leaves out.
@@ -65,13 +65,19 @@ pub(crate) use pass_on;
 
 /// Whether the seccomp engine made the socket: it has a name of ours, and yet [`crate::socket::Socket::identify`] left it.
 pub(crate) fn is_engines(fd: c_int) -> bool {
-    sys::own_name(fd).is_some()
+    sandbox::may_look_at(fd) && sys::own_name(fd).is_some()
 }
 
 /// bind(2).
 pub(crate) unsafe fn bind(fd: c_int, address: *const sockaddr, len: socklen_t) -> c_int {
     // SAFETY: the caller vouches for the arguments, as for libc's function.
     unsafe { pass!(libc::SYS_bind; fd, address, len) as c_int }
+}
+
+/// connect(2) to an AF_UNIX address.
+pub(crate) unsafe fn connect(fd: c_int, address: *const sockaddr, len: socklen_t) -> c_int {
+    // SAFETY: the caller vouches for the arguments, as for libc's function.
+    cancellable(|| unsafe { pass!(libc::SYS_connect; fd, address, len) }) as c_int
 }
 
 /// listen(2).
@@ -134,7 +140,7 @@ pub(crate) unsafe fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> s
     cancellable(|| unsafe { pass!(libc::SYS_recvmsg; fd, message, flags) }) as ssize_t
 }
 
-/// sendmsg(2), of a header without an address.
+/// sendmsg(2), of a header without an address or with an AF_UNIX one.
 pub(crate) unsafe fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
     // SAFETY: the caller vouches for the arguments, as for libc's function.
     cancellable(|| unsafe { pass!(libc::SYS_sendmsg; fd, message, flags) }) as ssize_t

@@ -11,7 +11,8 @@ use libc::{c_int, c_long, c_uint, c_ulong, size_t, socklen_t, ssize_t};
 
 use crate::errno::{self, Errno};
 use crate::{
-    accept, close, connect, control, host_name, io, message, names, options, real, socket, state, sys,
+    accept, close, connect, control, host_name, io, message, names, options, real, sandbox, socket, state,
+    sys,
 };
 
 /// syscall(2). In C its arguments are variable; a caller in the C ABI passes words in the same places.
@@ -93,6 +94,14 @@ unsafe fn hooked(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<c_lon
             libc::SYS_sendmsg => octets(message::sendmsg(int(a), pointer(b), int(c))),
             libc::SYS_sendmmsg => long(message::sendmmsg(int(a), pointer(b), c as c_uint, int(d))),
             libc::SYS_clone => return cloned(a, || real::syscall()(number, a, b, c, d, e, f)),
+            libc::SYS_prctl => {
+                long(sandbox::prctl(int(a), b as c_ulong, c as c_ulong, d as c_ulong, e as c_ulong))
+            }
+            libc::SYS_seccomp
+                if matches!(a as u32, libc::SECCOMP_SET_MODE_STRICT | libc::SECCOMP_SET_MODE_FILTER) =>
+            {
+                sandbox::enter(|| real::syscall()(number, a, b, c, d, e, f), |result| *result >= 0)
+            }
             // A ring's calls pass every hook by.
             libc::SYS_io_uring_setup => long(errno::finish(Err(Errno(libc::ENOSYS)))),
             _ => return None,

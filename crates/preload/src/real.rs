@@ -112,6 +112,7 @@ real! {
     PPOLL: fn ppoll(entries: *mut pollfd, count: nfds_t, timeout: *const timespec, mask: *const sigset_t) -> c_int;
     GETHOSTNAME: fn gethostname(name: *mut c_char, len: size_t) -> c_int;
     UNAME: fn uname(out: *mut utsname) -> c_int;
+    PRCTL: fn prctl(option: c_int, a: c_ulong, b: c_ulong, c: c_ulong, d: c_ulong) -> c_int;
     GETADDRINFO: fn getaddrinfo(node: *const c_char, service: *const c_char, hints: *const addrinfo, result: *mut *mut addrinfo) -> c_int;
     GETNAMEINFO: fn getnameinfo(address: *const sockaddr, len: socklen_t, host: *mut c_char, host_len: socklen_t, service: *mut c_char, service_len: socklen_t, flags: c_int) -> c_int;
     GETIFADDRS: fn getifaddrs(list: *mut *mut ifaddrs) -> c_int;

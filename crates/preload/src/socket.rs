@@ -8,7 +8,7 @@ use portolan_protocol::request::Target;
 use portolan_protocol::{Address, Family, Kind, Name, Operation, SEND_BUFFER, SocketId, Transport};
 
 use crate::errno::{self, Errno};
-use crate::{control, real, state, sys};
+use crate::{control, real, sandbox, state, sys};
 
 /// A descriptor that is a socket of ours.
 #[derive(Clone, Copy)]
@@ -32,7 +32,7 @@ pub(crate) enum Peer {
 impl Socket {
     /// The socket behind a descriptor, if it is ours.
     pub(crate) fn identify(fd: c_int) -> Option<Self> {
-        if !state::is_active() {
+        if !state::is_active() || !sandbox::may_look_at(fd) {
             return None;
         }
         match sys::own_name(fd)? {

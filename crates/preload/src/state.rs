@@ -63,12 +63,28 @@ extern "C" fn initialise() {
     PHASE.store(ON, Ordering::Release);
     real::resolve_all();
     control::register_fork_handler();
-    // After an exec the process may have inherited UDP sockets. They have low numbers.
-    if (0..256).any(is_datagram_socket) {
-        note_datagrams();
-        note_length_limits();
-        note_reports();
+    look_at_descriptors();
+}
+
+/// Learns which descriptors are ours, as after an exec, when the process may have inherited some. They have low numbers.
+pub(crate) fn look_at_descriptors() {
+    for fd in 0..256 {
+        match sys::own_name(fd) {
+            Some(Name::Socket { kind, .. }) if kind.is_bare => {}
+            Some(Name::Socket { kind, .. }) if kind.transport.is_stream() => hint_stream(fd, true),
+            Some(Name::Socket { .. }) => {
+                note_datagrams();
+                note_length_limits();
+                note_reports();
+            }
+            _ => {}
+        }
     }
+}
+
+/// Whether the process probably has a socket of ours.
+pub(crate) fn has_sockets() -> bool {
+    has_datagrams() || STREAMS.iter().any(|word| word.load(Ordering::Relaxed) != 0)
 }
 
 fn from_environment() -> Option<Rendezvous> {

@@ -11,7 +11,7 @@ use portolan_protocol::Operation;
 use crate::connect::take_error;
 use crate::errno::{self, Errno};
 use crate::socket::{Peer, Socket};
-use crate::{control, state, sys};
+use crate::{control, sandbox, state, sys};
 
 /// Pauses between two tries to hand over an urgent octet.
 const URGENT_PAUSE_MS: i64 = 1;
@@ -28,9 +28,14 @@ pub(crate) fn send_urgent(socket: Socket, octet: u8, flags: c_int) -> Result<(),
     }
 }
 
+/// In a sandbox the kernel's errno stands: to find a better one takes calls that it may forbid.
+fn may_translate() -> bool {
+    state::is_active() && !sandbox::is_on()
+}
+
 /// Looks over the result of a read.
 pub(crate) fn after_receive(fd: c_int, result: ssize_t) -> ssize_t {
-    if result < 0 && matches!(errno::get(), libc::EINVAL | libc::ECONNRESET) && state::is_active() {
+    if result < 0 && matches!(errno::get(), libc::EINVAL | libc::ECONNRESET) && may_translate() {
         translate_receive(fd);
     }
     result
@@ -57,7 +62,7 @@ fn translate_receive(fd: c_int) {
 pub(crate) fn after_send(fd: c_int, result: ssize_t, was_quiet: bool, wants_signal: bool) -> ssize_t {
     if result < 0
         && matches!(errno::get(), libc::EPIPE | libc::ENOTCONN | libc::ECONNRESET)
-        && state::is_active()
+        && may_translate()
     {
         translate_send(fd, was_quiet, wants_signal);
     }

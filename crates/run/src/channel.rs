@@ -33,11 +33,22 @@ pub enum Order {
         library: Option<PathBuf>,
         /// Who the host is, for those who look.
         identity: Identity,
+        /// What leads to the command if it is in a namespace of its own.
+        wire: Option<Wire>,
     },
     /// The command has ended: let what it sent last arrive, then end.
     Finish,
     /// Reset every connection and end.
     Abort,
+}
+
+/// The wire to a command in a namespace.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Wire {
+    /// The number of the descriptor that is its other end, a packet socket.
+    pub descriptor: i32,
+    /// The process that is or becomes the command.
+    pub process: u32,
 }
 
 /// From the stack process.

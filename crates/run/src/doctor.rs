@@ -20,7 +20,7 @@ use crate::library::Library;
 
 /// First arguments of the program's own probes.
 pub const PROBE_LIBRARY: &str = "--portolan-probe-library";
-/// Makes a user and a network namespace, and ends.
+/// Makes the namespaces of a command, and ends.
 pub const PROBE_NAMESPACE: &str = "--portolan-probe-namespace";
 
 /// Ends at once.
@@ -69,6 +69,7 @@ pub fn examine(library: &[u8]) -> Vec<Check> {
     let mut checks = vec![
         engine_preload(library),
         engine_seccomp(),
+        engine_netns(),
         Check::works("link egress", "flows go out over ordinary sockets of this user"),
         Check::works("link none", "a private wire, with portolan.internal alone on it"),
         link_tap(),
@@ -80,7 +81,6 @@ pub fn examine(library: &[u8]) -> Vec<Check> {
         hosts_table(),
         descriptors(),
         waking(),
-        namespaces(),
     ];
     checks.push(Check::not(
         "other local users",
@@ -122,7 +122,11 @@ pub fn probe(argument: &std::ffi::OsStr) -> Option<ExitCode> {
     } else if argument == PROBE_NOTHING {
         true
     } else if argument == PROBE_NAMESPACE {
-        crate::os::process::unshare_user_and_network().is_ok()
+        let made = crate::netns::inside::probe();
+        if let Err(why) = &made {
+            println!("{why}");
+        }
+        made.is_ok()
     } else {
         return None;
     };
@@ -294,15 +298,21 @@ fn waking() -> Check {
     Check::works(name, "a blocked accept can be woken if the stack process dies")
 }
 
-fn namespaces() -> Check {
-    let name = "user namespaces";
-    match run_probe(PROBE_NAMESPACE, None) {
-        Ok(true) => Check::works(name, "this user can make them (no engine needs them yet)"),
-        _ => Check::not(
-            name,
-            Outcome::Missing,
-            "this user cannot make them (no engine needs them yet)",
-            "as root: sysctl -w kernel.unprivileged_userns_clone=1, or kernel.apparmor_restrict_unprivileged_userns=0",
-        ),
-    }
+/// Makes in a child what a command would get.
+fn engine_netns() -> Check {
+    let name = "engine netns";
+    let mut child = Command::new("/proc/self/exe");
+    child.arg(PROBE_NAMESPACE).env_remove("LD_PRELOAD").stdin(Stdio::null()).stderr(Stdio::null());
+    let output = match child.output() {
+        Ok(output) if output.status.success() => {
+            return Check::works(
+                name,
+                "a command can have a network namespace of its own; its TCP is then the kernel's",
+            );
+        }
+        Ok(output) => String::from_utf8_lossy(&output.stdout).trim_end().to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let (found, hint) = output.split_once("; ").unwrap_or((&output, "nothing is known that would help"));
+    Check::not(name, Outcome::Missing, found, hint)
 }

@@ -135,6 +135,15 @@ fn host(query: &Query, mut output: Output) -> Result<(), DumpError> {
     result.and(output.close())
 }
 
+/// The IPv4 mask of a running host's network: of the one named, or the only one.
+pub fn netmask(host: Option<&str>) -> Option<u32> {
+    let info = live::choose(host).ok()?.info().ok()?;
+    let prefixes = info.addresses.iter().filter_map(|address| address.split_once('/'));
+    let mut v4 = prefixes.filter(|(address, _)| !address.contains(':'));
+    let bits: u32 = v4.next()?.1.parse().ok().filter(|bits| *bits <= 32)?;
+    Some(u32::MAX.checked_shl(32 - bits).unwrap_or(0))
+}
+
 /// One line on standard error. That nobody reads it is no reason to stop.
 fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");

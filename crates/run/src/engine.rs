@@ -4,20 +4,21 @@
 //! |---|---|---|
 //! | `preload` | what the dynamic loader loads | libc's socket calls, in the program (`crates/preload`) |
 //! | `seccomp` | every program: static ones, Go's, raw system calls | the calls themselves, held by the kernel and answered here |
+//! | `netns` | every program, with a kernel's interface and the kernel's own TCP | a namespace of the command's own ([`crate::netns`]) |
 //!
-//! Both speak the same protocol with the stack process, so a socket may wander from a program of one to a program of the
+//! The first two speak the same protocol with the stack process, so a socket may wander from a program of one to a program of the
 //! other. With both, the library makes the common calls cheap, and the filter is the net that lets nothing slip past it.
 //!
 //! Of `seccomp`, start in [`filter`], then [`notifier`]; the calls are in `open`, `connect`, `query`, `message`. What it
 //! cannot do: `read` and `write` are not seen, so a connection that timed out reads as reset, and close does not wait
-//! for SO_LINGER. A task has one listener at most, so such runs do not nest. Neither engine is a boundary against a program
+//! for SO_LINGER; `docs/data/compatibility/differences.csv` is the whole list, decision 021 says why. A task has one listener at most, so such runs do not nest. Neither of the two is a boundary against a program
 //! that wants out.
 
 mod call;
 mod connect;
 mod datagram;
 mod filter;
-mod foreign;
+pub(crate) mod foreign;
 mod interface;
 mod message;
 mod netlink;
@@ -50,6 +51,8 @@ pub enum Choice {
     Preload,
     /// The filter alone.
     Seccomp,
+    /// A network namespace.
+    Netns,
 }
 
 /// What is used.
@@ -61,6 +64,8 @@ pub enum Engine {
     Seccomp,
     /// The library, and the filter behind it.
     Both,
+    /// A network namespace: the kernel's own TCP.
+    Netns,
 }
 
 impl fmt::Display for Engine {
@@ -69,6 +74,7 @@ impl fmt::Display for Engine {
             Engine::Preload => "preload",
             Engine::Seccomp => "seccomp",
             Engine::Both => "preload+seccomp",
+            Engine::Netns => "netns",
         })
     }
 }
@@ -79,8 +85,9 @@ pub fn parse(text: &str) -> Result<Choice, crate::config::ConfigError> {
         "auto" => Ok(Choice::Auto),
         "preload" => Ok(Choice::Preload),
         "seccomp" => Ok(Choice::Seccomp),
+        "netns" => Ok(Choice::Netns),
         _ => Err(crate::config::ConfigError(format!(
-            "'{}' is no engine; there are auto, preload and seccomp",
+            "'{}' is no engine; there are auto, preload, seccomp and netns",
             text.escape_default()
         ))),
     }

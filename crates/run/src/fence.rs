@@ -24,12 +24,14 @@ pub mod link;
 mod packet;
 pub mod reserved;
 pub mod rule;
+mod stream;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -66,8 +68,12 @@ pub struct Fence {
     ours: OnceLock<Vec<IpAddr>>,
     /// Names that a table of ours gives an address that a rule lets be reached.
     tabled: OnceLock<HashSet<String>>,
+    /// Names are remembered also where no rule needs them.
+    keeps_names: AtomicBool,
     owners: Arc<Owners>,
     journal: Journal,
+    /// Flows that were refused.
+    refused: AtomicU64,
 }
 
 /// Why something is refused.
@@ -96,7 +102,12 @@ impl Fence {
         let (journal, lines) = Journal::open(settings.log.as_deref())?;
         let (allow, deny) = (settings.allow.clone(), settings.deny.clone());
         let (bindings, ours, tabled) = (Mutex::default(), OnceLock::new(), OnceLock::new());
-        Ok((Fence { allow, deny, at_gateway, bindings, ours, tabled, owners, journal }, lines))
+        let keeps_names = AtomicBool::new(false);
+        let refused = AtomicU64::new(0);
+        Ok((
+            Fence { allow, deny, at_gateway, bindings, ours, tabled, keeps_names, owners, journal, refused },
+            lines,
+        ))
     }
 
     /// Whether there is any rule.
@@ -170,15 +181,34 @@ impl Fence {
     /// Whether the host may answer a datagram that came to it over its own link from this address and port: not when a
     /// `--deny` or a reservation keeps it from there.
     pub fn may_answer(&self, address: IpAddr, port: u16) -> bool {
-        let back = Destination { address, port: Some(port), protocol: Protocol::Udp };
-        !matches!(self.judge(&back, Instant::now()), Err(Reason::Denied(_) | Reason::Reserved(_)))
+        !self.denies(address, port, Protocol::Udp)
+    }
+
+    /// Whether a `--deny` or a reservation refuses a flow there.
+    fn denies(&self, address: IpAddr, port: u16, protocol: Protocol) -> bool {
+        let destination = Destination { address, port: Some(port), protocol };
+        matches!(self.judge(&destination, Instant::now()), Err(Reason::Denied(_) | Reason::Reserved(_)))
     }
 
     /// A table of ours says that `name` has `address`. Without `ttl` it does so for ever.
     pub fn bind(&self, name: &str, address: IpAddr, ttl: Option<Duration>) {
-        if self.has_rules() {
+        if self.learns() {
             self.bindings().bind(name, address, ttl, true, Instant::now());
         }
+    }
+
+    /// From now on names are remembered also without rules, for those who ask for [`Fence::name_of`].
+    pub fn keep_names(&self) {
+        self.keeps_names.store(true, Ordering::Relaxed);
+    }
+
+    /// A name that leads to this address, as far as names are remembered.
+    pub fn name_of(&self, address: IpAddr) -> Option<String> {
+        self.bindings().names(address, Instant::now()).first().map(|name| (*name).to_owned())
+    }
+
+    fn learns(&self) -> bool {
+        self.has_rules() || self.keeps_names.load(Ordering::Relaxed)
     }
 
     /// These addresses are the gateway's own: no answer from the network opens them, only a name of ours.
@@ -221,11 +251,11 @@ impl Fence {
         self.bindings().bind(name, address, Some(ttl), false, Instant::now());
     }
 
-    /// Tells of a flow that was refused, which came from this port of the command's host.
+    /// Counts and tells of a flow that was refused, which came from this port of the command's host.
     pub fn refused(&self, from_port: u16, destination: &Destination, reason: &Reason) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
         let number = destination.protocol.number(destination.address);
-        let name =
-            self.bindings().names(destination.address, Instant::now()).first().map(|name| (*name).to_owned());
+        let name = self.name_of(destination.address);
         self.journal.tell(&Refused {
             process: self.owners.of(number, from_port),
             name,
@@ -248,6 +278,16 @@ impl Fence {
         });
     }
 
+    /// How many flows were refused so far; a datagram or echo that was is one.
+    pub fn refused_flows(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Keeps the log complete but for the last second, for as long as it is polled. Needs a tokio runtime with time.
+    pub async fn keep_log(&self) {
+        self.journal.keep().await;
+    }
+
     /// Completes the log.
     pub fn flush_log(&self) {
         self.journal.flush();
@@ -256,6 +296,12 @@ impl Fence {
     /// Those who hold the command's ports.
     pub fn owners(&self) -> &Arc<Owners> {
         &self.owners
+    }
+
+    /// As if every binding had ended.
+    #[cfg(test)]
+    fn forget(&self) {
+        *self.bindings() = Bindings::default();
     }
 
     fn bindings(&self) -> MutexGuard<'_, Bindings> {

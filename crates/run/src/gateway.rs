@@ -13,14 +13,13 @@ pub mod tcp;
 pub mod udp;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use portolan::gateway::{EchoRequest, TcpRequest, UdpDatagram};
 use portolan::{Host, InterceptStream, Intercepted};
 use portolan_stack::Refusal;
 use portolan_wire::{Address, FlowKey};
 
-use crate::fence::Reason;
 use crate::fence::rule::{Destination, Protocol};
 use crate::plan::{Plan, Service};
 use crate::publish::udp::Datagrams;
@@ -35,8 +34,6 @@ use udp::Flows;
 pub struct Counters {
     /// Connections refused because this process had no descriptor left.
     pub out_of_descriptors: AtomicU64,
-    /// Flows that the fence refused.
-    pub forbidden: AtomicU64,
     /// UDP flows that had to go to make room for newer ones.
     pub udp_evicted: AtomicU64,
 }
@@ -105,7 +102,7 @@ impl Gateway {
             Verdict::Service(_) => datagram.refuse(Refusal::Reset),
             Verdict::Refuse(refusal) => datagram.refuse(refusal),
             Verdict::Forbid(reason) => {
-                self.shared.forbidden(datagram.flow().remote.port, &destination, &reason);
+                self.shared.policy.fence.refused(datagram.flow().remote.port, &destination, &reason);
                 datagram.refuse(FORBIDDEN);
             }
         }
@@ -123,7 +120,7 @@ impl Gateway {
             }
             Verdict::Refuse(refusal) => request.refuse(refusal),
             Verdict::Forbid(reason) => {
-                self.shared.forbidden(request.ident(), &destination, &reason);
+                self.shared.policy.fence.refused(request.ident(), &destination, &reason);
                 request.refuse(FORBIDDEN);
             }
         }
@@ -162,19 +159,13 @@ async fn connect(shared: Arc<Shared>, request: TcpRequest) {
         Verdict::Carry(address) => tcp::carry(&shared.counters, request, (address, to.port).into()).await,
         Verdict::Refuse(refusal) => request.refuse(refusal),
         Verdict::Forbid(reason) => {
-            shared.forbidden(from_port, &destination, &reason);
+            shared.policy.fence.refused(from_port, &destination, &reason);
             request.refuse(FORBIDDEN);
         }
     }
 }
 
 impl Shared {
-    /// Counts and tells of a flow, from a port of the command's host, that must not be.
-    fn forbidden(&self, from_port: u16, destination: &Destination, reason: &Reason) {
-        self.counters.forbidden.fetch_add(1, Ordering::Relaxed);
-        self.policy.fence.refused(from_port, destination, reason);
-    }
-
     /// Whether `address` is one of the gateway's own.
     pub fn is_service(&self, address: Address) -> bool {
         self.plan.service(address.to_ip()).is_some()

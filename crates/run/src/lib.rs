@@ -11,7 +11,8 @@
 //! whom, [`publish`] offers the command's ports on the machine, [`share_loopback`] the machine's to the command, [`up`]
 //! starts hosts that outlive one command, [`wire`] is where hosts on one Ethernet find each other, [`web`] is the
 //! built-in server, [`summary`] the table at the end, [`doctor`] says what works on this machine, [`library`] finds the
-//! preload library. Hosts that run are seen from outside through [`admin`]: by [`ls`], [`ss`], [`dump`] and [`shape`].
+//! preload library, [`netns`] puts the command into a namespace with the kernel's own TCP, whose sockets
+//! [`kernel_sockets`] sees. Hosts that run are seen from outside through [`admin`]: by [`ls`], [`ss`], [`dump`] and [`shape`].
 //! What a recording has beside frames is from [`attribution`] and [`key_log`]. Start reading in [`supervisor::run`],
 //! then [`stack_process::main`].
 //!
@@ -28,10 +29,12 @@ pub mod dump;
 pub mod engine;
 pub mod fence;
 pub mod gateway;
+pub mod kernel_sockets;
 pub mod key_log;
 pub mod library;
 pub mod lookup;
 pub mod ls;
+pub mod netns;
 pub mod os;
 pub mod owners;
 pub mod plan;

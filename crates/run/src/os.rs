@@ -1,6 +1,7 @@
 //! What needs system calls that no safe crate offers. `unsafe` lives here and nowhere else in this crate.
 
 pub mod error_queue;
+pub mod namespace;
 pub mod process;
 pub mod seccomp;
 pub mod signals;

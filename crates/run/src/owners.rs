@@ -1,18 +1,25 @@
 //! Whose flow is it: the process behind a local port of the command's host.
 //!
 //! The control server notes who binds, connects or sends; whoever sees a packet asks. A port that is used again has a new
-//! owner then, so nothing is ever removed, and nothing grows beyond the number of ports.
+//! owner then, so nothing is ever removed, and nothing grows beyond the number of ports. Where the command's sockets are
+//! the kernel's, whoever asks has it looked up ([`namespace`]).
+
+mod namespace;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::fs;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use namespace::Namespace;
 use serde::Serialize;
 
 /// The owners of ports, shared by all threads of a stack process.
 #[derive(Debug, Default)]
-pub struct Owners(Mutex<HashMap<(u8, u16), Process>>);
+pub struct Owners {
+    noted: Mutex<HashMap<(u8, u16), Process>>,
+    namespace: OnceLock<Namespace>,
+}
 
 /// A process of the command.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -24,6 +31,12 @@ pub struct Process {
 }
 
 impl Owners {
+    /// From now on the ports are those of the kernel in the network namespace that this process is in.
+    pub fn look_into(&self, member: u32) {
+        // A command has one.
+        let _ = self.namespace.set(Namespace::of(member));
+    }
+
     /// `pid` has `port` of an IP protocol from now on; for ICMP the port is the echo identifier. Its name is read now,
     /// because the last packets of a connection are often sent after its process has ended.
     pub fn note(&self, protocol: u8, port: u16, pid: u32) {
@@ -33,11 +46,14 @@ impl Owners {
 
     /// The process that has a port, or had it last.
     pub fn of(&self, protocol: u8, port: u16) -> Option<Process> {
-        self.lock().get(&(protocol, port)).cloned()
+        match self.namespace.get() {
+            Some(namespace) => namespace.owner(protocol, port),
+            None => self.lock().get(&(protocol, port)).cloned(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(u8, u16), Process>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

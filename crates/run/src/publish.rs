@@ -15,15 +15,21 @@ pub mod udp;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use portolan::Host;
 use portolan_stack::LinkId;
+use portolan_wire::{Endpoint, protocol};
 use tokio::sync::watch;
 
 use crate::gateway::Shared;
+use crate::kernel_sockets;
 use crate::plan::{Plan, Service};
 use listen::Bound;
 pub use spec::{Publication, Transport};
+
+/// How often it is looked whether a program with the kernel's sockets listens.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Carries what arrives at published ports.
 pub struct Publisher {
@@ -43,11 +49,52 @@ pub struct Publisher {
 
 /// The command's end of its wire.
 #[derive(Clone)]
-pub struct Inside {
-    /// Its host.
-    pub host: Host,
-    /// Its link.
-    pub link: LinkId,
+pub enum Inside {
+    /// A host of ours.
+    Host {
+        /// The host.
+        host: Host,
+        /// Its link.
+        link: LinkId,
+    },
+    /// The kernel, in the network namespace of this process.
+    Namespace(u32),
+}
+
+impl Inside {
+    /// Whether somebody listens for connections to this address, which come over the wire or the loopback.
+    fn hears(&self, at: SocketAddr) -> bool {
+        match self {
+            Inside::Host { host, link } => {
+                let link = if at.ip().is_loopback() { LinkId::LOOPBACK } else { *link };
+                let at = Endpoint::new(at.ip().into(), at.port());
+                host.with_stack(|stack, _| stack.has_listener(link, at))
+            }
+            Inside::Namespace(member) => {
+                let (ip, port) = (at.ip(), at.port());
+                let fits = |local: IpAddr| {
+                    local == ip || local.is_unspecified() && (local.is_ipv6() || ip.is_ipv4())
+                };
+                kernel_sockets::of(*member, protocol::TCP).iter().any(|socket| {
+                    socket.is_listening
+                        && socket.local.port() == port
+                        && fits(socket.local.ip().to_canonical())
+                })
+            }
+        }
+    }
+}
+
+/// Says time and again that it may have changed whether the program listens: the kernel tells nobody. Needs a tokio
+/// runtime.
+pub fn look_regularly(is_wanted: bool) -> watch::Receiver<()> {
+    let (tell, listening) = watch::channel(());
+    tokio::spawn(async move {
+        while is_wanted && tell.send(()).is_ok() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    });
+    listening
 }
 
 impl Publisher {

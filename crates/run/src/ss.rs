@@ -7,7 +7,7 @@
 mod details;
 pub mod filter;
 mod table;
-mod users;
+pub(crate) mod users;
 
 use serde::Serialize;
 

@@ -9,9 +9,11 @@ mod link;
 mod local_names;
 mod names;
 mod orders;
+mod router;
 mod warnings;
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -30,20 +32,22 @@ use tokio::time::Instant;
 use crate::admin::AdminError;
 use crate::admin::message::Identity;
 use crate::admin::server::{AdminSocket, Served};
-use crate::channel::{News, Order};
+use crate::channel::{News, Order, Wire};
 use crate::config::{Config, LinkChoice};
 use crate::control::{ControlConfig, ControlServer, Supervisors};
 use crate::dns::resolv_conf::ResolvConf;
 use crate::fence::Fence;
 use crate::gateway::Counters;
 use crate::lookup::Resolver;
+use crate::os::namespace::take_descriptor;
 use crate::owners::Owners;
 use crate::plan::Plan;
 use crate::share_loopback;
 use crate::summary::Report;
 use crate::wire;
-use flows::FlowLog;
-use link::Network;
+use flows::{FlowLog, Side};
+pub(crate) use link::COMMAND;
+use link::{Brought, Network};
 use names::{resolver_config, serve_loopback_names};
 use orders::{Orders, Teller, channel};
 
@@ -90,15 +94,16 @@ fn raise_descriptor_limit() {
 
 async fn serve() -> io::Result<()> {
     let (mut orders, mut news) = channel()?;
-    let Some(Order::Start { config, library, mut identity }) = orders.next().await else {
+    let Some(Order::Start { config, library, mut identity, wire }) = orders.next().await else {
         return Err(io::ErrorKind::UnexpectedEof.into());
     };
+    let wire = wire.map(Namespaced::take).transpose()?;
     let stays = identity.stays();
     if stays {
         identity.pid = std::process::id();
     }
     let mut warnings = warnings::hear();
-    let running = match Running::start(&config, identity) {
+    let running = match Running::start(&config, identity, wire) {
         Ok(running) => running,
         Err(said) => return news.tell(&News::Failed(said)).await,
     };
@@ -122,6 +127,20 @@ async fn serve() -> io::Result<()> {
     news.tell(&News::Ended(report)).await
 }
 
+/// What is here of a command whose host is the kernel's.
+struct Namespaced {
+    /// The packet socket of the gateway's end of its wire.
+    socket: OwnedFd,
+    /// A process in its namespace.
+    member: u32,
+}
+
+impl Namespaced {
+    fn take(wire: Wire) -> io::Result<Namespaced> {
+        Ok(Namespaced { socket: take_descriptor(wire.descriptor)?, member: wire.process })
+    }
+}
+
 /// The command's host and everything around it.
 struct Running {
     host: Host,
@@ -129,7 +148,8 @@ struct Running {
     network: Network,
     /// Given up at the end.
     _membership: Option<wire::Membership>,
-    worker: tokio::task::JoinHandle<Result<(), portolan::Error>>,
+    /// The command's host's; the gateway's is on the gateway's thread.
+    worker: Option<tokio::task::JoinHandle<Result<(), portolan::Error>>>,
     control: tokio::task::JoinHandle<()>,
     admin: Result<AdminSocket, AdminError>,
     flows: FlowLog,
@@ -148,30 +168,40 @@ struct Running {
 
 impl Running {
     /// Fails with one line for the user.
-    fn start(config: &Config, identity: Identity) -> Result<Running, String> {
+    fn start(config: &Config, identity: Identity, namespace: Option<Namespaced>) -> Result<Running, String> {
+        let side = if namespace.is_some() { Side::Gateway } else { Side::Command };
+        let member = namespace.as_ref().map(|namespace| namespace.member);
         let conf = ResolvConf::read(Path::new("/etc/resolv.conf"));
         let counters = Arc::new(Counters::default());
         let seed = config.seed.map_or_else(|| random().map(u64::from_ne_bytes), Ok)?;
         let owners = Arc::new(Owners::default());
         let (fence, refusals) = build_fence(config, &owners)?;
+        let kept = fence.clone();
+        tokio::spawn(async move { kept.keep_log().await });
         let listening = watch::Sender::new(());
-        let (membership, lan) = match &config.link {
-            LinkChoice::Wire(name) => {
-                wire::join(name, config).map(|(place, lan)| (Some(place), Some(lan)))?
+        let (membership, brought) = match (&config.link, namespace) {
+            (LinkChoice::Wire(name), _) => {
+                wire::join(name, config).map(|(place, lan)| (Some(place), Brought::Lan(lan)))?
             }
-            _ => (None, None),
+            (_, Some(namespace)) => (None, Brought::Namespace(namespace)),
+            (_, None) => (None, Brought::Nothing),
         };
+        if let Some(member) = member {
+            owners.look_into(member);
+            // The command asks the gateway's server alone, so that is where the summary's names come from.
+            fence.keep_names();
+        }
         let joined =
             membership.as_ref().map(|place| Config { addresses: place.addresses.clone(), ..config.clone() });
         let config = joined.as_ref().unwrap_or(config);
         let (host, worker, network) =
-            link::build(config, &conf, seed, counters.clone(), &fence, listening.subscribe(), lan)?;
+            link::build(config, &conf, seed, counters.clone(), &fence, listening.subscribe(), brought)?;
         if config.share_loopback {
             share_loopback::start(&host, fence.clone(), counters.clone());
         }
-        let flows = FlowLog::new(&host);
-        let worker = tokio::spawn(worker.run());
-        if let Some(plan) = &network.plan {
+        let flows = FlowLog::new(&host, side);
+        let worker = worker.map(|worker| tokio::spawn(worker.run()));
+        if let Some(plan) = network.plan.as_ref().filter(|_| side == Side::Command) {
             serve_loopback_names(&host, &conf, plan, &fence);
         }
         let names = membership.as_ref().map(wire::Membership::names);
@@ -206,6 +236,7 @@ impl Running {
             variable: variable.clone(),
             down: down.clone(),
             supervisors,
+            seen_from_gateway: (side == Side::Gateway).then(|| fence.owners().clone()),
         };
         let admin = AdminSocket::bind(&served.identity.name);
         match &admin {
@@ -280,9 +311,15 @@ impl Running {
         }
         if graceful {
             self.linger(orders).await;
+            if self.worker.is_none() {
+                // What the command sent last is with the gateway's host now, which is to pass it on.
+                self.network.drain().await;
+            }
         }
         self.host.shutdown();
-        let _ = tokio::time::timeout(RESET_TIME, &mut self.worker).await;
+        if let Some(worker) = &mut self.worker {
+            let _ = tokio::time::timeout(RESET_TIME, worker).await;
+        }
         self.control.abort();
         self.network.close().await;
         if let Some(library) = library.filter(|_| getppid() != self.parent) {
@@ -294,7 +331,8 @@ impl Running {
             let _ = news.tell(&News::Note(refusal)).await;
         }
         let failure = self.network.take_recording_failure();
-        (self.flows.finish(self.report, &self.resolver, &self.counters), failure)
+        let name_of = |address| self.resolver.remembered(address).or_else(|| self.fence.name_of(address));
+        (self.flows.finish(self.report, name_of, &self.counters, &self.fence), failure)
     }
 
     /// Lets what the command sent last arrive: until no connection has anything left to send, an order to stop at
@@ -303,7 +341,7 @@ impl Running {
         let until = Instant::now() + LINGER;
         let mut quiet = 0;
         while Instant::now() < until && quiet < QUIET_LOOKS {
-            quiet = if flows::is_drained(&self.host) { quiet + 1 } else { 0 };
+            quiet = if self.flows.is_drained(&self.host) { quiet + 1 } else { 0 };
             tokio::select! {
                 _ = orders.next() => return,
                 () = tokio::time::sleep(LINGER_STEP) => {}

@@ -1,4 +1,5 @@
-//! The table at the end of a run: one line that names the engine, then a row per flow.
+//! The table at the end of a run: one line that names the engine, then a row per flow, or on a terminal, where they
+//! are many, a row for those that are alike.
 //!
 //! The stack process collects a [`Report`], the supervisor prints it with [`render`]. Names come from other people's
 //! DNS servers, so no octet of them reaches the terminal unescaped.
@@ -6,6 +7,10 @@
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
+
+use fold::Row;
+
+mod fold;
 
 /// Flows that are reported with a row of their own; more are only counted.
 pub const ROWS_MAX: usize = 10_000;
@@ -60,8 +65,17 @@ const HEADINGS: [&str; 8] =
 /// Columns whose text stands at the left; numbers stand at the right.
 const LEFT: [bool; 8] = [true, true, false, false, false, false, false, true];
 
+/// For whom a report is rendered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reader {
+    /// Somebody at a terminal: flows that are alike share a row if there are many.
+    Person,
+    /// A file: a row for each flow.
+    File,
+}
+
 /// The report as text, every line ended.
-pub fn render(report: &Report) -> String {
+pub fn render(report: &Report, reader: Reader) -> String {
     let mut out = format!("portolan: engine {}, link {}", escape(&report.engine), escape(&report.link));
     if let Some(seed) = report.seed {
         let _ = write!(out, ", seed {seed}");
@@ -69,7 +83,11 @@ pub fn render(report: &Report) -> String {
     let count = report.flows.len() as u64 + report.flows_left_off;
     let _ = writeln!(out, ", {count} {}", if count == 1 { "flow" } else { "flows" });
     if !report.flows.is_empty() {
-        let rows: Vec<[String; 8]> = report.flows.iter().map(row).collect();
+        let rows = match reader {
+            Reader::Person => fold::fold(&report.flows),
+            Reader::File => fold::each(&report.flows),
+        };
+        let rows: Vec<[String; 8]> = rows.iter().map(cells).collect();
         let mut widths = HEADINGS.map(str::len);
         for row in &rows {
             for (width, cell) in widths.iter_mut().zip(row) {
@@ -99,15 +117,16 @@ fn write_row(out: &mut String, cells: &[String; 8], widths: &[usize; 8]) {
     let _ = writeln!(out, "{}", line.trim_end());
 }
 
-fn row(flow: &Flow) -> [String; 8] {
+fn cells(Row { flow, count }: &Row) -> [String; 8] {
     let name = escape(&flow.name);
     let bracketed = if name.contains(':') { format!("[{name}]") } else { name };
     let rtt = match (flow.rtt_min_us, flow.rtt_avg_us) {
         (Some(min), Some(avg)) => format!("{}/{} ms", ms(min), ms(avg)),
         _ => "-".into(),
     };
+    let times = if *count > 1 { format!(" x{count}") } else { String::new() };
     [
-        format!("{bracketed}:{}/{}", flow.port, escape(&flow.protocol)),
+        format!("{bracketed}:{}/{}{times}", flow.port, escape(&flow.protocol)),
         escape(&flow.state),
         octets(flow.sent),
         octets(flow.received),

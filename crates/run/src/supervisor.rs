@@ -7,12 +7,14 @@
 //! 127 as a shell, 128+N for a signal, else the command's own.
 
 mod command;
+mod job;
 mod launch;
 mod listeners;
 mod stack;
+mod summary_to;
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -28,10 +30,13 @@ use crate::config::Config;
 use crate::engine::{self, Engine};
 use crate::key_log::{self, PrivateFile};
 use crate::library::Library;
-use crate::os::signals::{Arrived, Signals};
+use crate::os::signals::{Arrived, OF_A_COMMAND, Signals};
 use crate::summary::{self, Report};
-use launch::Launch;
+use job::Job;
+use launch::{Launch, Sockets};
 use stack::StackProcess;
+use summary_to::Summary;
+pub use summary_to::SummaryTo;
 
 /// Portolan could not start the command.
 const CANNOT_START: u8 = 125;
@@ -63,19 +68,6 @@ pub struct Run {
     pub host: Option<String>,
     /// How the command is attached.
     pub engine: engine::Choice,
-}
-
-/// Where the summary goes.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum SummaryTo {
-    /// Nowhere.
-    Nowhere,
-    /// Standard error.
-    Stderr,
-    /// Standard output.
-    Stdout,
-    /// A file, which is replaced.
-    File(PathBuf),
 }
 
 /// Why the command was not started: an exit code and one line.
@@ -113,53 +105,66 @@ struct Running {
     signals: Signals,
     stack: StackProcess,
     command: Pid,
+    job: Job,
     report: Option<Report>,
-    summary: Option<Box<dyn Write>>,
+    summary: Option<Summary>,
     /// The signal that ended us, and when the command is to get it at the latest.
     ending: Option<(Signal, Instant)>,
     /// The terminal has interrupted the command too.
     interrupted: bool,
     engine: Engine,
     /// Removed at the end.
-    _library: Library,
+    _library: Option<Library>,
     _keys: Option<PrivateFile>,
 }
 
 fn start(run: Run) -> Result<Running, Refusal> {
     launch::refuse_nested()?;
     let found = command::find(&run.program)?;
-    let signals =
-        Signals::open().map_err(|error| Refusal::new(format_args!("cannot take signals: {error}")))?;
-    let summary = open_summary(&run.summary)?;
+    let signals = Signals::open(OF_A_COMMAND)
+        .map_err(|error| Refusal::new(format_args!("cannot take signals: {error}")))?;
+    let summary = Summary::open(&run.summary)?;
     let pcap = run.pcap.as_deref().map(|path| open_capture(path, run.force)).transpose()?;
     let to_stdout = run.pcap.as_deref() == Some(Path::new("-"));
-    let library = Library::place(run.library)
-        .map_err(|error| Refusal::new(format_args!("no place for the preload library in /tmp: {error}")))?;
     let (keys, private_keys) = key_log(pcap.is_some());
     let config = Config { capture: pcap.is_some(), keys, ..run.config };
     let identity = identity(&run.program, &run.arguments);
-    let (stack, variable) = match &run.host {
-        Some(name) => StackProcess::join(name)?,
-        None => StackProcess::start(config, library.directory(), identity, pcap, signals.before())?,
-    };
-    // Descendants whose parent ends become our children: they are reaped, and found when the stack process dies.
-    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     let launch = Launch {
         file: &found,
         program: &run.program,
         arguments: &run.arguments,
-        variable: &variable,
-        library: &library,
         keys: private_keys.as_ref().map(PrivateFile::path),
         to_stderr: to_stdout,
         mask: signals.before(),
         descriptors: crate::os::process::raise_descriptor_limit(),
     };
-    let (child, engine) = launch.start(run.engine)?;
+    let (choice, about) = launch.choose(run.engine, &config, run.host.is_some())?;
+    // Descendants whose parent ends become our children: they are reaped, and found when the stack process dies.
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    let (library, stack, (child, engine)) = if choice == engine::Choice::Netns {
+        let (mut namespace, wire) = launch.make_namespace(&config, &about)?;
+        let wire = Some((wire, namespace.process()));
+        let started = StackProcess::start(config, None, identity, pcap, wire, signals.before());
+        let (stack, _) = started.inspect_err(|_| namespace.give_up())?;
+        (None, stack, launch.start_in(namespace)?)
+    } else {
+        let library = Library::place(run.library).map_err(|error| {
+            Refusal::new(format_args!("no place for the preload library in /tmp: {error}"))
+        })?;
+        let (stack, variable) = match &run.host {
+            Some(name) => StackProcess::join(name)?,
+            None => StackProcess::start(config, library.directory(), identity, pcap, None, signals.before())?,
+        };
+        let sockets = Sockets { variable: &variable, library: &library };
+        let started = launch.start(choice, &about, &sockets)?;
+        (Some(library), stack, started)
+    };
+    let command = Pid::from_child(&child);
     Ok(Running {
         signals,
         stack,
-        command: Pid::from_child(&child),
+        command,
+        job: Job::new(command),
         report: None,
         summary,
         ending: None,
@@ -192,19 +197,6 @@ fn identity(program: &OsStr, arguments: &[OsString]) -> Identity {
     let words = std::iter::once(program).chain(arguments.iter().map(OsString::as_os_str));
     let command = words.map(|word| word.to_string_lossy().into_owned()).collect();
     Identity { name: format!("run-{pid}"), pid, command }
-}
-
-fn open_summary(to: &SummaryTo) -> Result<Option<Box<dyn Write>>, Refusal> {
-    Ok(match to {
-        SummaryTo::Nowhere => None,
-        SummaryTo::Stderr => Some(Box::new(io::stderr())),
-        SummaryTo::Stdout => Some(Box::new(io::stdout())),
-        SummaryTo::File(path) => {
-            let file = File::create(path)
-                .map_err(|error| Refusal::new(format_args!("--summary {}: {error}", path.display())))?;
-            Some(Box::new(file))
-        }
-    })
 }
 
 /// Opens the file for the recording, before anything runs: an existing one is kept unless `force`.
@@ -245,8 +237,8 @@ impl Running {
             }
         };
         self.finish();
-        if let Some(mut to) = self.summary.take() {
-            self.write_summary(&mut to);
+        if let Some(summary) = self.summary.take() {
+            summary.write(self.report.as_ref());
         }
         Ok(exit_code(status))
     }
@@ -276,6 +268,7 @@ impl Running {
             self.on_lost_network(&format!("the host '{name}' has ended"));
         }
         let status = self.reap();
+        self.job.go_on();
         if let Some((signal, at)) = self.ending
             && (self.report.is_some() || !self.stack.is_alive() || Instant::now() >= at)
         {
@@ -291,6 +284,7 @@ impl Running {
         let Some(named) = Signal::from_named_raw(signal.number) else { return };
         match named {
             Signal::CHILD => {}
+            Signal::CONT => self.job.resume(),
             Signal::INT | Signal::TERM if signal.from_process => {
                 if self.interrupted {
                     // The second time it is meant seriously.
@@ -302,6 +296,9 @@ impl Running {
             }
             // Control-C in a terminal reaches the whole process group. The command decides: a shell lives on.
             Signal::INT | Signal::QUIT if !signal.from_process => self.interrupted = named == Signal::INT,
+            // The terminal sends them to our process group, so the command has them.
+            Signal::TSTP | Signal::TTIN | Signal::TTOU | Signal::WINCH if !signal.from_process => {}
+            _ if self.job.has_sent(&signal) => {}
             _ => {
                 let _ = kill_process(self.command, named);
             }
@@ -321,11 +318,20 @@ impl Running {
         }
     }
 
-    /// Reaps every child that has ended, ours and those that were left to us.
+    /// Reaps every child that has ended, ours and those that were left to us, and hears whether the command has stopped.
     fn reap(&mut self) -> Option<WaitStatus> {
+        let looks = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
         let mut status = None;
-        while let Ok(Some((pid, ended))) = wait(WaitOptions::NOHANG) {
-            if pid == self.command {
+        while let Ok(Some((pid, ended))) = wait(looks) {
+            if let Some(by) = ended.stopping_signal() {
+                if pid == self.command {
+                    self.job.stopped(by, &self.signals);
+                }
+            } else if ended.continued() {
+                if pid == self.command {
+                    self.job.continued();
+                }
+            } else if pid == self.command {
                 status = Some(ended);
             } else if pid == self.stack.pid() {
                 self.stack.set_ended();
@@ -362,8 +368,10 @@ impl Running {
         while self.stack.is_alive() && Instant::now() < until {
             self.wait(Some(until));
             while let Some(signal) = self.signals.take_next() {
-                if matches!(signal.number, libc::SIGINT | libc::SIGTERM) {
-                    self.stack.order(&Order::Abort);
+                match signal.number {
+                    libc::SIGINT | libc::SIGTERM => self.stack.order(&Order::Abort),
+                    libc::SIGTSTP => self.signals.stop_by(libc::SIGTSTP),
+                    _ => {}
                 }
             }
             self.read_news();
@@ -378,18 +386,6 @@ impl Running {
                 "the command has left processes that have no network any more: {}",
                 left.join(", ")
             ));
-        }
-    }
-
-    fn write_summary(&self, to: &mut dyn Write) {
-        let text = match &self.report {
-            Some(report) => summary::render(report),
-            None => "portolan: no summary, because the stack process ended early\n".into(),
-        };
-        if let Err(error) = to.write_all(text.as_bytes()).and_then(|()| to.flush())
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            tell(&format!("the summary could not be written: {error}"));
         }
     }
 }

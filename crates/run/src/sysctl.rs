@@ -102,6 +102,16 @@ pub fn parse_sysctl(text: &str) -> Result<Sysctl, ConfigError> {
 }
 
 impl Sysctl {
+    /// Linux's name, with dots.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What it is set to.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
     /// Changes the host's configuration.
     pub fn apply(&self, config: &mut HostConfig) {
         if let Some(knob) = TABLE.iter().find(|knob| knob.key == self.key) {

@@ -59,8 +59,12 @@ pub fn up(name: &str, config: Config) -> Result<Outcome, String> {
         format!("cannot start the host '{name}' with its log in {}: {error}", log.display())
     })?;
     let identity = Identity { name: name.to_owned(), pid: 0, command: Vec::new() };
-    greet(Channel::new(ours), Order::Start { config: Box::new(config), library: None, identity }, &log)
-        .map(Outcome::Started)
+    greet(
+        Channel::new(ours),
+        Order::Start { config: Box::new(config), library: None, identity, wire: None },
+        &log,
+    )
+    .map(Outcome::Started)
 }
 
 /// Ends the host of this name: its connections are reset. Its log goes with it; that of a host which ended by itself

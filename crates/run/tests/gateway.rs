@@ -11,6 +11,7 @@ use std::time::Duration;
 use portolan::{Host, TcpStream, UdpSocket};
 use portolan_run::config::Config;
 use portolan_run::dns::exchange::{Exchange, Transport};
+use portolan_run::fence::Fence;
 use portolan_run::gateway::Counters;
 use portolan_run::plan::Plan;
 use portolan_run::web;
@@ -24,7 +25,13 @@ const SOON: Duration = Duration::from_secs(10);
 
 /// A command's host, with a gateway at the other end of its wire. Both end with the runtime.
 fn command() -> (Host, Arc<Counters>) {
-    let (ours, counters) = support::gateway();
+    let (host, counters, _) = guarded();
+    (host, counters)
+}
+
+/// The same, with the gateway's fence.
+fn guarded() -> (Host, Arc<Counters>, Arc<Fence>) {
+    let (ours, counters, fence) = support::gateway();
     let plan = Plan::new(&Config::default()).unwrap();
     let mut inner = Host::builder().link("portolan0", EthernetAddress([2, 0, 0, 0, 0, 15]), ours);
     for network in &plan.addresses {
@@ -35,7 +42,7 @@ fn command() -> (Host, Arc<Counters>) {
     }
     let (host, worker) = inner.build().unwrap();
     tokio::spawn(worker.run());
-    (host, counters)
+    (host, counters, fence)
 }
 
 async fn listener() -> (tokio::net::TcpListener, SocketAddr) {
@@ -83,11 +90,11 @@ async fn the_machines_refusal_is_the_programs() {
 
 #[tokio::test]
 async fn forbidden_destinations_fail_at_once_and_are_counted() {
-    let (host, counters) = command();
+    let (host, _, fence) = guarded();
     let metadata: SocketAddr = "169.254.169.254:80".parse().unwrap();
     let refused = timeout(SOON, TcpStream::connect(&host, metadata)).await.unwrap().unwrap_err();
     assert!(matches!(refused.raw_os_error(), Some(libc::EHOSTUNREACH | libc::EACCES)), "{refused}");
-    assert_eq!(counters.forbidden.load(Ordering::Relaxed), 1);
+    assert_eq!(fence.refused_flows(), 1);
 }
 
 #[tokio::test]
@@ -308,7 +315,7 @@ fn anything_listens(ports: &[u16]) -> bool {
 
 #[tokio::test]
 async fn j4_text_that_asks_for_ports_opens_none() {
-    let (host, counters) = command();
+    let (host, _, fence) = guarded();
     // Free ones, which the texts name.
     let free = || std::net::UdpSocket::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
     let ports = [free(), free(), free()];
@@ -330,7 +337,7 @@ async fn j4_text_that_asks_for_ports_opens_none() {
         settle().await;
         assert!(!anything_listens(&ports), "text {number} opened a port");
     }
-    assert_eq!(counters.forbidden.load(Ordering::Relaxed), 0);
+    assert_eq!(fence.refused_flows(), 0);
 }
 
 #[tokio::test]

@@ -74,3 +74,8 @@ fn datagrams() {
 fn n13_processes_and_limits() {
     assert_as_on_the_kernel("processes", &[]);
 }
+
+#[test]
+fn reports_of_icmp() {
+    assert_as_on_the_kernel("reports", &["told: ECONNREFUSED"]);
+}

@@ -8,7 +8,6 @@ mod outage;
 mod peer;
 
 use portolan_link::Instant;
-use portolan_stack::Stack;
 use portolan_wire::{Endpoint, Family};
 
 use crate::failure::{Failure, SEED_VARIABLE};
@@ -103,27 +102,12 @@ fn play(
 
 /// Lets time pass until no table of the hosts has an entry.
 fn wait_until_empty(net: &mut Net, hosts: &[HostId]) -> Result<(), Failure> {
-    let result = net.run(LIMIT, |net| Ok(hosts.iter().all(|host| is_empty(net.stack(*host)))));
+    let result = net.run(LIMIT, |net| Ok(hosts.iter().all(|host| net.stack(*host).counts().is_empty())));
     result.map_err(|mut failure| {
         let left: Vec<_> = hosts.iter().map(|host| net.stack(*host).counts()).collect();
         failure.what = format!("{}; tables at the end: {left:?}", failure.what);
         failure
     })
-}
-
-fn is_empty(stack: &Stack) -> bool {
-    let counts = stack.counts();
-    let tables = [
-        counts.sockets,
-        counts.connections,
-        counts.embryos,
-        counts.time_waits,
-        counts.requests,
-        counts.flows,
-        counts.ports,
-        counts.reassemblies,
-    ];
-    tables.into_iter().all(|entries| entries == 0)
 }
 
 fn unspecified(family: Family) -> Endpoint {

@@ -107,6 +107,24 @@ pub struct Counts {
     pub timers: usize,
 }
 
+impl Counts {
+    /// Whether nothing is left of any traffic or socket. Neighbours and timers outlive both.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let tables = [
+            self.sockets,
+            self.connections,
+            self.embryos,
+            self.time_waits,
+            self.requests,
+            self.flows,
+            self.ports,
+            self.reassemblies,
+        ];
+        tables.into_iter().all(|entries| entries == 0)
+    }
+}
+
 impl Stack {
     /// A host with nothing but its loopback: 127.0.0.1/8 and ::1.
     #[must_use]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use portolan_drivers::Capture;
 use portolan_link::Instant;
 use portolan_sim::{Failure, HostId, Net, TraceHash, WireId};
-use portolan_stack::{Event, LinkId, Seeds, SocketError, SocketId, SocketOption, Stack};
+use portolan_stack::{Event, LinkId, Seeds, SocketError, SocketId, SocketOption};
 use portolan_wire::{Address, Endpoint, Family};
 
 use crate::excuse;
@@ -54,7 +54,8 @@ pub fn play(plan: &Plan, capture: Option<Capture>) -> Result<Report, Failure> {
     played.map_err(|failure| story.explain(&mut net, failure))?;
     story.close_listeners(&mut net)?;
     let limit = net.now().plus_micros(LONG_PATIENCE_US);
-    let emptied = net.run(limit, |net| Ok(story.hosts.iter().all(|host| is_empty(net.stack(host.id)))));
+    let emptied =
+        net.run(limit, |net| Ok(story.hosts.iter().all(|host| net.stack(host.id).counts().is_empty())));
     emptied.map_err(|failure| story.explain(&mut net, failure))?;
     Ok(Report { trace: net.trace_hash(), frames: net.frames(), finished_at: net.now(), ends: story.ends() })
 }
@@ -504,21 +505,6 @@ impl<'a> Story<'a> {
         }
         ends
     }
-}
-
-fn is_empty(stack: &Stack) -> bool {
-    let counts = stack.counts();
-    let tables = [
-        counts.sockets,
-        counts.connections,
-        counts.embryos,
-        counts.time_waits,
-        counts.requests,
-        counts.flows,
-        counts.ports,
-        counts.reassemblies,
-    ];
-    tables.into_iter().all(|entries| entries == 0)
 }
 
 fn unspecified(family: Family) -> Address {

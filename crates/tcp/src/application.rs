@@ -149,7 +149,9 @@ impl Tcb {
 
     /// How many octets of what was read take room in the receive window still.
     pub fn set_untaken(&mut self, cx: &mut Context<'_>, octets: u32) {
-        self.rcv.untaken = octets;
+        if let Some(queues) = cx.slabs.queues_mut(self.queues) {
+            queues.untaken = octets;
+        }
         self.tell_of_room(cx);
     }
 
@@ -165,8 +167,8 @@ impl Tcb {
             return self.nothing_to_read().map(|()| 0);
         }
         self.pass_mark(cx.slabs);
-        if untaken {
-            self.rcv.untaken = self.rcv.untaken.saturating_add(to_u32(len));
+        if untaken && let Some(queues) = cx.slabs.queues_mut(self.queues) {
+            queues.untaken = queues.untaken.saturating_add(to_u32(len));
         }
         self.on_taken(cx, to_u32(len));
         Ok(len)

@@ -162,7 +162,7 @@ fn put_send_space(out: &mut Vec<u8>, snd: &SendSpace) {
 }
 
 fn put_receive_space(out: &mut Vec<u8>, rcv: &ReceiveSpace) {
-    let ReceiveSpace { nxt, adv, last_ack_sent, buffer, scale, mss, text_at_ms: _, untaken: _ } = *rcv;
+    let ReceiveSpace { nxt, adv, last_ack_sent, buffer, scale, mss, text_at_ms: _ } = *rcv;
     put_u32s(out, &[nxt.0, adv.0, last_ack_sent.0, buffer]);
     out.push(scale.get());
     put_u16s(out, &[mss]);

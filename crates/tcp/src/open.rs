@@ -100,7 +100,6 @@ impl Tcb {
             },
             rcv: ReceiveSpace {
                 nxt: SeqNumber(0),
-                untaken: 0,
                 adv: SeqNumber(0),
                 last_ack_sent: SeqNumber(0),
                 buffer,

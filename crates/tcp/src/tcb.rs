@@ -51,8 +51,6 @@ pub(crate) struct ReceiveSpace {
     pub(crate) last_ack_sent: SeqNumber,
     /// Octets of the buffer now.
     pub(crate) buffer: u32,
-    /// Octets that were read and still take room: [`Tcb::set_untaken`].
-    pub(crate) untaken: u32,
     /// How our windows are scaled.
     pub(crate) scale: WindowScale,
     /// The most octets of text that came in one segment.

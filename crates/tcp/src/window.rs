@@ -50,12 +50,11 @@ impl Tcb {
         let queues = cx.slabs.queues(self.queues);
         let (held, charge) = queues.map_or((0, 0), |queues| {
             let charge = to_u32(queues.receive.ready_charge());
-            (queues.receive.len().max(charge / 2), charge)
+            (queues.receive.len().max(charge / 2).saturating_add(queues.untaken), charge)
         });
         // A window of less than a unit cannot be said, and one that never opens would be the end.
         let unit = 1 << self.rcv.scale.get();
         let limit = self.seldom(cx.slabs).window_limit().max(unit);
-        let held = held.saturating_add(self.rcv.untaken);
         let room = self.rcv.buffer.max(unit).saturating_sub(held).min(limit);
         room.min(self.opened(cx)).min(self.memory_room(cx, charge))
     }

@@ -56,17 +56,30 @@ pub struct Query {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum RecordKind {
     /// These sources are listened to.
-    IsInclude = 1,
+    IsInclude,
     /// All but these are.
-    IsExclude = 2,
+    IsExclude,
     /// As `IsInclude`, and it was not so before.
-    ToInclude = 3,
+    ToInclude,
     /// As `IsExclude`, and it was not so before.
-    ToExclude = 4,
+    ToExclude,
     /// These are listened to from now on, too.
-    Allow = 5,
+    Allow,
     /// These are not any more.
-    Block = 6,
+    Block,
+}
+
+impl RecordKind {
+    const fn number(self) -> u8 {
+        match self {
+            Self::IsInclude => 1,
+            Self::IsExclude => 2,
+            Self::ToInclude => 3,
+            Self::ToExclude => 4,
+            Self::Allow => 5,
+            Self::Block => 6,
+        }
+    }
 }
 
 /// One group's record.
@@ -182,7 +195,7 @@ pub fn emit_report(family: Family, records: &[Record<'_>], out: &mut [u8]) -> Re
     writer.put(&[0, 0])?;
     writer.put(&count(records.len())?)?;
     for record in records {
-        writer.put(&[record.kind as u8, 0])?;
+        writer.put(&[record.kind.number(), 0])?;
         writer.put(&count(record.sources.len())?)?;
         put_address(&mut writer, family, record.group)?;
         for source in record.sources {

@@ -19,6 +19,8 @@ pub(super) const SMALL: &[(&str, &str)] = &[
     ("/usr/sbin/sshd", "openssh-server"),
     ("/usr/bin/ssh", "openssh-client"),
     ("/usr/bin/rsync", "rsync"),
+    ("/usr/bin/vi", "vim-tiny"),
+    ("/usr/bin/less", "less"),
     ("/usr/sbin/vsftpd", "vsftpd"),
     ("/usr/bin/lftp", "lftp"),
     ("/usr/lib/python3/dist-packages/aiosmtpd", "python3-aiosmtpd"),
@@ -44,4 +46,6 @@ pub(super) const LARGE: &[(&str, &str)] = &[
     ("/usr/bin/etcdctl", "etcd-client"),
     ("/usr/bin/node", "nodejs"),
     ("/usr/bin/java", "openjdk-17-jre-headless"),
+    ("/usr/bin/chromium", "chromium"),
+    ("/usr/bin/firefox-esr", "firefox-esr"),
 ];

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::calls::{self, Call};
+use super::differences::{self, Difference};
 use super::programs::{self, Program};
 use super::record::Row;
 use super::suite::{Suite, Verdict};
@@ -15,11 +16,16 @@ pub(super) const PAGE: &str = "docs/compatibility.md";
 pub(super) type Recorded = (&'static dyn Suite, Vec<Row>);
 
 /// The whole page.
-pub(super) fn text(suites: &[Recorded], programs: &[Program], calls: &[Call]) -> String {
+pub(super) fn text(
+    suites: &[Recorded],
+    programs: &[Program],
+    calls: &[Call],
+    differences: &[Difference],
+) -> String {
     let mut out = String::from(
         "# Sockets under `portolan run`, and the kernel's\n\n\
          Written by `cargo xtask suites --write` from `docs/data/compatibility/`; not to be edited. The tests of others run\n\
-         once on the kernel, in a network namespace of their own, and once under `portolan run`; CI holds every verdict\n\
+         once on the kernel and once under `portolan run`, in network namespaces that nothing leaves; CI holds every verdict\n\
          against the record.\n\n\
          | suite | tests | the kernel passes | Portolan passes | fewer | worse for another reason |\n\
          |---|---|---|---|---|---|\n",
@@ -52,5 +58,6 @@ pub(super) fn text(suites: &[Recorded], programs: &[Program], calls: &[Call]) ->
     }
     out.push_str(&programs::section(programs));
     out.push_str(&calls::section(calls));
+    out.push_str(&differences::section(differences));
     out
 }

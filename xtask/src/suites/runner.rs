@@ -1,4 +1,5 @@
-//! Runs a suite on one side: as it is, in a network namespace of its own, or under `portolan run`.
+//! Runs a suite on one side: as it is, or under `portolan run`; each in a network namespace of its own, from which nothing
+//! reaches the world.
 //!
 //! A test that says nothing for the suite's patience, or that takes the process with it, gets its verdict and the rest
 //! runs in another process. So a run always ends, with one verdict for every test.
@@ -19,8 +20,8 @@ const WHOLE: Duration = Duration::from_secs(600);
 /// What a process that is told to end may take.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// The kernel's side has what the command has under `portolan run`: a loopback, and one interface with the same
-/// addresses. Its other end swallows what is sent.
+/// What the kernel's side has is what a command has under `portolan run`: a loopback, and one interface with the same
+/// addresses. Its other end swallows what is sent: that also ends what leaves the stack by `--link egress`.
 const NAMESPACE: &str = "set -e
 ip link set lo up
 ip link add portolan0 type veth peer name wire
@@ -54,16 +55,12 @@ impl Side {
     }
 
     fn wrap(self, suite: &dyn Suite, words: Vec<String>) -> Vec<String> {
-        let front: Vec<String> = match self {
-            Side::Kernel => {
-                ["unshare", "--net", "--", "sh", "-c", NAMESPACE, "sh"].map(String::from).to_vec()
-            }
-            Side::Portolan => [program().display().to_string(), "run".into(), "--quiet".into()]
-                .into_iter()
-                .chain(suite.run_options().iter().map(ToString::to_string))
-                .chain(["--".into()])
-                .collect(),
-        };
+        let mut front = ["unshare", "--net", "--", "sh", "-c", NAMESPACE, "sh"].map(String::from).to_vec();
+        if self == Side::Portolan {
+            front.extend([program().display().to_string(), "run".into(), "--quiet".into()]);
+            front.extend(suite.run_options().iter().map(ToString::to_string));
+            front.push("--".into());
+        }
         [front, words].concat()
     }
 }
@@ -129,7 +126,7 @@ fn listen(
     end: Instant,
     verdicts: &mut Verdicts,
 ) -> Heard {
-    let mut running: Option<String> = None;
+    let (mut running, mut said) = (None, String::new());
     loop {
         let patience = suite.patience().min(end.saturating_duration_since(Instant::now()));
         let line = match lines.recv_timeout(patience) {
@@ -143,8 +140,10 @@ fn listen(
         };
         let _ = writeln!(log, "{line}");
         match suite.read(&line) {
-            Some(Line::Begins(name)) => running = Some(name),
+            Some(Line::Begins(name)) => (running, said) = (Some(name), String::new()),
+            Some(Line::Said(what)) => said = what,
             Some(Line::Ended(name, verdict, why)) => {
+                let why = if why.is_empty() { std::mem::take(&mut said) } else { why };
                 verdicts.insert(name, (verdict, why));
                 running = None;
             }

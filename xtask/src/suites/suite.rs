@@ -4,13 +4,15 @@
 //! packages in `setup`. Everything else (both runs, hangs, the record, the page) follows from these answers.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use super::cpython;
+use super::go::Go;
 use super::ruby::Ruby;
 
 /// The suites, in the order of the page.
-pub(super) const ALL: &[&dyn Suite] = &[&cpython::DEFAULT, &cpython::SECCOMP, &Ruby];
+pub(super) const ALL: &[&dyn Suite] = &[&cpython::DEFAULT, &cpython::SECCOMP, &Ruby, &Go];
 
 /// A test suite that runs once on the kernel and once under `portolan run`.
 pub(super) trait Suite {
@@ -36,6 +38,11 @@ pub(super) trait Suite {
     /// The names of all tests, in the order in which they run.
     fn list(&self, folder: &Path) -> Result<Vec<String>, String>;
 
+    /// Whether a test takes so long that the short form leaves it out.
+    fn is_slow(&self, _name: &str) -> bool {
+        false
+    }
+
     /// The program and its arguments that run exactly the tests of these names, in this order.
     fn command(&self, folder: &Path, names: &[String]) -> Result<Vec<String>, String>;
 
@@ -48,7 +55,9 @@ pub(super) trait Suite {
 pub(super) enum Line {
     /// A test begins.
     Begins(String),
-    /// A test has ended, with what it complained about or why it was skipped.
+    /// The test that is running complains, or says why it is skipped.
+    Said(String),
+    /// A test has ended, with what it complained about or why it was skipped, or nothing if it said so before.
     Ended(String, Verdict, String),
 }
 
@@ -82,4 +91,14 @@ impl Verdict {
             .into_iter()
             .find(|verdict| verdict.word() == word)
     }
+}
+
+/// What a command that must succeed prints.
+pub(super) fn output(command: &mut Command) -> Result<String, String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|error| format!("{name}: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{name}: {}", String::from_utf8_lossy(&output.stderr).trim()));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

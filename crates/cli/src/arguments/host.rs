@@ -12,6 +12,7 @@ use portolan_run::config::{
 use portolan_run::engine;
 use portolan_run::fence;
 use portolan_run::fence::rule::Rule;
+use portolan_run::netns;
 use portolan_run::publish::Publication;
 use portolan_run::supervisor::{Run, SummaryTo};
 use portolan_run::sysctl::{Sysctl, parse_sysctl};
@@ -132,8 +133,9 @@ pub(crate) struct DownArguments {
     override_usage = "portolan run [OPTIONS] -- COMMAND [ARG...]",
     after_help = "Exit status: that of COMMAND, 128+N when signal N ended it; 125 when Portolan could not start it, \
                   126 when it cannot be executed, 127 when it is not found, 2 for wrong usage.\n\n\
-                  --allow and --deny keep honest programs in. They are no boundary against a hostile one, which can \
-                  make system calls that bypass Portolan."
+                  --allow and --deny keep honest programs in. With the engines preload and seccomp they are no boundary \
+                  against a hostile one, which can make system calls that bypass Portolan. A rule's name means what the configured name servers \
+                  answer for it; a program with a resolver of its own (DNS over HTTPS or TLS) is judged by addresses."
 )]
 pub(crate) struct RunArguments {
     #[command(flatten)]
@@ -147,7 +149,8 @@ pub(crate) struct RunArguments {
     /// Let --pcap replace a file
     #[arg(long, requires = "pcap")]
     force: bool,
-    /// How the command is attached: auto, preload (the dynamic loader) or seccomp (also static programs)
+    /// How the command is attached: auto, preload (the dynamic loader), seccomp (also static programs), or netns (a
+    /// network namespace: any program, with the kernel's own TCP)
     #[arg(long, value_name = "ENGINE", default_value = "auto", value_parser = engine::parse)]
     engine: engine::Choice,
     /// Write the summary to a file; '-' is standard output
@@ -190,6 +193,9 @@ impl RunArguments {
     /// The run that the arguments ask for; an error is one line.
     pub(crate) fn into_run(self, library: &'static [u8]) -> Result<Run, String> {
         let config = self.host.into_config()?;
+        if self.engine == engine::Choice::Netns {
+            netns::check(&config, self.join.is_some()).map_err(|config::ConfigError(line)| line)?;
+        }
         let empty = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str().is_empty());
         if empty(&self.pcap) || empty(&self.summary) {
             return Err("the file's name is empty; give --pcap and --summary a name, or '-'".into());

@@ -188,6 +188,10 @@ impl DumpArguments {
             octets: self.octets,
             time: self.time,
         };
+        let text = self.filter.join(" ");
+        // Only `ip broadcast` needs it, and only a running host has one.
+        let is_asked = self.file.is_none() && text.contains("broadcast");
+        let netmask = if is_asked { dump::netmask(self.host.as_deref()) } else { None }.unwrap_or(0);
         Ok(dump::Query {
             host: self.host.clone(),
             file: self.file.clone(),
@@ -196,7 +200,7 @@ impl DumpArguments {
             count: self.count,
             snap_len: self.snap_len,
             style,
-            filter: Filter::parse(&self.filter.join(" ")).map_err(|error| error.to_string())?,
+            filter: Filter::parse_for(&text, netmask).map_err(|error| error.to_string())?,
         })
     }
 }

@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod browsers;
 mod files;
 mod harness;
 mod languages;

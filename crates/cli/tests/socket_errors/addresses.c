@@ -1,6 +1,10 @@
 // bind(2) and listen(2): ports in use, reserved, foreign; both families on one port.
 
 #include "common.h"
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 static int bound(const char *text, int port, bool reuse) {
     struct address address = at(text, port);
@@ -71,6 +75,39 @@ static void bind_reserved(void) {
     SAY("UDP", bound_udp("127.0.0.1", 1023));
     SAY("the first that is free for all", bound("127.0.0.1", 1024, false));
     SAY("any", bound("127.0.0.1", 0, false));
+}
+
+// Gives up root, but for these capabilities.
+static void become_ordinary(unsigned capabilities) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {{.effective = capabilities, .permitted = capabilities}};
+    MUST(prctl(PR_SET_KEEPCAPS, 1));
+    MUST(setgid(12345));
+    MUST(setuid(12345));
+    MUST(syscall(SYS_capset, &header, data));
+}
+
+static void use_rights(void) {
+    SAY("a port below 1024", bound("127.0.0.1", 80, true));
+    SAY("a raw socket", socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
+}
+
+// What a program may is by its capabilities where the network belongs, each for itself, and not by those of a user
+// namespace of its own.
+static void rights(void) {
+    const char *names[] = {"root", "nobody special", "CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "root of its own namespace"};
+    for (int i = 0; i < 5; i++) {
+        printf("%s\n", names[i]);
+        if (fork() == 0) {
+            if (i > 0)
+                become_ordinary(i == 2 ? 1 << CAP_NET_BIND_SERVICE : i == 3 ? 1 << CAP_NET_RAW : 0);
+            if (i == 4)
+                MUST(unshare(CLONE_NEWUSER));
+            use_rights();
+            exit(0);
+        }
+        wait(NULL);
+    }
 }
 
 static void bind_foreign(void) {
@@ -162,5 +199,5 @@ static void listen_unbound(void) {
     SAY("without blocking", accept(fd, NULL, NULL));
 }
 
-SECTIONS({"bind_busy", bind_busy}, {"bind_reserved", bind_reserved}, {"bind_foreign", bind_foreign},
+SECTIONS({"bind_busy", bind_busy}, {"bind_reserved", bind_reserved}, {"rights", rights}, {"bind_foreign", bind_foreign},
          {"wildcard_conflict", wildcard_conflict}, {"second_bind", second_bind}, {"listen_unbound", listen_unbound})

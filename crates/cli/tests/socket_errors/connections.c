@@ -171,6 +171,22 @@ static void timeouts(void) {
     SAY("UDP with SO_RCVTIMEO", recv(fd, &octet, 1, 0));
 }
 
+// Who accepts a connection finds that its other side, on the same host, knows of it.
+static void client_first(void) {
+    int server = listener("127.0.0.1", 8000), early = 0;
+    for (int i = 0; i < 300; i++) {
+        int fd = tcp(AF_INET);
+        set_blocking(fd, false);
+        connect(fd, OF(at("127.0.0.1", 8000)));
+        wait_for(server, POLLIN);
+        struct pollfd entry = {.fd = fd, .events = POLLOUT};
+        early += poll(&entry, 1, 0) == 1 && entry.revents == POLLOUT;
+        close(MUST(accept(server, NULL, NULL)));
+        close(fd);
+    }
+    printf("the client was first: %d\n", early);
+}
+
 // The range has four ports.
 static void exhaustion(void) {
     int server = listener("127.0.0.1", 8000), other = listener("127.0.0.1", 8001);
@@ -190,4 +206,5 @@ static void exhaustion(void) {
 }
 
 SECTIONS({"connect_odd", connect_odd}, {"connect_twice", connect_twice}, {"no_route", no_route}, {"refused", refused},
-         {"timeouts", timeouts}, {"exhaustion", exhaustion})
+         {"timeouts", timeouts}, {"exhaustion", exhaustion},
+         {"client_first", client_first})

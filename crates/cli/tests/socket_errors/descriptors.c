@@ -246,5 +246,19 @@ static void accept_exhausted(void) {
         SAY("the rest", accept(server, NULL, NULL));
 }
 
+// Nor is what waited for a listener that is closed.
+static void accept_dropped(void) {
+    int server = listener("127.0.0.1", 8000), client = client_of(server);
+    struct rlimit limit;
+    MUST(getrlimit(RLIMIT_NOFILE, &limit));
+    MUST(setrlimit(RLIMIT_NOFILE, &(struct rlimit){client + 1, limit.rlim_max}));
+    SAY("accept without room", accept(server, NULL, NULL));
+    close(server);
+    char octet;
+    printf("the client is told: %d\n", wait_for(client, POLLIN) != 0);
+    COUNT("it reads", read(client, &octet, 1));
+}
+
 SECTIONS({"descriptors", descriptors}, {"not_a_socket", not_a_socket}, {"closed_fd", closed_fd},
-         {"fork_dup_pass", fork_dup_pass}, {"high_numbers", high_numbers}, {"accept_exhausted", accept_exhausted})
+         {"fork_dup_pass", fork_dup_pass}, {"high_numbers", high_numbers}, {"accept_exhausted", accept_exhausted},
+         {"accept_dropped", accept_dropped})

@@ -31,6 +31,8 @@ struct FrameRecorder {
     monitor: Monitor,
     segmenter: Segmenter,
     annotate: Option<Annotate>,
+    /// What is received here was sent by the host whose link is recorded.
+    is_mirrored: bool,
 }
 
 impl<L: Link> CaptureLink<L> {
@@ -45,8 +47,13 @@ impl<L: Link> CaptureLink<L> {
     /// Records nothing, until somebody watches.
     pub fn unrecorded(inner: L) -> CaptureLink<L> {
         let segmenter = Segmenter::new(inner.caps().medium);
-        let recorder =
-            FrameRecorder { capture: None, monitor: Monitor::default(), segmenter, annotate: None };
+        let recorder = FrameRecorder {
+            capture: None,
+            monitor: Monitor::default(),
+            segmenter,
+            annotate: None,
+            is_mirrored: false,
+        };
         CaptureLink { inner, recorder, arrived: Vec::new(), flush_at: None }
     }
 
@@ -59,6 +66,11 @@ impl<L: Link> CaptureLink<L> {
     /// Says what gives the comments of frames.
     pub fn annotate(&mut self, annotate: impl FnMut(Direction, &[u8]) -> Option<String> + Send + 'static) {
         self.recorder.annotate = Some(Box::new(annotate));
+    }
+
+    /// Tells directions as the host at the other end sees them: this end's stack is not the one that is looked at.
+    pub fn seen_from_the_other_end(&mut self) {
+        self.recorder.is_mirrored = true;
     }
 
     /// The link that is recorded.
@@ -89,7 +101,12 @@ impl FrameRecorder {
         parts: impl IntoIterator<Item = &'a [u8], IntoIter: Clone>,
     ) {
         let parts = parts.into_iter();
-        let FrameRecorder { capture, monitor, segmenter, annotate } = self;
+        let FrameRecorder { capture, monitor, segmenter, annotate, is_mirrored } = self;
+        let direction = match direction {
+            Direction::Inbound if *is_mirrored => Direction::Outbound,
+            Direction::Outbound if *is_mirrored => Direction::Inbound,
+            direction => direction,
+        };
         let mut write = |frame: &[u8]| {
             let comment = annotate.as_mut().and_then(|annotate| annotate(direction, frame));
             let comment = comment.as_deref();

@@ -33,6 +33,7 @@ enum Kind {
     Port,
     PortRange,
     Protocol,
+    Chain,
 }
 
 impl Parser {
@@ -106,7 +107,18 @@ impl Parser {
                     return Err(self.error("a VLAN's number is less than 4096"));
                 }
                 let test = self.test(Test::Vlan(tag.flatten()));
-                self.tags = self.tags.saturating_add(1);
+                self.depth.tags = self.depth.tags.saturating_add(1);
+                return Ok(Some(test));
+            }
+            "mpls" => {
+                self.next += 1;
+                let label = self.word(0).and_then(number);
+                self.next += usize::from(label.is_some());
+                if label.is_some_and(|label| label >= 1 << 20) {
+                    return Err(self.error("an MPLS label is less than 1048576"));
+                }
+                let test = self.test(Test::Mpls(label));
+                self.depth.labels = self.depth.labels.saturating_add(1);
                 return Ok(Some(test));
             }
             "broadcast" => Test::EtherBroadcast,
@@ -129,9 +141,7 @@ impl Parser {
             (Protocol::Ether, false) => Test::EtherMulticast,
             (Protocol::Network(ether_type::IP4), false) => Test::Ip4Multicast,
             (Protocol::Network(ether_type::IP6), false) => Test::Ip6Multicast,
-            (Protocol::Network(ether_type::IP4), true) => {
-                return Err(self.error("'ip broadcast' needs a netmask, which is not known here"));
-            }
+            (Protocol::Network(ether_type::IP4), true) => Test::Ip4Broadcast(self.netmask),
             _ => return Err(self.wrong("does not go with that protocol")),
         };
         self.next += 1;
@@ -179,6 +189,7 @@ impl Parser {
             "port" => Kind::Port,
             "portrange" => Kind::PortRange,
             "proto" => Kind::Protocol,
+            "protochain" => Kind::Chain,
             _ => return None,
         };
         self.next += 1;
@@ -186,7 +197,7 @@ impl Parser {
     }
 
     fn test(&self, test: Test) -> Expression {
-        Expression::Test { test, tags: self.tags }
+        Expression::Test { test, depth: self.depth }
     }
 
     /// A protocol alone.
@@ -228,6 +239,7 @@ impl Parser {
             Kind::Port => self.port(&word, qualifiers),
             Kind::PortRange => self.port_range(&word, qualifiers),
             Kind::Protocol => self.protocol_number(&word, qualifiers),
+            Kind::Chain => self.chain(&word, qualifiers),
         }
     }
 
@@ -411,6 +423,22 @@ impl Parser {
             }),
         };
         let found = found.ok_or_else(|| self.wrong("is no protocol"))?;
+        self.next += 1;
+        Ok(found)
+    }
+}
+
+impl Parser {
+    fn chain(&mut self, word: &str, qualifiers: Qualifiers) -> Parsed<Expression> {
+        let number = names::ip_protocol(word).or_else(|| u8::try_from(number(word)?).ok());
+        let Some(number) = number else { return Err(self.wrong("is no protocol")) };
+        let (v4, v6) = (self.test(Test::Ip4Chain(number)), self.test(Test::Ip6Chain(number)));
+        let found = match qualifiers.protocol {
+            Some(Protocol::Network(ether_type::IP4)) => v4,
+            Some(Protocol::Network(ether_type::IP6)) => v6,
+            None => either(v4, v6),
+            Some(_) => return Err(self.error("'protochain' goes with ip or ip6")),
+        };
         self.next += 1;
         Ok(found)
     }

@@ -106,7 +106,7 @@ impl Parser {
         if !self.takes_sign("]") {
             return Err(self.wrong("stands where ']' should"));
         }
-        Ok(Value::Load { header, tags: self.tags, at, size: u8::try_from(size).unwrap_or(1) })
+        Ok(Value::Load { header, depth: self.depth, at, size: u8::try_from(size).unwrap_or(1) })
     }
 }
 

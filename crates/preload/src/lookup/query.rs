@@ -79,7 +79,7 @@ impl HostName {
 
 /// Asks for a name's addresses, of one family or of both.
 pub(crate) fn by_name(name: &[u8], family: Option<Family>, only_configured: bool) -> Result<Found, Failure> {
-    if name.is_empty() || name.len() > NAME_MAX {
+    if !is_host_name(name) || name.len() > NAME_MAX {
         return Err(Failure::Name(LookUpFailure::NotFound));
     }
     let mut buffer = [0; MESSAGE_MAX];
@@ -96,6 +96,12 @@ pub(crate) fn by_name(name: &[u8], family: Option<Family>, only_configured: bool
         }
         other => Err(failure(other)),
     }
+}
+
+/// Whether glibc would ask anybody for such a name: letters, digits, `-`, `_` and `.`, and no `-` in front.
+fn is_host_name(name: &[u8]) -> bool {
+    let is_allowed = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
+    name.first().is_some_and(|first| *first != b'-') && name.iter().all(is_allowed)
 }
 
 /// Asks for an address's name.
@@ -117,3 +123,6 @@ fn failure(reply: Result<Reply<'_>, Errno>) -> Failure {
         Err(error) => Failure::System(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

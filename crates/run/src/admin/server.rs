@@ -11,6 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portolan::Host;
@@ -33,6 +34,7 @@ use super::sockets;
 use crate::channel::line;
 use crate::control::{Holdings, Supervisors};
 use crate::os::unix;
+use crate::owners::Owners;
 
 /// The longest line of a client, in octets.
 const LINE_MAX: u64 = 64 * 1024;
@@ -83,6 +85,8 @@ pub struct Served {
     pub supervisors: Rc<Supervisors>,
     /// Told when the host is to end.
     pub down: Rc<Notify>,
+    /// The host is the gateway's, because the command's is the kernel's: who has the command's ports.
+    pub seen_from_gateway: Option<Arc<Owners>>,
 }
 
 impl AdminSocket {
@@ -310,6 +314,9 @@ impl Served {
         let entries = self.host.with_stack(|stack, _| stack.inventory());
         let mut rows: Vec<_> =
             entries.iter().map(|entry| sockets::row(entry, entry.id.and_then(|id| held.get(&id)))).collect();
+        if let Some(owners) = &self.seen_from_gateway {
+            rows = rows.into_iter().filter_map(|row| sockets::from_the_other_end(row, owners)).collect();
+        }
         let key = |row: &super::message::SocketRow| {
             let ip: IpAddr = row.local.ip();
             (row.protocol.clone(), row.local.port(), ip, row.peer)

@@ -7,6 +7,7 @@ use portolan_wire::{Endpoint, Family, protocol};
 
 use super::message::{SocketRow, SocketState, TcpFigures, User};
 use crate::control::Held;
+use crate::owners::Owners;
 
 /// The headers that a path's largest segment leaves out: IPv4's or IPv6's, and TCP's.
 const HEADERS_V4: u32 = 20 + 20;
@@ -34,6 +35,15 @@ pub(super) fn row(entry: &Entry, held: Option<&Held>) -> SocketRow {
         trail: held.and_then(|held| held.trail.clone()),
         tcp: entry.info.as_ref().map(|info| figures(info, entry)),
     }
+}
+
+/// A connection of the gateway's host as the command has it, whose own end is the kernel's: the figures remain those of
+/// this end. `None` for what is no connection.
+pub(super) fn from_the_other_end(row: SocketRow, owners: &Owners) -> Option<SocketRow> {
+    let command = row.peer?;
+    let owner = owners.of(protocol::TCP, command.port());
+    let users = owner.into_iter().map(|owner| User { name: owner.name, pid: owner.pid, fd: None }).collect();
+    Some(SocketRow { local: command, peer: Some(row.local), users, ..row })
 }
 
 /// An address as the socket's family has it.

@@ -87,6 +87,18 @@ impl CanaryReader {
         if most == 0 { Ok(&[]) } else { self.take(fd, &mut scratch[..room]) }
     }
 
+    /// Reads the filler but for its last octet, as far as it has come. True when it is gone.
+    pub(super) fn drain_filler(&mut self, fd: BorrowedFd<'_>, scratch: &mut [u8]) -> bool {
+        while let Front::Taken(taken @ 2..) = &mut self.front {
+            let surplus = (*taken - 1).min(scratch.len());
+            match unix::read(fd, &mut scratch[..surplus]) {
+                Ok(len @ 1..) => *taken -= len,
+                _ => return false,
+            }
+        }
+        true
+    }
+
     /// Takes new text: what of `scratch` holds it, empty if there is none. `scratch` needs room for two octets or more.
     pub(super) fn take<'a>(&mut self, fd: BorrowedFd<'_>, scratch: &'a mut [u8]) -> io::Result<&'a [u8]> {
         let queued = unix::queued(fd)?;

@@ -15,6 +15,7 @@ use portolan_protocol::{Address, DatagramHeader, Family};
 use portolan_stack::{Outgoing, Tells, Told};
 
 use super::end::End;
+use super::hints::Hints;
 use super::network::{Errno, HostSocket, Received};
 use super::socket::{Record, to_host};
 use super::stream::Scratch;
@@ -30,6 +31,7 @@ pub(super) struct DatagramCarrier {
     socket: Rc<HostSocket>,
     record: Rc<Record>,
     scratch: Scratch,
+    hints: Rc<Hints>,
     /// A message of the program's that the stack had no room for.
     up: Option<Vec<u8>>,
     /// A message for the program whose queue was full.
@@ -40,12 +42,19 @@ pub(super) struct DatagramCarrier {
 }
 
 impl DatagramCarrier {
-    pub(super) fn new(end: End, socket: Rc<HostSocket>, record: Rc<Record>, scratch: Scratch) -> Self {
+    pub(super) fn new(
+        end: End,
+        socket: Rc<HostSocket>,
+        record: Rc<Record>,
+        scratch: Scratch,
+        hints: Rc<Hints>,
+    ) -> Self {
         Self {
             end,
             socket,
             record,
             scratch,
+            hints,
             up: None,
             down: None,
             tags: Tags::default(),
@@ -114,6 +123,11 @@ impl DatagramCarrier {
                 false
             }
             Poll::Ready(Ok(())) => true,
+            // What a call that is seen would have been told.
+            Poll::Ready(Err(error @ (Errno::DESTADDRREQ | Errno::MSGSIZE))) if self.is_bare() => {
+                self.hints.datagram_is_lost(&self.record, error);
+                true
+            }
             Poll::Ready(Err(error)) => {
                 // As with an ICMP error, only a connected socket is told.
                 if is_default(header.remote) {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use portolan_protocol::{Address, Transport};
 use tracing::warn;
 
+use super::network::Errno;
 use super::registry::Registry;
 use super::socket::Record;
 
@@ -22,6 +23,7 @@ const EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Hints {
     busy: Cell<Option<Instant>>,
     reserved: Cell<Option<Instant>>,
+    nowhere: Cell<Option<Instant>>,
     /// Options that a program has set in vain, each told once.
     missing: RefCell<BTreeSet<(i32, i32)>>,
 }
@@ -53,6 +55,17 @@ impl Hints {
                 "cannot bind {wanted}/{name}: a connection that has just ended has the port (TIME-WAIT); set \
                  SO_REUSEADDR to take it at once"
             ),
+        }
+    }
+
+    /// A datagram was written that could not be sent, by a call that nobody sees: the program was told that all is well.
+    pub(super) fn datagram_is_lost(&self, record: &Record, why: Errno) {
+        if is_due(&self.nowhere) {
+            let why = match why {
+                Errno::MSGSIZE => "it is too long",
+                _ => "the socket has no destination; connect it, or use sendto",
+            };
+            warn!("a datagram that was written to {} is lost: {why}", record.describe());
         }
     }
 

@@ -36,6 +36,8 @@ impl Errno {
     pub(super) const CONNABORTED: Self = Self(103);
     pub(super) const CONNRESET: Self = Self(104);
     pub(super) const CONNREFUSED: Self = Self(111);
+    pub(super) const DESTADDRREQ: Self = Self(89);
+    pub(super) const MSGSIZE: Self = Self(90);
 }
 
 impl From<io::Error> for Errno {

@@ -86,7 +86,7 @@ struct Shared {
     registry: Rc<Registry>,
     scratch: Scratch,
     sweep: Rc<Notify>,
-    hints: Hints,
+    hints: Rc<Hints>,
 }
 
 impl ControlServer {
@@ -114,7 +114,7 @@ impl ControlServer {
             registry: self.registry,
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH_LEN].into_boxed_slice())),
             sweep: Rc::new(Notify::new()),
-            hints: Hints::default(),
+            hints: Rc::default(),
             config: self.config,
         });
         let tasks = LocalSet::new();
@@ -203,7 +203,8 @@ impl Shared {
         let socket = record.socket().ok()?;
         let end = End::new(fd).ok()?;
         if record.attach(&end) {
-            let carrier = DatagramCarrier::new(end, socket, record, Rc::clone(&self.scratch));
+            let carrier =
+                DatagramCarrier::new(end, socket, record, Rc::clone(&self.scratch), Rc::clone(&self.hints));
             let registry = Rc::clone(&self.registry);
             spawn_local(async move {
                 carrier.run().await;

@@ -149,6 +149,7 @@ impl Carrier {
     pub(super) async fn run(mut self) {
         let outcome = match poll_fn(|cx| self.poll_connect(cx)).await {
             Ok(()) => {
+                poll_fn(|cx| self.poll_writable(cx)).await;
                 self.record.connected();
                 poll_fn(|cx| self.poll_carry(cx)).await
             }
@@ -192,6 +193,21 @@ impl Carrier {
                 Poll::Pending if self.end.hangup().is_closed => return Poll::Ready(Err(Outcome::Aborted)),
                 Poll::Pending if is_woken => {}
                 Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// The end of the filler, which the program may still be writing when the handshake is complete. Only without it is the
+    /// program's end writable to stay, and only then may the other side, on this host, be told.
+    fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let is_woken = self.end.poll_wake(cx);
+            let is_drained = self.reader.drain_filler(self.end.fd(), &mut self.scratch.borrow_mut());
+            if is_drained || self.end.hangup().has_ended {
+                return Poll::Ready(());
+            }
+            if !is_woken {
+                return Poll::Pending;
             }
         }
     }

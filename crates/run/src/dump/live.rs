@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::Query;
 use crate::admin::AdminError;
 use crate::admin::client::{self, Client};
-use crate::os::signals::Signals;
+use crate::os::signals::{ENDINGS, Signals};
 
 /// What a host may take, once it has been told to stop, to say how much was lost.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ impl Live {
         let client = choose(query.host.as_deref())?;
         let name = client.name().to_owned();
         let silent = |error: io::Error| AdminError::Silent { name: name.clone(), why: error.to_string() };
-        let signals = Signals::open().map_err(silent)?;
+        let signals = Signals::open(ENDINGS).map_err(silent)?;
         let (stream, received) = client.capture(query.filter.clone())?;
         stream.set_nonblocking(true).map_err(silent)?;
         let received = io::Cursor::new(received);
@@ -64,7 +64,7 @@ impl Live {
 }
 
 /// The named host, or the only one that runs.
-fn choose(name: Option<&str>) -> Result<Client, AdminError> {
+pub(super) fn choose(name: Option<&str>) -> Result<Client, AdminError> {
     if let Some(name) = name {
         return Client::connect(name);
     }

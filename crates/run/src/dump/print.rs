@@ -1,13 +1,15 @@
 //! Packets as lines, in the form that tcpdump gives them.
 //!
 //! [`Printer::line`] writes the time and finds the network layer; [`ip`] has IPv4 and IPv6, [`tcp`], [`udp`], [`dns`],
-//! [`icmp`] and [`arp`] the rest. What is cut off or lies about its length is shown as far as it goes, behind it
+//! [`icmp`], [`neighbour`], [`mpls`] and [`arp`] the rest. What is cut off or lies about its length is shown as far as it goes, behind it
 //! `[|tcp]` and its like. Text from packets is escaped.
 
 mod arp;
 mod dns;
 mod icmp;
 mod ip;
+mod mpls;
+mod neighbour;
 mod tcp;
 mod udp;
 
@@ -37,6 +39,8 @@ pub struct Style {
 pub struct Printer {
     style: Style,
     conversations: Conversations,
+    /// Packets that the present one is quoted in.
+    quoted_in: u8,
 }
 
 /// What a packet is cut to, and how long it was.
@@ -80,7 +84,7 @@ impl<'a> Text<'a> {
 impl Printer {
     /// A printer that has seen nothing.
     pub fn new(style: Style) -> Printer {
-        Printer { style, conversations: Conversations::default() }
+        Printer { style, conversations: Conversations::default(), quoted_in: 0 }
     }
 
     /// The packet's line, or lines, without the last end.
@@ -93,7 +97,7 @@ impl Printer {
             out.push_str("[|link]");
         }
         if self.style.octets {
-            hexadecimal(&mut out, packet.octets.get(header..).unwrap_or_default());
+            hexadecimal(&mut out, "\n\t", packet.octets.get(header..).unwrap_or_default());
         }
         out
     }
@@ -125,8 +129,7 @@ impl Printer {
             LinkType::Null => (4, version(4)),
         };
         while matches!(kind, Some(0x8100 | 0x88a8 | 0x9100)) && link == LinkType::Ethernet {
-            let Some(tag) = text.u16(header) else { break };
-            let _ = write!(out, "vlan {}, p {}, ", tag & 0x0fff, tag >> 13);
+            // Tags are the link's, which tcpdump shows with -e alone.
             kind = text.u16(header + 2);
             header += 4;
         }
@@ -135,12 +138,12 @@ impl Printer {
             Some(0x0800) => ip::v4(self, out, packet),
             Some(0x86dd) => ip::v6(self, out, packet),
             Some(0x0806) => arp::show(out, packet, self.style.verbose),
+            Some(0x8847 | 0x8848) => mpls::show(self, out, packet),
             Some(kind) => {
                 let _ = write!(out, "ethertype {kind:#06x}, length {}", text.len);
             }
-            None => {
-                let _ = write!(out, "[|ether], length {}", text.len);
-            }
+            None if header > 14 && link == LinkType::Ethernet => out.push_str(" [|vlan]"),
+            None => out.push_str(" [|ether]"),
         }
         header
     }
@@ -152,10 +155,10 @@ impl Printer {
     }
 }
 
-/// Lines of sixteen octets, with their offset.
-fn hexadecimal(out: &mut String, octets: &[u8]) {
+/// Lines of sixteen octets, with their offset; each begins with `indent`.
+fn hexadecimal(out: &mut String, indent: &str, octets: &[u8]) {
     for (row, line) in octets.chunks(16).enumerate() {
-        let _ = write!(out, "\n\t{:#06x}: ", row * 16);
+        let _ = write!(out, "{indent}{:#06x}: ", row * 16);
         for pair in line.chunks(2) {
             out.push(' ');
             for octet in pair {

@@ -8,6 +8,7 @@ use portolan_native::inet::{self, Given, Sockaddr};
 use portolan_protocol::request::Target;
 use portolan_protocol::{Address, Family};
 use rustix::event::PollFlags;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::net::sockopt::{self, Timeout};
 
 use super::stack::errno_of;
@@ -169,7 +170,15 @@ impl<'a> Call<'a> {
 
 /// Whether calls on it do not wait.
 pub(super) fn is_nonblocking(socket: BorrowedFd<'_>) -> bool {
-    rustix::fs::fcntl_getfl(socket).is_ok_and(|flags| flags.contains(rustix::fs::OFlags::NONBLOCK))
+    fcntl_getfl(socket).is_ok_and(|flags| flags.contains(OFlags::NONBLOCK))
+}
+
+/// Sets whether calls on it wait, for all copies of the descriptor.
+pub(super) fn set_nonblocking(socket: BorrowedFd<'_>, is_nonblocking: bool) -> Result<(), Errno> {
+    let failed = |error: rustix::io::Errno| Errno(error.raw_os_error());
+    let mut flags = fcntl_getfl(socket).map_err(failed)?;
+    flags.set(OFlags::NONBLOCK, is_nonblocking);
+    fcntl_setfl(socket, flags).map_err(failed)
 }
 
 /// Waits for text, a datagram or a connection within SO_RCVTIMEO, or fails with EAGAIN if the call is not to wait.

@@ -3,7 +3,8 @@
 use std::os::fd::AsFd;
 use std::time::Instant;
 
-use portolan_native::{Errno, inet};
+use portolan_native::Errno;
+use portolan_native::inet::{self, Given};
 use portolan_protocol::request::Target;
 use portolan_protocol::{Address, CALL_MAX, FILLER_LEN, Operation, Reply, Transport};
 use rustix::event::PollFlags;
@@ -34,6 +35,7 @@ impl Engine {
         let given = call.read_address(call.argument(1), len)?;
         self.stack.act_for(call.caller(CAP_NET_BIND_SERVICE)?)?;
         match socket.transport() {
+            Transport::Tcp if matches!(given, Given::Unspecified(_)) => self.disconnect_stream(call, &socket),
             Transport::Tcp => {
                 let address = inet::to_connect_stream(given, socket.family(), len as usize)?;
                 self.connect_stream(call, socket, address)
@@ -65,7 +67,7 @@ impl Engine {
         match self.begin(socket.own, address, waits) {
             Ok(Begun::Complete) => return Ok(Answer::ZERO),
             // A blocking connect after a non-blocking one waits for it.
-            Err(Errno(libc::EALREADY)) if waits => return Ok(wait(socket)),
+            Err(Errno(libc::EALREADY)) if waits => return Ok(wait(socket, Errno(libc::EALREADY))),
             Err(error) => return Err(error),
             Ok(Begun::Started) if !is_attached => self.attach_and_fill(&socket)?,
             // An earlier attempt failed and used the descriptor up, though the program may try again with it.
@@ -75,7 +77,17 @@ impl Engine {
                 self.attach_and_fill(&socket)?;
             }
         }
-        if waits { Ok(wait(socket)) } else { Err(Errno(libc::EINPROGRESS)) }
+        const STARTED: Errno = Errno(libc::EINPROGRESS);
+        if waits { Ok(wait(socket, STARTED)) } else { Err(STARTED) }
+    }
+
+    /// AF_UNSPEC: the connection is reset, and a fresh socket stands in its place.
+    fn disconnect_stream(&mut self, call: &Call<'_>, socket: &Socket) -> Result<Answer, Errno> {
+        if !matches!(socket.peer(), Peer::None) {
+            self.stack.reset_when_closed(socket);
+            self.replace(call, socket)?;
+        }
+        Ok(Answer::ZERO)
     }
 
     fn begin(&mut self, socket: Target, address: Address, waits: bool) -> Result<Begun, Errno> {
@@ -123,7 +135,8 @@ impl Engine {
     pub(super) fn connected(&mut self, socket: Socket) -> Result<Answer, Errno> {
         let ready = unix::readiness(socket.fd());
         if !ready.intersects(PollFlags::ERR | PollFlags::HUP) {
-            return if ready.contains(PollFlags::OUT) { Ok(Answer::ZERO) } else { Ok(wait(socket)) };
+            let is_done = ready.contains(PollFlags::OUT);
+            return Ok(if is_done { Answer::ZERO } else { wait(socket, Errno(libc::EINPROGRESS)) });
         }
         let native = native_error(&socket);
         match self.take_error(&socket) {
@@ -160,10 +173,11 @@ fn write(socket: &Socket, octets: &[u8]) -> Result<Option<usize>, Errno> {
     }
 }
 
-fn wait(socket: Socket) -> Answer {
+/// Waits for the end of a handshake; `late` is the errno at the end of SO_SNDTIMEO.
+fn wait(socket: Socket, late: Errno) -> Answer {
     let limit = time_limit(socket.fd.as_fd(), Timeout::Send);
     Answer::Wait(Wait {
-        limit: limit.map(|limit| (Instant::now() + limit, Errno(libc::EINPROGRESS))),
+        limit: limit.map(|limit| (Instant::now() + limit, late)),
         socket: socket.fd,
         events: PollFlags::OUT,
         then: Then::Connected,

@@ -46,6 +46,9 @@ impl Engine {
             len: header.len,
             segment: header.segment,
         })?;
+        if let Some(error) = socket.take_report() {
+            return Err(error);
+        }
         let mut octets = Vec::with_capacity(size_of::<SocketId>() + DatagramHeader::LEN + len);
         if socket.own.kind.is_bare {
             octets.extend(socket.own.id.0);
@@ -58,7 +61,7 @@ impl Engine {
         if copied != len {
             return Err(Errno(libc::EFAULT));
         }
-        match unix::write(socket.fd(), &octets).map_err(|error| errno_of(&error)) {
+        match socket.write_message(&octets).map_err(|error| errno_of(&error)) {
             Ok(_) => Ok(Answer::Value(len)),
             Err(Errno(libc::EAGAIN)) => wait_to_send(socket.fd, message.flags & libc::MSG_DONTWAIT == 0),
             Err(error) => Err(portolan_native::errno::gone(error)),
@@ -90,14 +93,7 @@ impl Engine {
             return Ok(Answer::ZERO);
         }
         let all = self.scratch.get(..received.len.min(self.scratch.len())).unwrap_or_default();
-        let (header, text) = match socket.own.kind.is_bare {
-            true => (read_tag(received.descriptor), all),
-            false => match all.split_first_chunk() {
-                Some((header, text)) => (DatagramHeader::decode(header).ok(), text),
-                None => return Err(Errno(libc::EIO)),
-            },
-        };
-        let header = header.unwrap_or(DatagramHeader::new(0));
+        let (header, text) = socket.split(received.descriptor, all).ok_or(Errno(libc::EIO))?;
         if header.errno != 0 {
             return Err(Errno(header.errno));
         }
@@ -129,6 +125,8 @@ impl Engine {
             return Err(Errno(libc::EPROTO));
         };
         let error = ErrorReport::decode(octets).map_err(|_| Errno(libc::EPROTO))?;
+        // Whoever has the report needs no errno as well.
+        socket.take_report();
         let copied = error.text.get(..message.len()).unwrap_or(error.text);
         call.thread.write_pieces(copied, &message.pieces).map_err(|error| errno_of(&error))?;
         let room = if message.control.address == 0 { 0 } else { message.control.len.min(CONTROL_MAX) };
@@ -140,13 +138,52 @@ impl Engine {
         message.tell(call, &Told { name: name.as_bytes(name_len), control: report.as_bytes(), flags })?;
         Ok(Answer::Value(copied.len()))
     }
+}
 
+impl Socket {
     /// The length of the next datagram, for FIONREAD; 0 if there is none.
-    pub(super) fn next_len(&self, socket: &Socket) -> u32 {
-        let waiting = unix::receive_with_descriptor(socket.fd(), &mut [], true);
+    pub(super) fn next_len(&self) -> u32 {
+        let waiting = unix::receive_with_descriptor(self.fd(), &mut [], true);
         let len = waiting.map_or(0, |waiting| waiting.len);
-        let header = if socket.own.kind.is_bare { 0 } else { DatagramHeader::LEN };
+        let header = if self.own.kind.is_bare { 0 } else { DatagramHeader::LEN };
         u32::try_from(len.saturating_sub(header)).unwrap_or(u32::MAX)
+    }
+
+    /// What ICMP has said of a connected socket's datagrams, if that is next: whichever call comes first is told, and no
+    /// other.
+    pub(super) fn take_report(&self) -> Option<Errno> {
+        let mut octets = [0; DatagramHeader::LEN];
+        let waiting = unix::receive_with_descriptor(self.fd(), &mut octets, true).ok()?;
+        let front = octets.get(..waiting.len.min(octets.len()))?;
+        let errno = self.split(waiting.descriptor, front)?.0.errno;
+        if errno == 0 {
+            return None;
+        }
+        // A read of the program's may have been quicker; then a datagram is lost, which UDP may.
+        unix::receive_with_descriptor(self.fd(), &mut octets, false).ok()?;
+        Some(Errno(errno))
+    }
+
+    /// The header and the text of a message that was received, with what descriptor came along. A bare one without a
+    /// header says nothing; `None` if it is no datagram.
+    fn split<'a>(&self, tag: Option<OwnedFd>, message: &'a [u8]) -> Option<(DatagramHeader, &'a [u8])> {
+        if self.own.kind.is_bare {
+            return Some((read_tag(tag).unwrap_or(DatagramHeader::new(0)), message));
+        }
+        let (header, text) = message.split_first_chunk()?;
+        Some((DatagramHeader::decode(header).unwrap_or(DatagramHeader::new(0)), text))
+    }
+
+    /// Writes one message to the stack process, a header longer than what the program's own writes may be.
+    fn write_message(&self, octets: &[u8]) -> std::io::Result<usize> {
+        let written = unix::write(self.fd(), octets);
+        if !matches!(&written, Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE)) {
+            return written;
+        }
+        unix::set_program_buffer(self.fd())?;
+        let written = unix::write(self.fd(), octets);
+        let _ = unix::limit_message(self.fd(), text_max(self.family()));
+        written
     }
 }
 

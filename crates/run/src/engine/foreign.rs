@@ -13,7 +13,7 @@ use super::notifier::Engine;
 use crate::os::unix;
 
 /// Sockets of services that would look names up, or fetch things, on the machine's own network.
-const HOST_SERVICES: [&str; 8] = [
+pub(crate) const HOST_SERVICES: [&str; 8] = [
     "/run/nscd/socket",
     "/var/run/nscd/socket",
     "/run/systemd/resolve/io.systemd.Resolve",

@@ -17,6 +17,10 @@ const COUNT_MAX: u32 = 64;
 const NAME_LEN: usize = 16;
 const REQUEST_LEN: usize = 40;
 
+/// SIOCDEVPRIVATE and the 15 after it: what only some devices answer, such as SIOCADDTUNNEL.
+const PRIVATE_FIRST: u32 = 0x89f0;
+const PRIVATE_LAST: u32 = 0x89ff;
+
 /// IFF_* of net/if.h.
 const UP: u32 = 0x1;
 const BROADCAST: u32 = 0x2;
@@ -125,7 +129,8 @@ impl Engine {
             | 0x8927
             | 0x8933
             | 0x8942
-            | 0x8970 => self.tell_interface(call, at),
+            | 0x8970
+            | PRIVATE_FIRST..=PRIVATE_LAST => self.tell_interface(call, at),
             0x8946 => Err(Errno(libc::EOPNOTSUPP)), // SIOCETHTOOL
             0x8914 | 0x8916 | 0x8918 | 0x891a | 0x891c | 0x8922 | 0x8924 | 0x890b..=0x890d => {
                 Err(Errno(libc::EPERM))
@@ -179,6 +184,7 @@ fn answer(request: u32, interface: &Interface, value: &mut [u8]) -> Result<(), E
             told
         }
         0x8933 => interface.index.to_ne_bytes().to_vec(),
+        PRIVATE_FIRST..=PRIVATE_LAST => return Err(Errno(libc::EOPNOTSUPP)),
         0x8942 => 1000u32.to_ne_bytes().to_vec(),
         _ => 0u32.to_ne_bytes().to_vec(),
     };

@@ -3,11 +3,16 @@
 
 use portolan_native::Errno;
 use portolan_protocol::Transport;
+use rustix::event::PollFlags;
 
-use super::call::{Answer, Call};
+use super::call::{Answer, Call, is_nonblocking, wait_to_receive};
 use super::notifier::Engine;
-use super::socket::Socket;
+use super::socket::{Peer, Socket};
 use crate::os::thread::Piece;
+use crate::os::unix;
+
+/// A stream that polls so is fresh or has ended, for which AF_UNIX has other errnos.
+const OVER: PollFlags = PollFlags::ERR.union(PollFlags::HUP);
 
 /// Linux's UIO_MAXIOV.
 const PIECES_MAX: u64 = 1024;
@@ -121,6 +126,18 @@ pub(super) struct Told<'a> {
     pub(super) flags: i32,
 }
 
+/// recvmmsg's limit in time, of which only this is heeded: that it is one.
+fn check_timeout(call: &Call<'_>, at: u64) -> Result<(), Errno> {
+    const NANOSECONDS: u64 = 1_000_000_000;
+    let mut timespec = [0; size_of::<libc::timespec>()];
+    if at == 0 {
+        return Ok(());
+    }
+    call.read(at, &mut timespec)?;
+    let (seconds, nanoseconds) = (word(&timespec, 0).cast_signed(), word(&timespec, 8));
+    if seconds < 0 || nanoseconds >= NANOSECONDS { Err(Errno(libc::EINVAL)) } else { Ok(()) }
+}
+
 fn word(octets: &[u8], at: usize) -> u64 {
     octets.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |eight| u64::from_ne_bytes(*eight))
 }
@@ -150,7 +167,8 @@ impl Engine {
         };
         let message = Message::at(call, call.argument(1), call.int(2))?;
         let is_plain = message.name == 0 && message.flags & (libc::MSG_OOB | libc::MSG_FASTOPEN) == 0;
-        if socket.transport() == Transport::Tcp && is_plain {
+        if socket.transport() == Transport::Tcp && is_plain && !unix::readiness(socket.fd()).intersects(OVER)
+        {
             return Ok(Answer::Run);
         }
         self.send(call, socket, &message)
@@ -165,7 +183,17 @@ impl Engine {
         let message = Message::at(call, call.argument(1), call.int(2))?;
         let is_plain = message.name == 0 && message.flags & libc::MSG_ERRQUEUE == 0;
         if socket.transport() == Transport::Tcp && is_plain {
-            return Ok(Answer::Run);
+            let ready = unix::readiness(socket.fd());
+            let is_open = !ready.intersects(OVER) && !matches!(socket.peer(), Peer::None);
+            let waits =
+                message.flags & (libc::MSG_DONTWAIT | libc::MSG_OOB) == 0 && !is_nonblocking(socket.fd());
+            match is_open {
+                // Here, so that an error which ends the wait is TCP's.
+                true if waits && !ready.contains(PollFlags::IN) => return wait_to_receive(socket.fd, true),
+                true => return Ok(Answer::Run),
+                false if message.flags & libc::MSG_OOB != 0 => return Ok(Answer::Run),
+                false => {}
+            }
         }
         self.receive(call, socket, &message)
     }
@@ -173,8 +201,10 @@ impl Engine {
     /// sendmmsg(2) and recvmmsg(2): the first message may wait, the others are those that go without. So recvmmsg
     /// returns what is there, also where the kernel would wait for all of it.
     pub(super) fn many(&mut self, call: &Call<'_>, sends: bool) -> Result<Answer, Errno> {
-        let fd = call.descriptor()?;
-        match Socket::identify(fd) {
+        if !sends {
+            check_timeout(call, call.argument(4))?;
+        }
+        match Socket::identify(call.descriptor()?) {
             Ok(socket) if !socket.transport().is_stream() => {}
             Ok(_) => return Ok(Answer::Run),
             Err(fd) => return self.foreign(call, fd),

@@ -314,11 +314,18 @@ impl Engine {
         }
     }
 
-    /// Drops the connections that were kept for listeners that are gone: their peers see the end.
+    /// Resets the connections that were kept for listeners that are gone, as the kernel resets what nobody has accepted.
     fn drop_kept(&mut self) {
-        self.kept.retain(|listener, _| {
+        let Engine { kept, stack, .. } = self;
+        kept.retain(|listener, connections| {
             let name = Name::Socket { id: listener.id, kind: listener.kind };
-            unix::is_held(listener.kind.transport, &name)
+            let is_held = unix::is_held(listener.kind.transport, &name);
+            if !is_held {
+                for connection in connections.drain(..).filter_map(|fd| Socket::identify(fd).ok()) {
+                    stack.reset_when_closed(&connection);
+                }
+            }
+            is_held
         });
     }
 

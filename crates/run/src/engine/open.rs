@@ -7,11 +7,12 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use portolan_native::kind::{self, Domain};
 use portolan_native::{Errno, inet};
-use portolan_protocol::{Address, Name, Operation, SocketId, Transport};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use portolan_protocol::{Address, CALL_MAX, Name, Operation, Reply, SocketId, Transport};
 use rustix::net::Shutdown;
 
-use super::call::{Answer, CAP_NET_BIND_SERVICE, CAP_NET_RAW, Call, is_nonblocking, wait_to_receive};
+use super::call::{
+    Answer, CAP_NET_BIND_SERVICE, CAP_NET_RAW, Call, is_nonblocking, set_nonblocking, wait_to_receive,
+};
 use super::notifier::Engine;
 use super::socket::{self, Peer, Socket};
 use super::stack::errno_of;
@@ -31,7 +32,7 @@ impl Engine {
         self.stack.act_for(call.caller(CAP_NET_RAW)?)?;
         let socket = socket::create(&mut self.stack, transport, family)?;
         if kind & libc::SOCK_NONBLOCK != 0 {
-            set_nonblocking(&socket.fd, true)?;
+            set_nonblocking(socket.fd(), true)?;
         }
         let close_on_exec = kind & libc::SOCK_CLOEXEC != 0;
         Ok(Answer::Descriptor { socket: socket.fd, close_on_exec, of_listener: None })
@@ -69,7 +70,11 @@ impl Engine {
 
     /// accept(2) and accept4(2).
     pub(super) fn accept(&mut self, call: &Call<'_>, flags: i32) -> Result<Answer, Errno> {
-        let listener = match Socket::identify(call.descriptor()?) {
+        let fd = call.descriptor()?;
+        if flags & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) != 0 {
+            return Err(Errno(libc::EINVAL));
+        }
+        let listener = match Socket::identify(fd) {
             Ok(listener) => listener,
             Err(fd) => return self.foreign(call, fd),
         };
@@ -86,7 +91,7 @@ impl Engine {
         if call.argument(1) != 0 {
             call.write_address(remote, listener.family(), call.argument(1), call.argument(2))?;
         }
-        set_nonblocking(&new, flags & libc::SOCK_NONBLOCK != 0)?;
+        set_nonblocking(new.as_fd(), flags & libc::SOCK_NONBLOCK != 0)?;
         let close_on_exec = flags & libc::SOCK_CLOEXEC != 0;
         Ok(Answer::Descriptor { socket: new, close_on_exec, of_listener: Some(listener.own) })
     }
@@ -144,8 +149,16 @@ impl Engine {
         match (socket.transport(), socket.peer()) {
             (Transport::Tcp, Peer::None) if socket.listens() => {
                 let _ = self.stack.order(Operation::Shutdown { socket: socket.own, how });
+                let shut = rustix::net::shutdown(&socket.fd, native);
+                // As on TCP nobody can accept what was waiting.
+                while accept_now(&socket).is_ok() {}
+                shut.map_err(|error| Errno(error.raw_os_error()))?;
+                return Ok(Answer::ZERO);
             }
             (Transport::Tcp, Peer::None) => return Err(Errno(libc::ENOTCONN)),
+            (Transport::Tcp, _) if unix::hangup(socket.fd()).is_closed && self.has_ended(&socket) => {
+                return Err(Errno(libc::ENOTCONN));
+            }
             (Transport::Tcp, _) => {}
             _ => {
                 self.default_destination(&socket)?.ok_or(Errno(libc::ENOTCONN))?;
@@ -154,6 +167,15 @@ impl Engine {
         }
         rustix::net::shutdown(&socket.fd, native).map_err(|error| Errno(error.raw_os_error()))?;
         Ok(Answer::ZERO)
+    }
+
+    /// Whether a connection is over, and not only shut both ways by the program itself.
+    fn has_ended(&mut self, socket: &Socket) -> bool {
+        /// TCP_CLOSE of <netinet/tcp.h>, the first octet of `struct tcp_info`.
+        const CLOSED: u8 = 7;
+        let (level, name) = (libc::IPPROTO_TCP, libc::TCP_INFO);
+        let operation = Operation::GetOption { socket: socket.target(), level, name };
+        matches!(self.stack.call(operation, &mut [0; CALL_MAX]), Ok(Reply::Value(&[CLOSED, ..])))
     }
 }
 
@@ -166,19 +188,12 @@ fn accept_now(listener: &Socket) -> std::io::Result<(OwnedFd, Option<Name>)> {
     // emptied by a program at this moment, and then we must not wait for the next connection.
     let guards = !listener.own.kind.is_bare && !is_nonblocking(listener.fd());
     if guards {
-        set_nonblocking(&listener.fd, true)
+        set_nonblocking(listener.fd(), true)
             .map_err(|Errno(errno)| std::io::Error::from_raw_os_error(errno))?;
     }
     let accepted = unix::accept_with(listener.fd(), false);
     if guards {
-        let _ = set_nonblocking(&listener.fd, false);
+        let _ = set_nonblocking(listener.fd(), false);
     }
     accepted
-}
-
-fn set_nonblocking(fd: &OwnedFd, is_nonblocking: bool) -> Result<(), Errno> {
-    let failed = |error: rustix::io::Errno| Errno(error.raw_os_error());
-    let mut flags = fcntl_getfl(fd).map_err(failed)?;
-    flags.set(OFlags::NONBLOCK, is_nonblocking);
-    fcntl_setfl(fd, flags).map_err(failed)
 }

@@ -98,6 +98,11 @@ impl Engine {
 
     /// SO_ERROR, taken away. A stream's kernel socket knows that there is an error, the stack process which.
     fn pending_error(&mut self, socket: &Socket) -> i32 {
+        if !socket.transport().is_stream()
+            && let Some(Errno(errno)) = socket.take_report()
+        {
+            return errno;
+        }
         let native = native_error(socket);
         let hung_up = unix::readiness(socket.fd()).contains(PollFlags::HUP);
         if socket.transport() == Transport::Tcp && native == 0 && !hung_up {
@@ -121,7 +126,7 @@ impl Engine {
         };
         let octets = match (request, socket.transport()) {
             (libc::FIONREAD, Transport::Tcp) => return Ok(Answer::Run),
-            (libc::FIONREAD, _) => self.next_len(&socket),
+            (libc::FIONREAD, _) => socket.next_len(),
             _ => {
                 match self.stack.call(Operation::OutQueue { socket: socket.target() }, &mut [0; CALL_MAX])? {
                     Reply::Count(octets) => octets,

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use portolan_native::Errno;
 use portolan_native::errno::gone;
+use portolan_native::inet::text_max;
 use portolan_protocol::request::Target;
 use portolan_protocol::{Address, Family, Kind, Name, Operation, SocketId, Transport};
 
+use super::call::{is_nonblocking, set_nonblocking};
 use super::stack::{Stack, errno_of};
 use crate::os::unix;
 
@@ -91,13 +93,26 @@ pub(super) fn create(stack: &mut Stack, transport: Transport, family: Family) ->
         // Attached at once: an unconnected SEQPACKET socket would poll HUP and take datagrams of strangers. The stack
         // process takes only sockets that it was told of.
         stack.order(Operation::LocalAddress { socket: own })?;
+        // So that a write which nobody sees is refused as UDP's would be.
+        unix::limit_message(fd.as_fd(), text_max(family)).map_err(|error| errno_of(&error))?;
         attach(stack, fd.as_fd())?;
     }
     Ok(Socket { fd, own })
 }
 
-/// Connects a program's socket to the stack process, even when it is non-blocking and the process busy.
+/// Connects a program's socket to the stack process. A busy one is waited for, and not for long: all programs' calls wait
+/// with this one.
 pub(super) fn attach(stack: &Stack, fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    if is_nonblocking(fd) {
+        return attach_now(stack, fd);
+    }
+    set_nonblocking(fd, true)?;
+    let attached = attach_now(stack, fd);
+    set_nonblocking(fd, false)?;
+    attached
+}
+
+fn attach_now(stack: &Stack, fd: BorrowedFd<'_>) -> Result<(), Errno> {
     for _ in 0..ATTACH_TRIES {
         match unix::connect_to(fd, &stack.rendezvous()).map_err(|error| errno_of(&error)) {
             Err(Errno(libc::EAGAIN)) => sleep(ATTACH_PAUSE),

@@ -9,6 +9,7 @@ use portolan_native::errno::gone;
 use portolan_protocol::{CALL_MAX, Name, Operation, Rendezvous, Reply, Request, SocketId};
 use rustix::net::sockopt::{self, Timeout};
 
+use super::socket::Socket;
 use crate::os::unix::{self, Peer};
 
 /// How long an answer may take.
@@ -32,13 +33,18 @@ pub(super) type Buffer = [u8; CALL_MAX];
 impl Stack {
     /// Connects and greets.
     pub(super) fn connect(rendezvous: Rendezvous) -> io::Result<Stack> {
+        Stack::connect_within(rendezvous, ANSWER_TIME)
+    }
+
+    /// As [`Stack::connect`]; an answer may take so long.
+    fn connect_within(rendezvous: Rendezvous, answer_time: Duration) -> io::Result<Stack> {
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(io::Error::other)?;
         let own = Name::Control { id: SocketId(id), pid: std::process::id() };
         let connection = unix::control_connection(&own, &rendezvous.name())?;
         let credentials = unix::peer(connection.as_fd())?;
         // One thread calls for all programs: a stack process that says nothing must not hold them for ever.
-        sockopt::set_socket_timeout(&connection, Timeout::Recv, Some(ANSWER_TIME))?;
+        sockopt::set_socket_timeout(&connection, Timeout::Recv, Some(answer_time))?;
         let mut stack = Stack { rendezvous, connection, credentials, number: 0, caller: None };
         stack
             .order(Operation::Hello { secret: rendezvous.secret })
@@ -68,6 +74,14 @@ impl Stack {
             self.caller = Some(caller);
         }
         Ok(())
+    }
+
+    /// Makes the end of a connection a reset: SO_LINGER of no time.
+    pub(super) fn reset_when_closed(&mut self, socket: &Socket) {
+        let on_and_no_time = [1i32, 0].map(i32::to_ne_bytes);
+        let (level, name, value) = (libc::SOL_SOCKET, libc::SO_LINGER, on_and_no_time.as_flattened());
+        // A connection that has ended takes no option, and needs no reset.
+        let _ = self.order(Operation::SetOption { socket: socket.target(), level, name, value });
     }
 
     /// Asks. A failure becomes its errno; ENETDOWN stands for a stack process that is gone.
@@ -124,3 +138,6 @@ fn ended(error: io::Error) -> Errno {
 pub(super) fn errno_of(error: &io::Error) -> Errno {
     Errno(error.raw_os_error().filter(|errno| *errno > 0).unwrap_or(libc::EIO))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use domain::base::iana::{Class, ExtendedErrorCode, Rcode};
-use domain::base::name::ToName;
+use domain::base::name::{ParsedName, ToName};
 use domain::base::opt::ExtendedError;
-use domain::base::{Message, MessageBuilder};
+use domain::base::{Message, MessageBuilder, ParsedRecord};
+use domain::rdata::svcb::value::AllValues;
+use domain::rdata::svcb::{Https, Svcb, SvcbRdata};
 use domain::rdata::{A, Aaaa, Cname};
 
 use super::{Fence, Reason};
@@ -53,7 +55,7 @@ impl Fence {
     /// Binds the addresses of a reply to the name that was asked for, which may be an alias of theirs; for refusals also to
     /// every other name on the way to them.
     pub fn learn(&self, reply: &[u8]) {
-        if self.has_rules()
+        if self.learns()
             && let Ok(message) = Message::from_octets(reply)
         {
             self.learn_from(&message);
@@ -67,27 +69,62 @@ impl Fence {
         let records = reply.answer().ok()?.flatten();
         for record in records.filter(|record| record.class() == Class::IN && record.owner().name_eq(&owner)) {
             let ttl = Duration::from_secs(record.ttl().as_secs().into());
-            let address = match (record.to_record::<A>(), record.to_record::<Aaaa>()) {
-                (Ok(Some(a)), _) => IpAddr::V4(a.data().addr()),
-                (_, Ok(Some(aaaa))) => IpAddr::V6(aaaa.data().addr()),
-                _ => continue,
-            };
-            self.bind_answer(&name, address, ttl);
-            others.iter().for_each(|other| self.bind_alias(other, address, ttl));
+            for address in addresses(&record) {
+                self.bind_answer(&name, address, ttl);
+                others.iter().for_each(|other| self.bind_alias(other, address, ttl));
+            }
         }
         Some(())
     }
 
-    /// The names that aliases of a reply lead to, as far as a `--deny` means them. Every alias counts: a server adds
-    /// those on the way, and no others.
+    /// The names that aliases of a reply lead to, as far as a `--deny` means them; the host that a service is on (RFC 9460
+    /// §2.4) is one too. Every alias counts: a server adds those on the way, and no others.
     fn refused_aliases(&self, reply: &Message<&[u8]>) -> Vec<String> {
         let Ok(records) = reply.answer() else { return Vec::new() };
         let aliases = records.limit_to_in::<Cname<_>>().flatten();
         let mut names: Vec<String> =
             aliases.map(|alias| canonical(&alias.data().cname().to_string())).collect();
+        names.extend(records.flatten().filter_map(|record| target(&record)));
         names.retain(|name| self.deny.iter().any(|rule| rule.is_by_name() && rule.means_name(name)));
         names.sort_unstable();
         names.dedup();
         names
     }
+}
+
+/// The addresses in a record: its own, or those that it gives as hints for a service (RFC 9460 §7.3), which programs use
+/// before they have asked for any other.
+fn addresses(record: &ParsedRecord<'_, &[u8]>) -> Vec<IpAddr> {
+    if let Ok(Some(a)) = record.to_record::<A>() {
+        return vec![a.data().addr().into()];
+    }
+    if let Ok(Some(aaaa)) = record.to_record::<Aaaa>() {
+        return vec![aaaa.data().addr().into()];
+    }
+    match (record.to_record::<Https<_, _>>(), record.to_record::<Svcb<_, _>>()) {
+        (Ok(Some(https)), _) => hints(https.data()),
+        (_, Ok(Some(svcb))) => hints(svcb.data()),
+        _ => Vec::new(),
+    }
+}
+
+fn hints<Variant>(service: &SvcbRdata<Variant, &[u8], ParsedName<&[u8]>>) -> Vec<IpAddr> {
+    let mut addresses = Vec::new();
+    for value in service.params().iter_all().flatten() {
+        match value {
+            AllValues::Ipv4Hint(hint) => addresses.extend(hint.iter().map(IpAddr::V4)),
+            AllValues::Ipv6Hint(hint) => addresses.extend(hint.iter().map(IpAddr::V6)),
+            _ => {}
+        }
+    }
+    addresses
+}
+
+/// The canonical name of the host that a service is on, where the record says one.
+fn target(record: &ParsedRecord<'_, &[u8]>) -> Option<String> {
+    let name = match record.to_record::<Https<_, _>>() {
+        Ok(Some(https)) => https.data().target().to_string(),
+        _ => record.to_record::<Svcb<_, _>>().ok()??.data().target().to_string(),
+    };
+    Some(canonical(&name)).filter(|name| !name.is_empty() && name != ".")
 }

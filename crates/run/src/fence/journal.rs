@@ -1,7 +1,7 @@
 //! What was refused, told: once per process and target to the user, and with its count to `--deny-log`.
 //!
 //! The log has the first refusal of a process and target in a second at once, and the further ones as one line with their
-//! number with the first refusal after that second, or when the run ends.
+//! number when that second is over ([`Journal::keep`]), or when the run ends.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::owners::Process;
@@ -69,6 +70,8 @@ pub struct Journal {
     log: Option<Mutex<Log>>,
     told: Mutex<HashSet<Pair>>,
     lines: Sender<String>,
+    /// Something was refused that the log has only counted so far.
+    counted: Notify,
 }
 
 #[derive(Debug)]
@@ -97,12 +100,19 @@ impl Journal {
             opened.map(|file| Mutex::new(Log::new(file)))
         });
         let (lines, receiver) = channel(WAITING_MAX);
-        Ok((Journal { log: log.transpose()?, told: Mutex::default(), lines }, receiver))
+        let counted = Notify::new();
+        Ok((Journal { log: log.transpose()?, told: Mutex::default(), lines, counted }, receiver))
     }
 
     /// Tells of one refusal.
     pub fn tell(&self, refused: &Refused) {
-        self.with_log(|log| log.note(refused, Instant::now()));
+        self.with_log(|log| {
+            let is_written = log.note(refused, Instant::now())?;
+            if !is_written {
+                self.counted.notify_one();
+            }
+            Ok(())
+        });
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.len() >= TOLD_MAX || !told.insert(refused.pair()) {
             return;
@@ -114,9 +124,18 @@ impl Journal {
         }
     }
 
+    /// Writes what is counted a second later at most, for as long as it is polled.
+    pub async fn keep(&self) {
+        loop {
+            self.counted.notified().await;
+            tokio::time::sleep(WINDOW).await;
+            self.flush();
+        }
+    }
+
     /// Writes what the log has only counted so far.
     pub fn flush(&self) {
-        self.with_log(Log::end_second);
+        self.with_log(|log| log.end_second(Instant::now()));
     }
 
     fn with_log(&self, write: impl FnOnce(&mut Log) -> io::Result<()>) {
@@ -135,24 +154,25 @@ impl Log {
         Log { file, has_failed: false, since: Instant::now(), pairs: HashMap::new(), others: 0 }
     }
 
-    fn note(&mut self, refused: &Refused, now: Instant) -> io::Result<()> {
+    /// Writes a refusal, or counts it: then it is `false`.
+    fn note(&mut self, refused: &Refused, now: Instant) -> io::Result<bool> {
         if now.saturating_duration_since(self.since) >= WINDOW {
-            self.end_second()?;
-            self.since = now;
+            self.end_second(now)?;
         }
         let pair = refused.pair();
         if let Some((_, count)) = self.pairs.get_mut(&pair) {
             *count += 1;
         } else if self.pairs.len() < LOGGED_MAX {
             self.pairs.insert(pair, (refused.clone(), 0));
-            return self.write(refused, 1);
+            return self.write(refused, 1).map(|()| true);
         } else {
             self.others += 1;
         }
-        Ok(())
+        Ok(false)
     }
 
-    fn end_second(&mut self) -> io::Result<()> {
+    fn end_second(&mut self, now: Instant) -> io::Result<()> {
+        self.since = now;
         let pairs = std::mem::take(&mut self.pairs);
         let others = std::mem::take(&mut self.others);
         for (refused, count) in pairs.values().filter(|(_, count)| *count > 0) {

@@ -1,9 +1,9 @@
 //! A link behind the fence: what the host sends is judged here before it leaves, where there is no gateway to do it.
 //!
 //! The first packet of a flow is judged, the others are [`known`](super::known); a packet that may not leave is answered
-//! here with "administratively prohibited", at once. Queries to the name servers are read: a name that may not be asked is
-//! answered here too, and the addresses of the answers to the others are bound to their names. That holds for
-//! datagrams; over TCP a name server is a host like any other, and needs a rule.
+//! here with "administratively prohibited", at once. Queries to the name servers are read, in datagrams and in connections
+//! ([`stream`](super::stream)): a name that may not be asked is answered here too, and the addresses of the answers to the
+//! others are bound to their names. So the name servers need no rule.
 //!
 //! It sees frames before they are shaped and behind the capture, which so has the refused packet and its answer.
 
@@ -20,6 +20,7 @@ use portolan_wire::{Address, protocol};
 use super::known::{Beginner, Flow, Known};
 use super::packet::{self, Content, Packet};
 use super::rule::{Destination, Protocol};
+use super::stream::{Conversations, Said};
 use super::{Fence, dns};
 use crate::dns::PORT as DNS_PORT;
 
@@ -27,7 +28,7 @@ use crate::dns::PORT as DNS_PORT;
 const ANSWERS_MAX: usize = 64;
 /// Queries whose answers are waited for.
 const QUERIES_MAX: usize = 256;
-/// Octets of a frame that are looked at: a whole query.
+/// Octets of a frame that are looked at: a whole query in a datagram.
 const FRONT_MAX: usize = 2048;
 
 /// Any link, and what may leave by it.
@@ -48,6 +49,8 @@ struct Gate {
     servers: Vec<Address>,
     /// Queries that passed: the host's port, the server, the query's id.
     queries: VecDeque<(u16, Address, u16)>,
+    /// Connections to the name servers.
+    conversations: Conversations,
 }
 
 /// What becomes of a frame.
@@ -66,6 +69,7 @@ impl<L: Link> FenceLink<L> {
             known: Known::default(),
             servers: servers.into_iter().map(Address::from).collect(),
             queries: VecDeque::new(),
+            conversations: Conversations::default(),
         };
         FenceLink { inner, gate, answers: VecDeque::new() }
     }
@@ -76,14 +80,15 @@ impl Gate {
         // Nearly every frame has all of its headers in its head; raw packets may not, and queries do not. What would pass
         // without a look at its address must not carry text.
         let content = packet::read(self.medium, entry.head());
-        let wants_more = match &content {
-            Content::Unreadable | Content::Housekeeping => true,
-            Content::Packet(packet) => self.is_query(packet) || packet.flags.contains(Flags::RST),
+        let wanted = match &content {
+            Content::Packet(packet) if self.is_conversation(packet) => usize::MAX,
+            Content::Packet(packet) if !self.is_query(packet) && !packet.flags.contains(Flags::RST) => 0,
+            _ => FRONT_MAX,
         };
-        if !wants_more || entry.text.is_empty() {
+        if wanted == 0 || entry.text.is_empty() {
             return self.judge_content(now, content);
         }
-        let mut front = vec![0; entry.len().min(FRONT_MAX)];
+        let mut front = vec![0; entry.len().min(wanted)];
         entry.copy_to(&mut front);
         self.judge_content(now, packet::read(self.medium, &front))
     }
@@ -94,6 +99,7 @@ impl Gate {
             // No stack of ours sends such a thing, and who can say where it would go?
             Content::Unreadable => Verdict::Vanishes,
             Content::Packet(packet) if self.is_query(&packet) => self.judge_query(&packet),
+            Content::Packet(packet) if self.is_conversation(&packet) => self.judge_segment(now, &packet),
             Content::Packet(packet) => self.judge_packet(now, &packet),
         }
     }
@@ -129,8 +135,15 @@ impl Gate {
     }
 
     fn is_query(&self, packet: &Packet<'_>) -> bool {
-        packet.protocol == protocol::UDP
-            && packet.ports.is_some_and(|(_, port)| port == DNS_PORT)
+        packet.protocol == protocol::UDP && self.is_to_a_server(packet)
+    }
+
+    fn is_conversation(&self, packet: &Packet<'_>) -> bool {
+        packet.protocol == protocol::TCP && self.is_to_a_server(packet)
+    }
+
+    fn is_to_a_server(&self, packet: &Packet<'_>) -> bool {
+        packet.ports.is_some_and(|(_, port)| port == DNS_PORT)
             && self.servers.contains(&packet.dst)
             && self.fence.has_rules()
     }
@@ -150,16 +163,49 @@ impl Gate {
         Verdict::Passes
     }
 
+    /// A segment to a name server: each query that it completes may be asked, or the connection ends here.
+    fn judge_segment(&mut self, now: Instant, packet: &Packet<'_>) -> Verdict {
+        let address = packet.dst.to_ip().to_canonical();
+        if packet.begins_flow() && self.fence.denies(address, DNS_PORT, Protocol::Tcp) {
+            return self.judge_packet(now, packet);
+        }
+        let answered = |answer: Option<Vec<u8>>| answer.map_or(Verdict::Vanishes, Verdict::Answered);
+        let Some(flow) = flow_of(packet, packet.ports, packet.dst) else { return Verdict::Vanishes };
+        let queries = match self.conversations.hear(flow, packet) {
+            Said::Queries(queries) => queries,
+            Said::Early => return Verdict::Vanishes,
+            Said::Refused(answer) => return Verdict::Answered(answer),
+            Said::Nonsense => return answered(packet.reset()),
+        };
+        for query in queries {
+            if dns::question(&query).is_none() {
+                return answered(packet.reset());
+            }
+            if let Some(refusal) = self.fence.refuse_query(&query, (protocol::TCP, flow.local_port)) {
+                let len = u16::try_from(refusal.len()).unwrap_or_default();
+                let answer = packet.last_segment(&[&len.to_be_bytes(), refusal.as_slice()].concat());
+                self.conversations.refuse(flow, answer.clone().unwrap_or_default());
+                return answered(answer);
+            }
+        }
+        Verdict::Passes
+    }
+
     /// Looks at what arrives: flows that others begin, and answers of name servers.
     fn note(&mut self, now: Instant, frame: &PacketBuf) {
         let Content::Packet(packet) = packet::read(self.medium, frame.bytes()) else { return };
         let Some((from, to)) = packet.ports else { return };
+        if from == DNS_PORT && self.servers.contains(&packet.src) {
+            let whole = [frame.bytes(), frame.tail()].concat();
+            if let Content::Packet(packet) = packet::read(self.medium, &whole)
+                && self.note_answer(&packet, to)
+            {
+                return;
+            }
+        }
         let (opens, ports) = match packet.protocol {
             // A datagram may come from anybody and begin nothing: it opens no way to whom a rule refuses.
-            protocol::UDP => {
-                let is_answer = self.learn(&packet, to);
-                (!is_answer && self.fence.may_answer(packet.src.to_ip().to_canonical(), from), (to, from))
-            }
+            protocol::UDP => (self.fence.may_answer(packet.src.to_ip().to_canonical(), from), (to, from)),
             protocol::TCP => (packet.begins_flow(), (to, from)),
             // An echo and its answer have one identifier.
             _ => (packet.begins_flow(), (from, to)),
@@ -169,12 +215,17 @@ impl Gate {
         }
     }
 
-    /// Takes an answer to a query of ours; `false` if it is none. A second answer is not believed.
-    fn learn(&mut self, packet: &Packet<'_>, to: u16) -> bool {
-        let Some(id) = packet.text.first_chunk().map(|id| u16::from_be_bytes(*id)) else { return false };
-        let Some(at) = self.queries.iter().position(|query| *query == (to, packet.src, id)) else {
-            return false;
-        };
+    /// Takes what a name server says, if it answers a query of ours. A second answer is not believed.
+    fn note_answer(&mut self, packet: &Packet<'_>, to: u16) -> bool {
+        if packet.protocol == protocol::TCP {
+            let flow = flow_of(packet, Some((to, DNS_PORT)), packet.src);
+            let answers = flow.map(|flow| self.conversations.answers(flow, packet)).unwrap_or_default();
+            answers.iter().for_each(|answer| self.fence.learn(answer));
+            return !answers.is_empty();
+        }
+        let id = packet.text.first_chunk().map(|id| u16::from_be_bytes(*id));
+        let asked = |id| self.queries.iter().position(|query| *query == (to, packet.src, id));
+        let Some(at) = id.and_then(asked) else { return false };
         self.queries.remove(at);
         self.fence.learn(packet.text);
         true

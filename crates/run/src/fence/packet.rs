@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use portolan_link::Medium;
 use portolan_wire::ethernet::{self, EtherType};
-use portolan_wire::tcp::Flags;
-use portolan_wire::{Address, icmpv4, icmpv6, ipv4, ipv6, ndp, protocol, tcp, udp};
+use portolan_wire::tcp::{Flags, Options, Timestamps};
+use portolan_wire::{Address, SeqNumber, icmpv4, icmpv6, ipv4, ipv6, ndp, protocol, tcp, udp};
 
 /// Octets of a packet that an answer quotes at most.
 const QUOTE_MAX: usize = 128;
@@ -38,8 +38,12 @@ pub(super) struct Packet<'a> {
     pub(super) ports: Option<(u16, u16)>,
     /// Whether it answers an echo.
     pub(super) answers_echo: bool,
-    /// TCP's flags.
+    /// TCP's flags and numbers.
     pub(super) flags: Flags,
+    pub(super) seq: SeqNumber,
+    ack: SeqNumber,
+    /// TCP's options, unread.
+    options: &'a [u8],
     /// What a UDP datagram or TCP segment holds, as far as it is in the front.
     pub(super) text: &'a [u8],
 }
@@ -75,12 +79,19 @@ fn upper<'a>(packet: Packet<'a>, hop_limit: u8, payload: Option<&'a [u8]>) -> Co
         // No router passes these on (RFC 3376 §4, RFC 4861 §4).
         protocol::IGMP if hop_limit == 1 && packet.dst.is_multicast() => Content::Housekeeping,
         protocol::TCP => match tcp::Header::parse(payload) {
-            Ok((header, rest)) => Content::Packet(Packet {
-                ports: Some((header.src_port(), header.dst_port())),
-                flags: header.flags(),
-                text: rest.get(header.data_offset() - tcp::Header::LEN..).unwrap_or_default(),
-                ..packet
-            }),
+            Ok((header, rest)) => {
+                let options = header.data_offset() - tcp::Header::LEN;
+                let (options, text) = rest.split_at_checked(options).unwrap_or_default();
+                Content::Packet(Packet {
+                    ports: Some((header.src_port(), header.dst_port())),
+                    flags: header.flags(),
+                    seq: header.seq(),
+                    ack: header.ack(),
+                    options,
+                    text,
+                    ..packet
+                })
+            }
             Err(_) => Content::Unreadable,
         },
         protocol::UDP => match udp::Header::parse(payload) {
@@ -143,8 +154,10 @@ fn is_for_the_link(message: &icmpv6::Message, dst: Address, hop_limit: u8, len: 
 impl<'a> Packet<'a> {
     /// One of which no more is known than its IP header says.
     fn new(frame: &'a [u8], ip_at: usize, (src, dst): (Address, Address), protocol: u8) -> Packet<'a> {
-        let (flags, text) = (Flags::from_bits(0), &[][..]);
-        Packet { frame, ip_at, src, dst, protocol, ports: None, answers_echo: false, flags, text }
+        let (flags, text, options) = (Flags::from_bits(0), &[][..], &[][..]);
+        let (seq, ack) = (SeqNumber(0), SeqNumber(0));
+        let (ports, answers_echo) = (None, false);
+        Packet { frame, ip_at, src, dst, protocol, ports, answers_echo, flags, seq, ack, options, text }
     }
 
     fn echo(self, ident: u16, answers_echo: bool) -> Content<'a> {
@@ -192,6 +205,40 @@ impl<'a> Packet<'a> {
         datagram.get_mut(header_len..)?.copy_from_slice(text);
         udp::fill_checksum(self.dst, self.src, &mut datagram).ok()?;
         self.answer(protocol::UDP, &datagram)
+    }
+
+    /// The segment that ends the connection in the destination's name, with `text` as its last.
+    pub(super) fn last_segment(&self, text: &[u8]) -> Option<Vec<u8>> {
+        self.segment(Flags::PSH.with(Flags::ACK).with(Flags::FIN), text)
+    }
+
+    /// The segment that says in the destination's name that there is no such connection.
+    pub(super) fn reset(&self) -> Option<Vec<u8>> {
+        self.segment(Flags::RST.with(Flags::ACK), &[])
+    }
+
+    fn segment(&self, flags: Flags, text: &[u8]) -> Option<Vec<u8>> {
+        let (src_port, dst_port) = self.ports?;
+        // RFC 7323 §3.2: a connection with timestamps has them in every segment.
+        let timestamps = Options::parse(self.options).ok().and_then(|options| options.timestamps);
+        let timestamps = timestamps.map(|Timestamps { value, echo }| Timestamps { value: echo, echo: value });
+        let options = Options { timestamps, ..Options::NONE };
+        let len = u32::try_from(self.text.len()).ok()? + u32::from(self.flags.contains(Flags::FIN));
+        let header = tcp::Emit {
+            src_port: dst_port,
+            dst_port: src_port,
+            seq: self.ack,
+            ack: self.seq + len,
+            flags,
+            window: u16::MAX,
+            urgent: 0,
+            options,
+        };
+        let mut segment = vec![0; header.len() + text.len()];
+        let header_len = header.emit(&mut segment).ok()?;
+        segment.get_mut(header_len..)?.copy_from_slice(text);
+        tcp::fill_checksum(self.dst, self.src, &mut segment).ok()?;
+        self.answer(protocol::TCP, &segment)
     }
 
     /// A frame in the destination's name.

@@ -1,5 +1,6 @@
 use domain::base::iana::Rcode;
 use domain::base::{Message, MessageBuilder, Name, Ttl};
+use domain::rdata::svcb::{Https, SvcParams};
 use domain::rdata::{A, Cname};
 
 use super::*;
@@ -72,6 +73,63 @@ fn a_name_means_the_addresses_of_its_answers() {
     assert!(!passes(&fence, "203.0.113.9", 443), "a record that answers another question");
     fence.learn(&reply("other.test", &[], &[[198, 51, 100, 1]], 60));
     assert!(!passes(&fence, "198.51.100.1", 443));
+}
+
+/// A reply to a question for the HTTPS record of `asked`, by way of an alias: a service on `target` with hints.
+fn https_reply(asked: &str, target: &str, hints: &[&str]) -> Vec<u8> {
+    let name = |text: &str| text.parse::<Name<Vec<u8>>>().unwrap();
+    let mut question = MessageBuilder::new_vec().question();
+    question.push((name(asked), domain::base::Rtype::HTTPS)).unwrap();
+    let query = question.into_message();
+    let mut answer = MessageBuilder::new_vec().start_answer(&query, Rcode::NOERROR).unwrap();
+    // ipv4hint is key 4, ipv6hint 6.
+    let mut params = Vec::new();
+    for (key, is_v4) in [(4, true), (6, false)] {
+        let addresses = hints.iter().map(|hint| hint.parse::<IpAddr>().unwrap());
+        let octets: Vec<u8> = addresses
+            .filter(|ip| ip.is_ipv4() == is_v4)
+            .flat_map(|ip| match ip {
+                IpAddr::V4(v4) => v4.octets().to_vec(),
+                IpAddr::V6(v6) => v6.octets().to_vec(),
+            })
+            .collect();
+        if !octets.is_empty() {
+            params.extend([0, key, 0, octets.len() as u8]);
+            params.extend(octets);
+        }
+    }
+    let data = Https::new(1, name(target), SvcParams::from_octets(params).ok().unwrap()).unwrap();
+    answer.push((name(asked), Ttl::from_secs(60), Cname::new(name("edge.test")))).unwrap();
+    answer.push((name("edge.test"), Ttl::from_secs(60), data)).unwrap();
+    answer.finish()
+}
+
+#[test]
+fn hints_of_a_service_are_addresses_of_the_name_that_was_asked_for() {
+    let hints = ["192.0.2.7", "192.0.2.8", "2001:db8::7"];
+    let closed = fence(&["example.test:443"], &[]);
+    closed.learn(&https_reply("example.test", ".", &hints));
+    assert!(hints.iter().all(|hint| passes(&closed, hint, 443) && !passes(&closed, hint, 80)));
+    let other = fence(&["edge.test", "host.test"], &[]);
+    other.learn(&https_reply("example.test", "host.test", &hints));
+    assert!(!passes(&other, "192.0.2.7", 443), "what was asked for is no allowed name");
+    let port = fence(&["example.test:8443"], &[]);
+    port.learn(&https_reply("_8443._https.example.test", ".", &hints));
+    assert!(passes(&port, "2001:db8::7", 8443), "RFC 9460 §2.3: the port is a label");
+    let denied = fence(&[], &["host.test"]);
+    denied.learn(&https_reply("example.test", "host.test", &hints));
+    assert!(!passes(&denied, "192.0.2.7", 443), "the host that it is on is refused");
+    let rebound = fence(&["example.test"], &[]);
+    rebound.learn(&https_reply("example.test", ".", &["127.0.0.1"]));
+    assert!(!passes(&rebound, "127.0.0.1", 443), "no answer opens the loopback");
+
+    let good = https_reply("example.test", "host.test", &hints);
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 0xff;
+        closed.learn(&bad);
+        closed.learn(&good[..at]);
+    }
 }
 
 #[test]

@@ -1,8 +1,5 @@
-//! Processes: a child that does not outlive us, and a try at namespaces.
-#![allow(
-    unsafe_code,
-    reason = "Command::pre_exec runs between fork and exec, and unshare has no safe binding"
-)]
+//! Processes: a child that does not outlive us, and what it inherits.
+#![allow(unsafe_code, reason = "Command::pre_exec runs between fork and exec")]
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -43,11 +40,13 @@ pub fn set_descriptor_limit(command: &mut Command, limit: Rlimit) {
     }
 }
 
-/// Moves this process into a user and a network namespace of its own. Only for a process that ends soon after.
-pub fn unshare_user_and_network() -> std::io::Result<()> {
-    // SAFETY: the caller is a fresh process with one thread and no descriptor table shared with anybody.
-    if unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET) } < 0 {
-        return Err(std::io::Error::last_os_error());
+/// Gives the child these blocked signals, which `Command` would clear.
+pub fn keep_mask(command: &mut Command, mask: Mask) {
+    // SAFETY: the closure makes one system call on memory of its own.
+    unsafe {
+        command.pre_exec(move || {
+            mask.set();
+            Ok(())
+        });
     }
-    Ok(())
 }

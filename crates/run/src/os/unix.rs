@@ -140,6 +140,14 @@ pub fn set_program_buffer(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(sockopt::set_socket_send_buffer_size(fd, SEND_BUFFER.unsigned_abs() as usize)?)
 }
 
+/// Lets a SEQPACKET socket send messages of at most `len` octets, or of one more if that is odd: longer ones are EMSGSIZE.
+pub fn limit_message(fd: BorrowedFd<'_>, len: usize) -> io::Result<()> {
+    /// What the kernel leaves of SO_SNDBUF for something else (net/unix/af_unix.c), and how often it counts it.
+    const RESERVED: usize = 32;
+    const COUNTED: usize = 2;
+    Ok(sockopt::set_socket_send_buffer_size(fd, (len + RESERVED).div_ceil(COUNTED))?)
+}
+
 /// What poll(2) says of a socket now, of what can be read and written.
 pub fn readiness(fd: BorrowedFd<'_>) -> PollFlags {
     let mut entries = [PollFd::from_borrowed_fd(fd, PollFlags::IN | PollFlags::OUT)];

@@ -1,13 +1,11 @@
 //! Published connections: a port of the machine that is open while the program listens.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use portolan::{Host, TcpSocket, TcpStream};
-use portolan_stack::LinkId;
-use portolan_wire::{Address, Endpoint};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -32,11 +30,13 @@ impl Listener {
     pub(super) async fn serve(mut self) {
         let (mut open, mut is_explained) = (None, false);
         loop {
+            // Looked at first: a program that begins to listen between the two looks has a listener for both.
+            let hears_itself = !is_explained && self.program_listens_to_itself();
             let wanted = self.program_listens();
             if wanted != open.is_some() {
                 open = self.set_open(wanted);
             }
-            if !wanted && !is_explained && self.program_listens_to_itself() {
+            if !wanted && hears_itself {
                 is_explained = true;
                 let port = self.port.inside;
                 tracing::warn!(
@@ -65,12 +65,13 @@ impl Listener {
         let Some((_, to)) = on_the_wire(&self.shared.plan, self.port.at, self.port.inside) else {
             return false;
         };
-        self.command.hears(self.command.link, Endpoint::new(to.ip().into(), to.port()))
+        self.command.hears(to)
     }
 
     fn program_listens_to_itself(&self) -> bool {
-        let loopback = if self.port.at.is_ipv4() { Address::LOOPBACK_V4 } else { Address::LOOPBACK_V6 };
-        self.command.hears(LinkId::LOOPBACK, Endpoint::new(loopback, self.port.inside))
+        let loopback: IpAddr =
+            if self.port.at.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+        self.command.hears(SocketAddr::new(loopback, self.port.inside))
     }
 
     /// Opens or closes the machine's port. What is accepted from is a second handle of the same socket, and exists
@@ -95,12 +96,6 @@ async fn accept(listener: Option<&TcpListener>) -> io::Result<(tokio::net::TcpSt
     match listener {
         Some(listener) => listener.accept().await,
         None => std::future::pending().await,
-    }
-}
-
-impl Inside {
-    fn hears(&self, link: LinkId, at: Endpoint) -> bool {
-        self.host.with_stack(|stack, _| stack.has_listener(link, at))
     }
 }
 

@@ -55,7 +55,7 @@ impl Sockets {
 }
 
 /// Who holds each of these inodes, among the processes that we may look at.
-fn holders(wanted: &HashSet<u64>) -> HashMap<u64, Vec<User>> {
+pub(crate) fn holders(wanted: &HashSet<u64>) -> HashMap<u64, Vec<User>> {
     let mut holders: HashMap<u64, Vec<User>> = HashMap::new();
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());

@@ -1,57 +1,48 @@
 //! The command's link, by what the user asked for, and what stands at its other end.
 //!
-//! Egress and none are an in-process wire whose other end is the gateway host, on a thread of its own with a runtime of
-//! its own. Shaping stands between the command's stack and the wire, always, since it can be changed at any time; the
+//! Egress and none are an in-process wire whose other end is the gateway host ([`super::router`]). Shaping stands between the command's stack and the wire, always, since it can be changed at any time; the
 //! capture stands nearest to the stack, so it records what the stack sends and what it receives; where there is no
 //! gateway, the fence stands between the two.
 
 use std::fs::File;
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use portolan::{Host, HostBuilder, Worker};
 use portolan_drivers::lan::Lan;
-use portolan_drivers::wire::WireEnd;
 use portolan_drivers::{Capture, CaptureLink, Monitor, Packet, PollLink, Tap, TapOptions, wire};
 use portolan_link::{LinkCaps, Medium};
 use portolan_sim::impair::{Direction, Impairment, Schedule, ShapeHandle, ShapedLink};
-use portolan_stack::Intercept;
 use portolan_wire::{Address, Cidr, EthernetAddress};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::Namespaced;
+use super::router::{self, Ports};
 use crate::attribution;
 use crate::config::{self, Config, LinkChoice, Shape};
-use crate::dns::builtin::Builtin;
-use crate::dns::exchange::HostSockets;
-use crate::dns::hosts::Hosts;
 use crate::dns::resolv_conf::ResolvConf;
-use crate::dns::server::{Server, Upstream};
 use crate::fence::Fence;
 use crate::fence::link::FenceLink;
-use crate::gateway::names::Names;
-use crate::gateway::policy::Policy;
-use crate::gateway::{Counters, Gateway, Shared};
+use crate::gateway::Counters;
 use crate::key_log::KeyLog;
+use crate::netns::interface;
 use crate::owners::Owners;
 use crate::plan::{Plan, Service};
-use crate::publish::udp::Datagrams;
-use crate::publish::{Inside, Publisher, listen};
-use crate::web::Status;
+use crate::publish::{self, Inside, listen};
 
 /// The stations of a private wire: locally administered addresses, with the numbers of their IPv4 addresses.
-const COMMAND: EthernetAddress = EthernetAddress([0x02, 0x50, 0x4f, 0x00, 0x00, 0x0f]);
-const GATEWAY: EthernetAddress = EthernetAddress([0x02, 0x50, 0x4f, 0x00, 0x00, 0x02]);
+pub(crate) const COMMAND: EthernetAddress = EthernetAddress([0x02, 0x50, 0x4f, 0x00, 0x00, 0x0f]);
+pub(super) const GATEWAY: EthernetAddress = EthernetAddress([0x02, 0x50, 0x4f, 0x00, 0x00, 0x02]);
 
 /// The private wire's two ends, as their hosts name them.
 const PRIVATE: &str = "portolan0";
-const OUTER: &str = "gateway";
+pub(super) const OUTER: &str = "gateway";
 
 /// The private wire's MTU when none is given.
-const DEFAULT_MTU: u16 = 1500;
+pub(super) const DEFAULT_MTU: u16 = 1500;
 
 /// The longest super-segment on the in-process wire.
 const GSO_MAX: u32 = 65_535;
@@ -84,12 +75,14 @@ struct Sight {
     owners: Arc<Owners>,
     recording: Recording,
     monitor: Monitor,
+    /// From the gateway's end.
+    is_mirrored: bool,
 }
 
 impl Sight {
     fn new(fence: &Fence) -> Sight {
         let owners = Arc::clone(fence.owners());
-        Sight { owners, recording: Recording::default(), monitor: Monitor::default() }
+        Sight { owners, recording: Recording::default(), monitor: Monitor::default(), is_mirrored: false }
     }
 }
 
@@ -99,9 +92,9 @@ impl Network {
         self.recording.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Ends the gateway, after it has seen the last of the command's segments.
-    pub(super) async fn close(&mut self) {
-        let Some((host, thread)) = self.gateway.take() else { return };
+    /// Lets the gateway pass on what has arrived there, until it has no connection or a limit.
+    pub(super) async fn drain(&self) {
+        let Some((host, _)) = &self.gateway else { return };
         let until = Instant::now() + CLOSE_TIME;
         // One step more than there are connections for: the task of the last one must have run.
         let mut is_done = false;
@@ -109,6 +102,12 @@ impl Network {
             is_done = host.with_stack(|stack, _| stack.counts().connections == 0);
             tokio::time::sleep(CLOSE_STEP).await;
         }
+    }
+
+    /// Ends the gateway, after it has seen the last of the command's segments.
+    pub(super) async fn close(&mut self) {
+        self.drain().await;
+        let Some((host, thread)) = self.gateway.take() else { return };
         host.shutdown();
         // Never joined: a gateway that hangs must not keep the process alive, whose end takes the thread with it.
         let until = Instant::now() + END_TIME;
@@ -118,7 +117,17 @@ impl Network {
     }
 }
 
-/// Builds the command's host. Fails with one line for the user.
+/// A link's end that was there before.
+pub(super) enum Brought {
+    /// None.
+    Nothing,
+    /// A place on a wire between hosts.
+    Lan(Lan),
+    /// The gateway's end of a wire, whose other end is the kernel's, in the command's namespace.
+    Namespace(Namespaced),
+}
+
+/// Builds the command's host, or finds that it is the kernel's: then it is the gateway's, which runs already. Fails with one line for the user.
 pub(super) fn build(
     config: &Config,
     conf: &ResolvConf,
@@ -126,12 +135,12 @@ pub(super) fn build(
     counters: Arc<Counters>,
     fence: &Arc<Fence>,
     listening: watch::Receiver<()>,
-    lan: Option<Lan>,
-) -> Result<(Host, Worker, Network), String> {
+    brought: Brought,
+) -> Result<(Host, Option<Worker>, Network), String> {
     // A frame that is to be shaped is cut first, so nothing is gained by asking for more; who shapes later pays for it.
     let offload = config.shape == Shape::default();
     let options = TapOptions { offload, mtu: config.mtu, ..TapOptions::default() };
-    match &config.link {
+    let (host, worker, network) = match &config.link {
         LinkChoice::Tap(name) => {
             let tap = Tap::open(name, options).map_err(|error| error.to_string())?;
             build_alone(config, conf, name, station_beside(tap.peer_ethernet()), tap, seed, fence)
@@ -146,13 +155,18 @@ pub(super) fn build(
             build_alone(config, conf, name, station_beside(packet.interface_ethernet()), packet, seed, fence)
         }
         LinkChoice::Wire(_) => {
-            let lan = lan.ok_or("the wire has not been joined")?;
+            let Brought::Lan(lan) = brought else { return Err("the wire has not been joined".into()) };
             build_alone(config, conf, "wire0", random_station()?, lan, seed, fence)
         }
-        LinkChoice::Egress | LinkChoice::None => {
-            build_private(config, conf, seed, counters, fence, listening)
-        }
-    }
+        LinkChoice::Egress | LinkChoice::None => match brought {
+            Brought::Namespace(namespace) => {
+                let (host, network) = build_namespaced(config, conf, seed, counters, fence, namespace)?;
+                return Ok((host, None, network));
+            }
+            _ => build_private(config, conf, seed, counters, fence, listening),
+        },
+    }?;
+    Ok((host, Some(worker), network))
 }
 
 /// A host on a link that somebody else is at the other end of.
@@ -166,7 +180,7 @@ fn build_alone(
     fence: &Arc<Fence>,
 ) -> Result<(Host, Worker, Network), String> {
     let sight = Sight::new(fence);
-    let (shaped, shape) = shaped(config, link, seed)?;
+    let (shaped, shape) = shaped(config, link, seed, std::convert::identity)?;
     let link = FenceLink::new(shaped, fence.clone(), name_servers(config, conf));
     let mut builder = with_link(config, name, station, link, &sight)?;
     for network in &config.addresses {
@@ -210,7 +224,7 @@ fn build_private(
     let mut bound = listen::bind(&config.publish)?;
     let notes = std::mem::take(&mut bound.notes);
     let sight = Sight::new(fence);
-    let (shaped, shape) = shaped(config, ours, seed)?;
+    let (shaped, shape) = shaped(config, ours, seed, std::convert::identity)?;
     let mut builder = with_link(config, PRIVATE, COMMAND, shaped, &sight)?;
     for network in &plan.addresses {
         builder = builder.address(cidr(*network)?);
@@ -225,11 +239,41 @@ fn build_private(
     }
     let (host, worker) = builder.build().map_err(|error| error.to_string())?;
     let link = host.link(PRIVATE).ok_or("the command's link is gone")?;
-    let ports = Ports { bound, command: Inside { host: host.clone(), link }, listening };
-    let gateway = start_gateway(config, conf, &plan, theirs, counters, fence, ports)?;
+    let ports = Ports { bound, command: Inside::Host { host: host.clone(), link }, listening };
+    let outer = Host::builder().link(OUTER, GATEWAY, theirs);
+    let gateway = router::start(config, conf, &plan, outer, counters, fence, ports)?;
     let Sight { recording, monitor, .. } = sight;
     let gateway = Some(gateway);
     Ok((host, worker, Network { plan: Some(plan), notes, shape, monitor, recording, gateway }))
+}
+
+/// The gateway of a command whose host is the kernel's: all that stands at the command's own link elsewhere stands here
+/// at this end, and tells directions as the command sees them.
+fn build_namespaced(
+    config: &Config,
+    conf: &ResolvConf,
+    seed: u64,
+    counters: Arc<Counters>,
+    fence: &Arc<Fence>,
+    namespace: Namespaced,
+) -> Result<(Host, Network), String> {
+    let plan = Plan::new(config).map_err(|error| error.to_string())?;
+    let mtu = config.mtu.unwrap_or(DEFAULT_MTU);
+    let link =
+        Packet::handed_over(namespace.socket, interface::OUTSIDE, mtu, config.shape == Shape::default());
+    let sight = Sight { is_mirrored: true, ..Sight::new(fence) };
+    let (shaped, shape) = shaped(config, link, seed, ShapeHandle::mirrored)?;
+    // The knobs and the name are for the command's host.
+    let own = Config { sysctls: Vec::new(), hostname: None, ..config.clone() };
+    let outer = with_link(&own, OUTER, GATEWAY, shaped, &sight)?;
+    let mut bound = listen::bind(&config.publish)?;
+    let notes = std::mem::take(&mut bound.notes);
+    let listening = publish::look_regularly(!config.publish.is_empty());
+    let ports = Ports { bound, command: Inside::Namespace(namespace.member), listening };
+    let (host, thread) = router::start(config, conf, &plan, outer, counters, fence, ports)?;
+    let Sight { recording, monitor, .. } = sight;
+    let gateway = Some((host.clone(), thread));
+    Ok((host, Network { plan: Some(plan), notes, shape, monitor, recording, gateway }))
 }
 
 /// The name servers of resolv.conf that no route of a wire without a router leads to, each with the gateway that answers
@@ -248,8 +292,13 @@ pub(super) fn name_servers(config: &Config, conf: &ResolvConf) -> Vec<IpAddr> {
     given.iter().copied().filter(|server| !server.is_loopback()).collect()
 }
 
-/// A link shaped as the user asked, and what changes that.
-fn shaped<L: PollLink>(config: &Config, link: L, seed: u64) -> Result<(ShapedLink<L>, ShapeHandle), String> {
+/// A link shaped as the user asked, and what changes that, as `seen` from the command.
+fn shaped<L: PollLink>(
+    config: &Config,
+    link: L,
+    seed: u64,
+    seen: fn(ShapeHandle) -> ShapeHandle,
+) -> Result<(ShapedLink<L>, ShapeHandle), String> {
     let parse = |text: &Option<String>, direction| match text {
         Some(text) => Schedule::parse(text, direction).map(Some).map_err(|error| error.to_string()),
         None => Ok(None),
@@ -257,7 +306,7 @@ fn shaped<L: PollLink>(config: &Config, link: L, seed: u64) -> Result<(ShapedLin
     let up = parse(&config.shape.up, Direction::Up)?;
     let down = parse(&config.shape.down, Direction::Down)?;
     let link = ShapedLink::new(link, Impairment::default(), Impairment::default(), seed);
-    let shape = link.handle();
+    let shape = seen(link.handle());
     // Not given to the link at once: a schedule counts from now, not from the clock's zero.
     shape.set(up, down);
     Ok((link, shape))
@@ -289,6 +338,9 @@ fn with_link(
         Some(capture) => CaptureLink::new(link, capture, name),
         None => CaptureLink::unrecorded(link),
     };
+    if sight.is_mirrored {
+        link.seen_from_the_other_end();
+    }
     link.watched_by(sight.monitor.clone());
     let owners = Arc::clone(&sight.owners);
     link.annotate(move |direction, frame| attribution::comment(&owners, medium, direction, frame));
@@ -315,111 +367,7 @@ fn open_capture(config: &Config, recording: &Recording) -> Result<Option<Capture
     Ok(Some(capture))
 }
 
-/// What is published, and where it leads.
-struct Ports {
-    bound: listen::Bound,
-    command: Inside,
-    listening: watch::Receiver<()>,
-}
-
-/// The host at the other end of a private wire, on a thread of its own.
-fn start_gateway(
-    config: &Config,
-    conf: &ResolvConf,
-    plan: &Plan,
-    end: WireEnd,
-    counters: Arc<Counters>,
-    fence: &Arc<Fence>,
-    ports: Ports,
-) -> Result<(Host, JoinHandle<()>), String> {
-    let mut builder = Host::builder().link(OUTER, GATEWAY, end);
-    for service in &plan.services {
-        let network = plan.addresses.iter().find(|network| network.contains(service.address));
-        let prefix =
-            network.map_or(if service.address.is_ipv4() { 32 } else { 128 }, |network| network.prefix);
-        builder = builder.address(cidr(config::Network { address: service.address, prefix })?);
-    }
-    let everything = [Address::V4_UNSPECIFIED, Address::UNSPECIFIED];
-    for any in everything.into_iter().filter_map(|any| Cidr::new(any, 0)) {
-        builder = builder.local_route(any);
-    }
-    let builder = builder.intercept(Intercept { tcp: true, udp: true, echo: true });
-    let (host, worker) = builder.build().map_err(|error| error.to_string())?;
-    let shared = Arc::new(Shared {
-        plan: plan.clone(),
-        policy: Policy { carries: config.link == LinkChoice::Egress, fence: fence.clone() },
-        names: names(config, conf, plan, fence),
-        status: Arc::new(status(config, plan)),
-        published: Datagrams::default(),
-        counters,
-    });
-    let wire = host.link(OUTER).ok_or("the gateway's link is gone")?;
-    let publisher = Publisher {
-        bound: ports.bound,
-        command: ports.command,
-        gateway: host.clone(),
-        wire,
-        shared: shared.clone(),
-        listening: ports.listening,
-    };
-    let gateway = Gateway::new(&host, shared);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| format!("cannot start the gateway: {error}"))?;
-    let thread = std::thread::Builder::new()
-        .name("portolan-gw".into())
-        .spawn(move || {
-            let carried = runtime.spawn(gateway.run());
-            runtime.block_on(async { publisher.run() });
-            // The worker ends when the host is shut down; the gateway with it.
-            let _ = runtime.block_on(worker.run());
-            carried.abort();
-        })
-        .map_err(|error| format!("cannot start the gateway: {error}"))?;
-    Ok((host, thread))
-}
-
-/// The DNS server of a private wire.
-fn names(config: &Config, conf: &ResolvConf, plan: &Plan, fence: &Arc<Fence>) -> Names {
-    let builtin = Builtin::new(&config.link, plan);
-    for (name, addresses) in builtin.entries() {
-        addresses.iter().for_each(|address| fence.bind(name, *address, None));
-    }
-    fence.reserve(plan.services.iter().map(|service| service.address));
-    // Programs that read resolv.conf themselves ask its servers.
-    let addresses: Vec<IpAddr> =
-        plan.addresses_of(Service::Dns).chain(conf.servers.iter().copied()).collect();
-    if config.link != LinkChoice::Egress {
-        return Names::new(Server::new(builtin, Hosts::default(), None), addresses, fence.clone());
-    }
-    let servers = if config.dns.is_empty() { conf.servers.clone() } else { config.dns.clone() };
-    let upstream = Upstream { servers, timeout: conf.timeout, network: HostSockets };
-    let hosts = Hosts::read(Path::new("/etc/hosts"));
-    fence.adopt(&hosts);
-    Names::new(Server::new(builtin, hosts, Some(upstream)), addresses, fence.clone())
-}
-
-/// What the built-in page says.
-fn status(config: &Config, plan: &Plan) -> Status {
-    let list = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>().join(" ");
-    let mut lines = vec![
-        ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ("link".to_owned(), config.link.to_string()),
-        ("address".to_owned(), list(&mut plan.addresses.iter().map(ToString::to_string))),
-        ("gateway".to_owned(), list(&mut plan.gateways.iter().map(ToString::to_string))),
-        ("dns".to_owned(), list(&mut plan.addresses_of(Service::Dns).map(|address| address.to_string()))),
-        ("mtu".to_owned(), config.mtu.unwrap_or(DEFAULT_MTU).to_string()),
-    ];
-    for (name, shape) in [("up", &config.shape.up), ("down", &config.shape.down)] {
-        if let Some(shape) = shape {
-            lines.push((name.to_owned(), shape.clone()));
-        }
-    }
-    Status { lines }
-}
-
-fn cidr(network: config::Network) -> Result<Cidr, String> {
+pub(super) fn cidr(network: config::Network) -> Result<Cidr, String> {
     Cidr::new(Address::from(network.address), network.prefix)
         .ok_or_else(|| format!("{network} is no network"))
 }

@@ -31,6 +31,8 @@ pub(super) struct About {
     pub(super) beyond_loader: Option<String>,
     /// It would run with privileges of its own.
     pub(super) is_privileged: bool,
+    /// The filter cannot reach it either: it makes the calls of another processor, which this one can execute.
+    pub(super) is_beyond_filter: bool,
 }
 
 /// The file of a command: as it stands when it has a slash, else from PATH.
@@ -38,7 +40,7 @@ pub(super) fn find(program: &OsStr) -> Result<PathBuf, Refusal> {
     search(program)
 }
 
-/// Looks into the command's file, and its interpreter's if it is a script. Refuses what no engine can reach.
+/// Looks into the command's file, and its interpreter's if it is a script. Refuses what the processor cannot execute.
 pub(super) fn examine(path: &Path) -> Result<About, Refusal> {
     let mut file = path.to_owned();
     for _ in 0..SCRIPTS_MAX {
@@ -50,7 +52,8 @@ pub(super) fn examine(path: &Path) -> Result<About, Refusal> {
             }
             Kind::Dynamic | Kind::Unknown => break,
             Kind::Static => "is statically linked",
-            Kind::Foreign => "is a program for another processor, or a 32-bit one",
+            Kind::Narrow => "is a 32-bit program",
+            Kind::Foreign => "is a program for another processor",
             Kind::Privileged => "has privileges of its own (setuid, setgid or capabilities)",
         };
         let shown = if file == path {
@@ -59,10 +62,14 @@ pub(super) fn examine(path: &Path) -> Result<About, Refusal> {
             format!("{}: its interpreter {} {why}", path.display(), file.display())
         };
         if kind == Kind::Foreign {
-            let line = format!("{shown}, which Portolan cannot put onto a network; run one for 64-bit x86");
+            let line = format!("{shown}, which this machine cannot execute; run one for 64-bit x86");
             return Err(Refusal { code: CANNOT_EXECUTE, line });
         }
-        return Ok(About { beyond_loader: Some(shown), is_privileged: kind == Kind::Privileged });
+        return Ok(About {
+            beyond_loader: Some(shown),
+            is_privileged: kind == Kind::Privileged,
+            is_beyond_filter: kind == Kind::Narrow,
+        });
     }
     Ok(About::default())
 }
@@ -144,7 +151,9 @@ enum Kind {
     Dynamic,
     /// A program without an interpreter.
     Static,
-    /// A program of another class or byte order.
+    /// A program of this processor's 32-bit class, or one that mixes the classes.
+    Narrow,
+    /// A program for another processor.
     Foreign,
     /// A program for which the loader runs in secure mode.
     Privileged,
@@ -173,11 +182,11 @@ fn look(path: &Path) -> io::Result<Kind> {
     if !head.starts_with(b"\x7fELF") {
         return Ok(Kind::Unknown);
     }
-    if head.get(4..6) != Some(&[2, 1]) {
-        return Ok(Kind::Foreign); // not 64 bit, little-endian
-    }
-    if head.get(18..20) != Some(&62u16.to_le_bytes()) {
-        return Ok(Kind::Foreign); // e_machine is not EM_X86_64
+    // EI_CLASS, EI_DATA (1: little-endian) and e_machine (3: EM_386, 62: EM_X86_64).
+    match (head.get(4..6), head.get(18..20)) {
+        (Some([2, 1]), Some([62, 0])) => {}
+        (Some([1, 1]), Some([3 | 62, 0])) => return Ok(Kind::Narrow),
+        _ => return Ok(Kind::Foreign),
     }
     // Elf64_Ehdr: e_phoff at 32, e_phentsize at 54, e_phnum at 56. Elf64_Phdr: p_type at 0; PT_INTERP is 3.
     let u16_at =

@@ -1,21 +1,27 @@
 //! Starting the command with its engine.
 //!
 //! `auto` takes the library and the filter together. Where the system has no filter it takes the library alone, for
-//! commands that the library reaches, and refuses the others: what is not attached is not run.
+//! commands that the library reaches. What neither reaches runs in a namespace, with the kernel's TCP; and where that
+//! cannot be had it is refused: what is not attached is not run.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command};
 
 use portolan_protocol::Rendezvous;
 use rustix::net::{AddressFamily, SocketType};
-use rustix::process::Rlimit;
+use rustix::process::{Rlimit, geteuid};
 
+use super::command::About;
 use super::{Refusal, command, tell};
+use crate::config::Config;
 use crate::engine::{self, Choice, Engine};
 use crate::key_log;
 use crate::library::Library;
+use crate::netns::message::Setup;
+use crate::netns::{self, Namespace, Preparation};
 use crate::os::signals::Mask;
 
 /// What is started.
@@ -25,9 +31,6 @@ pub(super) struct Launch<'a> {
     /// The program as it was typed, and its arguments.
     pub(super) program: &'a OsStr,
     pub(super) arguments: &'a [OsString],
-    /// Name and value of what the command must inherit.
-    pub(super) variable: &'a (String, String),
-    pub(super) library: &'a Library,
     /// Where its TLS libraries are to write their keys.
     pub(super) keys: Option<&'a Path>,
     /// Standard output is ours, so the command's goes to standard error.
@@ -36,6 +39,13 @@ pub(super) struct Launch<'a> {
     pub(super) mask: Mask,
     /// Its limit of descriptors, which is not ours: the engine holds two for each call that waits.
     pub(super) descriptors: Rlimit,
+}
+
+/// What the engines of sockets need beside the command.
+pub(super) struct Sockets<'a> {
+    /// Name and value of what the command must inherit.
+    pub(super) variable: &'a (String, String),
+    pub(super) library: &'a Library,
 }
 
 /// Why a try failed.
@@ -67,13 +77,81 @@ pub(super) fn refuse_nested() -> Result<(), Refusal> {
 }
 
 impl Launch<'_> {
-    /// Starts the command with the engine that was asked for, or with the first that works.
-    pub(super) fn start(&self, choice: Choice) -> Result<(Child, Engine), Refusal> {
+    /// What is to be tried: a namespace where `auto` finds that nothing else can do.
+    pub(super) fn choose(
+        &self,
+        choice: Choice,
+        config: &Config,
+        joins: bool,
+    ) -> Result<(Choice, About), Refusal> {
         let about = command::examine(self.file)?;
+        if choice == Choice::Netns || (!about.is_beyond_filter && choice != Choice::Auto) {
+            return Ok((choice, about));
+        }
+        let Some(why) = &about.beyond_loader else { return Ok((choice, about)) };
+        let reason = if about.is_beyond_filter {
+            format!("{why}, which the engines preload and seccomp cannot reach")
+        } else {
+            match engine::try_filter() {
+                Ok(()) => return Ok((choice, about)),
+                Err(error) => {
+                    format!("{why}, so the engine preload cannot reach it; {}", engine::why_no_filter(&error))
+                }
+            }
+        };
+        if choice != Choice::Auto {
+            return Err(Refusal::new(format_args!("{reason}; --engine netns does")));
+        }
+        netns::check(config, joins).map_err(|error| Refusal::new(format_args!("{reason}; {error}")))?;
+        Ok((Choice::Netns, about))
+    }
+
+    /// Makes the namespaces of the command, which is not executed yet. Returns the wire's other end, too.
+    pub(super) fn make_namespace(
+        &self,
+        config: &Config,
+        about: &About,
+    ) -> Result<(Namespace, OwnedFd), Refusal> {
+        let failed = |why: &dyn std::fmt::Display| {
+            Refusal::new(format_args!("the engine netns cannot be used: {why}"))
+        };
+        if let Some(why) =
+            about.beyond_loader.as_ref().filter(|_| about.is_privileged && !geteuid().is_root())
+        {
+            tell(&format!("{why}; here it runs without them, as in every user namespace"));
+        }
+        let setup = Setup::new(config).map_err(|error| failed(&error))?;
+        let preparation = Preparation::new().map_err(|error| failed(&error))?;
+        let mut command = preparation.command();
+        command.arg(self.file).arg(self.program).args(self.arguments);
+        self.prepare(&mut command)?;
+        preparation.make(command, &setup).map_err(|failure| match failure {
+            netns::Failure::Namespace(why) => failed(&why),
+            netns::Failure::Program(error) => command::refused(self.program, &error),
+        })
+    }
+
+    /// Executes the command in its namespaces.
+    pub(super) fn start_in(&self, namespace: Namespace) -> Result<(Child, Engine), Refusal> {
+        match namespace.start() {
+            Ok(child) => Ok((child, Engine::Netns)),
+            Err(netns::Failure::Program(error)) => Err(command::refused(self.program, &error)),
+            Err(netns::Failure::Namespace(why)) => Err(Refusal::new(why)),
+        }
+    }
+
+    /// Starts the command with the engine that was asked for, or with the first that works, but for a namespace.
+    pub(super) fn start(
+        &self,
+        choice: Choice,
+        about: &About,
+        sockets: &Sockets<'_>,
+    ) -> Result<(Child, Engine), Refusal> {
         let engines: &[Engine] = match choice {
             Choice::Auto => &[Engine::Both, Engine::Preload],
             Choice::Preload => &[Engine::Preload],
             Choice::Seccomp => &[Engine::Seccomp],
+            Choice::Netns => &[],
         };
         let mut no_filter = None;
         for engine in engines {
@@ -90,7 +168,7 @@ impl Launch<'_> {
                 }
                 _ => {}
             }
-            match self.spawn(*engine) {
+            match self.spawn(*engine, sockets) {
                 Ok(child) => return Ok((child, *engine)),
                 Err(Failure::Filter(error)) => no_filter = Some(error),
                 Err(Failure::Program(error)) => return Err(command::refused(self.program, &error)),
@@ -101,28 +179,34 @@ impl Launch<'_> {
         Err(Refusal::new(engine::why_no_filter(&error)))
     }
 
-    fn spawn(&self, engine: Engine) -> Result<Child, Failure> {
-        let mut command = Command::new(self.file);
-        command.args(self.arguments).env(&self.variable.0, &self.variable.1);
-        if engine != Engine::Seccomp {
-            command.env("LD_PRELOAD", preload_value(self.library));
-        }
+    /// What every engine gives the command.
+    fn prepare(&self, command: &mut Command) -> Result<(), Refusal> {
         if let Some(file) = self.keys {
             command.env(key_log::VARIABLE, file);
         }
-        command::keep_name(&mut command, self.program);
         if self.to_stderr {
-            let stderr = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3).map_err(|error| {
-                Failure::Other(Refusal::new(format_args!("no standard error for the command: {error}")))
-            })?;
+            let stderr = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3)
+                .map_err(|error| Refusal::new(format_args!("no standard error for the command: {error}")))?;
             command.stdout(stderr);
         }
-        crate::os::process::prepare_child(&mut command, self.mask);
-        crate::os::process::set_descriptor_limit(&mut command, self.descriptors);
+        crate::os::process::prepare_child(command, self.mask);
+        crate::os::process::set_descriptor_limit(command, self.descriptors);
+        Ok(())
+    }
+
+    fn spawn(&self, engine: Engine, sockets: &Sockets<'_>) -> Result<Child, Failure> {
+        let (name, value) = sockets.variable;
+        let mut command = Command::new(self.file);
+        command.args(self.arguments).env(name, value);
+        if engine != Engine::Seccomp {
+            command.env("LD_PRELOAD", preload_value(sockets.library));
+        }
+        command::keep_name(&mut command, self.program);
+        self.prepare(&mut command).map_err(Failure::Other)?;
         if engine == Engine::Preload {
             return command.spawn().map_err(Failure::Program);
         }
-        let rendezvous = Rendezvous::from_text(self.variable.1.as_bytes());
+        let rendezvous = Rendezvous::from_text(value.as_bytes());
         let rendezvous = rendezvous
             .ok_or_else(|| Failure::Other(Refusal::new("the stack process gave a malformed variable")))?;
         let pending = engine::attach(&mut command, rendezvous, tell).map_err(Failure::Filter)?;

@@ -1,7 +1,7 @@
 //! The stack process as its supervisor sees it.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -13,8 +13,9 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use super::Refusal;
 use crate::admin::client::Client;
 use crate::admin::message::Identity;
-use crate::channel::{Channel, HIDDEN_ARGUMENT, News, Order};
+use crate::channel::{Channel, HIDDEN_ARGUMENT, News, Order, Wire};
 use crate::config::Config;
+use crate::os::namespace::pass_descriptor;
 use crate::os::signals::Mask;
 
 /// How long the stack process may take to start.
@@ -32,12 +33,13 @@ pub(super) struct StackProcess {
 
 impl StackProcess {
     /// Starts it and waits until its control server listens. `capture` becomes its standard output, where frames are
-    /// recorded. Returns the variable that the command must inherit, too.
+    /// recorded; `wire` is the gateway's end of that to a namespace, and the process in it. Returns the variable that the command must inherit, too.
     pub(super) fn start(
         config: Config,
         library: Option<&Path>,
         identity: Identity,
         capture: Option<OwnedFd>,
+        wire: Option<(OwnedFd, u32)>,
         mask: Mask,
     ) -> Result<(StackProcess, (String, String)), Refusal> {
         let cannot = |error: io::Error| Refusal::new(format_args!("cannot start the stack process: {error}"));
@@ -51,9 +53,13 @@ impl StackProcess {
             // What the user preloads is meant for the command.
             .env_remove("LD_PRELOAD");
         crate::os::process::prepare_child(&mut command, mask);
+        let told = wire.as_ref().map(|(end, process)| Wire {
+            descriptor: pass_descriptor(&mut command, end.as_fd()),
+            process: *process,
+        });
         let child = command.spawn().map_err(cannot)?;
         // Our copies of its ends go now, so that the end of the stream is seen when it dies.
-        drop(command);
+        drop((command, wire));
         let mut started = StackProcess {
             pid: Pid::from_child(&child),
             channel: Some(Channel::new(ours)),
@@ -61,7 +67,8 @@ impl StackProcess {
             joined: None,
         };
         let library = library.map(Path::to_owned);
-        let variable = started.handshake(Order::Start { config: Box::new(config), library, identity })?;
+        let variable =
+            started.handshake(Order::Start { config: Box::new(config), library, identity, wire: told })?;
         Ok((started, variable))
     }
 

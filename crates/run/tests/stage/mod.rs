@@ -98,6 +98,11 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Self {
+        Self::with_reserved_ports(0)
+    }
+
+    /// One where ports below `unprivileged_port_start` are root's.
+    pub(crate) fn with_reserved_ports(unprivileged_port_start: u16) -> Self {
         let rendezvous = Rendezvous { id: SocketId(random()), secret: Secret(random()) };
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (ready, is_ready) = std::sync::mpsc::channel();
@@ -108,7 +113,7 @@ impl Stage {
                     supervisors: Rc::default(),
                     listening: tokio::sync::watch::Sender::new(()),
                     rendezvous,
-                    unprivileged_port_start: 0,
+                    unprivileged_port_start,
                     hostname: None,
                     names: Rc::new(TestNames),
                     counters: Arc::default(),

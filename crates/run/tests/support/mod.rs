@@ -29,8 +29,8 @@ pub fn cidr(address: IpAddr) -> Cidr {
     Cidr::new(Address::from(address), if address.is_ipv4() { 24 } else { 64 }).unwrap()
 }
 
-/// The command's end of a wire with a gateway at the other, and what the gateway counts.
-pub fn gateway() -> (WireEnd, Arc<Counters>) {
+/// The command's end of a wire with a gateway at the other, what the gateway counts, and its fence.
+pub fn gateway() -> (WireEnd, Arc<Counters>, Arc<Fence>) {
     build(LinkCaps { medium: Medium::Ethernet, mtu: 1500, gso_max: 65_535, checksum: true })
 }
 
@@ -39,7 +39,7 @@ pub fn gateway_on_a_wire() -> WireEnd {
     build(LinkCaps { medium: Medium::Ethernet, mtu: 1500, gso_max: 0, checksum: false }).0
 }
 
-fn build(caps: LinkCaps) -> (WireEnd, Arc<Counters>) {
+fn build(caps: LinkCaps) -> (WireEnd, Arc<Counters>, Arc<Fence>) {
     let (ours, theirs) = wire::pair(caps, caps);
     let config = Config::default();
     let plan = Plan::new(&config).unwrap();
@@ -60,12 +60,12 @@ fn build(caps: LinkCaps) -> (WireEnd, Arc<Counters>) {
     let status = Arc::new(Status::default());
     let shared = Shared {
         plan,
-        policy: Policy { carries: true, fence },
+        policy: Policy { carries: true, fence: fence.clone() },
         names,
         status,
         published: Datagrams::default(),
         counters: counters.clone(),
     };
     tokio::spawn(Gateway::new(&host, Arc::new(shared)).run());
-    (ours, counters)
+    (ours, counters, fence)
 }

@@ -42,7 +42,11 @@ pub struct ShapedLink<L> {
 
 /// Changes what a [`ShapedLink`] does, from any thread. Clones are the same handle.
 #[derive(Clone, Debug)]
-pub struct ShapeHandle(Arc<Desk>);
+pub struct ShapeHandle {
+    desk: Arc<Desk>,
+    /// Up and down are those of the host at the other end.
+    is_mirrored: bool,
+}
 
 #[derive(Debug)]
 struct Desk {
@@ -62,30 +66,40 @@ struct Wish {
 impl ShapeHandle {
     fn new(schedules: [Schedule; 2]) -> ShapeHandle {
         let wishes = schedules.map(|schedule| Wish { schedule, since: time::Instant::now(), version: 0 });
-        ShapeHandle(Arc::new(Desk { version: AtomicU64::new(0), wishes: Mutex::new(wishes) }))
+        let desk = Desk { version: AtomicU64::new(0), wishes: Mutex::new(wishes) };
+        ShapeHandle { desk: Arc::new(desk), is_mirrored: false }
+    }
+
+    /// The same, for which up is what the host at the other end sends.
+    pub fn mirrored(self) -> ShapeHandle {
+        ShapeHandle { is_mirrored: !self.is_mirrored, ..self }
+    }
+
+    fn in_order<T>(&self, [up, down]: [T; 2]) -> [T; 2] {
+        if self.is_mirrored { [down, up] } else { [up, down] }
     }
 
     /// Changes what is sent (`up`), what is received, or both, from the next packet on; `None` leaves a direction as it
     /// is. Packets on their way are not touched. A schedule's time counts from now.
     pub fn set(&self, up: Option<Schedule>, down: Option<Schedule>) {
         let mut wishes = self.wishes();
-        let version = self.0.version.load(Ordering::Relaxed) + 1;
-        for (wish, schedule) in wishes.iter_mut().zip([up, down]) {
+        let version = self.desk.version.load(Ordering::Relaxed) + 1;
+        for (wish, schedule) in wishes.iter_mut().zip(self.in_order([up, down])) {
             if let Some(schedule) = schedule {
                 *wish = Wish { schedule, since: time::Instant::now(), version };
             }
         }
-        self.0.version.store(version, Ordering::Release);
+        self.desk.version.store(version, Ordering::Release);
     }
 
     /// What is sent and what is received, as it was set.
     pub fn shown(&self) -> [Schedule; 2] {
-        let [up, down] = &*self.wishes();
-        [up.schedule.clone(), down.schedule.clone()]
+        let [outbound, inbound] = &*self.wishes();
+        self.in_order([outbound.schedule.clone(), inbound.schedule.clone()])
     }
 
     fn wishes(&self) -> MutexGuard<'_, [Wish; 2]> {
-        self.0.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.desk.wishes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -146,7 +160,7 @@ impl<L: Link> ShapedLink<L> {
 
     /// Takes over what the handle was told since the last look.
     fn heed(&mut self, now: Instant) {
-        let version = self.handle.0.version.load(Ordering::Acquire);
+        let version = self.handle.desk.version.load(Ordering::Acquire);
         if version == self.version {
             return;
         }

@@ -261,7 +261,7 @@ fn read_receive_space(reader: &mut Reader<'_>) -> Option<ReceiveSpace> {
     let (scale, mss) = (read_scale(reader)?, reader.u16()?);
     let [nxt, adv, last_ack_sent] = [nxt, adv, last_ack_sent].map(SeqNumber);
     let sound = (BUFFER_MIN..=OCTETS_MAX).contains(&buffer) && mss > 0;
-    sound.then_some(ReceiveSpace { nxt, adv, last_ack_sent, buffer, scale, mss, text_at_ms: 0, untaken: 0 })
+    sound.then_some(ReceiveSpace { nxt, adv, last_ack_sent, buffer, scale, mss, text_at_ms: 0 })
 }
 
 fn read_counters(reader: &mut Reader<'_>) -> Option<Counters> {

@@ -133,3 +133,18 @@ fn closing_means_a_reset_unless_disarmed() {
         }
     }
 }
+
+#[test]
+fn a_filler_is_drained_as_it_comes_but_for_an_octet() {
+    let (mut program, end) = pair();
+    let mut reader = CanaryReader::new(Front::Taken(10));
+    let mut scratch = [0; 4];
+    program.write_all(&[0; 6]).unwrap();
+    assert!(!reader.drain_filler(end.as_fd(), &mut scratch), "four are to come");
+    program.write_all(&[0; 4]).unwrap();
+    assert!(reader.drain_filler(end.as_fd(), &mut scratch));
+    assert!(reader.is_armed(end.as_fd()), "the last one stays");
+    program.write_all(b"text").unwrap();
+    assert!(reader.drain_filler(end.as_fd(), &mut scratch), "and text is not taken for it");
+    assert_eq!(take(&mut reader, &end), b"text");
+}

@@ -14,8 +14,8 @@ fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
 }
 
 pub(super) fn show(out: &mut String, packet: Text<'_>, verbose: bool) {
+    let Some(octets) = packet.octets.get(..28) else { return out.push_str(" [|arp]") };
     out.push_str("ARP, ");
-    let Some(octets) = packet.octets.get(..28) else { return out.push_str("[|arp]") };
     if octets[..6] != IPV4_OVER_ETHERNET {
         let _ = write!(out, "Unknown Hardware or Protocol, length {}", packet.len);
         return;

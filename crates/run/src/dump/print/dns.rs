@@ -12,12 +12,25 @@ const LABELS_MAX: usize = 128;
 /// Records of an answer that are shown.
 const RECORDS_MAX: usize = 64;
 
-/// Shows the message, if it is one.
+/// Shows the message, if it is one; what is cut off as far as it goes.
 pub(super) fn show(out: &mut String, text: Text<'_>, verbose: bool) -> Option<()> {
+    let mut line = String::new();
+    if message(&mut line, text, verbose).is_none() {
+        if text.is_whole() {
+            return None;
+        }
+        line.push_str(" [|domain]");
+    }
+    out.push_str(&line);
+    Some(())
+}
+
+/// `None` where it ends too early.
+fn message(line: &mut String, text: Text<'_>, verbose: bool) -> Option<()> {
     let (id, flags) = (text.u16(0)?, text.u16(2)?);
     let (questions, answers, authorities, additional) =
         (text.u16(4)?, text.u16(6)?, text.u16(8)?, text.u16(10)?);
-    let mut line = id.to_string();
+    line.push_str(&id.to_string());
     let mut at = 12;
     if flags & 0x8000 == 0 {
         line.push_str(if flags & 0x0100 != 0 { "+" } else { "" });
@@ -32,7 +45,9 @@ pub(super) fn show(out: &mut String, text: Text<'_>, verbose: bool) -> Option<()
         }
         for _ in 0..usize::from(questions).min(RECORDS_MAX) {
             let (name, after) = name(text.octets, at)?;
-            let _ = write!(line, " {}? {name}", kind(text.u16(after)?));
+            // Behind the type stands the class, which is not shown but must be there.
+            let (number, _) = (text.u16(after)?, text.u16(after + 2)?);
+            let _ = write!(line, " {}? {name}", kind(number));
             at = after + 4;
         }
     } else {
@@ -57,21 +72,23 @@ pub(super) fn show(out: &mut String, text: Text<'_>, verbose: bool) -> Option<()
             at = name(text.octets, at)?.1 + 4;
         }
         let _ = write!(line, " {answers}/{authorities}/{additional}");
-        records(&mut line, text, at, answers, verbose);
+        let are_there = records(line, text, at, answers, verbose).is_some();
+        if !are_there && !text.is_whole() {
+            return None;
+        }
     }
     let _ = write!(line, " ({})", text.len);
-    out.push_str(&line);
     Some(())
 }
 
-/// The answers, as far as they can be read.
-fn records(line: &mut String, text: Text<'_>, mut at: usize, count: u16, verbose: bool) {
+/// The answers, as far as they can be read; `None` if that is not all.
+fn records(line: &mut String, text: Text<'_>, mut at: usize, count: u16, verbose: bool) -> Option<()> {
     for index in 0..usize::from(count).min(RECORDS_MAX) {
-        let Some((owner, after)) = name(text.octets, at) else { return };
-        let (Some(number), Some(len)) = (text.u16(after), text.u16(after + 8)) else { return };
+        let (owner, after) = name(text.octets, at)?;
+        let (number, len) = (text.u16(after)?, text.u16(after + 8)?);
         let start = after + 10;
         let end = start + usize::from(len);
-        let Some(value) = text.octets.get(start..end) else { return };
+        let value = text.octets.get(start..end)?;
         line.push_str(if index > 0 { "," } else { "" });
         if verbose {
             let _ = write!(line, " {owner}");
@@ -97,6 +114,7 @@ fn records(line: &mut String, text: Text<'_>, mut at: usize, count: u16, verbose
         }
         at = end;
     }
+    Some(())
 }
 
 fn kind(number: u16) -> String {
@@ -121,7 +139,7 @@ fn kind(number: u16) -> String {
 }
 
 /// A name that begins at an octet of the message, and the octet behind it. Jumps are followed, so many and no more.
-fn name(message: &[u8], start: usize) -> Option<(String, usize)> {
+pub(super) fn name(message: &[u8], start: usize) -> Option<(String, usize)> {
     let (mut name, mut at, mut after) = (String::new(), start, None);
     for _ in 0..LABELS_MAX {
         let len = *message.get(at)?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::ip::Carrier;
-use super::{Printer, Text};
+use super::{Printer, Text, dns};
 
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
@@ -94,7 +94,7 @@ pub(super) fn show(printer: &mut Printer, out: &mut String, carrier: Carrier<'_>
     let (Some(seq), Some(ack), Some(offset), Some(flags), Some(window), Some(urgent)) =
         (segment.u32(4), segment.u32(8), segment.u8(12), segment.u8(13), segment.u16(14), segment.u16(18))
     else {
-        return out.push_str("[|tcp]");
+        return out.push_str(" [|tcp]");
     };
     let header = usize::from(offset >> 4) * 4;
     let len = segment.len.saturating_sub(header);
@@ -124,10 +124,21 @@ pub(super) fn show(printer: &mut Printer, out: &mut String, carrier: Carrier<'_>
     }
     if header > 20 {
         let there = segment.octets.get(20..header.min(segment.octets.len())).unwrap_or_default();
-        let _ = write!(out, ", options [{}]", options(there, header - 20, peers_first));
+        out.push_str(", options [");
+        if options(out, there, header - 20, peers_first).is_none() {
+            return;
+        }
+        out.push(']');
     }
     let _ = write!(out, ", length {len}");
     let text = segment.octets.get(header..).unwrap_or_default();
+    if text.len() > 2 && [from, to].contains(&super::udp::DNS_PORT) {
+        out.push(' ');
+        // Behind the message's length. A message that goes on in other segments is shown as far as it goes.
+        if dns::show(out, segment.after(header + 2), printer.style.verbose).is_some() {
+            return;
+        }
+    }
     if !text.is_empty() && HTTP_PORTS.iter().any(|port| [from, to].contains(port)) {
         http(out, text, printer.style.verbose);
     }
@@ -148,34 +159,40 @@ fn checksum(out: &mut String, carrier: Carrier<'_>, segment: Text<'_>) {
     }
 }
 
-fn options(octets: &[u8], len: usize, peers_first: u32) -> String {
-    let (mut shown, mut at) = (Vec::new(), 0);
+/// The options with commas between them; `None` if they are cut off, which is said.
+fn options(out: &mut String, octets: &[u8], len: usize, peers_first: u32) -> Option<()> {
+    let mut at = 0;
     while at < len {
-        let (Some(kind), rest) = (octets.get(at).copied(), octets.get(at..).unwrap_or_default()) else {
-            shown.push("[|tcp]".into());
-            break;
-        };
-        if kind <= 1 {
+        out.push_str(if at > 0 { "," } else { "" });
+        let rest = octets.get(at..).unwrap_or_default();
+        let kind = rest.first().copied();
+        if let Some(kind @ 0..=1) = kind {
+            out.push_str(if kind == 0 { "eol" } else { "nop" });
             at += 1;
-            shown.push(if kind == 0 { "eol".to_owned() } else { "nop".to_owned() });
             if kind == 0 {
                 break;
             }
             continue;
         }
-        let size = rest.get(1).map_or(0, |size| usize::from(*size));
-        if size < 2 || size > len - at {
-            shown.push("[bad opt]".into());
+        let size = rest.get(1).map(|size| usize::from(*size));
+        if size.is_some_and(|size| size < 2 || size > len - at) {
+            out.push_str("[bad opt]");
             break;
         }
-        let Some(value) = rest.get(2..size) else {
-            shown.push("[|tcp]".into());
-            break;
+        let Some((kind, value)) = kind.zip(size.and_then(|size| rest.get(2..size))) else {
+            // tcpdump names what it has begun to read.
+            out.push_str(match (kind, size) {
+                (Some(2), Some(_)) => "mss [|tcp]",
+                (Some(3), Some(_)) => "wscale [|tcp]",
+                (Some(8), Some(_)) => "TS [|tcp]>",
+                _ => " [|tcp]",
+            });
+            return None;
         };
-        shown.push(option(kind, value, peers_first));
-        at += size;
+        out.push_str(&option(kind, value, peers_first));
+        at += 2 + value.len();
     }
-    shown.join(",")
+    Some(())
 }
 
 fn option(kind: u8, value: &[u8], peers_first: u32) -> String {

@@ -88,3 +88,29 @@ fn a_flood_of_targets_has_so_many_lines_in_a_second_of_the_log() {
     assert_eq!(text.lines().count(), LOGGED_MAX + 2);
     assert!(text.contains(&format!("\"count\":{}", 5000 - LOGGED_MAX)), "the rest in one line");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_repeated_is_in_the_log_a_second_later() {
+    let path = std::env::temp_dir().join(format!("portolan-journal-kept-{}", std::process::id()));
+    let (journal, _lines) = Journal::open(Some(&path)).unwrap();
+    let counts = || -> Vec<u64> {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.map(|line| line["count"].as_u64().unwrap()).collect()
+    };
+    let tells = async {
+        for _ in 0..3 {
+            journal.tell(&refused(1, None, Some("192.0.2.1"), Some(80)));
+        }
+        assert_eq!(counts(), [1], "the first at once");
+        tokio::time::sleep(WINDOW + WINDOW / 10).await;
+        assert_eq!(counts(), [1, 2], "the others without a further refusal");
+        tokio::time::sleep(WINDOW * 10).await;
+        assert_eq!(counts(), [1, 2]);
+    };
+    tokio::select! {
+        () = journal.keep() => {}
+        () = tells => {}
+    }
+    let _ = std::fs::remove_file(&path);
+}

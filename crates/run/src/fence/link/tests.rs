@@ -1,6 +1,6 @@
 use portolan_drivers::wire::{WireEnd, pair};
 use portolan_link::Chunk;
-use portolan_wire::{icmpv4, icmpv6, ipv4, ipv6, tcp, udp};
+use portolan_wire::{SeqNumber, icmpv4, icmpv6, ipv4, ipv6, tcp, udp};
 
 use super::*;
 use crate::fence::Settings;
@@ -53,6 +53,10 @@ impl Bench {
         let (out, back) = self.send(std::slice::from_ref(&packet));
         assert!(out.is_empty() || out == [packet] && back.is_empty());
         !out.is_empty()
+    }
+
+    fn gate_learns(&mut self, name: &str, address: [u8; 4]) {
+        self.link.gate.fence.learn(&answer(name, address));
     }
 
     fn arrive(&mut self, packet: &[u8]) {
@@ -270,10 +274,109 @@ fn queries_are_read_and_answers_bind_addresses() {
     assert!(!bench.passes(to(GOOD, 443, Flags::SYN)));
     bench.arrive(&datagram((SERVER, 53), (ME, 5000), &answer("example.test", [192, 0, 2, 8])));
     assert!(!bench.passes(to(BAD, 80, Flags::SYN)), "a second answer is not believed");
-    assert!(
-        !bench.passes(v4(ME, SERVER, protocol::TCP, &segment(4000, 53, Flags::SYN))),
-        "over TCP it needs a rule"
-    );
+}
+
+/// A segment between a port of ours and the name server, with timestamps as most have.
+fn stream_segment(from_us: bool, port: u16, flags: Flags, (seq, ack): (u32, u32), text: &[u8]) -> Vec<u8> {
+    let timestamps = Some(tcp::Timestamps { value: 100 + u32::from(from_us), echo: 300 });
+    let ports = if from_us { (port, 53) } else { (53, port) };
+    let header = tcp::Emit {
+        src_port: ports.0,
+        dst_port: ports.1,
+        seq: SeqNumber(seq),
+        ack: SeqNumber(ack),
+        flags,
+        options: tcp::Options { timestamps, ..tcp::Options::NONE },
+        ..Default::default()
+    };
+    let mut out = vec![0; header.len() + text.len()];
+    let len = header.emit(&mut out).unwrap();
+    out[len..].copy_from_slice(text);
+    let (src, dst) = if from_us { (ME, SERVER) } else { (SERVER, ME) };
+    v4(src, dst, protocol::TCP, &out)
+}
+
+fn framed(message: &[u8]) -> Vec<u8> {
+    [&(message.len() as u16).to_be_bytes()[..], message].concat()
+}
+
+#[test]
+fn queries_over_tcp_are_read_and_answers_bind_addresses() {
+    let mut bench = bench(&["example.test:443"], &[]);
+    let ours = |seq, text: &[u8]| stream_segment(true, 4000, Flags::PSH.with(Flags::ACK), (seq, 501), text);
+    let theirs = |seq, text: &[u8]| stream_segment(false, 4000, Flags::ACK, (seq, 1), text);
+    assert!(bench.passes(stream_segment(true, 4000, Flags::SYN, (0, 0), &[])), "the server needs no rule");
+    bench.arrive(&stream_segment(false, 4000, Flags::SYN.with(Flags::ACK), (500, 1), &[]));
+
+    // In two pieces, as programs write a length and a message, and again; nothing leaves behind a gap.
+    let asked = framed(&query("example.test"));
+    assert!(bench.passes(ours(1, &asked[..2])));
+    assert!(!bench.passes(ours(9, &asked[8..])), "a gap");
+    assert!(bench.passes(ours(3, &asked[2..])) && bench.passes(ours(1, &asked)));
+    assert!(!bench.passes(to(GOOD, 443, Flags::SYN)));
+    let said = framed(&answer("example.test", [192, 0, 2, 7]));
+    bench.arrive(&theirs(511, &said[10..]));
+    bench.arrive(&theirs(501, &said[..10]));
+    assert!(bench.passes(to(GOOD, 443, Flags::SYN)), "the answer was read, though it came out of order");
+
+    // A second question, which may not be asked: the server's answer is ours, and the end.
+    let at = 1 + asked.len() as u32;
+    let refused = ours(at, &framed(&query("other.test")));
+    for _ in 0..2 {
+        let (out, back) = bench.send(std::slice::from_ref(&refused));
+        assert!(out.is_empty() && back.len() == 1);
+        let packet = ipv4::parse(&back[0]).unwrap();
+        assert!(tcp::checksum_ok(SERVER, ME, packet.payload));
+        let (header, options, text) = tcp::parse(packet.payload).unwrap();
+        let end = at + framed(&query("other.test")).len() as u32;
+        assert_eq!((header.seq().0, header.ack().0), (501, end));
+        assert_eq!(options.timestamps, Some(tcp::Timestamps { value: 300, echo: 101 }));
+        assert!(header.flags().contains(Flags::FIN));
+        assert_eq!((text[3], text[5] & 15), (7, 3), "NXDOMAIN to query 7");
+    }
+    let (out, back) = bench.send(&[
+        stream_segment(true, 4000, Flags::ACK, (at + 30, 600), &[]),
+        stream_segment(true, 4000, Flags::FIN.with(Flags::ACK), (at + 30, 600), &[]),
+    ]);
+    assert!(out.is_empty() && back.len() == 1, "its end is nobody's but ours");
+    let packet = ipv4::parse(&back[0]).unwrap();
+    assert!(tcp::parse(packet.payload).unwrap().0.flags().contains(Flags::RST));
+}
+
+#[test]
+fn what_is_no_dns_does_not_leave_by_the_name_servers_port() {
+    let mut bench = bench(&["example.test"], &[]);
+    let text = |port, text: &[u8]| stream_segment(true, port, Flags::ACK, (1, 1), text);
+    for (port, said) in
+        [(4001, &b"GET / HTTP/1.1\r\nHost: other.test\r\n\r\n"[..]), (4002, &[0, 4, 1, 2, 3, 4])]
+    {
+        assert!(bench.passes(stream_segment(true, port, Flags::SYN, (0, 0), &[])));
+        let (out, back) = bench.send(&[text(port, said)]);
+        assert!(out.is_empty() && back.len() == 1, "{said:?}");
+    }
+    let (out, back) = bench.send(&[text(4003, &framed(&query("example.test")))]);
+    assert!(out.is_empty() && back.len() == 1, "nobody has seen it begin");
+    let with_text = stream_segment(true, 4004, Flags::SYN, (0, 0), &framed(&query("other.test")));
+    assert!(!bench.passes(with_text), "Fast Open");
+}
+
+#[test]
+fn a_name_server_that_is_denied_is_not_asked_over_tcp() {
+    let mut bench = bench(&[], &["tcp:53"]);
+    let (out, back) = bench.send(&[stream_segment(true, 4000, Flags::SYN, (0, 0), &[])]);
+    assert!(out.is_empty() && back.len() == 1);
+}
+
+#[test]
+fn an_open_connection_outlives_its_names_binding_and_another_answer() {
+    let mut bench = bench(&["example.test:443"], &[]);
+    bench.gate_learns("example.test", [192, 0, 2, 7]);
+    assert!(bench.passes(to(GOOD, 443, Flags::SYN)));
+    bench.link.gate.fence.forget();
+    bench.gate_learns("example.test", [192, 0, 2, 8]);
+    assert!(bench.passes(to(GOOD, 443, Flags::ACK)), "the connection stays where it is");
+    assert!(!bench.passes(to(GOOD, 443, Flags::SYN)), "a new one goes where the name leads now");
+    assert!(bench.passes(to(BAD, 443, Flags::SYN)));
 }
 
 #[test]

@@ -1,0 +1,3 @@
+. ./browser.sh
+as_nobody timeout 60 firefox-esr --headless --no-remote http://localhost/page.html &
+outcome

@@ -1,0 +1,57 @@
+//! Where the summary goes.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use super::{Refusal, tell};
+use crate::summary::{Reader, Report, render};
+
+/// Where the summary goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SummaryTo {
+    /// Nowhere.
+    Nowhere,
+    /// Standard error.
+    Stderr,
+    /// Standard output.
+    Stdout,
+    /// A file, which is replaced.
+    File(PathBuf),
+}
+
+/// A summary's place, open before anything runs.
+pub(super) struct Summary {
+    to: Box<dyn Write>,
+    reader: Reader,
+}
+
+impl Summary {
+    /// `None` if none is wanted.
+    pub(super) fn open(to: &SummaryTo) -> Result<Option<Summary>, Refusal> {
+        let (to, reader): (Box<dyn Write>, Reader) = match to {
+            SummaryTo::Nowhere => return Ok(None),
+            SummaryTo::Stderr => (Box::new(io::stderr()), Reader::Person),
+            SummaryTo::Stdout => (Box::new(io::stdout()), Reader::File),
+            SummaryTo::File(path) => {
+                let file = File::create(path)
+                    .map_err(|error| Refusal::new(format_args!("--summary {}: {error}", path.display())))?;
+                (Box::new(file), Reader::File)
+            }
+        };
+        Ok(Some(Summary { to, reader }))
+    }
+
+    /// Writes it; `None` if the stack process told nothing.
+    pub(super) fn write(mut self, report: Option<&Report>) {
+        let text = match report {
+            Some(report) => render(report, self.reader),
+            None => "portolan: no summary, because the stack process ended early\n".into(),
+        };
+        if let Err(error) = self.to.write_all(text.as_bytes()).and_then(|()| self.to.flush())
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            tell(&format!("the summary could not be written: {error}"));
+        }
+    }
+}
