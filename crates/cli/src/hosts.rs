@@ -15,19 +15,20 @@ pub(crate) fn up(arguments: UpArguments) -> ExitCode {
         Ok(asked) => asked,
         Err(line) => return wrong_usage(&line),
     };
-    let link = config.link.to_string();
     match hosts::up(&name, config) {
         Ok(Outcome::Started(notes)) => {
             notes.iter().for_each(|note| say(note));
             ExitCode::SUCCESS
         }
-        Ok(Outcome::WasRunning(info)) if info.link == link => {
+        Ok(Outcome::WasRunning { info, differences }) if differences.is_empty() => {
             say(&format!("the host '{name}' is already running (pid {})", info.identity.pid));
             ExitCode::SUCCESS
         }
-        Ok(Outcome::WasRunning(info)) => failed(&format!(
-            "the host '{name}' is already running (pid {}) with link {}; end it first with portolan down {name}",
-            info.identity.pid, info.link
+        Ok(Outcome::WasRunning { info, differences }) => failed(&format!(
+            "the host '{name}' is already running (pid {}) with link {} and another {}; end it first with portolan down {name}",
+            info.identity.pid,
+            info.link,
+            differences.join(", ")
         )),
         Err(line) => failed(&line),
     }

@@ -191,7 +191,20 @@ fn a_host_that_runs_is_left_alone_and_named_with_its_process() {
     let again = place.run(&["up", "lab"]);
     assert!(again.status.success());
     assert_eq!(text(&again.stderr), format!("portolan: the host 'lab' is already running (pid {process})\n"));
-    failed(&place.run(&["up", "lab", "--link", "none"]), &format!("(pid {process}) with link egress"));
+    let none = ["up", "lab", "--link", "none"];
+    failed(&place.run(&none), &format!("(pid {process}) with link egress and another --link;"));
+    for (words, named) in [
+        (&["--mtu", "1400"][..], "another --mtu;"),
+        (&["--publish", "0:80", "--allow", "10.0.0.0/8"], "another --allow, --publish;"),
+        (&["--address", "10.0.2.16/24", "--seed", "7"], "another --address, --seed;"),
+        (&["--dns", "10.0.2.3", "--hostname", "other"], "another --dns, --hostname;"),
+        (&["--gateway", "10.0.2.1"], "another --gateway;"),
+        (&["--net", "delay 1ms", "--share-loopback"], "another --net, --up or --down, --share-loopback;"),
+        (&["--sysctl", "net.ipv4.ip_local_port_range=40000 40999"], "another --sysctl;"),
+        (&["--deny", "tcp:25", "--deny-log", "/tmp/log"], "another --deny, --deny-log;"),
+    ] {
+        failed(&place.run(&[&["up", "lab"], words].concat()), named);
+    }
     assert_eq!(place.process("lab"), process);
     failed(&place.run(&["up", "run-7"]), "is no name for a host");
     failed(&place.run(&["up", "../x"]), "is no host's name");

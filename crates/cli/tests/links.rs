@@ -6,6 +6,7 @@ mod support;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -249,7 +250,8 @@ fn hosts_on_a_wire_find_each_other_by_name() {
     // A member that is killed, with its stack, leaves the others, and its place to the next.
     let killed = children(a.child.0.id());
     for child in &killed {
-        signal(*child, "KILL");
+        // The command may have ended with its stack.
+        let _ = Command::new("kill").args(["-KILL", &child.to_string()]).stderr(Stdio::null()).status();
     }
     let _ = a.child.0.kill();
     let _ = a.child.0.wait();
@@ -266,6 +268,43 @@ try: print(socket.gethostbyname('alpha'))
 except socket.gaierror as error: print('unknown')
 print(socket.getnameinfo(('10.0.3.40', 7), 0)[0])";
     assert_eq!(text(&wire.finish(&[], lookup).stdout), "unknown\nbeta\n");
+}
+
+/// Programs that ask the servers of /etc/resolv.conf by themselves, wherever these are.
+#[test]
+fn dig_and_go_find_the_names_of_a_wires_hosts() {
+    if !root_or_skip() {
+        return;
+    }
+    let wire = Wire::new();
+    let _a = wire.start(&["--hostname", "alpha"], ECHO);
+    let go = wire.0.file(
+        "look.go",
+        b"package main\nimport (\"fmt\"; \"net\")\nfunc main() {\n fmt.Println(net.LookupHost(\"alpha\"))\n \
+          _, err := net.LookupHost(\"nobody.portolan.internal\"); fmt.Println(err.(*net.DNSError).IsNotFound)\n}\n",
+    );
+    let program = wire.0.path().join("look");
+    let mut compiler = Command::new("/usr/bin/go");
+    compiler.args(["build", "-o"]).arg(&program).arg(go).env("CGO_ENABLED", "0").env("GO111MODULE", "off");
+    compiler.env("GOCACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("go"));
+    let output = finish(&mut compiler, 5 * MINUTE);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for servers in ["nameserver 127.0.0.53\n", "nameserver 192.0.2.53\n", ""] {
+        let conf = wire.0.file("resolv.conf", servers.as_bytes());
+        let script = format!(
+            "mount --bind {} /etc/resolv.conf && {} run --quiet --link wire:lab -- sh -c '
+             dig +short alpha; dig +short AAAA alpha.portolan.internal; dig +short -x 10.0.3.1; dig +tcp +short alpha
+             dig nobody | grep -o \"status: [A-Z]*\"; {}'",
+            conf.display(),
+            built().display(),
+            program.display()
+        );
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", &script]).env("XDG_RUNTIME_DIR", wire.0.path());
+        let output = finish(&mut command, MINUTE);
+        let expected = "10.0.3.1\nfd00:0:0:3::1\nalpha.portolan.internal.\n10.0.3.1\nstatus: NXDOMAIN\n[10.0.3.1 fd00:0:0:3::1] <nil>\ntrue\n";
+        assert_eq!(text(&output.stdout), expected, "{servers}: {}", text(&output.stderr));
+    }
 }
 
 #[test]

@@ -182,7 +182,7 @@ fn auto_takes_a_namespace_for_a_32_bit_program() {
 }
 
 #[test]
-fn nothing_reaches_the_machine_by_another_way() {
+fn n13_nothing_reaches_the_machine_from_a_namespace() {
     if !root_or_skip() {
         return;
     }
@@ -415,6 +415,24 @@ fn root_keeps_its_rights_and_has_a_network_of_its_own_too() {
     command.args(["run", "--quiet", "--engine", "netns", "--", "sh", "-c", script]).stdin(Stdio::null());
     let output = finish(&mut command, MINUTE);
     assert_eq!(text(&output.stdout), "0\n 0 0 4294967295\n5\nnobody\n", "{}", text(&output.stderr));
+}
+
+#[test]
+fn runs_nest_in_a_namespace() {
+    if !root_or_skip() {
+        return;
+    }
+    // Of another network each: an address of the outer one's would be the inner gateway's own.
+    let inner = |engine: &str| {
+        let portolan = installed().to_str().unwrap();
+        let words = ["--address", "10.5.0.15/24", "--", "curl", "-sS", "http://portolan.internal/bytes/4K"];
+        let outer = ["--quiet", "--", portolan, "run", "--quiet", "--engine", engine];
+        Nobody::new().run(&[&outer[..], &words].concat())
+    };
+    for engine in ["auto", "netns"] {
+        let output = inner(engine);
+        assert_eq!(output.stdout.len(), 4096, "{engine}: {}", text(&output.stderr));
+    }
 }
 
 #[test]

@@ -120,6 +120,45 @@ fn the_users_own_key_log_is_used_from_where_it_stands() {
 }
 
 #[test]
+fn a_live_dump_has_the_keys_too_and_so_has_a_copy_of_it() {
+    let folder = Folder::new();
+    let (_server, port) = tls_server(folder.path());
+    let runtime = Folder::new();
+    fs::set_permissions(runtime.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let (log, go) = (folder.file("keys", b""), folder.path().join("go"));
+    let script = format!(
+        "while [ ! -e {} ]; do sleep 0.05; done; curl -sk https://host.portolan.internal:{port}/ >/dev/null",
+        go.display()
+    );
+    let portolan = |words: &[&str]| {
+        let mut command = Command::new(built());
+        command.args(words).env("XDG_RUNTIME_DIR", runtime.path()).stdin(Stdio::null());
+        command
+    };
+    let mut run = portolan(&["run", "--quiet", "--", "sh", "-c", &script]);
+    let mut run = Guard(run.env("SSLKEYLOGFILE", &log).spawn().unwrap());
+    let socket = runtime.path().join(format!("portolan/run-{}.sock", run.0.id()));
+    eventually(MINUTE, || socket.exists());
+    let live = folder.path().join("live.pcapng");
+    let live = live.to_str().unwrap();
+    let watching = portolan(&["dump", "-w", live]).stderr(Stdio::piped()).spawn().unwrap();
+    // The file has its first blocks once the host is being watched.
+    eventually(MINUTE, || fs::metadata(live).is_ok());
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    fs::write(&go, "").unwrap();
+    wait(&mut run.0, MINUTE).expect("it ends");
+    let said = text(&finish_child(watching, MINUTE).stderr);
+    assert!(said.contains("0 packets dropped"), "{said}");
+    assert!(tshark(live, port, &["-Y", "http.response"]).contains("200"), "{said}");
+
+    let copy = folder.path().join("copy.pcapng");
+    let copy = copy.to_str().unwrap();
+    finish(&mut portolan(&["dump", "-r", live, "-w", copy, &format!("tcp port {port}")]), MINUTE);
+    assert!(tshark(copy, port, &["-Y", "http.response"]).contains("200"), "a copy");
+    assert_eq!(fs::metadata(copy).unwrap().mode() & 0o777, 0o600);
+}
+
+#[test]
 fn every_frame_of_a_process_says_whose_it_is() {
     let folder = Folder::new();
     let file = folder.path().join("run.pcapng");

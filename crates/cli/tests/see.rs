@@ -144,6 +144,39 @@ fn a_connection_is_seen_with_its_process_and_its_figures() {
 }
 
 #[test]
+fn timers_and_memory_are_shown_in_sss_words_and_on_one_line() {
+    let runtime = Runtime::new();
+    let script = "
+import socket, time
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 50000)
+s.connect(('portolan.internal', 80))
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(('', 5000))
+time.sleep(100)";
+    let _running = runtime.run(&["--", "/usr/bin/python3", "-c", script]);
+    eventually(MINUTE, || runtime.shown(&["ss", "-uan"]).contains(":5000 "));
+    let shown = runtime.shown(&["ss", "-tno", "dport", "=", ":80"]);
+    assert!(
+        shown.contains(" timer:(keepalive,119min,0)") || shown.contains(" timer:(keepalive,120min,0)"),
+        "{shown}"
+    );
+    let below = runtime.shown(&["ss", "-tnm", "dport", "=", ":80"]);
+    let below = below.lines().nth(2).unwrap_or_default();
+    assert!(
+        below.starts_with("\t skmem:(r0,rb100000,t0,tb") && below.ends_with(",f0,w0,o0,bl0,d0)"),
+        "{below:?}"
+    );
+    let datagrams = runtime.shown(&["ss", "-uanm"]);
+    assert!(datagrams.contains("\t skmem:(r0,rb212992,t0,tb212992,"), "{datagrams}");
+    let one = runtime.shown(&["ss", "-tnomiO"]);
+    assert_eq!(one.lines().count(), 2, "{one}");
+    let order = ["timer:(", " skmem:(", " cubic ", " minrtt:"].map(|word| one.find(word).expect(word));
+    assert!(order.is_sorted(), "{one}");
+    let json = runtime.shown(&["ss", "-tn", "--json"]);
+    assert!(json.contains("\"left_ms\"") && json.contains("\"receive\": 100000"), "{json}");
+}
+
+#[test]
 fn a_filter_is_sss_own() {
     let runtime = Runtime::new();
     let _running = runtime.run(&["--", "python3", "-m", "http.server", "8000"]);

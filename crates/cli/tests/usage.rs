@@ -107,6 +107,9 @@ fn values_are_checked_before_anything_starts() {
         ("--net", "rate nan", "rate nan"),
         ("--net", "loss 101%", "loss 101%"),
         ("--net", "lsos 1%", "lsos"),
+        ("--net", "rate inf", "rate inf"),
+        ("--net", "rate 10GiBB", "rate 10GiBB"),
+        ("--net", "limit 0", "limit 0"),
         ("--summary", "", "--summary"),
     ] {
         refuse(&["run", option, value, "--", "true"], words);
@@ -127,11 +130,119 @@ fn values_are_checked_before_anything_starts() {
     );
 }
 
+/// Options whose value may not be empty, nor octets that are no text.
+const VALUES: [&str; 16] = [
+    "--link",
+    "--address",
+    "--gateway",
+    "--dns",
+    "--publish",
+    "--hostname",
+    "--mtu",
+    "--net",
+    "--up",
+    "--down",
+    "--allow",
+    "--deny",
+    "--seed",
+    "--sysctl",
+    "--engine",
+    "--deny-log",
+];
+
+#[test]
+fn empty_strings_are_no_values() {
+    for option in VALUES.iter().chain(&["--pcap", "--summary"]) {
+        refuse(&["run", option, "", "--", "true"], option);
+    }
+    for (words, what) in [(["up", ""], "is no host's name"), (["down", ""], "is no host's name")] {
+        refused(&finish(&mut portolan(words), LIMIT), 1, what);
+    }
+    refused(&run("run --in  -- true"), 125, "is no host's name");
+}
+
+#[test]
+fn ports_are_plain_numbers_and_ranges_run_forwards() {
+    for (port, why) in [
+        ("65536", "is no port"),
+        ("-1", "'-1' is no port"),
+        ("1e3", "is no port"),
+        ("0x50", "is no port"),
+        ("80 ", "is no port"),
+        ("８０", "is no port"),
+        ("00080", "is no port"),
+        ("90-80", "runs backwards"),
+        ("1-", "no port"),
+        ("a-b", "no port"),
+    ] {
+        refuse(&["run", &format!("--publish={port}"), "--", "true"], why);
+        refuse(&["run", &format!("--publish=80:{port}"), "--", "true"], why);
+        refuse(&["run", &format!("--allow=x:{port}"), "--", "true"], why);
+        refuse(&["run", &format!("--deny=udp:[::1]:{port}"), "--", "true"], why);
+    }
+    // A free port is one of the machine's, never the command's.
+    refuse(&["run", "--publish", "80:0", "--", "true"], "the command's port cannot be 0");
+    refuse(&["run", "--allow", "x:0", "--", "true"], "'0' is no port");
+}
+
+#[test]
+fn addresses_in_other_options_are_checked_as_strictly() {
+    for (option, value, why) in [
+        ("--gateway", "10.0.1", "four numbers"),
+        ("--gateway", "010.0.0.1", "without leading zeros"),
+        ("--dns", "1::2::3", "'::' at most once"),
+        ("--dns", "[fd00::1]", "without brackets"),
+        ("--dns", "fe80::1%nope", "zone"),
+        ("--publish", "010.0.0.1:80", "without leading zeros"),
+        ("--publish", "10.0.1:80", "four numbers"),
+        ("--publish", "::1:80", "in brackets"),
+        ("--publish", "[::1:80", "the bracket is not closed"),
+        ("--publish", "[fe80::1%nope]:80", "zone"),
+        ("--publish", "127.0.0.1", "a port is missing"),
+        ("--allow", "10.0.0.0/33", "longer than the address"),
+        ("--allow", "fd00::/129", "longer than the address"),
+        ("--allow", "10.0.0.0/", "the prefix"),
+        ("--allow", "10.1.2.3/8", "lies within the network 10.0.0.0/8; write 10.0.0.0/8, or 10.1.2.3 alone"),
+        ("--deny", "fd00::1/8", "lies within the network fd00::/8; write fd00::/8, or fd00::1 alone"),
+        ("--allow", "10.0.1", "no IPv4 address"),
+        ("--allow", "010.0.0.1", "no IPv4 address"),
+        ("--allow", "1::2::3", "no address"),
+        ("--allow", "[fd00::1", "no address"),
+    ] {
+        refuse(&["run", option, value, "--", "true"], why);
+    }
+}
+
+#[test]
+fn filters_are_checked_before_anything_is_shown() {
+    for (filter, why) in [
+        ("ether host 02:00:00:00:00", "02:00:00:00:00"),
+        ("port 65536", "65536"),
+        ("port 0x50x", "0x50x"),
+        ("portrange 1-", "cannot follow"),
+        ("net 10.0.0.1/8", "10.0.0.1"),
+        ("net 10.0.0.0/33", "33"),
+        ("host 1::2::3", "1::2::3"),
+    ] {
+        refuse(&["dump", "-r", "/dev/null", filter], why);
+    }
+    for (filter, why) in [
+        ("sport = :65536", "65536"),
+        ("dst 10.0.0.1/33", "33"),
+        ("dst 1::2::3", "1::2::3"),
+        ("state nope", "nope"),
+    ] {
+        let words: Vec<&str> = ["ss", "-t"].into_iter().chain(filter.split(' ')).collect();
+        refuse(&words, why);
+    }
+}
+
 #[test]
 fn octets_that_are_no_text_are_refused() {
-    let outcome =
-        finish(portolan(["run", "--hostname"]).arg(OsStr::from_bytes(b"a\xff")).args(["--", "true"]), LIMIT);
-    refused(&outcome, 2, "UTF-8");
+    for option in &VALUES[..15] {
+        let mut command = portolan(["run", option]);
+        refused(&finish(command.arg(OsStr::from_bytes(b"a\xff")).args(["--", "true"]), LIMIT), 2, "UTF-8");
+    }
 }
 
 #[test]
@@ -169,6 +280,15 @@ fn files_that_cannot_be_written_stop_the_run_before_the_command() {
     refused(&attempt("--pcap", folder.path().to_str().unwrap()), 125, "is a directory");
     refused(&attempt("--summary", "/no/such/folder/x"), 125, "--summary /no/such/folder/x");
     refused(&attempt("--summary", "/tmp"), 125, "--summary /tmp");
+    refused(&attempt("--deny-log", "/no/such/folder/x"), 125, "--deny-log /no/such/folder/x");
+    refused(&attempt("--deny-log", "/tmp"), 125, "--deny-log /tmp");
+    // A FIFO that nobody reads, which is not waited for.
+    let fifo = folder.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let fifo = fifo.to_str().unwrap();
+    refused(&attempt("--summary", fifo), 125, "nobody reads this FIFO");
+    refused(&attempt("--deny-log", fifo), 125, fifo);
+    refused(&attempt("--pcap", fifo), 125, fifo);
     assert!(!marker.exists(), "the command was started");
 }
 
@@ -192,6 +312,15 @@ fn help_names_only_what_works_and_a_closed_pipe_is_no_error() {
     drop(child.stdout.take());
     let outcome = child.wait_with_output().unwrap();
     assert!(outcome.stderr.is_empty(), "{outcome:?}");
+    // Nor for what shows data.
+    for words in ["ls", "ls --json", "ss -a", "presets", "doctor --json"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = portolan(words.split(' '));
+        let child = command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+        let outcome = support::finish_child(child, LIMIT);
+        assert!(outcome.status.success() && outcome.stderr.is_empty(), "{words}: {outcome:?}");
+    }
 }
 
 #[test]

@@ -178,6 +178,11 @@ impl Capture {
         recorder.append(|out| pcapng::statistics(out, interface.0, nanos, received, dropped));
     }
 
+    /// Records TLS keys that open packets recorded after them, as lines of an SSLKEYLOGFILE.
+    pub fn record_secrets(&self, lines: &[u8]) {
+        self.lock().append(|out| pcapng::secrets(out, lines));
+    }
+
     /// Writes out what is gathered. True if some of it waits for the next time.
     pub fn flush(&self) -> bool {
         let mut recorder = self.lock();

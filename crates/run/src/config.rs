@@ -132,6 +132,27 @@ impl ConfigError {
     }
 }
 impl Config {
+    /// The settings of a host in which `other` differs, by the names of their options.
+    pub fn differences(&self, other: &Config) -> Vec<&'static str> {
+        let settings = [
+            ("--link", self.link != other.link),
+            ("--address", self.addresses != other.addresses),
+            ("--gateway", self.gateways != other.gateways),
+            ("--dns", self.dns != other.dns),
+            ("--mtu", self.mtu != other.mtu),
+            ("--net, --up or --down", self.shape != other.shape),
+            ("--allow", self.fence.allow != other.fence.allow),
+            ("--deny", self.fence.deny != other.fence.deny),
+            ("--deny-log", self.fence.log != other.fence.log),
+            ("--seed", self.seed != other.seed),
+            ("--hostname", self.hostname != other.hostname),
+            ("--sysctl", self.sysctls != other.sysctls),
+            ("--publish", self.publish != other.publish),
+            ("--share-loopback", self.share_loopback != other.share_loopback),
+        ];
+        settings.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
+    }
+
     /// Checks what no single option can be checked for.
     pub fn check(&self) -> Result<(), ConfigError> {
         for (index, network) in self.addresses.iter().enumerate() {

@@ -1,7 +1,8 @@
 //! `portolan dump`: the packets of a running host or of a file, with tcpdump's words, filters and lines.
 //!
 //! A running host sends a pcapng stream over its admin socket ([`live`]), so that there is one reader for both
-//! ([`reader`]). [`mod@print`] makes lines of packets; with `-w` they go to a pcapng file as they are, comments and all.
+//! ([`reader`]). [`mod@print`] makes lines of packets; with `-w` they go to a pcapng file as they are, comments, TLS keys
+//! and all.
 
 mod live;
 pub mod print;
@@ -86,6 +87,7 @@ fn file(query: &Query, mut output: Output, path: &Path, source: impl Read) -> Re
     while query.count.is_none_or(|count| shown < count) {
         let Some(packet) = reader.next_packet().map_err(wrong)? else { break };
         let frame = Frame { link: packet.link, octets: &packet.octets, len: packet.len as usize };
+        output.take_secrets(&reader.take_secrets());
         if query.filter.matches(frame) {
             shown += 1;
             if !output.take(packet, query)? {
@@ -115,6 +117,7 @@ fn host(query: &Query, mut output: Output) -> Result<(), DumpError> {
             Ok(None) => break Ok(()),
             Ok(Some(packet)) if query.count.is_none_or(|count| captured < count) => {
                 captured += 1;
+                output.take_secrets(&reader.take_secrets());
                 match output.take(packet, query) {
                     Ok(true) => output.flush(),
                     Ok(false) => break Ok(()),
@@ -232,6 +235,15 @@ impl Output {
                 failed(failure)
                     .map_or(Ok(true), |line| if line.is_empty() { Ok(false) } else { Err(DumpError(line)) })
             }
+        }
+    }
+
+    /// Writes TLS keys that stood in front of a packet; of the others nobody sees the packets that they open.
+    fn take_secrets(&mut self, lines: &[u8]) {
+        if let Output::File { capture, .. } = self
+            && !lines.is_empty()
+        {
+            capture.record_secrets(lines);
         }
     }
 

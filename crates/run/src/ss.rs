@@ -37,6 +37,12 @@ pub struct Query {
     pub info: bool,
     /// `-e`: user, inode and number.
     pub extended: bool,
+    /// `-o`: the timer that runs.
+    pub options: bool,
+    /// `-m`: what is queued, and the limits of that.
+    pub memory: bool,
+    /// `-O`: a socket on one line, whatever is shown of it.
+    pub one_line: bool,
     /// One host only.
     pub host: Option<String>,
     /// The filter.

@@ -4,6 +4,7 @@
 //! supervisor, standard output the file that frames are recorded to. It ends when it is told to, or when the supervisor
 //! is gone: always with a reset of every connection before the links close. Start reading in [`main`].
 
+mod departing;
 mod flows;
 mod link;
 mod local_names;
@@ -62,6 +63,9 @@ const QUIET_LOOKS: u32 = 3;
 
 /// How long the worker may take to send the resets.
 const RESET_TIME: Duration = Duration::from_millis(300);
+
+/// How long those who watch may take to read the last frames.
+const LAST_FRAMES_TIME: Duration = Duration::from_millis(300);
 
 /// The descriptors that are asked for: two for each connection of the command.
 const DESCRIPTORS: u64 = 1 << 20;
@@ -162,6 +166,8 @@ struct Running {
     terminate: Signal,
     /// Told when a client of the admin socket wants the end.
     down: Rc<Notify>,
+    /// Tells those who watch that it has come.
+    ended: Rc<watch::Sender<bool>>,
     /// The supervisor, unless it was dead before.
     parent: Option<Pid>,
 }
@@ -191,6 +197,7 @@ impl Running {
             // The command asks the gateway's server alone, so that is where the summary's names come from.
             fence.keep_names();
         }
+        let settings = config.clone();
         let joined =
             membership.as_ref().map(|place| Config { addresses: place.addresses.clone(), ..config.clone() });
         let config = joined.as_ref().unwrap_or(config);
@@ -205,6 +212,9 @@ impl Running {
             serve_loopback_names(&host, &conf, plan, &fence);
         }
         let names = membership.as_ref().map(wire::Membership::names);
+        if let Some(names) = &names {
+            local_names::serve_wire(&host, &conf, names, &config.dns, !config.gateways.is_empty(), &fence);
+        }
         let resolver = resolver_config(config, conf, network.plan.as_ref(), fence.clone(), names);
         let resolver = Rc::new(Resolver::new(resolver, host.clone()));
         let rendezvous = random_rendezvous()?;
@@ -223,18 +233,22 @@ impl Running {
             .map_err(|error| format!("cannot listen for the command's sockets: {error}"))?;
         let variable = (STACK.to_owned(), String::from_utf8_lossy(&rendezvous.to_text()).into_owned());
         let down = Rc::new(Notify::new());
+        let ended = Rc::new(watch::Sender::new(false));
         let stays = identity.stays();
         let served = Served {
             host: host.clone(),
             holdings: control.holdings(),
             shape: network.shape.clone(),
             monitor: network.monitor.clone(),
+            keys: config.keys.clone(),
             link: config.link.to_string(),
             addresses: addresses(config, network.plan.as_ref()),
             started: std::time::Instant::now(),
+            settings,
             identity,
             variable: variable.clone(),
             down: down.clone(),
+            ended: ended.clone(),
             supervisors,
             seen_from_gateway: (side == Side::Gateway).then(|| fence.owners().clone()),
         };
@@ -277,6 +291,7 @@ impl Running {
             report,
             terminate,
             down,
+            ended,
             parent,
         })
     }
@@ -322,6 +337,8 @@ impl Running {
         }
         self.control.abort();
         self.network.close().await;
+        self.ended.send_replace(true);
+        let _ = tokio::time::timeout(LAST_FRAMES_TIME, self.ended.closed()).await;
         if let Some(library) = library.filter(|_| getppid() != self.parent) {
             // The supervisor was killed, and cannot remove it any more.
             let _ = std::fs::remove_dir_all(library);

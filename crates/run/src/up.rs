@@ -35,7 +35,12 @@ pub enum Outcome {
     /// It runs, and this is what it had to say.
     Started(Vec<String>),
     /// It has been running.
-    WasRunning(Box<Info>),
+    WasRunning {
+        /// Who it is.
+        info: Box<Info>,
+        /// The options that it was started with another value of than it is wanted with.
+        differences: Vec<&'static str>,
+    },
 }
 
 /// Starts a host of this name, or finds that there is one. Fails with one line.
@@ -46,7 +51,14 @@ pub fn up(name: &str, config: Config) -> Result<Outcome, String> {
         ));
     }
     match Client::connect(name).and_then(|mut client| client.info()) {
-        Ok(info) => return Ok(Outcome::WasRunning(Box::new(info))),
+        Ok(info) => {
+            let differences = match &info.settings {
+                Some(settings) => config.differences(settings),
+                None if info.link == config.link.to_string() => Vec::new(),
+                None => vec!["--link"],
+            };
+            return Ok(Outcome::WasRunning { info: Box::new(info), differences });
+        }
         Err(AdminError::NotRunning { .. }) => {}
         Err(failure) => return Err(failure.to_string()),
     }

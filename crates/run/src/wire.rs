@@ -122,6 +122,14 @@ impl Names {
         named.map(|record| record.addresses.iter().map(|own| own.address).collect()).unwrap_or_default()
     }
 
+    /// Every name and its addresses.
+    pub fn all(&self) -> Vec<(String, Vec<IpAddr>)> {
+        let named = |record: Record| {
+            Some((record.hostname?, record.addresses.iter().map(|own| own.address).collect()))
+        };
+        self.records().into_iter().filter_map(named).collect()
+    }
+
     /// The name of an address.
     pub fn name_of(&self, address: IpAddr) -> Option<String> {
         let has = |record: &Record| record.addresses.iter().any(|own| own.address == address);

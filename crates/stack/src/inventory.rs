@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use portolan_tcp::{Info, State};
+use portolan_tcp::{Info, RunningTimer, State};
 use portolan_wire::{Endpoint, Family, protocol};
 
 use crate::SocketId;
@@ -38,6 +38,10 @@ pub struct Entry {
     pub info: Option<Info>,
     /// The name of a connection's congestion controller.
     pub congestion: Option<&'static str>,
+    /// A connection's timer, and the microseconds until it ends.
+    pub timer: Option<(RunningTimer, u64)>,
+    /// Octets that may wait to be read, and to be acknowledged; none without a socket.
+    pub buffers: Option<(u32, u32)>,
 }
 
 impl Stack {
@@ -51,9 +55,13 @@ impl Stack {
         for index in 0..self.flows.connections.bound() {
             entries.extend(self.connection_entry(index));
         }
-        let half_open = self.flows.embryos.iter().map(|(_, record)| (&record.key, State::SynReceived));
-        let waiting = self.flows.time_waits.iter().map(|(_, record)| (&record.key, State::TimeWait));
-        entries.extend(half_open.chain(waiting).map(|(key, state)| Entry {
+        let (now, config) = (self.engine.now, &self.engine.config.tcp);
+        let half_open = self.flows.embryos.iter().map(|(_, record)| (&record.key, State::SynReceived, None));
+        let waiting = self.flows.time_waits.iter().map(|(_, record)| {
+            let left_us = record.record.deadline(now, config).micros_since(now);
+            (&record.key, State::TimeWait, Some((RunningTimer::TimeWait, left_us)))
+        });
+        entries.extend(half_open.chain(waiting).map(|(key, state, timer)| Entry {
             id: None,
             protocol: protocol::TCP,
             family: key.local.address.family(),
@@ -65,7 +73,12 @@ impl Stack {
             send_queue: 0,
             info: None,
             congestion: None,
+            timer,
+            buffers: None,
         }));
+        for entry in &mut entries {
+            entry.buffers = entry.id.and_then(|id| self.buffers(id).ok());
+        }
         entries
     }
 
@@ -83,6 +96,8 @@ impl Stack {
             send_queue: 0,
             info: None,
             congestion: None,
+            timer: None,
+            buffers: None,
         };
         let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
         match &socket.kind {
@@ -108,8 +123,8 @@ impl Stack {
 
     fn connection_entry(&mut self, index: u32) -> Option<Entry> {
         let info = self.connection_info(index)?;
-        let (receive_queue, send_queue, congestion) = self.with_tcb(index, |tcb, cx| {
-            (tcb.receive_queued(cx), tcb.send_queued(cx), tcb.congestion_name(cx))
+        let (receive_queue, send_queue, congestion, timer) = self.with_tcb(index, |tcb, cx| {
+            (tcb.receive_queued(cx), tcb.send_queued(cx), tcb.congestion_name(cx), tcb.running_timer(cx))
         })?;
         let connection = self.flows.connections.get(index)?;
         // Without an entry in the flow table only its socket keeps it, with an error to report.
@@ -130,6 +145,8 @@ impl Stack {
             send_queue,
             info: Some(info),
             congestion: Some(congestion),
+            timer,
+            buffers: None,
         })
     }
 }

@@ -59,7 +59,7 @@ pub use inventory::Entry;
 pub use ip::route::{Route, RouteKind, RouteLimits};
 pub use ip::source_route::SourceRoute;
 pub use portolan_tcp::{AoAlgorithm, AoKey, Md5Key};
-pub use portolan_tcp::{CaState, Info, State, TraceEvent, Tracer, WriteFlags};
+pub use portolan_tcp::{CaState, Info, RunningTimer, State, TraceEvent, Tracer, WriteFlags};
 pub use random::Seeds;
 pub use shard::owner;
 pub use socket::option::SocketOption;

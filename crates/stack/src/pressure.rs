@@ -4,7 +4,7 @@
 //! hold memory by doing next to nothing: one that keeps its window shut and answers every probe may keep its connection
 //! for as long as it likes (RFC 9293 §3.8.6.1), and with it the text that waits. RFC 6429 §3: while memory is short, the
 //! host need not bear that. The connection that has waited longest is given up first, and no more of them than it takes
-//! to have an eighth of the memory free; none before it has waited for
+//! for an eighth of what writers may fill to be free; none before it has waited for
 //! [`portolan_tcp::Config::shut_window_patience_us`], so that an honest peer that is slow is spared. Before any of them,
 //! text goes that has waited for as long beyond a gap: its senders have it still.
 
@@ -56,8 +56,8 @@ impl Stack {
         waiting.into_iter().map(|(_, index)| index).collect()
     }
 
-    /// Whether text takes less than so much of the memory that it may.
+    /// Whether text takes less than so much of the memory that writers may fill.
     fn memory_is_below(&self, parts: usize, of: usize) -> bool {
-        self.engine.slabs.memory() < self.engine.config.tcp.memory_max / of * parts
+        self.engine.slabs.memory() < self.engine.config.tcp.memory_for_writers() / of * parts
     }
 }

@@ -121,8 +121,9 @@ pub struct Config {
     pub send_buffer: BufferSize,
     /// Octets written and not sent below which there is room to write (`tcp_notsent_lowat`).
     pub notsent_low_water: u32,
-    /// Octets of memory that the text of all connections may take, both ways (`tcp_mem`). Beyond it, each
-    /// connection keeps a few KiB ([`Config::memory_min`]) and no more, so that none stands still.
+    /// Octets of memory that the text of all connections may take, both ways (`tcp_mem`). Beyond it, and in writing
+    /// beyond [`Config::memory_for_writers`], each connection keeps a few KiB ([`Config::memory_min`]) and no more,
+    /// so that none stands still.
     pub memory_max: usize,
     /// Octets of memory in each direction that every connection may take however little there is (the first
     /// number of `tcp_rmem` and `tcp_wmem`).
@@ -284,6 +285,16 @@ impl Default for Config {
             pacing_ss_ratio: 200,
             pacing_ca_ratio: 120,
         }
+    }
+}
+
+impl Config {
+    /// Octets of [`Config::memory_max`] that applications may fill by writing: three quarters. The last quarter is for
+    /// text that arrives, which a window has let in and whose loss costs a retransmission; where both ends of a
+    /// connection are on this host, its text is here twice until it is acknowledged.
+    #[must_use]
+    pub fn memory_for_writers(&self) -> usize {
+        self.memory_max / 4 * 3
     }
 }
 

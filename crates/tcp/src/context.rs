@@ -44,6 +44,11 @@ impl Context<'_> {
     pub(crate) fn is_short_of_memory(&self) -> bool {
         self.slabs.memory() >= self.config.memory_max
     }
+
+    /// Whether it takes so much that applications may not write more; see [`Config::memory_for_writers`].
+    pub(crate) fn is_short_for_writers(&self) -> bool {
+        self.slabs.memory() >= self.config.memory_for_writers()
+    }
 }
 
 /// What waits in a connection, both ways.

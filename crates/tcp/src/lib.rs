@@ -107,5 +107,6 @@ pub use state::{State, Transition};
 pub use stats::TcpStats;
 pub use tcb::Tcb;
 pub use time_wait::{TimeWait, TimeWaitVerdict};
+pub use timers::RunningTimer;
 pub use trace::{NoTrace, TraceEvent, Tracer};
 pub use user_timeout::UserTimeoutOption;

@@ -85,7 +85,7 @@ impl Tcb {
     /// How much of a write of `len` octets is taken now.
     pub(crate) fn write_room(&self, cx: &Context<'_>, len: u32) -> Room {
         let queued = self.send_queued(cx);
-        if cx.is_short_of_memory() {
+        if cx.is_short_for_writers() {
             // The least that moves at all.
             let octets = cx.config.memory_min.max(1).saturating_sub(queued).min(len);
             return Room { octets, tail: octets };
@@ -185,7 +185,7 @@ impl Tcb {
     /// As [`Tcb::is_writable`], with `unsent` octets not sent.
     fn is_writable_with(&self, cx: &Context<'_>, unsent: u32) -> bool {
         let queued = self.send_queued(cx);
-        if cx.is_short_of_memory() {
+        if cx.is_short_for_writers() {
             return u64::from(queued) * 3 <= u64::from(cx.config.memory_min.max(1)) * 2;
         }
         let charged = self.charged(cx, queued, self.unit(cx));
@@ -212,7 +212,7 @@ impl Tcb {
         let sent_soon = self.sendable(cx).min(self.unsent());
         let in_flight = self.in_flight(cx.slabs).saturating_add(sent_soon);
         let window_full = in_flight.saturating_add(full) > self.cc.window();
-        if !window_full && !cx.is_short_of_memory() {
+        if !window_full && !cx.is_short_for_writers() {
             let wanted = self.worth_of_window(cx);
             if let Some(queues) = cx.slabs.queues_mut(self.queues) {
                 queues.send_buffer = queues.send_buffer.max(wanted);

@@ -5,6 +5,9 @@
 
 use portolan_link::Instant;
 
+use crate::Context;
+use crate::tcb::{Marks, Tcb};
+
 /// What the timer for outstanding text will do; see `alarm.rs`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum Alarm {
@@ -15,6 +18,36 @@ pub(crate) enum Alarm {
     Probe,
     /// RFC 8985 §6.3: hold for lost what was only late until now.
     Reorder,
+}
+
+/// The one timer of a connection that others are told of, as Linux's inet_diag and `ss -o` do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RunningTimer {
+    /// What is outstanding is sent again, or probed for.
+    Retransmit,
+    /// A silent peer is asked whether it is there.
+    Keepalive,
+    /// A connection that has ended is forgotten.
+    TimeWait,
+    /// A peer without a window is asked for one.
+    Persist,
+}
+
+impl Tcb {
+    /// Which timer runs, and the microseconds until it ends. That of what is outstanding comes first; an ACK that waits
+    /// is none.
+    #[must_use]
+    pub fn running_timer(&self, cx: &Context<'_>) -> Option<(RunningTimer, u64)> {
+        let (timer, at) = if self.timers.retransmit < Instant::MAX {
+            let persists = self.has(Marks::PERSIST);
+            (if persists { RunningTimer::Persist } else { RunningTimer::Retransmit }, self.timers.retransmit)
+        } else if self.has_final_deadline() {
+            (RunningTimer::TimeWait, self.timers.idle)
+        } else {
+            (RunningTimer::Keepalive, self.keepalive_deadline(cx))
+        };
+        (at < Instant::MAX).then(|| (timer, at.micros_since(cx.now)))
+    }
 }
 
 /// Three deadlines; `Instant::MAX` is one that never comes.

@@ -134,8 +134,9 @@ pub(crate) struct DownArguments {
     after_help = "Exit status: that of COMMAND, 128+N when signal N ended it; 125 when Portolan could not start it, \
                   126 when it cannot be executed, 127 when it is not found, 2 for wrong usage.\n\n\
                   --allow and --deny keep honest programs in. With the engines preload and seccomp they are no boundary \
-                  against a hostile one, which can make system calls that bypass Portolan. A rule's name means what the configured name servers \
-                  answer for it; a program with a resolver of its own (DNS over HTTPS or TLS) is judged by addresses."
+                  against a hostile one, which can make system calls that bypass Portolan. A rule's name means what \
+                  the configured name servers answer for it; a program with a resolver of its own (DNS over HTTPS or \
+                  TLS) is judged by addresses, and other names at an allowed name's address are not told apart."
 )]
 pub(crate) struct RunArguments {
     #[command(flatten)]

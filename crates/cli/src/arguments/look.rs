@@ -70,7 +70,7 @@ pub(crate) struct LsArguments {
 /// `portolan ss`.
 #[derive(Args, Debug)]
 #[command(
-    override_usage = "portolan ss [-tualnpie] [--json] [--host NAME] [FILTER]",
+    override_usage = "portolan ss [-tualnpieomO] [--json] [--host NAME] [FILTER]",
     after_help = "FILTER, in ss's words: [state NAME | exclude NAME]... [EXPRESSION], with\n  \
                   src|dst ADDRESS[/BITS][:PORT], sport|dport = :PORT (also != < <= > >=),\n  \
                   not, and, or, ( ).  For instance: state established '( dport = :443 or dst 10.0.2.0/24 )'"
@@ -100,6 +100,15 @@ pub(crate) struct SsArguments {
     /// User, inode and number
     #[arg(short, long)]
     extended: bool,
+    /// The timer that runs
+    #[arg(short, long)]
+    options: bool,
+    /// What is queued both ways and may be, in octets
+    #[arg(short, long)]
+    memory: bool,
+    /// Each socket on one line
+    #[arg(short = 'O', long = "oneline")]
+    one_line: bool,
     /// Only this host's, by its name in `portolan ls`
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
@@ -123,6 +132,9 @@ impl SsArguments {
             processes: self.processes || self.json,
             info: self.info,
             extended: self.extended,
+            options: self.options,
+            memory: self.memory,
+            one_line: self.one_line,
             host: self.host.clone(),
             filter: ss::filter::Filter::parse(&self.filter)?,
         })

@@ -1,9 +1,11 @@
 //! Frames for a client: a pcapng stream that begins when it asks and ends when it has had enough.
 //!
 //! The link shows its frames to a watcher, which must not wait: what the client does not read in time is counted and
-//! left out. The last block says how many that were.
+//! left out. The last block says how many that were. Where the command's TLS keys are known they come too, in front of the
+//! frames that they open: then frames wait for [`KEY_WAIT`], as those of a recording do.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
@@ -14,8 +16,13 @@ use portolan_filter::{Filter, Frame, LinkType};
 use portolan_link::{Instant, Medium};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::key_log::KeyLog;
+
 /// Octets that wait for a client.
 const WAITING_MAX: usize = 8 << 20;
+
+/// How long frames wait for the keys that may open them, at least.
+const KEY_WAIT: Duration = Duration::from_millis(200);
 
 /// A client's view of a link.
 pub(super) struct Watch {
@@ -23,6 +30,8 @@ pub(super) struct Watch {
     capture: Capture,
     interface: InterfaceId,
     counts: Arc<Counts>,
+    /// Frames wait for keys.
+    has_keys: bool,
 }
 
 #[derive(Default)]
@@ -40,8 +49,14 @@ struct Queue {
 }
 
 impl Watch {
-    /// Watches a host's link, called `name`, through a filter.
-    pub(super) fn start(host: &Host, monitor: &Monitor, name: &str, filter: Filter) -> Watch {
+    /// Watches a host's link, called `name`, through a filter; `keys` is the command's SSLKEYLOGFILE, if it is known.
+    pub(super) fn start(
+        host: &Host,
+        monitor: &Monitor,
+        name: &str,
+        filter: Filter,
+        keys: Option<&Path>,
+    ) -> Watch {
         let (sender, blocks) = unbounded_channel();
         let counts = Arc::new(Counts::default());
         let age = Duration::from_nanos(host.now().as_nanos());
@@ -50,6 +65,11 @@ impl Watch {
         let medium = monitor.medium().unwrap_or(Medium::Ethernet);
         let interface = capture.add_interface(name, medium);
         capture.flush();
+        let has_keys = keys.is_some();
+        if let Some(keys) = keys {
+            let mut log = KeyLog::new(keys.to_owned());
+            capture.take_secrets_from(move || log.take());
+        }
         let link = match medium {
             Medium::Ethernet => LinkType::Ethernet,
             Medium::Ip => LinkType::Raw,
@@ -59,16 +79,26 @@ impl Watch {
             if filter.matches(Frame { link, octets: seen.frame, len: seen.frame.len() }) {
                 seen_by.received.fetch_add(1, Ordering::Relaxed);
                 recorder.record(seen.now, interface, seen.direction, seen.frame, seen.comment);
-                recorder.flush();
+                if !has_keys {
+                    recorder.flush();
+                }
             }
             !seen_by.is_over.load(Ordering::Relaxed)
         });
-        Watch { blocks, capture, interface, counts }
+        Watch { blocks, capture, interface, counts, has_keys }
     }
 
     /// The next blocks. Cancel safe.
     pub(super) async fn next(&mut self) -> Vec<u8> {
-        let Some(mut blocks) = self.blocks.recv().await else { return std::future::pending().await };
+        let mut blocks = loop {
+            tokio::select! {
+                blocks = self.blocks.recv() => match blocks {
+                    Some(blocks) => break blocks,
+                    None => return std::future::pending().await,
+                },
+                () = tokio::time::sleep(KEY_WAIT), if self.has_keys => drop(self.capture.flush()),
+            }
+        };
         while let Ok(more) = self.blocks.try_recv() {
             blocks.extend(more);
         }
@@ -84,7 +114,8 @@ impl Watch {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (received, dropped) = (count(&self.counts.received), count(&self.counts.dropped));
         self.capture.record_statistics(now, self.interface, received, dropped);
-        self.capture.flush();
+        // What waits for keys has waited for long enough.
+        while self.capture.flush() {}
         let mut blocks = Vec::new();
         while let Ok(more) = self.blocks.try_recv() {
             blocks.extend(more);
@@ -100,10 +131,10 @@ impl Drop for Watch {
 }
 
 impl Write for Queue {
-    /// Takes all of it, or none: blocks are written whole, one frame at a time.
+    /// Takes all of it, or none: blocks are written whole, one frame at a time but for those that wait for keys.
     fn write(&mut self, blocks: &[u8]) -> io::Result<usize> {
         if self.counts.waiting.load(Ordering::Relaxed) + blocks.len() > WAITING_MAX {
-            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+            self.counts.dropped.fetch_add(frames(blocks), Ordering::Relaxed);
         } else {
             self.counts.waiting.fetch_add(blocks.len(), Ordering::Relaxed);
             // A client that is gone needs no blocks.
@@ -115,4 +146,17 @@ impl Write for Queue {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// How many frames there are in whole blocks of our own writing.
+fn frames(mut blocks: &[u8]) -> u64 {
+    const ENHANCED_PACKET: u32 = 6;
+    let number = |octets: &[u8]| octets.first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
+    let mut count = 0;
+    while let Some(rest) = blocks.get(4..) {
+        count += u64::from(number(blocks) == ENHANCED_PACKET);
+        let len = usize::try_from(number(rest)).unwrap_or(usize::MAX).max(4);
+        blocks = blocks.get(len..).unwrap_or_default();
+    }
+    count
 }

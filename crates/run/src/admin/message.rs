@@ -8,6 +8,8 @@ use std::net::SocketAddr;
 use portolan_filter::Filter;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
+
 /// The protocol's version.
 pub const VERSION: u32 = 1;
 
@@ -98,6 +100,9 @@ pub struct Info {
     pub addresses: Vec<String>,
     /// Seconds since it was started.
     pub uptime_s: u64,
+    /// What it was started with; hosts of earlier programs do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Box<Config>>,
 }
 
 /// A socket's state, with Linux's names.
@@ -161,6 +166,32 @@ pub struct SocketRow {
     pub trail: Option<Trail>,
     /// A connection's figures.
     pub tcp: Option<TcpFigures>,
+    /// A connection's timer.
+    #[serde(default)]
+    pub timer: Option<Timer>,
+    /// What its queues may hold.
+    #[serde(default)]
+    pub buffers: Option<Buffers>,
+}
+
+/// A timer that runs, with ss's words.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Timer {
+    /// `on` (what is outstanding is sent again or probed for), `keepalive`, `timewait` or `persist`.
+    pub name: String,
+    /// Milliseconds until it ends.
+    pub left_ms: u64,
+    /// How often in a row it has ended without an answer.
+    pub retrans: u8,
+}
+
+/// The limits of a socket's queues.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Buffers {
+    /// Octets that may wait to be read.
+    pub receive: u32,
+    /// Octets that may wait to be acknowledged.
+    pub send: u32,
 }
 
 /// A process that holds a socket.

@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::OwnedReadHalf;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use super::AdminError;
@@ -32,6 +32,7 @@ use super::directory::Directory;
 use super::message::{Hello, Identity, Info, Reply, Request, Shape, VERSION};
 use super::sockets;
 use crate::channel::line;
+use crate::config::Config;
 use crate::control::{Holdings, Supervisors};
 use crate::os::unix;
 use crate::owners::Owners;
@@ -73,18 +74,24 @@ pub struct Served {
     pub identity: Identity,
     /// Its link, to be watched.
     pub monitor: Monitor,
+    /// The command's SSLKEYLOGFILE, if it is known.
+    pub keys: Option<PathBuf>,
     /// Where its packets go.
     pub link: String,
     /// Its addresses with their prefixes.
     pub addresses: Vec<String>,
     /// When it was started.
     pub started: Instant,
+    /// And with what.
+    pub settings: Config,
     /// What a command must inherit to run in this host.
     pub variable: (String, String),
     /// Who may act for other processes: those who join, too.
     pub supervisors: Rc<Supervisors>,
     /// Told when the host is to end.
     pub down: Rc<Notify>,
+    /// Told when it has ended: then those who watch it get their last frames.
+    pub ended: Rc<watch::Sender<bool>>,
     /// The host is the gateway's, because the command's is the kernel's: who has the command's ports.
     pub seen_from_gateway: Option<Arc<Owners>>,
 }
@@ -242,11 +249,13 @@ impl Client {
     /// Sends frames until the client has had enough: it says so by the end of what it sends.
     async fn show_frames(&mut self, filter: Filter, served: &Served) -> io::Result<()> {
         self.say(&Reply::Done).await?;
-        let mut watch = Watch::start(&served.host, &served.monitor, &served.identity.name, filter);
-        let mut said = [0; 64];
+        let keys = served.keys.as_deref();
+        let mut watch = Watch::start(&served.host, &served.monitor, &served.identity.name, filter, keys);
+        let (mut said, mut ended) = ([0; 64], served.ended.subscribe());
         loop {
             let blocks = tokio::select! {
                 blocks = watch.next() => blocks,
+                _ = ended.changed() => break,
                 heard = self.reader.read(&mut said) => match heard? {
                     0 => break,
                     _ => continue,
@@ -306,6 +315,7 @@ impl Served {
             link: self.link.clone(),
             addresses: self.addresses.clone(),
             uptime_s: self.started.elapsed().as_secs(),
+            settings: Some(Box::new(self.settings.clone())),
         }
     }
 

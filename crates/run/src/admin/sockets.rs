@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use portolan_stack::{Entry, Info, State};
+use portolan_stack::{Entry, Info, RunningTimer, State};
 use portolan_wire::{Endpoint, Family, protocol};
 
-use super::message::{SocketRow, SocketState, TcpFigures, User};
+use super::message::{Buffers, SocketRow, SocketState, TcpFigures, Timer, User};
 use crate::control::Held;
 use crate::owners::Owners;
 
@@ -34,7 +34,21 @@ pub(super) fn row(entry: &Entry, held: Option<&Held>) -> SocketRow {
         id: entry.id.map(|id| id.to_bits()),
         trail: held.and_then(|held| held.trail.clone()),
         tcp: entry.info.as_ref().map(|info| figures(info, entry)),
+        timer: timer(entry),
+        buffers: entry.buffers.map(|(receive, send)| Buffers { receive, send }),
     }
+}
+
+fn timer(entry: &Entry) -> Option<Timer> {
+    let (timer, left_us) = entry.timer?;
+    let (retransmits, probes) = entry.info.as_ref().map_or((0, 0), |info| (info.backoff, info.probes));
+    let (name, retrans) = match timer {
+        RunningTimer::Retransmit => ("on", retransmits),
+        RunningTimer::Keepalive => ("keepalive", probes),
+        RunningTimer::TimeWait => ("timewait", 0),
+        RunningTimer::Persist => ("persist", probes),
+    };
+    Some(Timer { name: name.into(), left_ms: left_us / 1000, retrans })
 }
 
 /// A connection of the gateway's host as the command has it, whose own end is the kernel's: the figures remain those of
@@ -43,7 +57,8 @@ pub(super) fn from_the_other_end(row: SocketRow, owners: &Owners) -> Option<Sock
     let command = row.peer?;
     let owner = owners.of(protocol::TCP, command.port());
     let users = owner.into_iter().map(|owner| User { name: owner.name, pid: owner.pid, fd: None }).collect();
-    Some(SocketRow { local: command, peer: Some(row.local), users, ..row })
+    // The command's own timers and buffers are the kernel's.
+    Some(SocketRow { local: command, peer: Some(row.local), users, timer: None, buffers: None, ..row })
 }
 
 /// An address as the socket's family has it.

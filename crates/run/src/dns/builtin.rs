@@ -39,6 +39,12 @@ impl Builtin {
         Builtin { names }
     }
 
+    /// Hosts' names and addresses, as names below the zone.
+    pub fn below_the_zone(names: Vec<(String, Vec<IpAddr>)>) -> Builtin {
+        let below = |(name, addresses)| (format!("{name}.{ZONE}"), addresses);
+        Builtin { names: names.into_iter().map(below).collect() }
+    }
+
     /// Every name and its addresses.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &[IpAddr])> {
         self.names.iter().map(|(name, addresses)| (name.as_str(), addresses.as_slice()))

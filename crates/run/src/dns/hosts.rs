@@ -24,6 +24,14 @@ impl Hosts {
         std::fs::read(path).map(|octets| Hosts::parse(&String::from_utf8_lossy(&octets))).unwrap_or_default()
     }
 
+    /// A table of canonical names.
+    pub fn of(names: &[(String, Vec<IpAddr>)]) -> Hosts {
+        let lines = |(name, addresses): &(String, Vec<IpAddr>)| {
+            addresses.iter().map(|address| (*address, vec![name.clone()])).collect::<Vec<_>>()
+        };
+        Hosts { entries: names.iter().flat_map(lines).collect(), malformed: Vec::new() }
+    }
+
     /// Reads a table's text.
     pub fn parse(text: &str) -> Hosts {
         let mut hosts = Hosts::default();

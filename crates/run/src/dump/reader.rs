@@ -12,6 +12,8 @@ use portolan_filter::LinkType;
 const PACKET_MAX: u32 = 256 * 1024;
 /// The longest block of a pcapng file.
 const BLOCK_MAX: u32 = 16 * 1024 * 1024;
+/// Octets of TLS keys in front of one packet.
+const SECRETS_MAX: usize = 16 << 20;
 /// Interfaces of one section.
 const INTERFACES_MAX: usize = 65_536;
 
@@ -24,6 +26,9 @@ const INTERFACE_DESCRIPTION: u32 = 1;
 const SIMPLE_PACKET: u32 = 3;
 const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
+const DECRYPTION_SECRETS: u32 = 10;
+/// The kind of secrets that an SSLKEYLOGFILE has.
+const TLS_KEY_LOG: u32 = 0x544c_534b;
 
 const OPTION_COMMENT: u16 = 1;
 const OPTION_RESOLUTION: u16 = 9;
@@ -72,6 +77,8 @@ pub struct Reader<R> {
     format: Format,
     order: Order,
     dropped: u64,
+    /// TLS keys that stood in front of the packet read last.
+    secrets: Vec<u8>,
 }
 
 enum Format {
@@ -164,7 +171,7 @@ impl<R: Read> Reader<R> {
             ),
             Some((SECTION_HEADER, order)) => {
                 let format = Format::Pcapng { interfaces: Vec::new() };
-                let mut reader = Reader { source, format, order, dropped: 0 };
+                let mut reader = Reader { source, format, order, dropped: 0, secrets: Vec::new() };
                 reader.section(0)?;
                 Ok(reader)
             }
@@ -174,7 +181,7 @@ impl<R: Read> Reader<R> {
                 let number = order.u32(&rest, 16).unwrap_or_default() & 0x0fff_ffff;
                 let link = link_type(number)?;
                 let format = Format::Pcap { link, nanoseconds: magic == PCAP_NANOSECONDS };
-                Ok(Reader { source, format, order, dropped: 0 })
+                Ok(Reader { source, format, order, dropped: 0, secrets: Vec::new() })
             }
         }
     }
@@ -185,6 +192,11 @@ impl<R: Read> Reader<R> {
             Format::Pcap { link, .. } => Some(*link),
             Format::Pcapng { interfaces } => LinkType::from_number(interfaces.first()?.link_number),
         }
+    }
+
+    /// The TLS keys, as lines of an SSLKEYLOGFILE, that have been read since they were last taken.
+    pub fn take_secrets(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.secrets)
     }
 
     /// Packets that the file says are missing.
@@ -293,6 +305,16 @@ impl<R: Read> Reader<R> {
             INTERFACE_STATISTICS => {
                 let dropped = options(self.order, &body, 12).find(|(code, _)| *code == OPTION_DROPPED);
                 self.dropped += dropped.and_then(|(_, value)| self.order.u64(value, 0)).unwrap_or(0);
+                Ok(Block::Other)
+            }
+            DECRYPTION_SECRETS => {
+                let kind = self.order.u32(&body, 0);
+                let len = self.order.u32(&body, 4).and_then(|len| usize::try_from(len).ok());
+                let lines = body.get(8..).and_then(|rest| rest.get(..len?));
+                let has_room = self.secrets.len() + body.len() <= SECRETS_MAX;
+                if let Some(lines) = lines.filter(|_| kind == Some(TLS_KEY_LOG) && has_room) {
+                    self.secrets.extend_from_slice(lines);
+                }
                 Ok(Block::Other)
             }
             _ => Ok(Block::Other),

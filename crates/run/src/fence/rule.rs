@@ -231,7 +231,7 @@ fn starts_as_port(text: &str) -> bool {
 
 fn parse_ports(rule: &str, text: &str) -> Result<(u16, u16), RuleError> {
     let number = |text: &str| {
-        let is_plain = !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
+        let is_plain = text.bytes().all(|octet| octet.is_ascii_digit()) && !text.starts_with('0');
         text.parse::<u16>().ok().filter(|port| is_plain && *port > 0)
     };
     let (first, last) = text.split_once('-').unwrap_or((text, text));
@@ -264,7 +264,16 @@ fn parse_target(rule: &str, text: &str) -> Result<Target, RuleError> {
         let Some(bits) = bits else { return Ok(Target::Network(Cidr::host(address))) };
         let is_plain = bits.bytes().all(|octet| octet.is_ascii_digit());
         let network = bits.parse().ok().filter(|_| is_plain).and_then(|bits| Cidr::new(address, bits));
-        return network.map(Target::Network).ok_or_else(|| wrong("the prefix is longer than the address"));
+        let network = network.ok_or_else(|| wrong("the prefix is longer than the address"))?;
+        if network.network() != address {
+            let meant = format!(
+                "{address} lies within the network {0}/{1}; write {0}/{1}, or {address} alone",
+                network.network(),
+                network.prefix_len()
+            );
+            return Err(RuleError(format!("'{}': {meant}", shown(rule))));
+        }
+        return Ok(Target::Network(network));
     }
     if bits.is_some() || text.contains(['[', ']', ':']) {
         return Err(wrong("this is no address"));

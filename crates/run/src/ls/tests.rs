@@ -11,6 +11,7 @@ fn info(name: &str, command: &[&str], uptime_s: u64) -> Info {
         link: "egress".into(),
         addresses: vec!["10.0.2.15/24".into(), "fd00::15/64".into()],
         uptime_s,
+        settings: None,
     }
 }
 

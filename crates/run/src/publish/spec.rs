@@ -90,7 +90,9 @@ fn split_address(text: &str) -> Result<(Option<IpAddr>, &str), String> {
 fn parse_range(text: &str) -> Result<(u16, u16), String> {
     let port = |digits: &str| {
         let number = parse_decimal(digits).and_then(|number| u16::try_from(number).ok());
-        number.ok_or_else(|| format!("'{}' is no port: a number from 0 to 65535", digits.escape_default()))
+        // Of '1-' and '-1' the whole is what the user has written.
+        let shown = if digits.is_empty() { text } else { digits };
+        number.ok_or_else(|| format!("'{}' is no port: a number from 0 to 65535", shown.escape_default()))
     };
     let Some((first, last)) = text.split_once('-') else { return Ok((port(text)?, 1)) };
     let (first, last) = (port(first)?, port(last)?);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::admin::message::TcpFigures;
+use crate::admin::message::{SocketRow, SocketState, TcpFigures};
 use crate::summary::escape;
 
 /// Segments that Linux assumes to be reordered when it has seen none.
@@ -98,6 +98,40 @@ fn limits(words: &mut Words, tcp: &TcpFigures) {
         let share = 100.0 * us as f64 / tcp.busy_us as f64;
         words.put(us > 0, || format!("{word}:{}ms({share:.1}%)", us / 1000));
     }
+}
+
+/// The timer of `-o`: which, how long it still runs, and how often it ended without an answer.
+pub(super) fn timer(row: &SocketRow) -> String {
+    let Some(timer) = &row.timer else { return String::new() };
+    format!("timer:({},{},{})", escape(&timer.name), time_left(timer.left_ms), timer.retrans)
+}
+
+/// In ss's units: with minutes no milliseconds, with many of either no smaller ones.
+fn time_left(left_ms: u64) -> String {
+    let (minutes, seconds, millis) = (left_ms / 60_000, left_ms / 1000 % 60, left_ms % 1000);
+    let seconds = if minutes > 9 { 0 } else { seconds };
+    let millis = if minutes > 0 || seconds > 9 { 0 } else { millis };
+    let mut out = String::new();
+    if minutes > 0 {
+        let _ = write!(out, "{minutes}min");
+    }
+    if seconds > 0 {
+        let _ = write!(out, "{seconds}{}", if millis > 0 { "." } else { "sec" });
+    }
+    if millis > 0 {
+        let _ = write!(out, "{millis:03}ms");
+    }
+    out
+}
+
+/// The memory of `-m`: what is queued both ways (r, w) and may be (rb, tb), in octets. Our sockets hold nothing ahead and
+/// have no backlog, so that the rest is 0.
+pub(super) fn memory(row: &SocketRow) -> String {
+    let Some(buffers) = row.buffers else { return String::new() };
+    // A listener counts connections.
+    let is_listener = row.state == SocketState::Listening;
+    let (read, written) = if is_listener { (0, 0) } else { (row.recv_q, row.send_q) };
+    format!("skmem:(r{read},rb{},t0,tb{},f0,w{written},o0,bl0,d0)", buffers.receive, buffers.send)
 }
 
 /// Words with a space between them.

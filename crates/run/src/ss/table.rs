@@ -64,17 +64,22 @@ fn heading(several: bool, query: &Query) -> Line {
 }
 
 fn line(host: &str, row: &SocketRow, query: &Query) -> Line {
-    let mut process = if query.processes { users(&row.users) } else { String::new() };
-    if query.extended {
-        process = [process, extended(row)]
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .collect::<Vec<_>>()
-            .join(" ");
-    }
-    let below = match &row.tcp {
-        Some(figures) if query.info => format!("\t {}", details::render(figures, query.numeric)),
-        _ => String::new(),
+    let when = |wanted: bool, part: fn(&SocketRow) -> String| if wanted { part(row) } else { String::new() };
+    let parts = [
+        when(query.processes, |row| users(&row.users)),
+        when(query.options, details::timer),
+        when(query.extended, extended),
+    ];
+    let process = joined(&parts);
+    let figures = row.tcp.as_ref().filter(|_| query.info);
+    let below = joined(&[
+        when(query.memory, details::memory),
+        figures.map(|figures| details::render(figures, query.numeric)).unwrap_or_default(),
+    ]);
+    let (process, below) = match below.as_str() {
+        "" => (process, String::new()),
+        _ if query.one_line => (joined(&[process, below]), String::new()),
+        _ => (process, format!("\t {below}")),
     };
     Line {
         host: host.into(),
@@ -87,6 +92,12 @@ fn line(host: &str, row: &SocketRow, query: &Query) -> Line {
         process,
         below,
     }
+}
+
+/// What there is, with a space between.
+fn joined(parts: &[String]) -> String {
+    let there: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+    there.join(" ")
 }
 
 /// The wildcard that stands for no peer.

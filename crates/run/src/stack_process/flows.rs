@@ -28,6 +28,10 @@ pub(super) enum Side {
 const KERNELS: &str =
     "the command's TCP was the kernel's; the figures are those of the gateway's end, and UDP is not listed";
 
+/// A connection of a kernel's whose program is gone has something left, if it has said something in this time, in
+/// milliseconds. Others may be those of programs that the command has left behind.
+const STILL_MS: u32 = 2000;
+
 /// Collects the summaries of flows as they end.
 pub(super) struct FlowLog {
     events: FlowEvents,
@@ -94,7 +98,10 @@ impl FlowLog {
         let closing = [State::SynReceived, State::FinWait1, State::Closing, State::LastAck];
         host.with_stack(|stack, _| {
             stack.flows().iter().all(|flow| match self.side {
-                Side::Gateway => flow.state.is_none_or(|state| !open.contains(&state)),
+                Side::Gateway => {
+                    let is_still = flow.info.is_none_or(|info| info.last_text_received_ms > STILL_MS);
+                    is_still || flow.state.is_none_or(|state| !open.contains(&state))
+                }
                 Side::Command => {
                     let has_sent = flow.info.is_none_or(|info| info.unacked == 0 && info.not_sent == 0);
                     has_sent && flow.state.is_none_or(|state| !closing.contains(&state))

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Namespaced;
+use super::departing::Departing;
 use super::router::{self, Ports};
 use crate::attribution;
 use crate::config::{self, Config, LinkChoice, Shape};
@@ -259,8 +260,8 @@ fn build_namespaced(
 ) -> Result<(Host, Network), String> {
     let plan = Plan::new(config).map_err(|error| error.to_string())?;
     let mtu = config.mtu.unwrap_or(DEFAULT_MTU);
-    let link =
-        Packet::handed_over(namespace.socket, interface::OUTSIDE, mtu, config.shape == Shape::default());
+    let offload = config.shape == Shape::default();
+    let link = Departing(Packet::handed_over(namespace.socket, interface::OUTSIDE, mtu, offload));
     let sight = Sight { is_mirrored: true, ..Sight::new(fence) };
     let (shaped, shape) = shaped(config, link, seed, ShapeHandle::mirrored)?;
     // The knobs and the name are for the command's host.

@@ -1,8 +1,9 @@
 //! Where the summary goes.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 use super::{Refusal, tell};
 use crate::summary::{Reader, Report, render};
@@ -20,6 +21,11 @@ pub enum SummaryTo {
     File(PathBuf),
 }
 
+/// Replaces a file. A FIFO that nobody reads is an error, not a wait without end.
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK).open(path)
+}
+
 /// A summary's place, open before anything runs.
 pub(super) struct Summary {
     to: Box<dyn Write>,
@@ -34,8 +40,13 @@ impl Summary {
             SummaryTo::Stderr => (Box::new(io::stderr()), Reader::Person),
             SummaryTo::Stdout => (Box::new(io::stdout()), Reader::File),
             SummaryTo::File(path) => {
-                let file = File::create(path)
-                    .map_err(|error| Refusal::new(format_args!("--summary {}: {error}", path.display())))?;
+                let shown = path.display();
+                let file = create(path).map_err(|error| match error.raw_os_error() {
+                    Some(libc::ENXIO) => Refusal::new(format_args!(
+                        "--summary {shown}: nobody reads this FIFO; start the reader first"
+                    )),
+                    _ => Refusal::new(format_args!("--summary {shown}: {error}")),
+                })?;
                 (Box::new(file), Reader::File)
             }
         };

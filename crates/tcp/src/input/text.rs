@@ -163,10 +163,11 @@ impl Tcb {
     /// Text came in order: an ACK now or soon.
     fn schedule_ack(&mut self, cx: &Context<'_>, had_gap: bool) {
         let pending = self.rcv.nxt.since(self.rcv.last_ack_sent).unwrap_or(0);
-        // RFC 9293 SHLD-19: at least every second full segment; at the start every segment, so that the peer's
-        // window opens soon; and whenever a gap closes (RFC 5681 §4.2).
+        // RFC 9293 SHLD-19: at least every second full segment, and what follows a full one, as on Linux: a peer that has
+        // two segments in flight does not reckon with a delay, and would probe for a loss (RFC 8985 §7.2). At the start
+        // every segment, so that the peer's window opens soon; and whenever a gap closes (RFC 5681 §4.2).
         let quick = self.quick_acks > 0 && !self.has(Marks::INTERACTIVE);
-        if had_gap || quick || pending >= planted!(54, 3, 2) * u32::from(self.rcv.mss) {
+        if had_gap || quick || pending > planted!(54, 2, 1) * u32::from(self.rcv.mss) {
             self.owe_ack();
             return;
         }

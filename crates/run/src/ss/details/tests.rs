@@ -37,3 +37,19 @@ fn the_words_and_their_order_are_those_of_ss() {
     );
     assert!(render(&tcp, true).contains("pacing_rate 8000000bps"));
 }
+
+#[test]
+fn time_left_has_the_units_of_ss() {
+    for (left_ms, text) in [
+        (0, ""),
+        (7, "007ms"),
+        (200, "200ms"),
+        (1_200, "1.200ms"),
+        (9_000, "9sec"),
+        (12_345, "12sec"),
+        (61_500, "1min1sec"),
+        (7_199_000, "119min"),
+    ] {
+        assert_eq!(time_left(left_ms), text);
+    }
+}

@@ -15,6 +15,8 @@ fn row(local: &str, peer: Option<&str>, state: SocketState) -> SocketRow {
         id: None,
         trail: None,
         tcp: None,
+        timer: None,
+        buffers: None,
     }
 }
 

@@ -167,6 +167,17 @@ impl Stack {
         }))
     }
 
+    /// SO_RCVBUF and SO_SNDBUF as they are now.
+    pub(crate) fn buffers(&mut self, id: SocketId) -> Result<(u32, u32), SocketError> {
+        let receive = self.present_receive_buffer(id)?;
+        let socket = self.socket(id)?;
+        if let Kind::Udp(_) = socket.kind {
+            let kept = socket.remembered.get(SOL_SOCKET, so::SNDBUF).unwrap_or(UDP_SEND_BUFFER.into());
+            return Ok((receive, u32::try_from(kept).unwrap_or(u32::MAX)));
+        }
+        Ok((receive, self.present_send_buffer(id)?))
+    }
+
     /// SO_RCVBUF as it is now.
     fn present_receive_buffer(&mut self, id: SocketId) -> Result<u32, SocketError> {
         match self.socket(id)?.kind {

@@ -75,6 +75,17 @@ fn every_second_full_segment_is_acknowledged_at_once() {
     rig.expect(". 1:1(0) ack 2921");
 }
 
+/// RFC 8985 §7.2: a peer with two segments in flight probes after two round trips, and they may be shorter than the delay.
+#[test]
+fn what_follows_a_full_segment_is_acknowledged_at_once() {
+    let mut rig = Rig::established();
+    rig.gets(". 1:1461(1460) ack 1");
+    rig.expect_nothing();
+    rig.gets("P. 1461:1471(10) ack 1");
+    rig.expect(". 1:1(0) ack 1471");
+    rig.read(1470);
+}
+
 // RFC 9293 SHLD-19: a super-segment does not tell how long the segments in it were.
 #[test]
 fn a_super_segment_does_not_spoil_the_count_of_two() {
