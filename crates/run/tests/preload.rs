@@ -324,7 +324,7 @@ fn a_stack_process_of_another_version_is_named() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "71\n", "EPROTO");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(said.contains("speaks protocol 1, the stack process 999"), "{said}");
+    assert!(said.contains("speaks protocol 2, the stack process 999"), "{said}");
 }
 
 #[test]
