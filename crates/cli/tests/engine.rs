@@ -63,6 +63,26 @@ fn an_ordinary_users_program_that_cannot_be_looked_at_keeps_its_sockets() {
     }
 }
 
+/// Where no library is, what could lead out of the command's network is refused.
+#[test]
+fn an_ordinary_users_static_program_that_cannot_be_looked_at_keeps_what_leads_nowhere() {
+    if !root_or_skip() {
+        return;
+    }
+    let folder = Folder::writable();
+    let program = build(&folder, "hidden");
+    for engine in ["seccomp", "auto"] {
+        let words = ["--quiet", "--link", "none", "--engine", engine, "--", program.to_str().unwrap()];
+        let output = finish(&mut run_as_nobody(&words), MINUTE);
+        let expected = "hide ok\nbind ok\nlisten ok\ngetsockname ok\nsocketpair ok\ngetsockopt ok\nsend ok\n\
+                        recvmsg ok\nsendmsg EPERM\nshutdown ok\nconnect EPERM\n";
+        assert_eq!(text(&output.stdout), expected, "{engine}: {}", text(&output.stderr));
+        let told =
+            text(&output.stderr).lines().filter(|line| line.contains("hides from other programs")).count();
+        assert_eq!(told, 1, "{engine}: {}", text(&output.stderr));
+    }
+}
+
 #[test]
 fn a_program_that_forbids_itself_system_calls_dies_of_none_of_ours() {
     let folder = Folder::new();
@@ -85,6 +105,15 @@ fn a_static_go_program_serves_and_dials() {
         "tcp4 50\ntcp6 50\nudp 100\ndial tcp 127.0.0.1:9: connect: connection refused\npage 1048576\n";
     assert_eq!(text(&output.stdout), expected, "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("engine seccomp"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_static_go_program_serves_http2_over_tls_to_itself() {
+    let folder = Folder::new();
+    let program = build(&folder, "http2");
+    let output = run("auto", &["--", program.to_str().unwrap()]);
+    assert_eq!(text(&output.stdout), "HTTP/2 50 on 1\nfile 50\n", "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("engine preload+seccomp"), "{}", text(&output.stderr));
 }
 
 /// glibc's getaddrinfo asks the servers of resolv.conf by calls that no library can stand in front of.

@@ -96,6 +96,13 @@ impl<'a> Call<'a> {
         self.thread.descriptor(self.int(0)).map_err(|error| errno_of(&error))
     }
 
+    /// Whether it is about a descriptor of a process that may not be looked at: one that is not dumpable, of an ordinary
+    /// user.
+    pub(super) fn is_of_hidden(&self) -> bool {
+        i64::from(self.notification.number) != libc::SYS_socket
+            && self.descriptor().err() == Some(Errno(libc::EPERM))
+    }
+
     /// Fills `out` from the program's memory; EFAULT for a bad address.
     pub(super) fn read(&self, address: u64, out: &mut [u8]) -> Result<(), Errno> {
         self.thread.read(address, out).map_err(|error| errno_of(&error))

@@ -34,9 +34,22 @@ impl Engine {
             return Ok(Answer::Run);
         }
         self.report(call);
-        let number = i64::from(call.notification.number);
-        let sends = [libc::SYS_connect, libc::SYS_sendto, libc::SYS_sendmsg, libc::SYS_sendmmsg];
-        if sends.contains(&number) { Err(Errno(libc::ENETUNREACH)) } else { Ok(Answer::Run) }
+        if sends(call) { Err(Errno(libc::ENETUNREACH)) } else { Ok(Answer::Run) }
+    }
+
+    /// A call on a descriptor of a process that may not be looked at: what it is nobody knows. Errors: EPERM for what could
+    /// lead to the machine's network.
+    pub(super) fn hidden(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
+        if !self.has_reported_hidden
+            && let Some((name, process)) = program_of(call)
+        {
+            self.has_reported_hidden = true;
+            (self.tell)(&format!(
+                "{name} ({process}) hides from other programs (it is not dumpable): without the library in it, it cannot \
+                 have the command's network, and may not send to an address; run portolan as root"
+            ));
+        }
+        if sends(call) { Err(Errno(libc::EPERM)) } else { Ok(Answer::Run) }
     }
 
     /// connect(2): services that look names up on the machine's network do not exist.
@@ -56,20 +69,30 @@ impl Engine {
 
     /// Says once that a program has a socket of the machine.
     fn report(&mut self, call: &Call<'_>) {
-        let Ok(identity) = call.thread.identity() else { return };
         if self.has_reported_foreign {
             return;
         }
+        let Some((name, process)) = program_of(call) else { return };
         self.has_reported_foreign = true;
-        let name = std::fs::read_to_string(format!("/proc/{}/comm", identity.process)).unwrap_or_default();
         (self.tell)(&format!(
-            "{} ({}) has descriptor {}, an Internet socket of this machine that it inherited: what it reads and writes \
-             there is not on the command's network; close such descriptors before portolan run",
-            name.trim_end(),
-            identity.process,
+            "{name} ({process}) has descriptor {}, an Internet socket of this machine that it inherited: what it reads and \
+             writes there is not on the command's network; close such descriptors before portolan run",
             call.int(0)
         ));
     }
+}
+
+/// Whether it may carry text, or a connection, to an address.
+fn sends(call: &Call<'_>) -> bool {
+    let sends = [libc::SYS_connect, libc::SYS_sendto, libc::SYS_sendmsg, libc::SYS_sendmmsg];
+    sends.contains(&i64::from(call.notification.number))
+}
+
+/// The name and the number of the process that makes a call.
+fn program_of(call: &Call<'_>) -> Option<(String, u32)> {
+    let process = call.thread.identity().ok()?.process;
+    let name = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+    Some((name.trim_end().to_owned(), process))
 }
 
 fn is_inet(fd: &OwnedFd) -> bool {

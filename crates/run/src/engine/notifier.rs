@@ -44,6 +44,7 @@ pub(super) struct Engine {
     pub(super) scratch: Box<[u8]>,
     pub(super) tell: Tell,
     pub(super) has_reported_foreign: bool,
+    pub(super) has_reported_hidden: bool,
     /// What is watched: see [`Notifier`].
     pub(super) poll: OwnedFd,
     /// Our ends of AF_NETLINK sockets, and the token of the next.
@@ -91,6 +92,7 @@ impl Notifier {
             scratch: vec![0; SCRATCH_LEN].into_boxed_slice(),
             tell,
             has_reported_foreign: false,
+            has_reported_hidden: false,
             poll,
             netlinks: HashMap::new(),
             next_netlink: TOKENS,
@@ -291,6 +293,13 @@ impl Untold {
 impl Engine {
     /// Answers one call.
     fn perform(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
+        match self.dispatch(call) {
+            Err(Errno(libc::EPERM)) if call.is_of_hidden() => self.hidden(call),
+            result => result,
+        }
+    }
+
+    fn dispatch(&mut self, call: &Call<'_>) -> Result<Answer, Errno> {
         match i64::from(call.notification.number) {
             libc::SYS_socket => self.open(call),
             libc::SYS_bind => self.bind(call),
