@@ -418,6 +418,24 @@ fn root_keeps_its_rights_and_has_a_network_of_its_own_too() {
 }
 
 #[test]
+fn runs_nest_in_a_namespace() {
+    if !root_or_skip() {
+        return;
+    }
+    // Of another network each: an address of the outer one's would be the inner gateway's own.
+    let inner = |engine: &str| {
+        let portolan = installed().to_str().unwrap();
+        let words = ["--address", "10.5.0.15/24", "--", "curl", "-sS", "http://portolan.internal/bytes/4K"];
+        let outer = ["--quiet", "--", portolan, "run", "--quiet", "--engine", engine];
+        Nobody::new().run(&[&outer[..], &words].concat())
+    };
+    for engine in ["auto", "netns"] {
+        let output = inner(engine);
+        assert_eq!(output.stdout.len(), 4096, "{engine}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn what_makes_no_sense_there_is_refused_in_one_line() {
     let refused = |words: &[&str], why: &str| {
         let mut command = Command::new(built());

@@ -14,10 +14,10 @@ use support::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// `seccomp/many.c`, built with these flags.
-fn many(folder: &Folder, flags: &[&str]) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seccomp/many.c");
-    let program = folder.path().join("many");
+/// A program of `seccomp/`, built with these flags.
+fn program(folder: &Folder, name: &str, flags: &[&str]) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seccomp").join(name).with_extension("c");
+    let program = folder.path().join(name);
     let mut gcc = Command::new("gcc");
     gcc.args(["-O1", "-Wall", "-Werror"]).args(flags).arg("-o").arg(&program).arg(source);
     let built = finish(&mut gcc, MINUTE);
@@ -27,7 +27,7 @@ fn many(folder: &Folder, flags: &[&str]) -> PathBuf {
 
 fn run_many(flags: &[&str], engine: &str) {
     let folder = Folder::new();
-    let program = many(&folder, flags);
+    let program = program(&folder, "many", flags);
     let mut command = Command::new(built());
     command.args(["run", "--quiet", "--link", "none", "--engine", engine, "--"]);
     let output = finish(command.arg(program).args(["200", "0"]).stdin(Stdio::null()), MINUTE);
@@ -66,7 +66,7 @@ fn held(process: u32) -> Held {
 fn what_is_over_leaves_nothing_behind_in_the_supervisor() {
     let time = Duration::from_secs(full_or(4, 10));
     let folder = Folder::new();
-    let program = many(&folder, &["-static"]);
+    let program = program(&folder, "many", &["-static"]);
     let mut command = Command::new(built());
     command.args(["run", "--quiet", "--link", "none", "--"]).arg(program);
     command.args(["20", &time.as_millis().to_string()]);
@@ -85,4 +85,23 @@ fn what_is_over_leaves_nothing_behind_in_the_supervisor() {
     // One call is being answered, or none.
     assert!(late.descriptors.abs_diff(early.descriptors) <= 4, "{early:?}, {late:?}, {said}");
     assert!(late.memory_kb <= early.memory_kb + 512, "{early:?}, {late:?}, {said}");
+}
+
+/// A UDP socket that the library made, in a program that the library does not reach: calls that the filter shows are right,
+/// and a plain read has the 80 octets of the library's header in front.
+#[test]
+fn a_static_program_inherits_a_datagram_socket_but_for_plain_reads() {
+    let folder = Folder::new();
+    let inherited = program(&folder, "inherited", &["-static"]);
+    let script = "
+import os, socket, sys
+server, client = (socket.socket(type=socket.SOCK_DGRAM) for _ in range(2))
+server.bind(('127.0.0.1', 0)); server.set_inheritable(True)
+for _ in range(3): client.sendto(b'hello', server.getsockname())
+os.execv(sys.argv[1], [sys.argv[1], str(server.fileno())])
+";
+    let mut command = Command::new(built());
+    command.args(["run", "--quiet", "--link", "none", "--", "python3", "-c", script]).arg(inherited);
+    let output = finish(command.stdin(Stdio::null()), MINUTE);
+    assert_eq!(text(&output.stdout), "recvfrom 5\nrecvmsg 5\nread 85\n", "{output:?}");
 }

@@ -42,7 +42,7 @@ pub use request::{Operation, Request};
 
 /// The version of everything in this crate. The first eight octets of a message keep their layout in every
 /// version, so that each side can name the other's.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// The longest control message, in octets: a look-up's answer with [`reply::ADDRESSES_MAX`] addresses.
 pub const MESSAGE_MAX: usize = 2048;

@@ -11,8 +11,10 @@
 //!
 //! Of `seccomp`, start in [`filter`], then [`notifier`]; the calls are in `open`, `connect`, `query`, `message`. What it
 //! cannot do: `read` and `write` are not seen, so a connection that timed out reads as reset, and close does not wait
-//! for SO_LINGER; `docs/data/compatibility/differences.csv` is the whole list, decision 021 says why. A task has one listener at most, so such runs do not nest. Neither of the two is a boundary against a program
-//! that wants out.
+//! for SO_LINGER; `docs/data/compatibility/differences.csv` is the whole list, decision 021 says why. The descriptors of a
+//! program that is not dumpable, nor root's, cannot be looked at: what could lead out of the command's network is refused
+//! to it. A task has one listener at most, so such runs do not nest. Neither of the two is a boundary against a program that
+//! wants out.
 
 mod call;
 mod connect;

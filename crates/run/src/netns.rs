@@ -20,6 +20,8 @@ pub(crate) mod interface;
 pub mod message;
 mod netlink;
 
+pub(crate) use files::RESOLV_CONF;
+
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command};

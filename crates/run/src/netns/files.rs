@@ -4,20 +4,23 @@
 //! It has a mount namespace of its own, in which single files are covered. Where its file system changes, so does the
 //! machine's.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change, unmount,
+};
 
 use super::interface::Failure;
 use crate::engine::foreign::HOST_SERVICES;
 
-const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// Where programs read which servers to ask.
+pub(crate) const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-/// Folders in which a file may be made for a moment.
+/// Where a folder may be made for a moment.
 const FOLDERS: [&str; 4] = ["/tmp", "/var/tmp", "/dev/shm", "/run"];
 
 /// Covers what must be covered, in a mount namespace of this process's own.
@@ -34,15 +37,28 @@ pub(super) fn cover(server: Option<IpAddr>, is_user_namespace: bool) -> Result<(
     }
     let Some(server) = server else { return Ok(()) };
     if !Path::new(RESOLV_CONF).exists() {
-        // There is nothing to cover. The C library asks 127.0.0.1 then, which is the command's own: nothing leaks.
+        // There is nothing to cover, of which the user is told. The C library asks 127.0.0.1 then, which is the command's
+        // own: nothing leaks.
         return Ok(());
     }
-    let (path, mut file) = temporary().map_err(Failure::at("making a resolv.conf"))?;
-    let covered = file
-        .write_all(resolv_conf(&fs::read_to_string(RESOLV_CONF).unwrap_or_default(), server).as_bytes())
-        .and_then(|()| Ok(mount_bind(&path, RESOLV_CONF)?));
-    let _ = fs::remove_file(&path);
+    let ours = resolv_conf(&fs::read_to_string(RESOLV_CONF).unwrap_or_default(), server);
+    let folder = folder().map_err(Failure::at("making a folder for a resolv.conf"))?;
+    let covered = cover_with(&folder, &ours);
+    let _ = fs::remove_dir(&folder);
     covered.map_err(Failure::at("covering /etc/resolv.conf"))
+}
+
+/// Covers the file with one of a file system in memory, which is mounted on a folder for that moment. A plain file that is
+/// removed afterwards would do, but nothing could be mounted on it again by a run inside this one.
+fn cover_with(folder: &Path, text: &str) -> io::Result<()> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("tmpfs", folder, "tmpfs", flags, Some(c"mode=755"))?;
+    let path = folder.join("resolv.conf");
+    let covered = fs::write(&path, text)
+        .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o644)))
+        .and_then(|()| Ok(mount_bind(&path, RESOLV_CONF)?));
+    unmount(folder, UnmountFlags::DETACH)?;
+    covered
 }
 
 /// The machine's file with one server, ours: its search list and options hold here too.
@@ -55,16 +71,16 @@ fn resolv_conf(machines: &str, server: IpAddr) -> String {
     format!("nameserver {server}\n{kept}")
 }
 
-/// A new file that everybody may read.
-fn temporary() -> io::Result<(PathBuf, File)> {
+/// A new folder.
+fn folder() -> io::Result<PathBuf> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let name = format!("portolan-resolv-{:016x}", u64::from_ne_bytes(random));
     let mut failed = io::ErrorKind::NotFound.into();
-    for folder in FOLDERS {
-        let path = Path::new(folder).join(&name);
-        match OpenOptions::new().write(true).create_new(true).mode(0o644).open(&path) {
-            Ok(file) => return Ok((path, file)),
+    for place in FOLDERS {
+        let path = Path::new(place).join(&name);
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
             Err(error) => failed = error,
         }
     }

@@ -120,6 +120,11 @@ impl Launch<'_> {
         {
             tell(&format!("{why}; here it runs without them, as in every user namespace"));
         }
+        if !Path::new(netns::RESOLV_CONF).exists() {
+            tell(
+                "there is no /etc/resolv.conf to lead the command's names to Portolan: it finds those of /etc/hosts only",
+            );
+        }
         let setup = Setup::new(config).map_err(|error| failed(&error))?;
         let preparation = Preparation::new().map_err(|error| failed(&error))?;
         let mut command = preparation.command();
