@@ -93,6 +93,8 @@ fn a_program_that_forbids_itself_system_calls_dies_of_none_of_ours() {
             assert_eq!(text(&output.stdout), "pass\nping\npong\n", "{engine} {way}");
             assert_eq!(output.status.code(), Some(0), "{engine} {way}: {}", text(&output.stderr));
         }
+        let output = run(engine, &["--quiet", "--", program.to_str().unwrap(), "exec"]);
+        assert_eq!(text(&output.stdout), "executed\n", "{engine}: {}", text(&output.stderr));
     }
 }
 

@@ -57,6 +57,24 @@ fn calls_of_a_dead_stack(engine: &str) -> Vec<(String, String, f64)> {
 }
 
 #[test]
+fn without_descriptors_left_what_wants_one_fails_soon_and_says_why() {
+    let folder = Folder::new();
+    for engine in ENGINES {
+        let mut command = Command::new("prlimit");
+        command.arg("--nofile=300").arg(built()).args(["run", "--engine", engine, "--link", "none", "--"]);
+        command
+            .args(["/usr/bin/python3", &script("exhausted.py")])
+            .current_dir(folder.path())
+            .stdin(Stdio::null());
+        let output = finish(&mut command, MINUTE);
+        let said = text(&output.stderr);
+        let expected = "held some True\ncurl failed soon True True\ncurl again 00a74ef59c\n";
+        assert_eq!(text(&output.stdout), expected, "{engine}: {said}");
+        assert!(said.contains("raise ulimit -Hn"), "{engine}: {said}");
+    }
+}
+
+#[test]
 fn n7_every_call_returns_when_the_stack_process_is_killed() {
     for engine in ENGINES {
         // Another test may have the processors for as long as a call may take: the best of three counts.

@@ -213,12 +213,19 @@ fn open(rendezvous: Rendezvous, process: u32) -> Result<c_int, Errno> {
 fn greet(fd: c_int, rendezvous: Rendezvous, process: u32) -> Result<(), Errno> {
     let id = SocketId(sys::random()?);
     sys::bind(fd, &Name::Control { id, pid: process })?;
-    sys::connect(fd, &rendezvous.name()).map_err(gone)?;
+    sys::connect(fd, &rendezvous.control_name()).map_err(gone)?;
     let (process, user) = sys::peer_credentials(fd)?;
     STACK_PROCESS.store(process, Ordering::Relaxed);
     STACK_USER.store(user, Ordering::Relaxed);
     let mut buffer = [0; CALL_MAX];
-    let len = exchange(fd, Operation::Hello { secret: rendezvous.secret }, &mut buffer)?;
+    let len =
+        exchange(fd, Operation::Hello { secret: rendezvous.secret }, &mut buffer).map_err(
+            |error| match error {
+                // It took the connection, closed it, and is still there: it has no descriptor for it.
+                Errno::NETDOWN if is_listening(rendezvous) => Errno(libc::ENFILE),
+                error => error,
+            },
+        )?;
     match Reply::decode(buffer.get(..len).unwrap_or(&[])) {
         Ok((_, Reply::Done)) => {
             GREETED_AS.store(sys::user(), Ordering::Relaxed);
@@ -227,6 +234,13 @@ fn greet(fd: c_int, rendezvous: Rendezvous, process: u32) -> Result<(), Errno> {
         Ok((_, Reply::Failed(errno))) => Err(Errno(errno)),
         Ok(_) | Err(_) => Err(Errno(libc::EPROTO)),
     }
+}
+
+fn is_listening(rendezvous: Rendezvous) -> bool {
+    let Ok(fd) = sys::unix_socket(libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC) else { return false };
+    let connected = sys::connect(fd, &rendezvous.control_name());
+    sys::close(fd);
+    connected.is_ok()
 }
 
 /// One request and its answer, as octets in `buffer`. Answers to other numbers belong to calls that were cut

@@ -17,6 +17,9 @@ const FRESH: u32 = 0;
 const OFF: u32 = 1;
 const ON: u32 = 2;
 
+/// Inherited descriptors are looked for below this number.
+const LOOKED_AT: c_int = 4096;
+
 /// Whether the environment names a stack process.
 static PHASE: AtomicU32 = AtomicU32::new(FRESH);
 
@@ -66,19 +69,28 @@ extern "C" fn initialise() {
     look_at_descriptors();
 }
 
-/// Learns which descriptors are ours, as after an exec, when the process may have inherited some. They have low numbers.
+/// Learns which descriptors are ours, as after an exec, when the process may have inherited some.
 pub(crate) fn look_at_descriptors() {
-    for fd in 0..256 {
-        match sys::own_name(fd) {
-            Some(Name::Socket { kind, .. }) if kind.is_bare => {}
-            Some(Name::Socket { kind, .. }) if kind.transport.is_stream() => hint_stream(fd, true),
-            Some(Name::Socket { .. }) => {
-                note_datagrams();
-                note_length_limits();
-                note_reports();
+    for first in (0..LOOKED_AT).step_by(sys::GROUP) {
+        for (fd, is_open) in (first..).zip(sys::open_among(first)) {
+            // Only of a socket the name is asked: an inherited filter may have death as the answer.
+            if is_open && sys::is_socket(fd) {
+                note_socket(fd);
             }
-            _ => {}
         }
+    }
+}
+
+fn note_socket(fd: c_int) {
+    match sys::own_name(fd) {
+        Some(Name::Socket { kind, .. }) if kind.is_bare => {}
+        Some(Name::Socket { kind, .. }) if kind.transport.is_stream() => hint_stream(fd, true),
+        Some(Name::Socket { .. }) => {
+            note_datagrams();
+            note_length_limits();
+            note_reports();
+        }
+        _ => {}
     }
 }
 

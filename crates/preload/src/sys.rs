@@ -53,6 +53,26 @@ pub(crate) fn accept(fd: c_int) -> Result<c_int, Errno> {
     call!(libc::SYS_accept4, fd, no_address, no_address, libc::SOCK_CLOEXEC).map(to_int)
 }
 
+/// So many descriptors are asked about by one call of [`open_among`].
+pub(crate) const GROUP: usize = 256;
+
+/// Which of [`GROUP`] descriptors from `first` on are open; all of them if the kernel does not say.
+pub(crate) fn open_among(first: c_int) -> [bool; GROUP] {
+    let mut asked = [libc::pollfd { fd: 0, events: 0, revents: 0 }; GROUP];
+    for (slot, fd) in asked.iter_mut().zip(first..) {
+        slot.fd = fd;
+    }
+    let answered = call!(libc::SYS_poll, asked.as_mut_ptr(), GROUP, 0);
+    asked.map(|one| answered.is_err() || one.revents & libc::POLLNVAL == 0)
+}
+
+/// Whether the descriptor is a socket of any kind.
+pub(crate) fn is_socket(fd: c_int) -> bool {
+    // SAFETY: integers, for which zero is a value.
+    let mut about: libc::stat = unsafe { core::mem::zeroed() };
+    call!(libc::SYS_fstat, fd, &raw mut about).is_ok() && about.st_mode & libc::S_IFMT == libc::S_IFSOCK
+}
+
 /// The socket's own name, if it is one of ours.
 pub(crate) fn own_name(fd: c_int) -> Option<Name> {
     let mut address = UnixAddress::EMPTY;

@@ -19,10 +19,20 @@ impl Rendezvous {
     /// Characters of the variable's value.
     pub const TEXT_LEN: usize = 65;
 
-    /// The name of the stack process's two listening sockets: SOCK_STREAM takes connections of programs,
-    /// SOCK_SEQPACKET takes control connections and UDP sockets, which their own names tell apart.
+    /// The name of the stack process's listening sockets for what carries text: SOCK_STREAM takes connections of
+    /// programs, SOCK_SEQPACKET their UDP sockets.
     pub fn name(self) -> Name {
         Name::Rendezvous { id: self.id }
+    }
+
+    /// The name of the listening socket, SOCK_SEQPACKET, that takes control connections: the one above with its last
+    /// bit turned. Apart, so that a control connection never waits behind a UDP socket for which there is no room.
+    pub fn control_name(self) -> Name {
+        let mut id = self.id;
+        if let Some(last) = id.0.last_mut() {
+            *last ^= 1;
+        }
+        Name::Rendezvous { id }
     }
 
     /// What the preload library's own system calls carry in an argument that the kernel does not look at, so that the

@@ -264,12 +264,40 @@ print(os.wait()[1])
     assert_eq!(said, "b'tcp'\nb'udp'\n0\n", "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+#[test]
+fn a_raw_socket_sends_as_often_as_it_is_asked() {
+    let stage = Stage::new();
+    let script = "import socket\n\
+        s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 253)\n\
+        s.settimeout(20)\n\
+        for text in b'one', b'two', b'three':\n\
+        \x20   s.sendto(text, ('127.0.0.1', 0))\n\
+        \x20   print(s.recv(100)[20:].decode())\n";
+    let output = finish(stage.command("/usr/bin/python3").args(["-c", script]));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said, "one\ntwo\nthree\n", "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn an_inherited_udp_socket_is_one_at_any_number() {
+    let stage = Stage::new();
+    let script = "import os, socket, sys\n\
+        s = socket.socket(type=socket.SOCK_DGRAM)\n\
+        s.bind(('127.0.0.1', 0))\n\
+        s.sendto(b'text', s.getsockname())\n\
+        os.dup2(s.fileno(), 300, inheritable=True)\n\
+        os.execv(sys.executable, [sys.executable, '-c', 'import os; print(os.read(300, 99))'])\n";
+    let output = finish(stage.command("/usr/bin/python3").args(["-c", script]));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said, "b'text'\n", "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// A control connection of our own making.
 fn raw_control(rendezvous: Rendezvous) -> OwnedFd {
     let socket = net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
     let name = Name::Control { id: SocketId([1; 16]), pid: 1 }.encode();
     net::bind(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap()).unwrap();
-    let name = rendezvous.name().encode();
+    let name = rendezvous.control_name().encode();
     net::connect(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap()).unwrap();
     socket
 }
@@ -304,7 +332,7 @@ fn n5_nonsense_on_the_control_socket_harms_nobody() {
 #[test]
 fn a_stack_process_of_another_version_is_named() {
     let rendezvous = Rendezvous { id: SocketId([2; 16]), secret: Secret([2; 16]) };
-    let name = rendezvous.name().encode();
+    let name = rendezvous.control_name().encode();
     let listener = net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
     net::bind(&listener, &SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap()).unwrap();
     net::listen(&listener, 8).unwrap();

@@ -43,7 +43,7 @@ impl Control {
         let address = |name: Name| SocketAddrUnix::new_abstract_name(name.encode().as_bytes()).unwrap();
         let name = Name::Control { id: SocketId(id), pid: std::process::id() };
         net::bind(&socket, &address(name)).unwrap();
-        net::connect(&socket, &address(rendezvous.name())).unwrap();
+        net::connect(&socket, &address(rendezvous.control_name())).unwrap();
         let mut control = Control { socket, number: 0 };
         assert_eq!(control.ask(Operation::Hello { secret: rendezvous.secret }), Reply::Done);
         control
@@ -136,7 +136,7 @@ fn abstract_name(name: Name) -> Vec<u8> {
 /// What another process, of this user, is told: a list for each connection, `None` for its end.
 fn speak(rendezvous: Rendezvous, user: u32, connections: &[Vec<Vec<u8>>]) -> Vec<Option<Reply<'static>>> {
     let mut command = Command::new("/usr/bin/python3");
-    command.args(["-c", BY_HAND, &hex(&abstract_name(rendezvous.name())), &user.to_string()]);
+    command.args(["-c", BY_HAND, &hex(&abstract_name(rendezvous.control_name())), &user.to_string()]);
     for (index, messages) in connections.iter().enumerate() {
         let SocketId(mut id) = rendezvous.id;
         id[1] ^= index as u8 + 1;

@@ -24,6 +24,14 @@ static struct sock_filter few[] = {
 };
 static struct sock_fprog filter = {sizeof few / sizeof *few, few};
 
+// What a program that is started by such a process inherits: no socket's name may be asked.
+static struct sock_filter no_names[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getsockname, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+};
+static struct sock_fprog inherited = {sizeof no_names / sizeof *no_names, no_names};
+
 // A message with a descriptor in it, from one end of a pair to the other.
 static void pass(int from, int to, int descriptor) {
     char text[] = "pass", back[8] = "", control[CMSG_SPACE(sizeof descriptor)] = "";
@@ -45,6 +53,11 @@ int main(int count, char **words) {
     struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof here;
     setbuf(stdout, NULL);
+    if (count > 1 && strcmp(words[1], "exec") == 0) {
+        MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+        MUST(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &inherited));
+        MUST(execl("/bin/echo", "echo", "executed", NULL));
+    }
     MUST(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair));
     MUST(listener = socket(AF_INET, SOCK_STREAM, 0));
     MUST(bind(listener, (struct sockaddr *)&here, sizeof here));

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use portolan_protocol::{Address, Transport};
+use rustix::process::{Resource, getrlimit};
 use tracing::warn;
 
 use super::network::Errno;
@@ -24,6 +25,7 @@ pub(super) struct Hints {
     busy: Cell<Option<Instant>>,
     reserved: Cell<Option<Instant>>,
     nowhere: Cell<Option<Instant>>,
+    full: Cell<Option<Instant>>,
     /// Options that a program has set in vain, each told once.
     missing: RefCell<BTreeSet<(i32, i32)>>,
 }
@@ -66,6 +68,18 @@ impl Hints {
                 _ => "the socket has no destination; connect it, or use sendto",
             };
             warn!("a datagram that was written to {} is lost: {why}", record.describe());
+        }
+    }
+
+    /// No descriptor is left for what the command wants now.
+    pub(super) fn out_of_descriptors(&self) {
+        if is_due(&self.full) {
+            let limit =
+                getrlimit(Resource::Nofile).current.map_or("no".to_owned(), |limit| limit.to_string());
+            warn!(
+                "all {limit} descriptors of the stack process are in use, two by each connection: the command's further sockets \
+                 fail or wait; raise ulimit -Hn"
+            );
         }
     }
 

@@ -78,6 +78,7 @@ pub struct ControlServer {
     registry: Rc<Registry>,
     streams: AsyncFd<OwnedFd>,
     messages: AsyncFd<OwnedFd>,
+    controls: AsyncFd<OwnedFd>,
 }
 
 /// What all tasks of the server share.
@@ -96,9 +97,10 @@ impl ControlServer {
         let name = config.rendezvous.name();
         let streams = unix::watch(unix::listener(Transport::Tcp, &name)?)?;
         let messages = unix::watch(unix::listener(Transport::Udp, &name)?)?;
+        let controls = unix::watch(unix::listener(Transport::Udp, &config.rendezvous.control_name())?)?;
         let owners = Arc::clone(&config.owners);
         let registry = Rc::new(Registry::new(host, owners, config.listening.clone()));
-        Ok(Self { config, registry, streams, messages })
+        Ok(Self { config, registry, streams, messages, controls })
     }
 
     /// The sockets of programs, to be looked at from the same thread.
@@ -119,14 +121,15 @@ impl ControlServer {
         });
         let tasks = LocalSet::new();
         tasks.spawn_local(sweep::run(Rc::clone(&shared.registry), Rc::clone(&shared.sweep)));
-        let (streams, messages) = (self.streams, self.messages);
-        let mut spare = Spare::new(streams.get_ref());
+        let Self { streams, messages, controls, .. } = self;
+        let (mut spare, mut control_spare) = (Spare::new(streams.get_ref()), Spare::new(controls.get_ref()));
         tasks
             .run_until(async {
                 tokio::select! {
                     failed = accept_each(&streams, &shared, || shared.turn_away(&mut spare, &streams)) => failed,
                     // These wait: a UDP socket that is turned away would be of no use for ever after.
-                    failed = accept_each(&messages, &shared, || ()) => failed,
+                    failed = accept_each(&messages, &shared, || shared.hints.out_of_descriptors()) => failed,
+                    failed = accept_each(&controls, &shared, || shared.turn_away(&mut control_spare, &controls)) => failed,
                 }
             })
             .await
@@ -177,6 +180,7 @@ impl Shared {
 
     /// Refuses one connection of a program, which would else wait until another one ends.
     fn turn_away(&self, spare: &mut Spare, listener: &AsyncFd<OwnedFd>) {
+        self.hints.out_of_descriptors();
         spare.with(listener.get_ref(), |end, name| {
             if let Some(Name::Socket { id, .. }) = name
                 && self.registry.find(id).is_some_and(|record| record.refuse())

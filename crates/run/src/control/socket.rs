@@ -292,7 +292,9 @@ impl Record {
     /// A UDP socket that sends without having been bound gets a port now.
     pub(super) fn ensure_bound(&self) -> Result<(), Errno> {
         let socket = self.socket()?;
-        if socket.local().is_some_and(|local| local.port() != 0) {
+        // A raw socket has no port and hears all of its protocol from the beginning.
+        let is_raw = matches!(self.target.kind.transport, Transport::Raw(_));
+        if is_raw || socket.local().is_some_and(|local| local.port() != 0) {
             return Ok(());
         }
         socket.bind(SocketAddr::new(unspecified(self.target.kind.family), 0))?;

@@ -41,7 +41,7 @@ impl Stack {
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(io::Error::other)?;
         let own = Name::Control { id: SocketId(id), pid: std::process::id() };
-        let connection = unix::control_connection(&own, &rendezvous.name())?;
+        let connection = unix::control_connection(&own, &rendezvous.control_name())?;
         let credentials = unix::peer(connection.as_fd())?;
         // One thread calls for all programs: a stack process that says nothing must not hold them for ever.
         sockopt::set_socket_timeout(&connection, Timeout::Recv, Some(answer_time))?;

@@ -15,7 +15,7 @@ fn rendezvous() -> Rendezvous {
 /// A stack process of which a thread plays the part: it gets the listener for control connections.
 fn played(play: impl FnOnce(OwnedFd) + Send + 'static) -> Rendezvous {
     let rendezvous = rendezvous();
-    let listener = unix::listener(Transport::Udp, &rendezvous.name()).unwrap();
+    let listener = unix::listener(Transport::Udp, &rendezvous.control_name()).unwrap();
     std::thread::spawn(move || play(listener));
     rendezvous
 }
