@@ -223,6 +223,7 @@ impl Running {
             supervisors: supervisors.clone(),
             rendezvous,
             unprivileged_port_start: host.with_stack(|stack, _| stack.config().ip_unprivileged_port_start),
+            hostname: config.hostname.clone(),
             names: resolver.clone(),
             counters: counters.clone(),
             owners,
