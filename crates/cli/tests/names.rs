@@ -72,3 +72,17 @@ fn programs_that_ask_the_servers_of_resolv_conf_themselves_are_answered() {
     let output = with_dnsmasq(&Folder::new(), "$portolan run --quiet -- /usr/bin/python3 $query");
     assert_eq!(text(&output.stdout), "udp 192.0.2.7\ntcp 192.0.2.7\n", "{}", text(&output.stderr));
 }
+
+/// hostname and uname are asked of libc; the machine's own name stays what it was.
+#[test]
+fn a_program_sees_the_name_of_its_host() {
+    let script = "hostname; uname -n; python3 -c 'import os, socket; print(socket.gethostname(), os.uname().nodename)'";
+    let mut named = Command::new(built());
+    named.args(["run", "--quiet", "--link", "none", "--hostname", "web-1.example", "--", "sh", "-c", script]);
+    let output = finish(&mut named, Duration::from_secs(30));
+    assert_eq!(text(&output.stdout), "web-1.example\nweb-1.example\nweb-1.example web-1.example\n");
+    let machine = finish(Command::new("uname").arg("-n"), Duration::from_secs(30));
+    let mut unnamed = Command::new(built());
+    unnamed.args(["run", "--quiet", "--link", "none", "--", "uname", "-n"]);
+    assert_eq!(finish(&mut unnamed, Duration::from_secs(30)).stdout, machine.stdout);
+}

@@ -156,9 +156,11 @@ fn empty_strings_are_no_values() {
         refuse(&["run", option, "", "--", "true"], option);
     }
     for (words, what) in [(["up", ""], "is no host's name"), (["down", ""], "is no host's name")] {
-        refused(&finish(&mut portolan(words), LIMIT), 1, what);
+        refuse(&words, what);
     }
-    refused(&run("run --in  -- true"), 125, "is no host's name");
+    refused(&run("run --in  -- true"), 2, "is no host's name");
+    refuse(&["ss", "--host", ""], "is no host's name");
+    refuse(&["up", "../x"], "is no host's name");
 }
 
 #[test]
@@ -262,6 +264,18 @@ fn commands_that_cannot_be_started_are_told_apart() {
     let as_script = finish(portolan(["run", "--quiet", "--"]).arg(&plain), LIMIT);
     assert_eq!(as_script.status.code(), Some(3), "without #! it is the shell's, as execvp(3) has it");
     refused(&finish(&mut portolan(["run", "--", ""]), LIMIT), 127, "empty");
+    // A folder of PATH that the user may not look into: what he has typed is not found, as bash says it.
+    if support::root_or_skip() {
+        let hidden = folder.path().join("hidden");
+        fs::create_dir(&hidden).unwrap();
+        fs::set_permissions(&hidden, fs::Permissions::from_mode(0o700)).unwrap();
+        let mut command = support::run_as_nobody(&["--", "no-such-command"]);
+        let command = command.env("PATH", format!("{}:/usr/bin", hidden.display()));
+        refused(&finish(command, LIMIT), 127, "command not found");
+    }
+    let mut poor = Command::new("prlimit");
+    poor.arg("--nofile=16:16").arg(built()).args(["run", "--", "true"]).stdin(Stdio::null());
+    refused(&finish(&mut poor, LIMIT), 125, "raise ulimit -n");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Control messages of datagram sockets: a datagram's interface and address, its TTL and TOS, and when it came.
+//! Control messages of datagram sockets: a datagram's interface and address, its TTL and TOS, when it came, and how long
+//! each is where many go together.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
@@ -23,13 +24,15 @@ pub struct Ancillary {
     interface: u32,
     hop_limit: Option<u8>,
     traffic_class: Option<u8>,
+    segment: Option<u16>,
+    has_mark: bool,
 }
 
 const INVALID: Errno = Errno(libc::EINVAL);
 
 impl Ancillary {
-    /// Reads a copy of the program's control buffer, as a socket of this family takes it: EINVAL for what is malformed,
-    /// EPERM for what needs a privilege. As on Linux a level of another protocol is none of its business.
+    /// Reads a copy of the program's control buffer, as a socket of this family takes it: EINVAL for what is malformed.
+    /// As on Linux a level of another protocol is none of its business.
     pub fn parse(mut rest: &[u8], family: Family) -> Result<Self, Errno> {
         let mut ancillary = Self::default();
         // Linux ignores a tail that has no room for a header.
@@ -40,12 +43,38 @@ impl Ancillary {
             match level {
                 libc::IPPROTO_IP => ancillary.take_v4(kind, data)?,
                 libc::IPPROTO_IPV6 => ancillary.take_v6(kind, data, family)?,
-                libc::SOL_SOCKET => judge_socket_level(kind)?,
+                libc::SOL_SOCKET => ancillary.take_socket(kind, data)?,
+                libc::SOL_UDP => ancillary.take_udp(kind, data)?,
                 _ => {}
             }
             rest = rest.get(len.next_multiple_of(ALIGNMENT)..).unwrap_or(&[]);
         }
         Ok(ancillary)
+    }
+
+    fn take_udp(&mut self, kind: c_int, data: &[u8]) -> Result<(), Errno> {
+        match (kind, data) {
+            (libc::UDP_SEGMENT, &[a, b]) => self.segment = Some(u16::from_ne_bytes([a, b])),
+            _ => return Err(INVALID),
+        }
+        Ok(())
+    }
+
+    /// Descriptors and credentials are AF_UNIX's, and passed over in silence.
+    fn take_socket(&mut self, kind: c_int, data: &[u8]) -> Result<(), Errno> {
+        match kind {
+            libc::SCM_RIGHTS | libc::SCM_CREDENTIALS | libc::SO_TIMESTAMPING => Ok(()),
+            libc::SO_MARK if data.len() == 4 => {
+                self.has_mark = true;
+                Ok(())
+            }
+            _ => Err(INVALID),
+        }
+    }
+
+    /// A mark is given (SO_MARK), for which the program needs CAP_NET_ADMIN or CAP_NET_RAW: EPERM without.
+    pub fn has_mark(&self) -> bool {
+        self.has_mark
     }
 
     fn take_v4(&mut self, kind: c_int, data: &[u8]) -> Result<(), Errno> {
@@ -85,15 +114,7 @@ impl Ancillary {
         header.interface = self.interface;
         header.hop_limit = self.hop_limit;
         header.traffic_class = self.traffic_class;
-    }
-}
-
-/// Descriptors and credentials are AF_UNIX's, and passed over in silence; a mark needs a privilege.
-fn judge_socket_level(kind: c_int) -> Result<(), Errno> {
-    match kind {
-        libc::SCM_RIGHTS | libc::SCM_CREDENTIALS | libc::SO_TIMESTAMPING => Ok(()),
-        libc::SO_MARK => Err(Errno(libc::EPERM)),
-        _ => Err(INVALID),
+        header.segment = self.segment;
     }
 }
 
@@ -134,6 +155,9 @@ impl Report {
             if let Some(class) = class {
                 report.push(libc::IPPROTO_IPV6, libc::IPV6_TCLASS, &c_int::from(class).to_ne_bytes());
             }
+        }
+        if let Some(size) = header.segment {
+            report.push(libc::SOL_UDP, libc::UDP_GRO, &c_int::from(size).to_ne_bytes());
         }
         report
     }

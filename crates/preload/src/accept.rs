@@ -97,6 +97,9 @@ pub(crate) unsafe extern "C" fn accept4(
             sys::close(new);
             return errno::finish(Err(error));
         }
+        if state::has_inline() && sys::option(fd, libc::SO_OOBINLINE) == Ok(1) {
+            let _ = sys::set_option(new, libc::SO_OOBINLINE, 1);
+        }
         state::hint_stream(new, true);
         return new;
     }

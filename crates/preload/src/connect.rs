@@ -13,6 +13,7 @@ use portolan_protocol::{Address, CALL_MAX, FILLER_LEN, Operation, Reply, Transpo
 
 use crate::address::Given;
 use crate::errno::{self, Errno};
+use crate::registrations::Registrations;
 use crate::socket::{Peer, Socket};
 use crate::{address, control, passing, real, socket, state, sys};
 
@@ -83,9 +84,12 @@ fn connect_stream(socket: Socket, given: Given, len: socklen_t) -> Result<c_int,
         Ok(Begun::Started) if !is_attached => attach_and_fill(socket.fd)?,
         // An earlier attempt failed and used the descriptor up, though the program may try again with it.
         Ok(Begun::Started | Begun::Spent) => {
-            socket = replace(socket)?;
-            begin(socket.own, address, waits)?;
-            attach_and_fill(socket.fd)?;
+            let known = Registrations::of(socket.fd);
+            socket = replace(socket, &known)?;
+            let begun = begin(socket.own, address, waits).and_then(|_| attach_and_fill(socket.fd));
+            // Not before: a fresh socket is writable.
+            known.restore();
+            begun?;
         }
     }
     if waits { wait(socket, libc::EINPROGRESS) } else { Err(Errno(libc::EINPROGRESS)) }
@@ -125,11 +129,18 @@ fn attach_and_fill(fd: c_int) -> Result<(), Errno> {
     }
 }
 
-/// Puts a fresh socket in a used one's place, at the same number and with the same flags.
-fn replace(socket: Socket) -> Result<Socket, Errno> {
+/// Puts a fresh socket in a used one's place, at the same number and with the same flags, and in that of its copies. What
+/// is registered is taken out, and for the caller to restore.
+fn replace(socket: Socket, known: &Registrations) -> Result<Socket, Errno> {
     let flags = sys::status_flags(socket.fd) & libc::O_NONBLOCK;
     let new = socket::create(socket.own.kind, flags)?;
+    known.withdraw();
     let placed = sys::duplicate_onto(new, socket.fd, sys::is_close_on_exec(socket.fd));
+    if placed.is_ok() {
+        known.replace_copies(new);
+    } else {
+        known.restore();
+    }
     sys::close(new);
     placed?;
     state::hint_stream(socket.fd, true);
@@ -145,7 +156,10 @@ fn disconnect_stream(socket: Socket) -> Result<c_int, Errno> {
     let (level, name, value) = (libc::SOL_SOCKET, libc::SO_LINGER, reset.as_flattened());
     // A connection that has ended takes no option, and needs no reset.
     let _ = control::order(Operation::SetOption { socket: socket.target(), level, name, value });
-    replace(socket).map(|_| 0)
+    let known = Registrations::of(socket.fd);
+    replace(socket, &known)?;
+    known.restore();
+    Ok(0)
 }
 
 /// Waits until the handshake is complete or has failed. `late` is the errno at the end of SO_SNDTIMEO.
@@ -193,6 +207,7 @@ fn connect_datagram(socket: Socket, given: Given) -> Result<c_int, Errno> {
         Some(address) => {
             control::order(Operation::Connect { socket: target, address, waits: true })?;
             sys::set_option(socket.fd, libc::SO_PRIORITY, CONNECTED_MARK)?;
+            state::note_reports();
         }
     }
     Ok(0)

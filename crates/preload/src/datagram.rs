@@ -15,7 +15,10 @@ use crate::address;
 use crate::connect::is_connected_datagram;
 use crate::errno::{self, Errno};
 use crate::socket::Socket;
-use crate::{control, destination, memory, passing, sys};
+use crate::{control, destination, memory, passing, state, sys};
+
+/// Text of this length is not refused for it: less than any path takes.
+const UNSUSPECTED_LEN: usize = 500;
 
 /// The most buffers in one message: Linux's UIO_MAXIOV. One of them is the header's.
 const PARTS_MAX: usize = 1024;
@@ -192,9 +195,9 @@ pub(crate) fn send_to(
         if let Some(ancillary) = ancillary {
             ancillary.apply(&mut header);
         }
-        let chooses = destination.is_some() || !header.local.is_unspecified();
-        if chooses {
-            destination::check(socket, header.remote, header.local)?;
+        let matters = header.segment.is_some() || len > UNSUSPECTED_LEN && state::has_length_limits();
+        if matters || destination.is_some() || !header.local.is_unspecified() {
+            destination::check(socket, &header, if matters { len as u32 } else { 0 })?;
         }
         if is_connected && let Some(error) = take_report(socket.fd) {
             return Err(error);
@@ -235,6 +238,13 @@ pub(crate) fn take_report(fd: c_int) -> Option<Errno> {
     // Another thread may have been quicker; then a datagram is lost, which UDP may.
     sys::receive(fd, &mut octets, flags).ok()?;
     Some(Errno(header.errno))
+}
+
+/// Whether what ICMP has said is next to be received.
+pub(crate) fn error_is_next(fd: c_int) -> bool {
+    let mut octets = [0u8; DatagramHeader::LEN];
+    let looked = sys::receive(fd, &mut octets, libc::MSG_DONTWAIT | libc::MSG_PEEK);
+    looked.is_ok() && DatagramHeader::decode(&octets).is_ok_and(|header| header.errno != 0)
 }
 
 /// The length of the next datagram, for FIONREAD; 0 if there is none.

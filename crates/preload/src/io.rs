@@ -241,7 +241,7 @@ pub(crate) unsafe extern "C" fn __recvfrom_chk(
     unsafe { recvfrom(fd, buffer, len, flags, address, address_len) }
 }
 
-fn check_room(len: size_t, room: size_t) {
+pub(crate) fn check_room(len: size_t, room: size_t) {
     if len > room {
         // SAFETY: glibc's __chk_fail does the same to a program that is about to overrun its buffer.
         unsafe { libc::abort() }

@@ -25,6 +25,8 @@ unsafe impl Plain for libc::c_int {}
 // SAFETY: as above.
 unsafe impl Plain for libc::iovec {}
 // SAFETY: as above.
+unsafe impl Plain for libc::pollfd {}
+// SAFETY: as above.
 unsafe impl Plain for libc::msghdr {}
 // SAFETY: as above.
 unsafe impl Plain for libc::timespec {}

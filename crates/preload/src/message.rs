@@ -4,7 +4,7 @@
 
 use core::ptr;
 
-use libc::{c_int, c_uint, c_void, mmsghdr, msghdr, ssize_t, timespec};
+use libc::{c_int, c_uint, c_void, iovec, mmsghdr, msghdr, ssize_t, timespec};
 use portolan_native::control_message::{Ancillary, Report};
 use portolan_protocol::{CALL_MAX, ErrorReport, Operation, Reply};
 
@@ -13,7 +13,10 @@ use crate::errno::{self, Errno};
 use crate::passing::pass_on;
 use crate::socket::Socket;
 use crate::stream::{after_receive, after_send};
-use crate::{address, control, memory, passing, real, sandbox, state};
+use crate::{address, connect, control, memory, passing, real, sandbox, state, stream, sys};
+
+/// The most pieces of urgent text; a list of so many is copied.
+const PIECES_MAX: usize = 64;
 
 /// sendmsg(2).
 #[unsafe(no_mangle)]
@@ -53,8 +56,10 @@ fn send_stream(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
         Ok(copy) => copy,
         Err(error) => return errno::finish_len(Err(error)),
     };
-    if flags & (libc::MSG_OOB | libc::MSG_FASTOPEN) != 0 && Socket::identify(fd).is_some() {
-        return send_special(fd, &copy, flags);
+    if flags & (libc::MSG_OOB | libc::MSG_FASTOPEN) != 0
+        && let Some(socket) = Socket::identify(fd)
+    {
+        return send_special(socket, copy, flags);
     }
     if !copy.msg_name.is_null() && Socket::identify(fd).is_some() {
         copy.msg_name = ptr::null_mut();
@@ -65,26 +70,46 @@ fn send_stream(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
     after_send(fd, sent, true, flags & libc::MSG_NOSIGNAL == 0)
 }
 
-/// Urgent text, or text that opens the connection: in one piece, as send(2) has it.
-fn send_special(fd: c_int, message: &msghdr, flags: c_int) -> ssize_t {
-    let part = match message.msg_iovlen {
-        1 => memory::read(message.msg_iov.cast_const()),
-        _ => Err(Errno(libc::EOPNOTSUPP)),
+/// Urgent text, or text that opens the connection: the pieces but for the last octet if that is urgent, and then it.
+fn send_special(socket: Socket, mut message: msghdr, flags: c_int) -> ssize_t {
+    let mut parts = [iovec { iov_base: ptr::null_mut(), iov_len: 0 }; PIECES_MAX];
+    let last = match take_last(&message, &mut parts) {
+        Ok(last) => last.filter(|_| flags & libc::MSG_OOB != 0),
+        Err(error) => return errno::finish_len(Err(error)),
     };
-    match part {
-        // SAFETY: the program's own buffer and address.
-        Ok(part) => unsafe {
-            crate::io::sendto(
-                fd,
-                part.iov_base,
-                part.iov_len,
-                flags,
-                message.msg_name.cast(),
-                message.msg_namelen,
-            )
-        },
-        Err(error) => errno::finish_len(Err(error)),
+    if flags & libc::MSG_FASTOPEN != 0
+        && let Err(error) = connect::connect_for_text(socket, message.msg_name.cast(), message.msg_namelen)
+    {
+        return errno::finish_len(Err(error));
     }
+    if let Some(at) = last {
+        parts[at].iov_len -= 1;
+    }
+    (message.msg_name, message.msg_namelen) = (ptr::null_mut(), 0);
+    message.msg_iov = parts.as_mut_ptr();
+    let before: usize = parts.iter().map(|part| part.iov_len).fold(0, usize::saturating_add);
+    let mut sent = 0;
+    if before > 0 || last.is_none() {
+        let native = flags & !(libc::MSG_OOB | libc::MSG_FASTOPEN) | libc::MSG_NOSIGNAL;
+        // SAFETY: a copy of the program's header, with the program's own buffers.
+        sent = unsafe { passing::sendmsg(socket.fd, &raw const message, native) };
+    }
+    let (Some(at), true) = (last, sent.cast_unsigned() == before) else {
+        return after_send(socket.fd, sent, true, flags & libc::MSG_NOSIGNAL == 0);
+    };
+    let place = parts[at].iov_base.cast::<u8>().wrapping_add(parts[at].iov_len);
+    let octet = memory::read(place.cast_const());
+    match octet.and_then(|octet| stream::send_urgent(socket, octet, flags)) {
+        Err(_) if sent > 0 => sent,
+        outcome => errno::finish_len(outcome.map(|()| before + 1)),
+    }
+}
+
+/// Copies the list of a message's pieces; the last one that is not empty.
+fn take_last(message: &msghdr, parts: &mut [iovec; PIECES_MAX]) -> Result<Option<usize>, Errno> {
+    let parts = parts.get_mut(..message.msg_iovlen).ok_or(Errno(libc::EMSGSIZE))?;
+    memory::read_slice(message.msg_iov.cast_const(), parts)?;
+    Ok(parts.iter().rposition(|part| part.iov_len > 0))
 }
 
 fn send_datagram(socket: Socket, message: *const msghdr, flags: c_int) -> Result<usize, Errno> {
@@ -98,6 +123,9 @@ fn send_datagram(socket: Socket, message: *const msghdr, flags: c_int) -> Result
     let control = control.get_mut(..message.msg_controllen).ok_or(Errno(libc::ENOBUFS))?;
     memory::read_slice(message.msg_control.cast::<u8>(), control)?;
     let ancillary = Ancillary::parse(control, socket.family())?;
+    if ancillary.has_mark() && !sys::may_mark() {
+        return Err(Errno(libc::EPERM));
+    }
     datagram::send_to(socket, &Parts::of_message(&message), flags, destination, Some(&ancillary))
 }
 

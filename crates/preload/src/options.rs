@@ -29,8 +29,13 @@ pub(crate) unsafe extern "C" fn setsockopt(
         Some(socket) if !option::is_native(level, name) => {
             errno::finish(set(socket, level, name, value, len))
         }
-        // SAFETY: the program's own arguments.
-        Some(_) => unsafe { passing::setsockopt(fd, level, name, value, len) },
+        Some(_) => {
+            if (level, name) == (libc::SOL_SOCKET, libc::SO_OOBINLINE) {
+                state::note_inline();
+            }
+            // SAFETY: the program's own arguments.
+            unsafe { passing::setsockopt(fd, level, name, value, len) }
+        }
         // SAFETY: as above.
         None => unsafe { pass_on!(fd, setsockopt(fd, level, name, value, len)) },
     }
@@ -48,8 +53,15 @@ fn set(
         usize::try_from(len).ok().and_then(|len| octets.get_mut(..len)).ok_or(Errno(libc::EINVAL))?;
     memory::read_slice(value.cast::<u8>(), octets)?;
     control::order(Operation::SetOption { socket: socket.target(), level, name, value: octets })?;
-    if (level, name) == (libc::SOL_SOCKET, libc::SO_LINGER) {
-        state::note_linger();
+    match (level, name) {
+        (libc::SOL_SOCKET, libc::SO_LINGER) => state::note_linger(),
+        (libc::SOL_UDP, libc::UDP_SEGMENT)
+        | (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER)
+        | (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER) => state::note_length_limits(),
+        (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
+            state::note_reports()
+        }
+        _ => {}
     }
     Ok(0)
 }

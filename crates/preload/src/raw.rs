@@ -11,7 +11,8 @@ use libc::{c_int, c_long, c_uint, c_ulong, size_t, socklen_t, ssize_t};
 
 use crate::errno::{self, Errno};
 use crate::{
-    accept, close, connect, control, io, message, names, options, real, sandbox, socket, state, sys,
+    accept, close, connect, control, host_name, io, message, names, options, real, sandbox, socket, state,
+    sys,
 };
 
 /// syscall(2). In C its arguments are variable; a caller in the C ABI passes words in the same places.
@@ -75,6 +76,7 @@ unsafe fn hooked(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> Option<c_lon
             }
             libc::SYS_ioctl => long(options::ioctl(int(a), b as c_ulong, pointer(c))),
             libc::SYS_close => long(close::close(int(a))),
+            libc::SYS_uname => long(host_name::uname(pointer(a))),
             libc::SYS_read => octets(io::read(int(a), pointer(b), c as size_t)),
             libc::SYS_readv => octets(io::readv(int(a), pointer(b), int(c))),
             libc::SYS_recvfrom => {

@@ -14,7 +14,8 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use libc::{
     addrinfo, c_char, c_int, c_long, c_uint, c_ulong, c_void, hostent, ifaddrs, iovec, mmsghdr, msghdr,
-    pid_t, rlimit, rlimit64, size_t, sockaddr, socklen_t, ssize_t, timespec,
+    nfds_t, pid_t, pollfd, rlimit, rlimit64, sigset_t, size_t, sockaddr, socklen_t, ssize_t, timespec,
+    utsname,
 };
 
 /// One of libc's functions.
@@ -107,6 +108,10 @@ real! {
     SETRLIMIT64: fn setrlimit64(resource: c_int, limit: *const rlimit64) -> c_int;
     PRLIMIT: fn prlimit(process: pid_t, resource: c_int, new: *const rlimit, old: *mut rlimit) -> c_int;
     PRLIMIT64: fn prlimit64(process: pid_t, resource: c_int, new: *const rlimit64, old: *mut rlimit64) -> c_int;
+    POLL: fn poll(entries: *mut pollfd, count: nfds_t, timeout: c_int) -> c_int;
+    PPOLL: fn ppoll(entries: *mut pollfd, count: nfds_t, timeout: *const timespec, mask: *const sigset_t) -> c_int;
+    GETHOSTNAME: fn gethostname(name: *mut c_char, len: size_t) -> c_int;
+    UNAME: fn uname(out: *mut utsname) -> c_int;
     PRCTL: fn prctl(option: c_int, a: c_ulong, b: c_ulong, c: c_ulong, d: c_ulong) -> c_int;
     GETADDRINFO: fn getaddrinfo(node: *const c_char, service: *const c_char, hints: *const addrinfo, result: *mut *mut addrinfo) -> c_int;
     GETNAMEINFO: fn getnameinfo(address: *const sockaddr, len: socklen_t, host: *mut c_char, host_len: socklen_t, service: *mut c_char, service_len: socklen_t, flags: c_int) -> c_int;

@@ -32,6 +32,15 @@ static HAS_DATAGRAMS: AtomicBool = AtomicBool::new(false);
 /// A socket was told to linger on close, so that close must look at each descriptor.
 static HAS_LINGER: AtomicBool = AtomicBool::new(false);
 
+/// A UDP socket may be told of errors, so that poll must look at what is readable.
+static HAS_REPORTS: AtomicBool = AtomicBool::new(false);
+
+/// A listener was told to keep urgent octets in line, which what it accepts must be told too.
+static HAS_INLINE: AtomicBool = AtomicBool::new(false);
+
+/// A UDP socket may refuse text for its length, so that each length is asked about.
+static HAS_LENGTH_LIMITS: AtomicBool = AtomicBool::new(false);
+
 /// Descriptors that are probably streams of ours: their writes go out with MSG_NOSIGNAL, so that the errno
 /// can be put right before the signal is raised.
 static STREAMS: [AtomicU64; 256] = [const { AtomicU64::new(0) }; 256];
@@ -76,7 +85,11 @@ fn note_socket(fd: c_int) {
     match sys::own_name(fd) {
         Some(Name::Socket { kind, .. }) if kind.is_bare => {}
         Some(Name::Socket { kind, .. }) if kind.transport.is_stream() => hint_stream(fd, true),
-        Some(Name::Socket { .. }) => note_datagrams(),
+        Some(Name::Socket { .. }) => {
+            note_datagrams();
+            note_length_limits();
+            note_reports();
+        }
         _ => {}
     }
 }
@@ -145,6 +158,36 @@ pub(crate) fn note_datagrams() {
 /// See [`note_datagrams`].
 pub(crate) fn has_datagrams() -> bool {
     HAS_DATAGRAMS.load(Ordering::Relaxed)
+}
+
+/// From now on poll looks at datagrams.
+pub(crate) fn note_reports() {
+    HAS_REPORTS.store(true, Ordering::Relaxed);
+}
+
+/// See [`note_reports`].
+pub(crate) fn has_reports() -> bool {
+    HAS_REPORTS.load(Ordering::Relaxed)
+}
+
+/// From now on accept looks at the listener's SO_OOBINLINE.
+pub(crate) fn note_inline() {
+    HAS_INLINE.store(true, Ordering::Relaxed);
+}
+
+/// See [`note_inline`].
+pub(crate) fn has_inline() -> bool {
+    HAS_INLINE.load(Ordering::Relaxed)
+}
+
+/// From now on the stack process is asked about each new length.
+pub(crate) fn note_length_limits() {
+    HAS_LENGTH_LIMITS.store(true, Ordering::Relaxed);
+}
+
+/// See [`note_length_limits`].
+pub(crate) fn has_length_limits() -> bool {
+    HAS_LENGTH_LIMITS.load(Ordering::Relaxed)
 }
 
 /// From now on close looks at each descriptor.

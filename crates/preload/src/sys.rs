@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "system calls")]
 
+use core::ffi::CStr;
 use core::ptr;
 
 use libc::{c_int, c_long, c_void, iovec, pid_t, socklen_t};
@@ -159,6 +160,44 @@ pub(crate) fn close(fd: c_int) {
     let _ = call!(libc::SYS_close, fd);
 }
 
+/// The number of the file behind a descriptor.
+pub(crate) fn inode(fd: c_int) -> Result<u64, Errno> {
+    // SAFETY: all zeros is a valid stat.
+    let mut stat: libc::stat = unsafe { core::mem::zeroed() };
+    call!(libc::SYS_fstat, fd, &raw mut stat)?;
+    Ok(stat.st_ino)
+}
+
+/// Opens a file or a directory to read it.
+pub(crate) fn open(path: &CStr) -> Result<c_int, Errno> {
+    call!(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC, 0).map(to_int)
+}
+
+/// Reads octets.
+pub(crate) fn read(fd: c_int, out: &mut [u8]) -> Result<usize, Errno> {
+    call!(libc::SYS_read, fd, out.as_mut_ptr(), out.len()).map(|len| len as usize)
+}
+
+/// The next entries of a directory, each a `struct linux_dirent64`.
+pub(crate) fn directory_entries(fd: c_int, out: &mut [u8]) -> Result<usize, Errno> {
+    call!(libc::SYS_getdents64, fd, out.as_mut_ptr(), out.len()).map(|len| len as usize)
+}
+
+/// Where a symbolic link leads.
+pub(crate) fn read_link(path: &CStr, out: &mut [u8]) -> Result<usize, Errno> {
+    call!(libc::SYS_readlink, path.as_ptr(), out.as_mut_ptr(), out.len()).map(|len| len as usize)
+}
+
+/// epoll_ctl(2).
+pub(crate) fn epoll_control(
+    epoll: c_int,
+    operation: c_int,
+    fd: c_int,
+    event: libc::epoll_event,
+) -> Result<(), Errno> {
+    call!(libc::SYS_epoll_ctl, epoll, operation, fd, &raw const event).map(drop)
+}
+
 /// The file status flags, O_NONBLOCK among them.
 pub(crate) fn status_flags(fd: c_int) -> c_int {
     call!(libc::SYS_fcntl, fd, libc::F_GETFL, 0usize).map_or(0, to_int)
@@ -207,6 +246,17 @@ pub(crate) fn process() -> pid_t {
 /// The effective user; never cached, as threads may change it behind libc's back.
 pub(crate) fn user() -> u32 {
     call!(libc::SYS_geteuid).map_or(u32::MAX, |user| user as u32)
+}
+
+/// The thread has CAP_NET_ADMIN or CAP_NET_RAW.
+pub(crate) fn may_mark() -> bool {
+    /// _LINUX_CAPABILITY_VERSION_3, and the two of linux/capability.h.
+    const VERSION: u32 = 0x2008_0522;
+    const WANTED: u32 = 1 << 12 | 1 << 13;
+    let header = [VERSION, 0];
+    // Effective, permitted, inheritable; twice 32 bits.
+    let mut sets = [[0u32; 3]; 2];
+    call!(libc::SYS_capget, header.as_ptr(), sets.as_mut_ptr()).is_ok() && sets[0][0] & WANTED != 0
 }
 
 /// Sixteen random octets.

@@ -41,6 +41,9 @@ pub struct DatagramHeader {
     pub hop_limit: Option<u8>,
     /// TOS or traffic class, as `hop_limit`.
     pub traffic_class: Option<u8>,
+    /// Octets of each datagram but the last, where the text is many. From the program: UDP_SEGMENT's control message,
+    /// `None` for the socket's own. To it: `Some` if many came as one, which it has asked for (UDP_GRO).
+    pub segment: Option<u16>,
     /// To the program: it asked for IP_PKTINFO or IPV6_RECVPKTINFO.
     pub wants_packet_info: bool,
     /// To the program: it asked for a timestamp.
@@ -61,6 +64,7 @@ impl DatagramHeader {
             interface: 0,
             hop_limit: None,
             traffic_class: None,
+            segment: None,
             wants_packet_info: false,
             timestamp: None,
         }
@@ -79,6 +83,8 @@ impl DatagramHeader {
         out.u8(self.hop_limit.unwrap_or(0));
         out.u8(u8::from(self.traffic_class.is_some()));
         out.u8(self.traffic_class.unwrap_or(0));
+        out.u8(u8::from(self.segment.is_some()));
+        out.u16(self.segment.unwrap_or(0));
         out.u8(u8::from(self.wants_packet_info));
         out.u8(self.timestamp.map_or(0, |timestamp| timestamp.option));
         out.u64(self.timestamp.map_or(0, |timestamp| timestamp.at_ns));
@@ -96,6 +102,7 @@ impl DatagramHeader {
             interface: from.u32()?,
             hop_limit: decode_optional(&mut from)?,
             traffic_class: decode_optional(&mut from)?,
+            segment: decode_segment(&mut from)?,
             wants_packet_info: decode_bool(&mut from)?,
             timestamp: decode_timestamp(&mut from)?,
         };
@@ -106,6 +113,12 @@ impl DatagramHeader {
 fn decode_timestamp(from: &mut Reader<'_>) -> Result<Option<Timestamp>, ProtocolError> {
     let (option, at_ns) = (from.u8()?, from.u64()?);
     Ok((option != 0).then_some(Timestamp { option, at_ns }))
+}
+
+fn decode_segment(from: &mut Reader<'_>) -> Result<Option<u16>, ProtocolError> {
+    let is_present = decode_bool(from)?;
+    let size = from.u16()?;
+    Ok(is_present.then_some(size))
 }
 
 fn decode_bool(from: &mut Reader<'_>) -> Result<bool, ProtocolError> {

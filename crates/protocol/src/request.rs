@@ -144,6 +144,10 @@ pub enum Operation<'a> {
         address: Address,
         /// The source address to use, or unspecified.
         source: Address,
+        /// Octets of text, where their number may matter; else 0.
+        len: u32,
+        /// As in a [`crate::DatagramHeader`].
+        segment: Option<u16>,
     },
     /// A name's addresses. Answer: `Addresses`.
     LookUpName {
@@ -159,6 +163,8 @@ pub enum Operation<'a> {
         /// 0 is the loopback.
         nth: u32,
     },
+    /// The name that the host was given (`--hostname`). Answer: `HostName`, or ENOENT if it was given none.
+    OwnName,
     /// An address's name. Answer: `HostName`.
     LookUpAddress {
         /// The address; the port has no meaning.
@@ -196,6 +202,7 @@ impl Operation<'_> {
             Operation::Hello { .. }
             | Operation::LookUpName { .. }
             | Operation::LookUpAddress { .. }
+            | Operation::OwnName
             | Operation::Interface { .. }
             | Operation::ActFor { .. } => None,
         }
@@ -253,6 +260,7 @@ impl<'a> Operation<'a> {
             Self::Undelivered { .. } => 20,
             Self::CheckDestination { .. } => 21,
             Self::Interface { .. } => 22,
+            Self::OwnName => 23,
             Self::ActFor { .. } => 32,
         }
     }
@@ -260,6 +268,7 @@ impl<'a> Operation<'a> {
     fn encode(&self, out: &mut Writer<'_>) {
         match *self {
             Self::Hello { secret } => out.bytes(&secret.0),
+            Self::OwnName => {}
             Self::Bind { socket, address } => {
                 socket.encode(out);
                 address.encode(out);
@@ -284,10 +293,13 @@ impl<'a> Operation<'a> {
             | Self::TakeReport { socket }
             | Self::OutQueue { socket }
             | Self::Undelivered { socket } => socket.encode(out),
-            Self::CheckDestination { socket, address, source } => {
+            Self::CheckDestination { socket, address, source, len, segment } => {
                 socket.encode(out);
                 address.encode(out);
                 source.encode(out);
+                out.u32(len);
+                out.u8(u8::from(segment.is_some()));
+                out.u16(segment.unwrap_or(0));
             }
             Self::SetOption { socket, level, name, value } => {
                 socket.encode(out);
@@ -359,12 +371,15 @@ impl<'a> Operation<'a> {
             14 => Self::LookUpAddress { address: Address::decode(from)? },
             32 => Self::ActFor { process: from.u32()?, user: from.u32()? },
             15 => Self::Urgent { socket: Target::decode(from)?, octet: from.u8()? },
+            23 => Self::OwnName,
             22 => Self::Interface { nth: from.u32()? },
             20 => Self::Undelivered { socket: Target::decode(from)? },
             21 => Self::CheckDestination {
                 socket: Target::decode(from)?,
                 address: Address::decode(from)?,
                 source: Address::decode(from)?,
+                len: from.u32()?,
+                segment: decode_optional(from)?,
             },
             _ => return Err(ProtocolError::BadField),
         })
@@ -380,6 +395,12 @@ impl Target {
     fn decode(from: &mut Reader<'_>) -> Result<Self, ProtocolError> {
         Ok(Self { id: SocketId(from.array()?), kind: Kind::decode(from)? })
     }
+}
+
+fn decode_optional(from: &mut Reader<'_>) -> Result<Option<u16>, ProtocolError> {
+    let is_present = at_most(from.u8()?, 1)? == 1;
+    let value = from.u16()?;
+    Ok(is_present.then_some(value))
 }
 
 fn at_most(value: u8, max: u8) -> Result<u8, ProtocolError> {

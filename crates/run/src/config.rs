@@ -20,8 +20,8 @@ mod parse;
 pub use network::Network;
 pub(crate) use parse::parse_decimal;
 pub use parse::{
-    parse_address, parse_hostname, parse_link, parse_mtu, parse_network, parse_publish, parse_rule,
-    parse_seed, parse_shape, parse_unicast,
+    parse_address, parse_host, parse_hostname, parse_link, parse_mtu, parse_network, parse_publish,
+    parse_rule, parse_seed, parse_shape, parse_unicast,
 };
 
 /// Smallest MTU of IPv4 (RFC 791 §3.2) and of IPv6 (RFC 8200 §5).

@@ -15,13 +15,20 @@
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rustix::fs::{MemfdFlags, StatVfsMountFlags};
+use rustix::fs::{FlockOperation, MemfdFlags, StatVfsMountFlags, flock};
 
 /// The library's file name.
 pub const FILE_NAME: &str = "libportolan_preload.so";
+
+/// What the names of their directories begin with; sixteen hexadecimal digits follow.
+const PREFIX: &str = "portolan-";
+
+/// How old a directory without a lock is at least that a killed run has left.
+const LEFTOVER_AGE: Duration = Duration::from_secs(10);
 
 /// Directories that are tried for the file of one run.
 const DIRECTORIES: [&str; 4] = ["/tmp", "/var/tmp", "/dev/shm", "/run"];
@@ -32,17 +39,18 @@ pub struct Library {
     path: PathBuf,
     /// What must be undone: a directory to remove.
     directory: Option<PathBuf>,
-    /// What must be kept open.
-    _memfd: Option<OwnedFd>,
+    /// What must be kept open: the memfd, or the directory with our lock on it.
+    _held: Option<OwnedFd>,
 }
 
 impl Library {
     /// Places a library with these octets. Fails with the last reason when no place is good.
     pub fn place(octets: &[u8]) -> io::Result<Library> {
         if let Some(path) = sibling(octets) {
-            return Ok(Library { path, directory: None, _memfd: None });
+            return Ok(Library { path, directory: None, _held: None });
         }
         for directory in DIRECTORIES.map(Path::new) {
+            remove_leftovers(directory);
             if let Ok(library) = Library::write_under(directory, octets) {
                 return Ok(library);
             }
@@ -70,13 +78,17 @@ impl Library {
         }
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
-        let directory = parent.join(format!("portolan-{:016x}", u64::from_ne_bytes(random)));
+        let directory = parent.join(format!("{PREFIX}{:016x}", u64::from_ne_bytes(random)));
         // Created by us or not at all, and writable by us alone: nobody can put another file there.
         fs::DirBuilder::new().mode(0o755).create(&directory)?;
-        let library = Library { path: directory.join(FILE_NAME), directory: Some(directory), _memfd: None };
+        let path = directory.join(FILE_NAME);
+        let mut library = Library { path, directory: Some(directory), _held: None };
         // The user's umask may have taken the rights of others away.
         if let Some(directory) = &library.directory {
             fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
+            let held = OwnedFd::from(fs::File::open(directory)?);
+            flock(&held, FlockOperation::LockShared)?;
+            library._held = Some(held);
         }
         let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(&library.path)?;
         file.write_all(octets)?;
@@ -90,7 +102,7 @@ impl Library {
         file.write_all(octets)?;
         let memfd = OwnedFd::from(file);
         let path = format!("/proc/{}/fd/{}", std::process::id(), memfd.as_raw_fd()).into();
-        Ok(Library { path, directory: None, _memfd: Some(memfd) })
+        Ok(Library { path, directory: None, _held: Some(memfd) })
     }
 }
 
@@ -99,6 +111,34 @@ impl Drop for Library {
         if let Some(directory) = &self.directory {
             // It is ours alone; what cannot be removed is 300 KiB of nobody's secret.
             let _ = fs::remove_file(&self.path);
+            let _ = fs::remove_dir(directory);
+        }
+    }
+}
+
+/// Removes what runs of this user have left that were killed together with their stack process: directories that
+/// nobody holds a lock on, and that are not just being made.
+fn remove_leftovers(parent: &Path) {
+    let own = rustix::process::geteuid().as_raw();
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        let is_ours = number.is_some_and(|number| {
+            number.len() == 16 && number.bytes().all(|digit| digit.is_ascii_hexdigit())
+        });
+        // Not followed, if it is a link.
+        let Some(about) =
+            entry.metadata().ok().filter(|about| is_ours && about.is_dir() && about.uid() == own)
+        else {
+            continue;
+        };
+        let is_old = about.modified().is_ok_and(|made| made.elapsed().is_ok_and(|age| age > LEFTOVER_AGE));
+        let directory = entry.path();
+        if is_old
+            && fs::File::open(&directory)
+                .is_ok_and(|held| flock(held, FlockOperation::NonBlockingLockExclusive).is_ok())
+        {
+            let _ = fs::remove_file(directory.join(FILE_NAME));
             let _ = fs::remove_dir(directory);
         }
     }

@@ -223,13 +223,20 @@ impl Running {
             supervisors: supervisors.clone(),
             rendezvous,
             unprivileged_port_start: host.with_stack(|stack, _| stack.config().ip_unprivileged_port_start),
+            hostname: config.hostname.clone(),
             names: resolver.clone(),
             counters: counters.clone(),
             owners,
             listening,
         };
-        let control = ControlServer::bind(control, host.clone())
-            .map_err(|error| format!("cannot listen for the command's sockets: {error}"))?;
+        let control =
+            ControlServer::bind(control, host.clone()).map_err(|error| match error.raw_os_error() {
+                Some(libc::EMFILE) => {
+                    "too few descriptors: raise ulimit -n to 64 at least, and by two for each connection"
+                        .into()
+                }
+                _ => format!("cannot listen for the command's sockets: {error}"),
+            })?;
         let variable = (STACK.to_owned(), String::from_utf8_lossy(&rendezvous.to_text()).into_owned());
         let down = Rc::new(Notify::new());
         let ended = Rc::new(watch::Sender::new(false));

@@ -269,7 +269,8 @@ impl Running {
         }
         let status = self.reap();
         self.job.go_on();
-        if let Some((signal, at)) = self.ending
+        // The number of a command that has been reaped may be another process's by now.
+        if let Some((signal, at)) = self.ending.filter(|_| status.is_none())
             && (self.report.is_some() || !self.stack.is_alive() || Instant::now() >= at)
         {
             // The connections are reset: now the command, and whoever waits in accept on a socket of its own.

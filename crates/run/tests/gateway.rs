@@ -279,6 +279,44 @@ async fn a_flow_ends_after_five_idle_minutes() {
     assert!(!is_open(flow), "idle for 301 s");
 }
 
+/// A flow that has only ever asked port 53 is over sooner. In a network namespace of its own, for that port.
+#[test]
+fn a_flow_of_questions_for_names_ends_after_thirty_idle_seconds() {
+    const NAME: &str = "a_flow_of_questions_for_names_ends_after_thirty_idle_seconds";
+    if std::env::var_os("PORTOLAN_TEST_INSIDE").is_none() {
+        if std::env::var_os("PORTOLAN_ALLOW_MISSING").is_some() && !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--net", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""]);
+        command.arg(std::env::current_exe().unwrap()).args(["--exact", NAME]);
+        let output = command.env("PORTOLAN_TEST_INSIDE", "1").output().unwrap();
+        let (said, complained) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && said.contains("1 passed"), "as root: {said}{complained}");
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (host, _) = command();
+        let server = tokio::net::UdpSocket::bind("127.0.0.1:53").await.unwrap();
+        let (_asker, asked) = open_flow(&host, &server, SocketAddr::new(HOST, 53)).await;
+        let (other, general) = open_flow(&host, &server, SocketAddr::new(HOST, 53)).await;
+        let (busy, at) = echo_socket().await;
+        // Whoever has asked anybody else keeps its port as long as any flow.
+        other.send_to(b"hello", at).await.unwrap();
+        timeout(SOON, busy.recv_from(&mut [0; 10])).await.unwrap().unwrap();
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(29)).await;
+        settle().await;
+        assert!(is_open(asked), "used 29 s ago");
+        tokio::time::advance(Duration::from_secs(2)).await;
+        settle().await;
+        assert!(!is_open(asked), "idle for 31 s");
+        assert!(is_open(general));
+    });
+}
+
 #[tokio::test]
 async fn the_flow_that_was_used_longest_ago_makes_room() {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);

@@ -7,6 +7,7 @@ pub(crate) mod icmp_error;
 pub(crate) mod icmpv4;
 pub(crate) mod icmpv6;
 pub(crate) mod input;
+pub(crate) mod membership;
 pub(crate) mod ndp;
 pub(crate) mod output;
 pub(crate) mod pmtu;

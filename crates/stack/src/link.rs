@@ -7,12 +7,13 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use portolan_link::{Checksum, Chunk, Instant, LinkCaps, Medium};
+use portolan_link::{Chunk, Instant, LinkCaps, Medium, Offload};
 use portolan_wire::ethernet::EtherType;
 use portolan_wire::{Address, Cidr, EthernetAddress, Family};
 
 use crate::connection::Connection;
 use crate::event::Event;
+use crate::ip::membership::{Member, Reporting};
 use crate::list::{Ends, List};
 use crate::random::Keyed;
 use crate::slab::Slab;
@@ -58,8 +59,9 @@ pub(crate) struct Interface {
     pub(crate) blocked: Vec<u32>,
     /// RFC 5227 §2.4: when we last defended an address.
     pub(crate) defended_at: Option<Instant>,
-    /// The groups that sockets have joined here, once for each membership.
-    pub(crate) groups: Vec<Address>,
+    /// The groups that sockets have joined here.
+    pub(crate) members: Vec<Member>,
+    pub(crate) reporting: Reporting,
 }
 
 /// A packet that is complete but for its link header.
@@ -70,7 +72,7 @@ pub(crate) struct Outgoing {
     /// The station; meaningless on a link of bare IP packets.
     pub(crate) station: EthernetAddress,
     /// What is left to do; positions count from the front of `packet`.
-    pub(crate) checksum: Checksum,
+    pub(crate) offload: Offload,
     /// The socket that sent it, which hears when it cannot be delivered.
     pub(crate) sender: Option<u32>,
 }
@@ -99,7 +101,8 @@ impl Interface {
             datagrams: VecDeque::new(),
             blocked: Vec::new(),
             defended_at: None,
-            groups: Vec::new(),
+            members: Vec::new(),
+            reporting: Reporting::default(),
         }
     }
 
@@ -119,7 +122,7 @@ impl Interface {
     pub(crate) fn is_member(&self, group: Address) -> bool {
         group == Address::ALL_NODES
             || group == Address::v4(224, 0, 0, 1)
-            || self.groups.contains(&group)
+            || self.members.iter().any(|member| member.group == group)
             || self
                 .addresses
                 .iter()
@@ -239,7 +242,7 @@ impl Stack {
         self.advance(now);
         let interface = self.setting_link(link)?;
         let (mut active, mut parked) = (interface.active, interface.parked);
-        for timer in interface.neighbours.take_timers() {
+        for timer in interface.neighbours.take_timers().into_iter().chain(interface.reporting.take_timer()) {
             self.timers.cancel(timer);
         }
         for ends in [&mut active, &mut parked] {

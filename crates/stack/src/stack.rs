@@ -169,6 +169,7 @@ impl Stack {
     pub fn receive(&mut self, now: Instant, link: LinkId, frames: &mut RxBatch) {
         self.advance(now);
         self.gro.is_open = true;
+        self.gro.batch += 1;
         for frame in frames.drain() {
             self.on_frame(link, frame);
         }
@@ -190,6 +191,7 @@ impl Stack {
                 Kind::Request => self.on_request_timeout(owner.index),
                 Kind::Neighbour => self.on_neighbour_timeout(owner.index),
                 Kind::Reassembly => self.on_reassembly_timeout(owner.index),
+                Kind::Membership => self.on_membership_timeout(owner.index),
             }
         }
         self.turn_loopback();

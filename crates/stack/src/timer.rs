@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     /// The number holds the link in its upper half and the neighbour in its lower.
     Neighbour,
     Reassembly,
+    /// The number is the link's.
+    Membership,
 }
 
 /// Whose timer it is: a record's kind and number.

@@ -3,7 +3,7 @@
 //! Nothing is queued between a connection and its link. A connection that is active gets one turn at a time: one
 //! super-segment, or a few segments; then the next one is asked. A full batch ends the call and is the back-pressure.
 
-use portolan_link::{Checksum as LinkChecksum, Chunk, Gso, HEAD_MAX, TxBatch, TxEntry};
+use portolan_link::{Checksum as LinkChecksum, Chunk, Gso, HEAD_MAX, Offload, TxBatch, TxEntry};
 use portolan_tcp::{Auth, SegmentPlan, Signals, State};
 use portolan_wire::ethernet::{self, EtherType};
 use portolan_wire::{Checksum, EthernetAddress, FlowKey, WireError, protocol, tcp};
@@ -75,9 +75,14 @@ impl Stack {
     fn emit(&mut self, link: LinkId, outgoing: Outgoing, out: &mut TxBatch) {
         let Some(Some(interface)) = self.links.get(usize::from(link.0)) else { return };
         let Some(entry) = out.push() else { return };
-        let Outgoing { mut packet, ethertype, station, checksum, .. } = outgoing;
+        let Outgoing { mut packet, ethertype, station, offload, .. } = outgoing;
         let link_len = if interface.is_ethernet() { ethernet::Header::LEN } else { 0 };
-        let joined = if packet.len() <= HEAD_MAX - link_len { packet.len() } else { JOINED_HEADERS };
+        let joined = match offload.gso {
+            Gso::None if packet.len() <= HEAD_MAX - link_len => packet.len(),
+            Gso::None => JOINED_HEADERS,
+            // What is cut begins behind the head.
+            _ => offload.header_len.into(),
+        };
         let head = entry.set_head_len(link_len + joined);
         write_link_header(interface, station, ethertype, head);
         if let (Some(to), Some(from)) = (head.get_mut(link_len..), packet.as_slice().get(..joined)) {
@@ -85,7 +90,7 @@ impl Stack {
         }
         packet.consume(joined);
         entry.text.push(packet);
-        entry.offload.checksum = shifted(checksum, link_len);
+        entry.offload = shifted(offload, link_len);
         self.engine.stats.frames_out += 1;
     }
 
@@ -202,13 +207,16 @@ fn write_link_header(interface: &Interface, station: EthernetAddress, ethertype:
 }
 
 /// The same work, with positions counted from the start of the frame.
-fn shifted(checksum: LinkChecksum, by: usize) -> LinkChecksum {
-    match checksum {
+fn shifted(offload: Offload, by: usize) -> Offload {
+    let by = u16::try_from(by).unwrap_or(0);
+    let checksum = match offload.checksum {
         LinkChecksum::Partial { start, offset } => {
-            LinkChecksum::Partial { start: start.saturating_add(u16::try_from(by).unwrap_or(0)), offset }
+            LinkChecksum::Partial { start: start.saturating_add(by), offset }
         }
         other => other,
-    }
+    };
+    let header_len = if offload.header_len == 0 { 0 } else { offload.header_len.saturating_add(by) };
+    Offload { checksum, header_len, ..offload }
 }
 
 /// Writes the headers of a segment whose text is in the entry. RFC 9293 MUST-2: with a checksum, or the order for one.

@@ -225,13 +225,12 @@ fn what_is_not_there_is_said_so() {
     let mut pair = Pair::new();
     let id = pair.hosts[A].udp_socket(Family::V4).unwrap();
     for (level, name) in [
+        (IPPROTO_UDP, 1),   // UDP_CORK
         (IPPROTO_UDP, 100), // UDP_ENCAP
-        (IPPROTO_UDP, 103), // UDP_SEGMENT
-        (IPPROTO_UDP, 104), // UDP_GRO
         (IPPROTO_IP, 6),    // IP_RECVOPTS
         (IPPROTO_IP, 19),   // IP_TRANSPARENT
         (IPPROTO_IP, 20),   // IP_RECVORIGDSTADDR
-        (IPPROTO_IP, 39),   // IP_ADD_SOURCE_MEMBERSHIP
+        (IPPROTO_IP, 48),   // MCAST_MSFILTER
         (SOL_SOCKET, 26),   // SO_ATTACH_FILTER
         (SOL_SOCKET, 50),   // SO_ATTACH_BPF
         (4321, 1),

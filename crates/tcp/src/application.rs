@@ -135,6 +135,27 @@ impl Tcb {
     /// `WouldBlock` if there is nothing to read, `NotConnected` before the beginning, or the error that ended
     /// the connection, once.
     pub fn read(&mut self, cx: &mut Context<'_>, out: &mut [u8]) -> Result<usize, Error> {
+        self.read_as(cx, out, false)
+    }
+
+    /// As [`Tcb::read`] for an application that only hands the text on: it goes on to take room in the receive window,
+    /// until [`Tcb::set_untaken`] says otherwise.
+    ///
+    /// # Errors
+    /// As [`Tcb::read`].
+    pub fn read_untaken(&mut self, cx: &mut Context<'_>, out: &mut [u8]) -> Result<usize, Error> {
+        self.read_as(cx, out, true)
+    }
+
+    /// How many octets of what was read take room in the receive window still.
+    pub fn set_untaken(&mut self, cx: &mut Context<'_>, octets: u32) {
+        if let Some(queues) = cx.slabs.queues_mut(self.queues) {
+            queues.untaken = octets;
+        }
+        self.tell_of_room(cx);
+    }
+
+    fn read_as(&mut self, cx: &mut Context<'_>, out: &mut [u8], untaken: bool) -> Result<usize, Error> {
         if out.is_empty() {
             return Ok(0);
         }
@@ -146,6 +167,9 @@ impl Tcb {
             return self.nothing_to_read().map(|()| 0);
         }
         self.pass_mark(cx.slabs);
+        if untaken && let Some(queues) = cx.slabs.queues_mut(self.queues) {
+            queues.untaken = queues.untaken.saturating_add(to_u32(len));
+        }
         self.on_taken(cx, to_u32(len));
         Ok(len)
     }

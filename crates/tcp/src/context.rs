@@ -59,6 +59,8 @@ pub(crate) struct Queues {
     pub(crate) autotune: Autotune,
     /// What the send buffer has grown to, in octets; 0 before.
     pub(crate) send_buffer: u32,
+    /// Octets that were read and still take room: [`crate::Tcb::set_untaken`].
+    pub(crate) untaken: u32,
     /// What arrived twice and is to be reported with the next segment (RFC 2883).
     pub(crate) duplicate: Option<(SeqNumber, SeqNumber)>,
     /// What [`Slabs::memory`] counts for these queues.
@@ -67,7 +69,7 @@ pub(crate) struct Queues {
 
 impl Queues {
     pub(crate) fn is_empty(&self) -> bool {
-        self.send.is_empty() && self.receive.is_empty()
+        self.send.is_empty() && self.receive.is_empty() && self.untaken == 0
     }
 
     /// Octets of memory that the text takes.

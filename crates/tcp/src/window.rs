@@ -50,7 +50,7 @@ impl Tcb {
         let queues = cx.slabs.queues(self.queues);
         let (held, charge) = queues.map_or((0, 0), |queues| {
             let charge = to_u32(queues.receive.ready_charge());
-            (queues.receive.len().max(charge / 2), charge)
+            (queues.receive.len().max(charge / 2).saturating_add(queues.untaken), charge)
         });
         // A window of less than a unit cannot be said, and one that never opens would be the end.
         let unit = 1 << self.rcv.scale.get();
@@ -126,6 +126,11 @@ impl Tcb {
         {
             self.rcv.buffer = self.rcv.buffer.max(needed.min(self.options.recv_buffer_max));
         }
+        self.tell_of_room(cx);
+    }
+
+    /// Owes the peer an ACK if there is much more room than it knows.
+    pub(crate) fn tell_of_room(&mut self, cx: &Context<'_>) {
         if !self.state.may_receive() {
             return;
         }

@@ -49,6 +49,7 @@ pub mod icmpv4;
 pub mod icmpv6;
 pub mod ipv4;
 pub mod ipv6;
+pub mod membership;
 pub mod ndp;
 pub mod protocol;
 pub mod seq;

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use portolan_run::config::{
-    self, Config, LinkChoice, Network, Shape, parse_hostname, parse_link, parse_mtu, parse_network,
-    parse_publish, parse_rule, parse_seed, parse_shape, parse_unicast,
+    self, Config, LinkChoice, Network, Shape, parse_host, parse_hostname, parse_link, parse_mtu,
+    parse_network, parse_publish, parse_rule, parse_seed, parse_shape, parse_unicast,
 };
 use portolan_run::engine;
 use portolan_run::fence;
@@ -106,7 +106,7 @@ const HOST_OPTIONS: [&str; 20] = [
 )]
 pub(crate) struct UpArguments {
     /// The host's name, for `run --in`, `down` and `ls`
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = parse_host)]
     pub(crate) name: String,
     #[command(flatten)]
     host: HostArguments,
@@ -123,7 +123,7 @@ impl UpArguments {
 #[derive(Args, Debug)]
 pub(crate) struct DownArguments {
     /// The host's name, as `portolan ls` shows it
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = parse_host)]
     pub(crate) name: String,
 }
 
@@ -142,7 +142,7 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     host: HostArguments,
     /// Run in the host that `portolan up NAME` has started, beside whatever else runs there
-    #[arg(long = "in", value_name = "NAME", conflicts_with_all = HOST_OPTIONS)]
+    #[arg(long = "in", value_name = "NAME", value_parser = parse_host, conflicts_with_all = HOST_OPTIONS)]
     join: Option<String>,
     /// Record every frame at the command's link to a pcapng file; '-' is standard output
     #[arg(long, value_name = "FILE")]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use portolan_filter::Filter;
-use portolan_run::config::{self, parse_shape};
+use portolan_run::config::{self, parse_host, parse_shape};
 use portolan_run::{dump, ss};
 
 /// `portolan doctor`.
@@ -24,7 +24,7 @@ pub(crate) struct DoctorArguments {
 )]
 pub(crate) struct ShapeArguments {
     /// The host, by its name in `portolan ls`
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = parse_host)]
     pub(crate) host: String,
     /// Only what the host sends
     #[arg(long, value_name = "SPEC", value_parser = parse_shape)]
@@ -110,7 +110,7 @@ pub(crate) struct SsArguments {
     #[arg(short = 'O', long = "oneline")]
     one_line: bool,
     /// Only this host's, by its name in `portolan ls`
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = parse_host)]
     host: Option<String>,
     /// Print JSON, with all that is known
     #[arg(long)]

@@ -16,6 +16,7 @@ fn a_full_header_survives_the_round_trip() {
         interface: 3,
         hop_limit: Some(64),
         traffic_class: Some(0),
+        segment: Some(1200),
         wants_packet_info: true,
         timestamp: Some(Timestamp { option: 35, at_ns: 1 << 60 }),
     };

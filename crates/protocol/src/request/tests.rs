@@ -9,7 +9,7 @@ use crate::name::Transport;
 
 const SOCKET: Target = Target { id: SocketId([7; 16]), kind: Kind::new(Transport::Tcp, Family::V4) };
 
-fn operations() -> [Operation<'static>; 19] {
+fn operations() -> [Operation<'static>; 20] {
     let address = Address::v4(Ipv4Addr::new(192, 0, 2, 1), 443);
     [
         Operation::Hello { secret: Secret([9; 16]) },
@@ -30,7 +30,14 @@ fn operations() -> [Operation<'static>; 19] {
         Operation::Urgent { socket: SOCKET, octet: 7 },
         Operation::Undelivered { socket: SOCKET },
         Operation::Interface { nth: 1 },
-        Operation::CheckDestination { socket: SOCKET, address, source: Address::UNSPECIFIED },
+        Operation::OwnName,
+        Operation::CheckDestination {
+            socket: SOCKET,
+            address,
+            source: Address::UNSPECIFIED,
+            len: 3000,
+            segment: Some(1200),
+        },
     ]
 }
 

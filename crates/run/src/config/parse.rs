@@ -6,7 +6,7 @@ use portolan_sim::impair::{Direction, Schedule};
 
 use super::network::unusable;
 use super::{ConfigError, LinkChoice, MTU_MIN_V4, Network};
-use crate::admin::directory;
+use crate::admin::{AdminError, directory};
 use crate::fence::rule::Rule;
 use crate::publish::{self, Publication};
 
@@ -140,6 +140,14 @@ pub fn parse_rule(text: &str) -> Result<Rule, ConfigError> {
 /// Reads the value of `--publish`.
 pub fn parse_publish(text: &str) -> Result<Publication, ConfigError> {
     publish::spec::parse(text)
+}
+
+/// A host's name, as `portolan ls` shows it.
+pub fn parse_host(text: &str) -> Result<String, ConfigError> {
+    if directory::is_name(text) {
+        return Ok(text.to_owned());
+    }
+    Err(ConfigError::new(AdminError::Name { name: text.to_owned() }))
 }
 
 /// Reads the value of `--hostname` (RFC 1123 §2.1).

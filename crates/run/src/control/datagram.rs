@@ -140,13 +140,14 @@ impl DatagramCarrier {
 
     /// How the program wants a datagram to leave.
     fn outgoing(&self, header: &DatagramHeader) -> Result<Outgoing, Errno> {
-        let DatagramHeader { remote, local, interface, hop_limit, traffic_class, .. } = *header;
+        let DatagramHeader { remote, local, interface, hop_limit, traffic_class, segment, .. } = *header;
         Ok(Outgoing {
             to: (!is_default(remote)).then(|| to_host(remote.to_socket_addr()).into()),
             from: (!local.is_unspecified()).then(|| local.to_socket_addr().ip().into()),
             link: if interface == 0 { None } else { Some(self.socket.link_of(interface)?) },
             hop_limit,
             tos: traffic_class,
+            segment,
         })
     }
 
@@ -186,8 +187,8 @@ impl DatagramCarrier {
             }
             Poll::Ready(Err(error)) => {
                 self.report(error);
-                // Without this an error that does not go away would be asked for again at once.
-                false
+                // Asked again, so that what comes next wakes; but for a socket that is closed, of which nothing comes.
+                error != Errno::BADF
             }
         }
     }
@@ -227,6 +228,7 @@ impl DatagramCarrier {
         header.remote = Address::from(received.from);
         header.local = Address::from(received.to);
         header.interface = received.interface;
+        header.segment = received.segment;
         if let Some((told, age_us)) = received.told {
             self.tell(&mut header, told, age_us);
         }

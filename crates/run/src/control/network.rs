@@ -1,7 +1,7 @@
 //! The stack's sockets as the control server uses them: one type for TCP and UDP, errors as errnos.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub(super) use portolan::Host;
 pub(super) struct Errno(pub(super) i32);
 
 impl Errno {
+    pub(super) const NOENT: Self = Self(2);
+    pub(super) const BADF: Self = Self(9);
     pub(super) const ACCES: Self = Self(13);
     pub(super) const NODEV: Self = Self(19);
     pub(super) const INVAL: Self = Self(22);
@@ -31,6 +33,7 @@ impl Errno {
     pub(super) const AGAIN: Self = Self(11);
     pub(super) const INPROGRESS: Self = Self(115);
     pub(super) const PIPE: Self = Self(32);
+    pub(super) const CONNABORTED: Self = Self(103);
     pub(super) const CONNRESET: Self = Self(104);
     pub(super) const CONNREFUSED: Self = Self(111);
     pub(super) const DESTADDRREQ: Self = Self(89);
@@ -54,6 +57,8 @@ pub(super) struct Received {
     pub(super) to: SocketAddr,
     /// The index of the interface that it came by.
     pub(super) interface: u32,
+    /// Octets of each datagram but the last, if these are many.
+    pub(super) segment: Option<u16>,
     /// What else is known of it, and how long ago it came, in microseconds.
     pub(super) told: Option<(Told, u64)>,
 }
@@ -135,9 +140,27 @@ impl HostSocket {
         })
     }
 
-    /// Text that arrived; 0 is the other host's FIN.
-    pub(super) fn poll_read(&self, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<Result<usize, Errno>> {
-        self.poll(cx, Direction::Read, |stack, now, id| stack.read(now, id, out))
+    /// Text that arrived; 0 is the other host's FIN. If it is more than `uncounted` it counts for the receive window until
+    /// [`HostSocket::set_untaken`]; the second value says whether.
+    pub(super) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        out: &mut [u8],
+        uncounted: u32,
+    ) -> Poll<Result<(usize, bool), Errno>> {
+        self.poll(cx, Direction::Read, |stack, now, id| {
+            if stack.queued_before_mark(id).is_ok_and(|queued| queued > uncounted) {
+                stack.read_untaken(now, id, out).map(|len| (len, true))
+            } else {
+                stack.read(now, id, out).map(|len| (len, false))
+            }
+        })
+    }
+
+    /// How much of what was read the program has not taken.
+    pub(super) fn set_untaken(&self, octets: u32) {
+        // A connection that has ended has no window.
+        let _ = self.call(|stack, now, id| stack.set_untaken(now, id, octets));
     }
 
     /// The error that ends the connection after the other host's FIN, when there is nothing left to read.
@@ -255,8 +278,8 @@ impl HostSocket {
     }
 
     /// Whether a datagram could be sent so: what a program must be told before it is gone.
-    pub(super) fn check_send(&self, to: Option<SocketAddr>, from: Option<IpAddr>) -> Result<(), Errno> {
-        self.call(|stack, _, id| stack.check_send_to(id, to.map(Into::into), from.map(Into::into)))
+    pub(super) fn check_send(&self, outgoing: &Outgoing, len: usize) -> Result<(), Errno> {
+        self.call(|stack, _, id| stack.check_send_to(id, outgoing, len))
     }
 
     /// The oldest ICMP error that the program has asked to be told in full; `EAGAIN` if there is none.
@@ -286,6 +309,7 @@ impl HostSocket {
                 from: datagram.from.to_socket_addr(),
                 to: datagram.to.to_socket_addr(),
                 interface: interface_index(datagram.link),
+                segment: Some(datagram.segment).filter(|segment| *segment != 0),
                 told: datagram.told.map(|told| (told, now.micros_since(told.at))),
             })
         })

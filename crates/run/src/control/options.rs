@@ -5,38 +5,48 @@
 
 use super::network::{Errno, Host};
 use super::socket::Record;
-
-/// Options of SOL_SOCKET that need CAP_NET_ADMIN or CAP_NET_RAW, which programs in a network of their own do not get.
-const PRIVILEGED: [i32; 3] = [libc::SO_SNDBUFFORCE, libc::SO_RCVBUFFORCE, libc::SO_MARK];
+use crate::os::thread::identity;
+use crate::os::unix::Peer;
 
 /// The highest SO_PRIORITY without privilege.
 const PRIORITY_MAX: i32 = 6;
 
-/// setsockopt(2) of a program that runs as `uid`.
+/// Of linux/capability.h.
+const CAP_NET_ADMIN: u64 = 1 << 12;
+const CAP_NET_RAW: u64 = 1 << 13;
+
+/// setsockopt(2) of a program.
 pub(super) fn set(
     record: &Record,
     host: &Host,
-    uid: u32,
+    peer: Peer,
     (level, name): (i32, i32),
     value: &[u8],
 ) -> Result<(), Errno> {
     let first = value.first_chunk().map(|octets| i32::from_ne_bytes(*octets));
-    let forbidden = match (level, name, first) {
-        (libc::SOL_SOCKET, libc::SO_PRIORITY, Some(priority)) => !(0..=PRIORITY_MAX).contains(&priority),
-        (libc::SOL_SOCKET, libc::SO_DEBUG, Some(on)) => {
-            return if on == 0 { Ok(()) } else { Err(Errno::ACCES) };
+    let needed = match (level, name, first) {
+        (libc::SOL_SOCKET, libc::SO_PRIORITY, Some(priority)) if !(0..=PRIORITY_MAX).contains(&priority) => {
+            CAP_NET_ADMIN | CAP_NET_RAW
         }
+        (libc::SOL_SOCKET, libc::SO_MARK, _) => CAP_NET_ADMIN | CAP_NET_RAW,
+        (libc::SOL_SOCKET, libc::SO_SNDBUFFORCE | libc::SO_RCVBUFFORCE, _) => CAP_NET_ADMIN,
+        (libc::SOL_SOCKET, libc::SO_DEBUG, on) if on != Some(0) => CAP_NET_ADMIN,
         // Since Linux 5.7 everybody may bind a socket to a device, and only root elsewhere.
-        (libc::SOL_SOCKET, libc::SO_BINDTODEVICE, _) => {
-            uid != 0 && !get(record, host, level, name)?.is_empty()
+        (libc::SOL_SOCKET, libc::SO_BINDTODEVICE, _) if !get(record, host, level, name)?.is_empty() => {
+            CAP_NET_RAW
         }
-        (libc::SOL_SOCKET, name, _) => PRIVILEGED.contains(&name),
-        _ => false,
+        _ => 0,
     };
-    if forbidden {
-        return Err(Errno::PERM);
+    if needed != 0 && !has_one_of(peer, needed) {
+        return Err(if name == libc::SO_DEBUG { Errno::ACCES } else { Errno::PERM });
     }
     record.socket_for_options(host)?.set_option(level, name, value)
+}
+
+/// Whether a process has one of these capabilities; one whose status cannot be read has them if it is root's.
+fn has_one_of(peer: Peer, capabilities: u64) -> bool {
+    let status = u32::try_from(peer.pid).ok().filter(|pid| *pid != 0).and_then(|pid| identity(pid).ok());
+    status.map_or(peer.uid == 0, |status| status.capabilities & capabilities != 0)
 }
 
 /// getsockopt(2): the value in Linux's layout.

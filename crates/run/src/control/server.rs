@@ -24,7 +24,7 @@ use portolan_protocol::{
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Notify, watch};
 use tokio::task::{LocalSet, spawn_local};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::datagram::DatagramCarrier;
 use super::end::End;
@@ -45,6 +45,9 @@ use crate::owners::Owners;
 /// A pause after a failed accept: at the limit of descriptors the queue would otherwise be asked again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
+/// What datagrams may take to leave before an option that they would heed is changed.
+const LEAVING_TIME: Duration = Duration::from_millis(20);
+
 /// What a process may take to show the secret.
 const GREETING_TIME: Duration = Duration::from_secs(5);
 
@@ -55,6 +58,8 @@ pub struct ControlConfig {
     /// Ports below this are for root only (`net.ipv4.ip_unprivileged_port_start`); 0 lets everyone have all, which
     /// suits a command that has a network of its own.
     pub unprivileged_port_start: u16,
+    /// The host's name, if it was given one.
+    pub hostname: Option<String>,
     /// Resolves names.
     pub names: Rc<dyn Names>,
     /// Counts the connections that had to be refused.
@@ -299,6 +304,10 @@ impl Shared {
                     Err(failure) => self.send(fd, number, Reply::LookUpFailed(failure)),
                 }
             }
+            Operation::OwnName => match &self.config.hostname {
+                Some(name) => self.send(fd, number, Reply::HostName(name.as_bytes())),
+                None => self.send(fd, number, Reply::Failed(Errno::NOENT.0)),
+            },
             Operation::Interface { nth } => interfaces::tell(self.registry.host(), nth, |reply| {
                 self.send(fd, number, reply);
             }),
@@ -321,9 +330,26 @@ impl Shared {
                 }
             }
             operation => {
+                self.let_datagrams_leave(&operation).await;
                 let reply = self.perform(operation, peer).unwrap_or_else(|error| Reply::Failed(error.0));
                 self.send(fd, number, reply);
             }
+        }
+    }
+
+    /// What changes how datagrams leave counts for those that the program sends from now on: the ones in its queue leave
+    /// before. Not for ever: the link may be full.
+    async fn let_datagrams_leave(&self, operation: &Operation<'_>) {
+        let (Operation::SetOption { socket, .. }
+        | Operation::Connect { socket, .. }
+        | Operation::Disconnect { socket }) = operation
+        else {
+            return;
+        };
+        let Some(record) = self.registry.find(socket.id) else { return };
+        let until = Instant::now() + LEAVING_TIME;
+        while record.has_waiting_datagrams() && Instant::now() < until {
+            tokio::task::yield_now().await;
         }
     }
 
@@ -399,7 +425,7 @@ impl Shared {
             }
             Operation::SetOption { socket, level, name, value } => {
                 let record = self.owned(socket, peer)?;
-                let set = options::set(&record, self.registry.host(), peer.uid, (level, name), value);
+                let set = options::set(&record, self.registry.host(), peer, (level, name), value);
                 if set == Err(Errno::NOPROTOOPT) {
                     self.hints.option_is_missing(level, name);
                 }
@@ -413,8 +439,9 @@ impl Shared {
             Operation::Undelivered { socket } => {
                 Ok(Reply::Count(self.registry.find(socket.id).map_or(0, |record| record.undelivered())))
             }
-            Operation::CheckDestination { socket, address, source } => {
-                self.registry.record(socket)?.check_destination(address, source).map(|()| Reply::Done)
+            Operation::CheckDestination { socket, address, source, len, segment } => {
+                let record = self.registry.record(socket)?;
+                record.check_destination(address, source, len, segment).map(|()| Reply::Done)
             }
             Operation::Urgent { socket, octet } => {
                 let record = self.registry.find(socket.id).ok_or(Errno::PIPE)?;
@@ -426,6 +453,7 @@ impl Shared {
             | Operation::GetOption { .. }
             | Operation::TakeReport { .. }
             | Operation::Interface { .. }
+            | Operation::OwnName
             | Operation::LookUpName { .. }
             | Operation::LookUpAddress { .. } => Err(Errno::OPNOTSUPP),
         }

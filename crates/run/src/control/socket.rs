@@ -9,6 +9,7 @@ use std::task::Waker;
 
 use portolan_protocol::request::Target;
 use portolan_protocol::{Address, Family, Reply, Transport};
+use portolan_stack::Outgoing;
 use portolan_wire::protocol;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
@@ -240,9 +241,11 @@ impl Record {
                 Err(Errno::ALREADY)
             }
             Phase::Connected | Phase::Ended if !self.is_told.replace(true) => Ok(Reply::Done),
-            Phase::Failed => match self.error.take() {
-                Some(error) => Err(error),
-                None => Ok(Reply::Spent),
+            Phase::Failed => match (self.error.take(), self.is_told.replace(true)) {
+                (Some(error), _) => Err(error),
+                // As on Linux, where SO_ERROR has told why, and this call only that.
+                (None, false) => Err(Errno::CONNABORTED),
+                (None, true) => Ok(Reply::Spent),
             },
             _ => Err(Errno::ISCONN),
         }
@@ -255,11 +258,18 @@ impl Record {
         Ok(())
     }
 
-    /// Whether a UDP socket may send there.
-    pub(super) fn check_destination(&self, address: Address, source: Address) -> Result<(), Errno> {
-        let to = (address != Address::UNSPECIFIED).then(|| to_host(self.native(address)));
-        let from = (!source.is_unspecified()).then(|| source.to_socket_addr().ip());
-        self.socket()?.check_send(to, from)
+    /// Whether a UDP socket may send so many octets there, in datagrams of `segment`.
+    pub(super) fn check_destination(
+        &self,
+        address: Address,
+        source: Address,
+        len: u32,
+        segment: Option<u16>,
+    ) -> Result<(), Errno> {
+        let to = (address != Address::UNSPECIFIED).then(|| to_host(self.native(address)).into());
+        let from = (!source.is_unspecified()).then(|| source.to_socket_addr().ip().into());
+        let outgoing = Outgoing { to, from, segment, ..Outgoing::default() };
+        self.socket()?.check_send(&outgoing, len as usize)
     }
 
     /// connect(2) of a UDP socket with AF_UNSPEC.
@@ -273,7 +283,7 @@ impl Record {
     }
 
     /// The program's end has a datagram in its queue that was not looked at yet, which is as good as sent.
-    fn has_waiting_datagrams(&self) -> bool {
+    pub(super) fn has_waiting_datagrams(&self) -> bool {
         let end = self.end.borrow().upgrade();
         !self.target.kind.transport.is_stream()
             && end.is_some_and(|end| unix::queued(end.get_ref().as_fd()).is_ok_and(|octets| octets > 0))

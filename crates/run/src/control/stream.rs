@@ -31,6 +31,10 @@ use crate::os::unix;
 /// Octets moved at a time: large, because a small write costs the kernel a buffer of its own.
 pub(super) const SCRATCH_LEN: usize = 256 * 1024;
 
+/// Octets in the program's queue that do not count for the window: to count them costs a call, which is much beside a
+/// short message.
+const UNCOUNTED: usize = 4096;
+
 /// Rounds of both directions before other tasks get their turn.
 const ROUNDS: u32 = 8;
 
@@ -90,6 +94,10 @@ pub(super) struct Carrier {
     /// Octets of the queue that go before the urgent one that waits.
     before_urgent: Option<usize>,
     down: Pending,
+    /// Octets given to the program since its queue was last seen empty.
+    given: usize,
+    /// Octets that count for the receive window although they were read.
+    untaken: u32,
     /// What waits in `down` is one urgent octet.
     down_is_urgent: bool,
     /// A FIN was sent.
@@ -128,6 +136,8 @@ impl Carrier {
             up: Pending::default(),
             before_urgent: None,
             down: Pending::default(),
+            given: 0,
+            untaken: 0,
             down_is_urgent: false,
             up_has_ended: false,
             down_has_ended: false,
@@ -222,6 +232,7 @@ impl Carrier {
             self.record.note_carried(self.reader.stale(), self.up.rest().len());
             if !is_gone {
                 has_moved |= self.carry_down(cx);
+                self.note_untaken();
             }
             if let Some(error) = self.error
                 && self.down.is_empty()
@@ -319,7 +330,10 @@ impl Carrier {
             if !self.down.is_empty() {
                 match write_to_program(&self.end, self.down.rest(), self.down_is_urgent) {
                     Some(0) => break,
-                    Some(len) => self.down.advance(len),
+                    Some(len) => {
+                        self.given += len;
+                        self.down.advance(len);
+                    }
                     None => self.down = Pending::default(),
                 }
                 has_moved = true;
@@ -339,19 +353,25 @@ impl Carrier {
             let mut scratch = scratch.borrow_mut();
             self.down_is_urgent = self.socket.is_urgent_next();
             let room = if self.down_is_urgent { 1 } else { scratch.len() };
-            match self.socket.poll_read(cx, scratch.get_mut(..room).unwrap_or_default()) {
+            let uncounted = if self.untaken > 0 { 0 } else { UNCOUNTED.saturating_sub(self.given) };
+            let uncounted = u32::try_from(uncounted).unwrap_or(u32::MAX);
+            match self.socket.poll_read(cx, scratch.get_mut(..room).unwrap_or_default(), uncounted) {
                 Poll::Pending => break,
-                Poll::Ready(Ok(0)) => {
+                Poll::Ready(Ok((0, _))) => {
                     self.down_has_ended = true;
                     // After an error the end of text is the reset itself, which closing brings about.
                     if self.error.is_none() {
                         unix::shut_write(self.end.fd());
                     }
                 }
-                Poll::Ready(Ok(len)) => {
+                Poll::Ready(Ok((len, is_counted))) => {
+                    if is_counted {
+                        self.untaken = self.untaken.saturating_add(u32::try_from(len).unwrap_or(u32::MAX));
+                    }
                     let text = scratch.get(..len).unwrap_or(&[]);
                     // A program that has shut its reading side discards what comes.
                     let sent = write_to_program(&self.end, text, self.down_is_urgent).unwrap_or(len);
+                    self.given += sent;
                     self.down.keep(text.get(sent..).unwrap_or(&[]));
                 }
                 Poll::Ready(Err(error)) => {
@@ -362,6 +382,23 @@ impl Carrier {
             has_moved = true;
         }
         has_moved
+    }
+
+    /// What the program has not read yet takes room in the receive window, wherever it waits: a slow reader must close it.
+    fn note_untaken(&mut self) {
+        if self.given == 0 && self.untaken == 0 {
+            return;
+        }
+        // The kernel counts memory, which is more.
+        let queued = unix::unread(self.end.fd()).unwrap_or(0).min(self.given);
+        if queued == 0 {
+            self.given = 0;
+        }
+        let untaken = u32::try_from(queued + self.down.rest().len()).unwrap_or(u32::MAX);
+        if self.untaken != untaken && self.untaken > 0 {
+            self.untaken = untaken;
+            self.socket.set_untaken(untaken);
+        }
     }
 
     /// A program that has not accepted yet has left no canary; until it does, or goes away, it must not see the end.

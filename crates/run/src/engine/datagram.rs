@@ -7,7 +7,7 @@ use portolan_native::control_message::{Ancillary, Report};
 use portolan_native::inet::{self, Sockaddr, text_max};
 use portolan_protocol::{Address, CALL_MAX, DatagramHeader, ErrorReport, Family, Operation, Reply, SocketId};
 
-use super::call::{Answer, Call, wait_to_receive, wait_to_send};
+use super::call::{Answer, CAP_NET_ADMIN, CAP_NET_RAW, Call, wait_to_receive, wait_to_send};
 use super::message::{Message, Told};
 use super::notifier::Engine;
 use super::socket::Socket;
@@ -35,14 +35,17 @@ impl Engine {
         if destination.is_none() && self.default_destination(&socket)?.is_none() {
             return Err(Errno(libc::EDESTADDRREQ));
         }
-        if let Some(address) = destination {
-            let (socket, source) = (socket.own, header.local);
-            self.stack.order(Operation::CheckDestination { socket, address, source })?;
-        }
         let len = message.len();
         if len > text_max(socket.family()) {
             return Err(Errno(libc::EMSGSIZE));
         }
+        self.stack.order(Operation::CheckDestination {
+            socket: socket.own,
+            address: header.remote,
+            source: header.local,
+            len: header.len,
+            segment: header.segment,
+        })?;
         if let Some(error) = socket.take_report() {
             return Err(error);
         }
@@ -197,7 +200,11 @@ fn header(
     call.read(message.control.address, &mut control)?;
     let mut header = DatagramHeader::new(u32::try_from(message.len()).unwrap_or(u32::MAX));
     header.remote = destination.unwrap_or(Address::UNSPECIFIED);
-    Ancillary::parse(&control, family)?.apply(&mut header);
+    let ancillary = Ancillary::parse(&control, family)?;
+    if ancillary.has_mark() && call.caller(CAP_NET_ADMIN)?.uid != 0 && call.caller(CAP_NET_RAW)?.uid != 0 {
+        return Err(Errno(libc::EPERM));
+    }
+    ancillary.apply(&mut header);
     Ok(header)
 }
 

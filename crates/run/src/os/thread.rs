@@ -146,7 +146,8 @@ fn as_iovec(piece: &Piece) -> libc::iovec {
     libc::iovec { iov_base: address, iov_len: piece.len as usize }
 }
 
-fn identity(thread: u32) -> io::Result<Identity> {
+/// Who the thread of this number is, as its status tells.
+pub fn identity(thread: u32) -> io::Result<Identity> {
     let status = fs::read_to_string(format!("/proc/{thread}/status"))?;
     let word = |name: &str, index: usize| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;

@@ -4,7 +4,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use portolan_protocol::{Name, SEND_BUFFER, Transport};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -204,6 +204,16 @@ pub fn receive_with_descriptor(fd: BorrowedFd<'_>, out: &mut [u8], peeks: bool) 
 /// Octets that wait to be read.
 pub fn queued(fd: BorrowedFd<'_>) -> io::Result<usize> {
     Ok(usize::try_from(rustix::io::ioctl_fionread(fd)?).unwrap_or(usize::MAX))
+}
+
+/// Octets of memory behind what was written and the other end has not read; 0 if it has read all.
+pub fn unread(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut octets: libc::c_int = 0;
+    // SAFETY: SIOCOUTQ, also called TIOCOUTQ, writes one int, which lives here.
+    if unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCOUTQ, &raw mut octets) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(usize::try_from(octets).unwrap_or(0))
 }
 
 /// Reads, or receives one message; its true length even if the buffer was too short. `EAGAIN` if there is nothing.

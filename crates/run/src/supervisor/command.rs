@@ -107,7 +107,8 @@ fn search(program: &OsStr) -> Result<PathBuf, Refusal> {
         let candidate = directory.join(program);
         match check(&candidate) {
             Ok(()) => return Ok(candidate),
-            Err(Unusable::Missing) => {}
+            // What lies in a folder that this user may not look into is as good as missing: it need not be there.
+            Err(Unusable::Missing | Unusable::Hidden) => {}
             Err(why) => found = found.or(Some((candidate, why))),
         }
     }
@@ -127,6 +128,8 @@ enum Unusable {
     Directory,
     #[error("permission denied; it is not executable for this user")]
     Denied,
+    #[error("permission denied; this user may not look into its folder")]
+    Hidden,
 }
 
 impl Unusable {
@@ -137,7 +140,7 @@ impl Unusable {
 
 fn check(path: &Path) -> Result<(), Unusable> {
     match path.metadata() {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(Unusable::Denied),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(Unusable::Hidden),
         Err(_) => return Err(Unusable::Missing),
         Ok(about) if about.is_dir() => return Err(Unusable::Directory),
         Ok(_) => {}

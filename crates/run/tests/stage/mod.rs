@@ -114,6 +114,7 @@ impl Stage {
                     listening: tokio::sync::watch::Sender::new(()),
                     rendezvous,
                     unprivileged_port_start,
+                    hostname: None,
                     names: Rc::new(TestNames),
                     counters: Arc::default(),
                     owners: Arc::default(),

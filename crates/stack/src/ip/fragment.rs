@@ -2,7 +2,7 @@
 //!
 //! Only datagrams and echo replies come here. TCP finds out what the path takes and never sends fragments.
 
-use portolan_link::{Buffer, Checksum};
+use portolan_link::{Buffer, Gso, Offload};
 use portolan_wire::ipv6::Fragment;
 use portolan_wire::{WireError, ipv4, protocol};
 
@@ -22,17 +22,17 @@ impl Stack {
         room: usize,
         write: impl FnOnce(&mut [u8]) -> Result<usize, WireError>,
     ) -> Result<(), DropReason> {
-        self.send_long_with(hop, envelope, class, room, Checksum::None, write)
+        self.send_long_with(hop, envelope, class, room, Offload::default(), write)
     }
 
-    /// As [`Stack::send_long`]; `checksum` says what is left to do if the packet goes whole.
+    /// As [`Stack::send_long`]; `offload` says what is left to do if the packet goes whole, as a super-segment always does.
     pub(crate) fn send_long_with(
         &mut self,
         hop: Hop,
         envelope: &Envelope,
         class: Class,
         room: usize,
-        checksum: Checksum,
+        offload: Offload,
         write: impl FnOnce(&mut [u8]) -> Result<usize, WireError>,
     ) -> Result<(), DropReason> {
         let header_len = envelope.len();
@@ -42,10 +42,10 @@ impl Stack {
             buffer.as_mut_slice().split_at_mut_checked(header_len).ok_or(DropReason::IpHeader)?;
         write(payload).map_err(|_| DropReason::IpHeader)?;
         let mtu = usize::from(self.path_mtu(envelope.dst, hop.mtu));
-        if header_len + room <= mtu {
+        if header_len + room <= mtu || offload.gso != Gso::None {
             envelope.emit(room, head).map_err(|_| DropReason::IpHeader)?;
             let packet = self.engine.pool.freeze(buffer);
-            return self.send_packet(hop, packet, checksum, class);
+            return self.send_packet(hop, packet, offload, class);
         }
         self.engine.ip_stats(envelope.dst.is_v4()).out_frag_reqds += 1;
         let sent = self.send_fragments(hop, envelope, class, mtu, &buffer);
@@ -76,7 +76,7 @@ impl Stack {
                 .map_err(|_| DropReason::IpHeader)?;
             let packet = self.engine.pool.freeze(buffer);
             self.engine.ip_stats(v4).out_frag_creates += 1;
-            self.send_packet(hop, packet, Checksum::None, class)?;
+            self.send_packet(hop, packet, Offload::default(), class)?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! ICMP for IPv6 on the way in (RFC 4443), and echo for both versions.
 
 use portolan_wire::icmpv6::{self, Message, unreachable};
+use portolan_wire::membership::mld;
 use portolan_wire::{Address, WireError, icmpv4, protocol};
 
 use portolan_link::{Chunk, Chunks, PacketBuf};
@@ -43,6 +44,10 @@ impl Stack {
             }
             Message::ParameterProblem { .. } => self.on_icmp_error(&arrival, kind, data, Verdict::Parameter),
             Message::EchoReply { ident, .. } => self.echo_reply_input(frame, &arrival, ident),
+            Message::Other { ty: mld::QUERY, .. } => {
+                let data = data.to_vec();
+                self.mld_input(&arrival, &data)
+            }
             Message::Other { .. } => Err(DropReason::IcmpIgnored),
         }
     }

@@ -104,6 +104,11 @@ impl Stack {
             protocol::UDP | protocol::UDPLITE => self.udp_input(frame, arrival),
             protocol::ICMPV4 if v4 => self.icmpv4_input(frame, arrival),
             protocol::ICMPV6 if !v4 => self.icmpv6_input(frame, arrival),
+            _ if v4 && arrival.protocol == protocol::IGMP && !was_taken => self.igmp_input(frame, &arrival),
+            protocol::IGMP if v4 => {
+                let _ = self.igmp_input(frame, &arrival);
+                Ok(())
+            }
             _ if was_taken => Ok(()),
             _ => {
                 let stats = self.engine.ip_stats(v4);

@@ -1,6 +1,6 @@
 //! Headers for what this host sends.
 
-use portolan_link::{Checksum, Chunk};
+use portolan_link::{Chunk, Offload};
 use portolan_tcp::{Auth, SegmentPlan};
 use portolan_wire::{Address, FlowKey, SeqNumber, WireError, ipv4, ipv6, protocol, tcp};
 
@@ -155,7 +155,7 @@ impl Stack {
         payload: impl FnOnce(&mut [u8]) -> Result<usize, WireError>,
     ) -> Result<(), DropReason> {
         let packet = self.build(envelope, payload).map_err(|_| DropReason::IpHeader)?;
-        self.send_packet(hop, packet, Checksum::None, class)
+        self.send_packet(hop, packet, Offload::default(), class)
     }
 
     fn build(

@@ -109,7 +109,7 @@ impl Stack {
             packet: self.engine.pool.copy(&packet.emit()),
             ethertype: EtherType::ARP,
             station: to,
-            checksum: portolan_link::Checksum::None,
+            offload: portolan_link::Offload::default(),
             sender: None,
         };
         if !interface.queue_reply(reply, &self.engine.config) {

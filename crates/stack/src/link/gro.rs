@@ -19,6 +19,8 @@ const TEXT_MAX: u32 = 65_535;
 pub(crate) struct Gro {
     /// Whether a batch is being received.
     pub(crate) is_open: bool,
+    /// The number of the last batch.
+    pub(crate) batch: u64,
     /// The connection, the segment as it is so far, and how many frames it came in.
     held: Option<(u32, Segment, u64)>,
     /// Its text. The list is used again, so that its memory is.

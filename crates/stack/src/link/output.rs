@@ -1,6 +1,6 @@
 //! Packets that are complete go to a link: the neighbour is found, and the packet queued or kept waiting.
 
-use portolan_link::{Checksum, Chunk};
+use portolan_link::{Chunk, Offload};
 use portolan_wire::ethernet::EtherType;
 use portolan_wire::{Address, EthernetAddress};
 
@@ -25,7 +25,7 @@ impl Stack {
         &mut self,
         hop: Hop,
         packet: Chunk,
-        checksum: Checksum,
+        offload: Offload,
         class: Class,
     ) -> Result<(), DropReason> {
         let v4 = hop.next_hop.is_v4();
@@ -36,7 +36,7 @@ impl Stack {
             Class::Datagram { sender } => Some(sender),
         };
         let mut outgoing =
-            Outgoing { packet, ethertype, station: EthernetAddress::default(), checksum, sender };
+            Outgoing { packet, ethertype, station: EthernetAddress::default(), offload, sender };
         let stats = self.engine.ip_stats(v4);
         stats.out_requests += 1;
         stats.out_octets += octets;

@@ -5,7 +5,7 @@
 //! [`crate::SocketOption`]; what does not is remembered and given back ([`remembered`]). Privileges are for the caller to
 //! check: the stack knows no users.
 //!
-//! `at_socket`, `at_ip`, `at_tcp` and `at_raw` have a level each, `at_group` what is about groups, `authentication` and `md5` the keys.
+//! `at_socket`, `at_ip`, `at_tcp`, `at_udp` and `at_raw` have a level each, `at_group` what is about groups, `authentication` and `md5` the keys.
 
 use alloc::vec::Vec;
 
@@ -13,7 +13,6 @@ use portolan_link::Instant;
 use portolan_wire::{Family, protocol};
 
 use crate::socket::Kind;
-use crate::socket::udp::ancillary::Coverage;
 use crate::stack::Stack;
 use crate::{SocketError, SocketId};
 
@@ -22,6 +21,7 @@ mod at_ip;
 mod at_raw;
 mod at_socket;
 mod at_tcp;
+mod at_udp;
 mod authentication;
 mod congestion;
 mod md5;
@@ -29,7 +29,7 @@ pub(crate) mod number;
 pub(crate) mod remembered;
 mod tcp_info;
 
-use number::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDPLITE, SOL_SOCKET, udplite};
+use number::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOL_SOCKET};
 
 /// Linux's TCP_CA_NAME_MAX.
 const CONGESTION_NAME_MAX: usize = 16;
@@ -92,7 +92,7 @@ impl Stack {
         match level {
             SOL_SOCKET => self.set_at_socket_level(now, id, name, value),
             IPPROTO_TCP => self.set_at_tcp_level(now, id, name, value),
-            IPPROTO_UDPLITE => self.set_coverage(id, name, int_at(value, 0)?),
+            IPPROTO_UDP | IPPROTO_UDPLITE => self.set_at_udp_level(id, name, int_at(value, 0)?),
             _ => self.set_at_ip_level(now, id, level, name, value),
         }
     }
@@ -126,7 +126,7 @@ impl Stack {
         match level {
             SOL_SOCKET => self.get_at_socket_level(id, name),
             IPPROTO_TCP => self.get_at_tcp_level(id, name),
-            IPPROTO_UDPLITE => self.coverage(id, name),
+            IPPROTO_UDP | IPPROTO_UDPLITE => self.get_at_udp_level(id, name),
             _ => self.get_at_ip_level(id, level, name),
         }
     }
@@ -138,30 +138,10 @@ impl Stack {
             SOL_SOCKET | IPPROTO_IP => true,
             IPPROTO_TCP => socket.protocol() == protocol::TCP,
             IPPROTO_IPV6 => socket.family == Family::V6,
-            IPPROTO_UDPLITE => socket.protocol() == protocol::UDPLITE,
+            IPPROTO_UDP | IPPROTO_UDPLITE => matches!(&socket.kind, Kind::Udp(udp) if udp.has_ports()),
             _ => false,
         };
         if has { Ok(()) } else { Err(SocketError::NoSuchOption) }
-    }
-
-    fn set_coverage(&mut self, id: SocketId, name: i32, value: i32) -> Result<(), SocketError> {
-        let Kind::Udp(udp) = &mut self.socket_mut(id)?.kind else { return Err(SocketError::NoSuchOption) };
-        let octets = Coverage::from_option(value);
-        match name {
-            udplite::SEND_CSCOV => udp.coverage.sent = octets,
-            udplite::RECV_CSCOV => udp.coverage.received = Some(octets),
-            _ => return Err(SocketError::NoSuchOption),
-        }
-        Ok(())
-    }
-
-    fn coverage(&self, id: SocketId, name: i32) -> Result<Vec<u8>, SocketError> {
-        let Kind::Udp(udp) = &self.socket(id)?.kind else { return Err(SocketError::NoSuchOption) };
-        match name {
-            udplite::SEND_CSCOV => Ok(int(udp.coverage.sent.into())),
-            udplite::RECV_CSCOV => Ok(int(udp.coverage.received.unwrap_or(0).into())),
-            _ => Err(SocketError::NoSuchOption),
-        }
     }
 
     fn is_tcp(&self, id: SocketId) -> Result<bool, SocketError> {

@@ -53,6 +53,26 @@ impl Stack {
         self.tcp_call(now, id, |tcb, cx| tcb.read(cx, out))
     }
 
+    /// As [`Stack::read`] for those who hand the text on and have a queue of their own: what is in there goes on to take
+    /// room in the receive window, until [`Stack::set_untaken`] says otherwise.
+    ///
+    /// # Errors
+    /// As [`Stack::read`].
+    pub fn read_untaken(&mut self, now: Instant, id: SocketId, out: &mut [u8]) -> Result<usize, SocketError> {
+        self.tcp_call(now, id, |tcb, cx| tcb.read_untaken(cx, out))
+    }
+
+    /// How many octets of what was read are not the application's yet.
+    ///
+    /// # Errors
+    /// `BadSocket`, `NotConnected`.
+    pub fn set_untaken(&mut self, now: Instant, id: SocketId, octets: u32) -> Result<(), SocketError> {
+        self.tcp_call(now, id, |tcb, cx| {
+            tcb.set_untaken(cx, octets);
+            Ok(())
+        })
+    }
+
     /// Reads text without copying, at most `max` octets; `None` is the peer's FIN.
     ///
     /// # Errors

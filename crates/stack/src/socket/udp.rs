@@ -1,6 +1,6 @@
 //! Datagrams: UDP (RFC 768, RFC 1122 §4.1) and UDP-Lite (RFC 3828), and what is used as it is: ICMP echo (`echo`) and raw
 //! sockets (`raw`). Here are the sockets; `send` is how datagrams leave, `input` how they arrive, `ancillary` what goes
-//! with them, `multicast` which groups they are for.
+//! with them, `segment` many of them at once, `multicast` which groups they are for.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -22,6 +22,7 @@ mod input;
 pub(crate) mod multicast;
 pub(crate) mod raw;
 pub(crate) mod report;
+mod segment;
 pub(crate) mod send;
 
 use ancillary::{Coverage, Told, Wishes};
@@ -52,6 +53,8 @@ pub(crate) struct Udp {
     pub(crate) octets_max: u32,
     pub(crate) wishes: Wishes,
     pub(crate) coverage: Coverage,
+    /// UDP_SEGMENT: the payload of each datagram, where one call sends many; 0 for one.
+    pub(crate) segment: u16,
     pub(crate) multicast: Multicast,
     reports: VecDeque<ErrorReport>,
     /// Octets each way, by peer; only if summaries are wanted.
@@ -68,6 +71,10 @@ pub(crate) struct Received {
     hop_limit: u8,
     tos: u8,
     at: Instant,
+    /// The payload of each datagram, if these are many; 0 for one.
+    segment: u16,
+    /// The batch of frames that it came in; 0 if none.
+    batch: u64,
 }
 
 /// A UDP socket's entry in the flow table.
@@ -98,6 +105,8 @@ pub struct Datagram {
     pub to: Endpoint,
     /// The link it came over.
     pub link: LinkId,
+    /// Octets of each datagram but the last, if these are many (UDP_GRO); 0 for one.
+    pub segment: u16,
     /// What else is known of it; nothing of the end that shutdown has made.
     pub told: Option<Told>,
 }
@@ -115,6 +124,7 @@ impl Udp {
             octets_max,
             wishes: Wishes::default(),
             coverage: Coverage::default(),
+            segment: 0,
             multicast: Multicast::default(),
             reports: VecDeque::new(),
             peers: alloc::vec::Vec::new(),
@@ -128,7 +138,7 @@ impl Udp {
     }
 
     /// Whether its datagrams have ports.
-    fn has_ports(&self) -> bool {
+    pub(in crate::socket) fn has_ports(&self) -> bool {
         self.raw.is_none() && matches!(self.protocol, protocol::UDP | protocol::UDPLITE)
     }
 
@@ -236,7 +246,15 @@ impl Stack {
         let Some(received) = udp.queue.pop_front() else {
             let end = Endpoint::new(Address::UNSPECIFIED, 0);
             let from = remote.unwrap_or(end);
-            let nothing = Datagram { len: 0, full_len: 0, from, to: end, link: LinkId::LOOPBACK, told: None };
+            let nothing = Datagram {
+                len: 0,
+                full_len: 0,
+                from,
+                to: end,
+                link: LinkId::LOOPBACK,
+                segment: 0,
+                told: None,
+            };
             return if closed { Ok(nothing) } else { Err(SocketError::WouldBlock) };
         };
         let Wishes { tells, timestamp, .. } = udp.wishes;
@@ -248,8 +266,10 @@ impl Stack {
         if let (Some(to), Some(from)) = (out.get_mut(..len), payload.get(..len)) {
             to.copy_from_slice(from);
         }
-        let full_len = payload.len();
-        Ok(Datagram { len, full_len, from: received.from, to: received.to, link: received.link, told })
+        let cut_off = payload.len() - len;
+        let (len, segment) = udp.merge(&received, len, out);
+        let Received { from, to, link, .. } = received;
+        Ok(Datagram { len, full_len: len + cut_off, from, to, link, segment, told })
     }
 
     /// Whether a socket waits for room in a link's queue.
@@ -258,7 +278,7 @@ impl Stack {
     }
 
     pub(crate) fn close_udp(&mut self, id: SocketId, local: &Endpoint, udp: Udp) {
-        self.leave_groups(udp.multicast);
+        self.leave_groups(id.index, udp.multicast);
         if udp.raw.is_some() {
             self.raw_sockets.retain(|&index| index != id.index);
         }

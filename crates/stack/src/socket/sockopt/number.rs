@@ -103,6 +103,14 @@ pub(crate) mod raw {
     pub(crate) const IPV6_CHECKSUM: i32 = 7;
 }
 
+/// Options of IPPROTO_UDP.
+pub(crate) mod udp {
+    pub(crate) const NO_CHECK6_TX: i32 = 101;
+    pub(crate) const NO_CHECK6_RX: i32 = 102;
+    pub(crate) const SEGMENT: i32 = 103;
+    pub(crate) const GRO: i32 = 104;
+}
+
 /// Options of IPPROTO_UDPLITE.
 pub(crate) mod udplite {
     pub(crate) const SEND_CSCOV: i32 = 10;
@@ -129,9 +137,18 @@ pub(crate) mod ip {
     pub(crate) const MULTICAST_LOOP: i32 = 34;
     pub(crate) const ADD_MEMBERSHIP: i32 = 35;
     pub(crate) const DROP_MEMBERSHIP: i32 = 36;
-    /// Of both levels.
+    pub(crate) const UNBLOCK_SOURCE: i32 = 37;
+    pub(crate) const BLOCK_SOURCE: i32 = 38;
+    pub(crate) const ADD_SOURCE_MEMBERSHIP: i32 = 39;
+    pub(crate) const DROP_SOURCE_MEMBERSHIP: i32 = 40;
+    pub(crate) const MSFILTER: i32 = 41;
+    /// Of both levels, and so the following.
     pub(crate) const MCAST_JOIN_GROUP: i32 = 42;
+    pub(crate) const MCAST_BLOCK_SOURCE: i32 = 43;
+    pub(crate) const MCAST_UNBLOCK_SOURCE: i32 = 44;
     pub(crate) const MCAST_LEAVE_GROUP: i32 = 45;
+    pub(crate) const MCAST_JOIN_SOURCE_GROUP: i32 = 46;
+    pub(crate) const MCAST_LEAVE_SOURCE_GROUP: i32 = 47;
 }
 
 /// Options of IPPROTO_IPV6.

@@ -21,6 +21,8 @@ pub struct Outgoing {
     pub hop_limit: Option<u8>,
     /// IP_TOS, IPV6_TCLASS.
     pub tos: Option<u8>,
+    /// UDP_SEGMENT: the octets are cut into datagrams of so many; with 0 they are one.
+    pub segment: Option<u16>,
 }
 
 bitflags! {
@@ -64,6 +66,8 @@ pub(crate) struct Wishes {
     pub(crate) timestamp: u8,
     /// IP_RECVERR, IPV6_RECVERR: every ICMP error is wanted, also without a peer.
     pub(crate) errors: bool,
+    /// UDP_GRO: datagrams that came together are received together.
+    pub(crate) merges: bool,
 }
 
 /// Linux's SOF_TIMESTAMPING_RX_SOFTWARE and SOF_TIMESTAMPING_SOFTWARE: both ask for the time of arrival.

@@ -77,6 +77,6 @@ impl Stack {
         let socket = self.ports.nearest(&key, arrival.link, |binding| self.hears(binding.socket, &key));
         let socket = socket.ok_or(DropReason::IcmpIgnored)?;
         let message: Chunk = self.text_from(frame, arrival.header_len);
-        self.udp_deliver(socket, &key, message, arrival)
+        self.udp_deliver(socket, &key, message, arrival, 0)
     }
 }

@@ -4,7 +4,7 @@ use portolan_link::Chunk;
 use portolan_wire::{Endpoint, FlowKey, WireError, protocol, udp, udp_lite};
 
 use super::report::ErrorReport;
-use super::{ENTRY_OCTETS, Received};
+use super::{ENTRY_OCTETS, Received, segment};
 use crate::demux::{Slot, checksum_ok};
 use crate::drop::DropReason;
 use crate::event::{Event, Intercepted, Pending, Quote, UnreachableCode};
@@ -80,8 +80,9 @@ impl Stack {
             self.engine.stats.udp.in_errors += 1;
             return Err(DropReason::UdpChecksum);
         }
+        let size = segment::size_of_each(frame, payload_len)?;
         let payload = self.payload_from(frame, payload_at, payload_len);
-        self.udp_deliver(socket, &key, payload, &arrival)
+        self.deliver_segments(socket, &key, payload, &arrival, size)
     }
 
     fn accepts_coverage(&self, socket: u32, len: usize, covered: usize) -> bool {
@@ -155,10 +156,11 @@ impl Stack {
         if sockets.is_empty() {
             return result;
         }
+        let size = segment::size_of_each(frame, payload_len)?;
         let payload = self.payload_from(frame, payload_at, payload_len);
         for socket in sockets {
-            if self.hears(socket, key) {
-                let delivered = self.udp_deliver(socket, key, payload.clone(), arrival);
+            if self.hears(socket, key) && self.wants_source(socket, key, arrival.link) {
+                let delivered = self.deliver_segments(socket, key, payload.clone(), arrival, size);
                 result = result.or(delivered);
             }
         }
@@ -171,7 +173,9 @@ impl Stack {
         key: &FlowKey,
         payload: Chunk,
         arrival: &Arrival,
+        segment: u16,
     ) -> Result<(), DropReason> {
+        let batch = if self.gro.is_open { self.gro.batch } else { 0 };
         let (now, summaries) = (self.engine.now, self.engine.config.flow_summaries);
         let Some(socket) = self.sockets.get_mut(index) else { return Err(DropReason::UdpNoPort) };
         let Kind::Udp(udp) = &mut socket.kind else { return Err(DropReason::UdpNoPort) };
@@ -195,6 +199,8 @@ impl Stack {
             hop_limit,
             tos,
             at: now,
+            segment,
+            batch,
         });
         self.engine.stats.udp.in_datagrams += u64::from(udp_counts);
         self.pend(index, Pending::READABLE);
@@ -213,8 +219,16 @@ impl Stack {
             return Err(DropReason::EventsFull);
         }
         let quote = Quote::new(frame.bytes());
+        let size = segment::size_of_each(frame, payload_len)?;
         let payload = self.payload_from(frame, payload_at, payload_len);
-        self.event(Event::Datagram(Intercepted { link: arrival.link, flow, payload, quote }));
+        if size == 0 {
+            self.event(Event::Datagram(Intercepted { link: arrival.link, flow, payload, quote }));
+            return Ok(());
+        }
+        for piece in segment::pieces(payload.as_slice(), size) {
+            let payload = self.engine.pool.copy(piece);
+            self.event(Event::Datagram(Intercepted { link: arrival.link, flow, payload, quote }));
+        }
         Ok(())
     }
 

@@ -110,7 +110,7 @@ impl Stack {
             let octets = frame.bytes().get(from..).unwrap_or(&[]);
             let copy: Chunk = self.engine.pool.copy(octets);
             // A queue that is full is counted, and nobody else's business.
-            let _ = self.udp_deliver(*index, &key, copy, arrival);
+            let _ = self.udp_deliver(*index, &key, copy, arrival, 0);
         }
         !sockets.is_empty()
     }

@@ -1,10 +1,10 @@
 //! Datagrams that leave: which way, and who writes what of them.
 
-use portolan_link::{Checksum, Instant};
+use portolan_link::{Checksum, Gso, Instant, Offload};
 use portolan_wire::{Address, Endpoint, FlowKey, WireError, udp, udp_lite};
 
 use super::ancillary::Outgoing;
-use super::{echo, raw};
+use super::{echo, raw, segment};
 use crate::drop::DropReason;
 use crate::ip::input::zone_of;
 use crate::ip::output::Envelope;
@@ -27,6 +27,31 @@ pub(crate) struct Manner {
     pub(crate) hop_limit: u8,
     pub(crate) tos: u8,
     pub(crate) head: Head,
+}
+
+impl Manner {
+    /// As the call says, else the socket.
+    fn of(socket: &Socket, outgoing: &Outgoing) -> Result<Manner, SocketError> {
+        let Kind::Udp(udp) = &socket.kind else { return Err(SocketError::NotSupported) };
+        let to = outgoing.to.or(udp.remote);
+        Ok(Manner {
+            whole: Whole::of(socket, to),
+            hop_limit: outgoing.hop_limit.unwrap_or(match to {
+                Some(to) if to.address.is_multicast() => udp.multicast.hop_limit,
+                _ => socket.ttl,
+            }),
+            tos: outgoing.tos.unwrap_or(socket.tos),
+            head: udp.head(),
+        })
+    }
+}
+
+/// The length of each datagram that a call sends; 0 if it sends one.
+fn segment_of(socket: &Socket, outgoing: &Outgoing) -> u16 {
+    match &socket.kind {
+        Kind::Udp(udp) if udp.has_ports() => outgoing.segment.unwrap_or(udp.segment),
+        _ => 0,
+    }
 }
 
 /// Whether a datagram that is too long may be sent in fragments.
@@ -72,7 +97,7 @@ pub(crate) enum Head {
 
 impl Head {
     /// Octets that the host puts in front of the payload.
-    fn len(self) -> usize {
+    pub(super) fn len(self) -> usize {
         if matches!(self, Head::Udp | Head::UdpLite(_)) { udp::Header::LEN } else { 0 }
     }
 }
@@ -120,17 +145,9 @@ impl Stack {
             return Err(error);
         }
         let (local, bound, protocol) = (socket.local, socket.is_bound(), socket.protocol());
+        let manner = Manner::of(socket, outgoing)?;
+        let segment = segment_of(socket, outgoing);
         let Kind::Udp(udp) = &socket.kind else { return Err(SocketError::NotSupported) };
-        let whole = Whole::of(socket, outgoing.to.or(udp.remote));
-        let manner = Manner {
-            whole,
-            hop_limit: outgoing.hop_limit.unwrap_or(match outgoing.to.or(udp.remote) {
-                Some(to) if to.address.is_multicast() => udp.multicast.hop_limit,
-                _ => socket.ttl,
-            }),
-            tos: outgoing.tos.unwrap_or(socket.tos),
-            head: udp.head(),
-        };
         let (has_ports, loops) = (udp.has_ports(), udp.multicast.loops);
         if payload.len() > PAYLOAD_MAX + udp::Header::LEN - manner.head.len() {
             return Err(SocketError::MessageTooLong);
@@ -146,12 +163,16 @@ impl Stack {
         let local = if bound { local } else { self.claim_port(id.index, local)? };
         let zone = zone_of(remote.address, hop.link);
         let key = FlowKey { local: Endpoint::new(source, local.port), remote, protocol, zone };
+        self.check_lengths(&hop, remote.address, payload.len(), &manner, segment)?;
         // RFC 1112 §6.1: a group's datagram with no hop left goes to this host's members alone.
-        if !remote.address.is_multicast() || manner.hop_limit != 0 {
-            self.send_datagram(hop, &key, payload, manner, id.index)?;
+        let goes_out = manner.hop_limit != 0 && hop.link != LinkId::LOOPBACK;
+        if !remote.address.is_multicast() || goes_out {
+            self.send_segments(hop, &key, payload, manner, id.index, segment)?;
         }
-        if remote.address.is_multicast() && loops && has_ports {
-            self.loop_back(&key, payload, hop.link, manner.hop_limit, manner.tos);
+        if remote.address.is_multicast() && (loops || hop.link == LinkId::LOOPBACK) && has_ports {
+            for piece in segment::pieces(payload, segment) {
+                self.loop_back(&key, piece, hop.link, manner.hop_limit, manner.tos);
+            }
         }
         let (now, summaries) = (self.engine.now, self.engine.config.flow_summaries);
         if summaries
@@ -163,18 +184,16 @@ impl Stack {
         Ok(payload.len())
     }
 
-    /// Whether a datagram could be sent as [`Stack::send_to`] would: for those who queue datagrams in front of the
+    /// Whether `len` octets could be sent as [`Stack::send_message`] would: for those who queue datagrams in front of the
     /// host, and must refuse at once what it would refuse.
     ///
     /// # Errors
-    /// Those of [`Stack::send_to`], but for its size, its memory and what has waited.
-    pub fn check_send_to(
-        &self,
-        id: SocketId,
-        to: Option<Endpoint>,
-        from: Option<Address>,
-    ) -> Result<(), SocketError> {
-        self.way(id, &Outgoing { to, from, ..Outgoing::default() }).map(drop)
+    /// Those of [`Stack::send_message`], but for its memory and what has waited.
+    pub fn check_send_to(&self, id: SocketId, outgoing: &Outgoing, len: usize) -> Result<(), SocketError> {
+        let Way { hop, remote, .. } = self.way(id, outgoing)?;
+        let socket = self.socket(id)?;
+        let (manner, segment) = (Manner::of(socket, outgoing)?, segment_of(socket, outgoing));
+        self.check_lengths(&hop, remote.address, len, &manner, segment)
     }
 
     /// How a datagram leaves.
@@ -194,7 +213,14 @@ impl Stack {
         };
         let link = link.or(udp.multicast.link.filter(|_| remote.address.is_multicast()));
         let device = link.map_or(socket.device, LinkId::index);
-        let hop = self.route(remote.address, device)?;
+        let hop = match link {
+            // No route says so: the loopback's groups are this host's own.
+            Some(LinkId::LOOPBACK) if remote.address.is_multicast() => {
+                let mtu = self.interface(LinkId::LOOPBACK).map_or(u16::MAX, |lo| lo.caps.mtu);
+                Hop { link: LinkId::LOOPBACK, next_hop: remote.address, mtu, advertised_mss: None }
+            }
+            _ => self.route(remote.address, device)?,
+        };
         self.check_broadcast(socket, &hop, remote.address)?;
         let mut source = if to.is_none() { udp.source } else { None };
         let own = socket.local.address;
@@ -225,7 +251,7 @@ impl Stack {
         Ok(())
     }
 
-    /// Builds a datagram and queues it at its link.
+    /// Builds a datagram and queues it at its link, if there is room.
     pub(crate) fn send_datagram(
         &mut self,
         hop: Hop,
@@ -234,14 +260,34 @@ impl Stack {
         manner: Manner,
         sender: u32,
     ) -> Result<(), SocketError> {
+        self.wait_for_room(hop.link, sender)?;
+        self.queue_datagram(hop, key, payload, manner, sender, Gso::None)
+    }
+
+    /// Whether a link's queue takes another datagram; if not, the sender hears when it does.
+    pub(super) fn wait_for_room(&mut self, link: LinkId, sender: u32) -> Result<(), SocketError> {
         let max = self.engine.config.datagram_queue_max.max(1);
-        let interface = self.interface_mut(hop.link).ok_or(SocketError::NetworkDown)?;
-        if interface.datagrams.len() >= max {
-            if !interface.blocked.contains(&sender) {
-                interface.blocked.push(sender);
-            }
-            return Err(SocketError::WouldBlock);
+        let interface = self.interface_mut(link).ok_or(SocketError::NetworkDown)?;
+        if interface.datagrams.len() < max {
+            return Ok(());
         }
+        if !interface.blocked.contains(&sender) {
+            interface.blocked.push(sender);
+        }
+        Err(SocketError::WouldBlock)
+    }
+
+    /// Builds a datagram, or a super-segment of many, and queues it.
+    pub(super) fn queue_datagram(
+        &mut self,
+        hop: Hop,
+        key: &FlowKey,
+        payload: &[u8],
+        manner: Manner,
+        sender: u32,
+        gso: Gso,
+    ) -> Result<(), SocketError> {
+        let interface = self.interface(hop.link).ok_or(SocketError::NetworkDown)?;
         let partial = interface.caps.checksum && manner.head == Head::Udp;
         let (src, dst) = (key.local.address, key.remote.address);
         let mut envelope = Envelope {
@@ -267,15 +313,17 @@ impl Stack {
             Whole::ByPath => mtu,
             Whole::ByLink => hop.mtu.into(),
         };
-        if envelope.len() + room > most {
+        if gso == Gso::None && envelope.len() + room > most {
             return Err(SocketError::MessageTooLong);
         }
-        let partial = partial && envelope.len() + room <= mtu;
+        let partial = partial && (gso != Gso::None || envelope.len() + room <= mtu);
         let start = u16::try_from(envelope.len()).unwrap_or(0);
         let checksum =
             if partial { Checksum::Partial { start, offset: CHECKSUM_OFFSET } } else { Checksum::None };
         u16::try_from(room).map_err(|_| SocketError::MessageTooLong)?;
-        let sent = self.send_long_with(hop, &envelope, Class::Datagram { sender }, room, checksum, |out| {
+        let header_len = if gso == Gso::None { 0 } else { start + CHECKSUM_OFFSET + 2 };
+        let offload = Offload { checksum, gso, header_len, hash: 0 };
+        let sent = self.send_long_with(hop, &envelope, Class::Datagram { sender }, room, offload, |out| {
             write(key, payload, manner.head, partial, out)?;
             Ok(room)
         });
