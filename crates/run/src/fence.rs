@@ -154,7 +154,7 @@ impl Fence {
     }
 
     fn denial_by(&self, to: &Destination, now: Instant, counts: impl Fn(&Rule) -> bool) -> Option<Reason> {
-        let mut bindings = self.bindings();
+        let bindings = self.bindings();
         let names = bindings.names(to.address, now);
         let rule = self.deny.iter().find(|rule| counts(rule) && rule.refuses(to, &names))?;
         Some(Reason::Denied(rule.to_string()))
