@@ -54,10 +54,10 @@ impl Registrations {
                     }
                 });
             }
-            Some(text) if other != fd && text.starts_with(b"socket:[") => {
-                if number(text.get(8..).unwrap_or(&[]), 10) == Some(inode) {
-                    keep(&mut self.copies, other);
-                }
+            Some([b's', b'o', b'c', b'k', b'e', b't', b':', b'[', rest @ ..])
+                if other != fd && number(rest, 10) == Some(inode) =>
+            {
+                keep(&mut self.copies, other);
             }
             _ => {}
         }
@@ -124,11 +124,7 @@ impl Path {
 fn each_descriptor(mut look: impl FnMut(c_int)) -> Result<(), Errno> {
     let directory = sys::open(c"/proc/self/fd")?;
     let mut buffer = [0u8; 2048];
-    loop {
-        let len = match sys::directory_entries(directory, &mut buffer) {
-            Ok(len @ 1..) => len,
-            _ => break,
-        };
+    while let Ok(len @ 1..) = sys::directory_entries(directory, &mut buffer) {
         let mut rest = buffer.get(..len).unwrap_or(&[]);
         // struct linux_dirent64: inode, offset, length of the entry, type, name.
         while let Some(&[a, b]) = rest.get(16..18) {

@@ -35,6 +35,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use portolan_wire::Cidr;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::Receiver;
 
@@ -125,11 +126,10 @@ impl Fence {
         if !self.has_rules() {
             return Ok(());
         }
-        let mut bindings = self.bindings();
-        let names = bindings.names(destination.address, now);
-        if let Some(rule) = self.deny.iter().find(|rule| rule.refuses(destination, &names)) {
-            return Err(Reason::Denied(rule.to_string()));
+        if let Some(denial) = self.denial(destination, now) {
+            return Err(denial);
         }
+        let mut bindings = self.bindings();
         let names = bindings.opening_names(destination.address, now);
         match self.allow.iter().find(|rule| rule.matches(destination, &names)) {
             Some(rule) if rule.is_by_name() => bindings.touch(destination.address, now),
@@ -138,6 +138,26 @@ impl Fence {
             None => return Err(Reason::NotAllowed),
         }
         Ok(())
+    }
+
+    /// Why a `--deny` refuses a flow, if one does.
+    fn denial(&self, destination: &Destination, now: Instant) -> Option<Reason> {
+        self.denial_by(destination, now, |_| true)
+    }
+
+    /// As for other flows, for one to a service on the private wire. A `--deny` of a network means the machine's, whose
+    /// addresses the wire's may be among.
+    pub fn denial_on_wire(&self, destination: &Destination, now: Instant) -> Option<Reason> {
+        self.denial_by(destination, now, |rule| {
+            rule.network().is_none_or(|network| network == Cidr::host(network.address()))
+        })
+    }
+
+    fn denial_by(&self, to: &Destination, now: Instant, counts: impl Fn(&Rule) -> bool) -> Option<Reason> {
+        let bindings = self.bindings();
+        let names = bindings.names(to.address, now);
+        let rule = self.deny.iter().find(|rule| counts(rule) && rule.refuses(to, &names))?;
+        Some(Reason::Denied(rule.to_string()))
     }
 
     /// Whether a canonical name may be asked for: a rule means it, or a table of ours says that it leads to where a rule

@@ -337,21 +337,23 @@ impl Running {
             } else if pid == self.stack.pid() {
                 self.stack.set_ended();
                 self.read_news();
-                if self.report.is_none() && status.is_none() {
-                    self.on_stack_death(ended);
+                if self.report.is_none() {
+                    self.on_stack_death(ended, status.is_some());
                 }
             }
         }
         status
     }
 
-    fn on_stack_death(&mut self, ended: WaitStatus) {
+    fn on_stack_death(&mut self, ended: WaitStatus, has_command_ended: bool) {
         let how = match (ended.terminating_signal(), ended.exit_status()) {
             (Some(signal), _) => format!("was killed by signal {signal}"),
             (_, Some(code)) => format!("ended with status {code}"),
             _ => "ended".into(),
         };
-        self.on_lost_network(&format!("the stack process {how}"));
+        let what = format!("the stack process {how}");
+        // The command may end of it before we look: then it is still what has happened, and nobody is left to be warned.
+        if has_command_ended { tell(&what) } else { self.on_lost_network(&what) }
     }
 
     fn on_lost_network(&self, why: &str) {

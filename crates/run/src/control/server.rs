@@ -33,7 +33,7 @@ use super::lookup::{self, Names};
 use super::network::{Errno, Host};
 use super::owner::{Holdings, Owner};
 use super::registry::Registry;
-use super::socket::Record;
+use super::socket::{Record, to_host};
 use super::spare::Spare;
 use super::stream::{Carrier, SCRATCH_LEN, Scratch};
 use super::supervisors::Supervisors;
@@ -402,7 +402,13 @@ impl Shared {
                         self.registry.note_connecting(&record);
                         Ok(connecting)
                     }
-                    _ => record.set_destination(address).map(|()| Reply::Done),
+                    _ => {
+                        // What is sent next must not be taken by a socket of this host that was closed just now.
+                        if to_host(address.to_socket_addr()).ip().is_loopback() {
+                            sweep::free_port(&self.registry, address.port);
+                        }
+                        record.set_destination(address).map(|()| Reply::Done)
+                    }
                 }
             }
             Operation::Disconnect { socket } => {

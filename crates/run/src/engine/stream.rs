@@ -1,8 +1,11 @@
 //! Streams: the few calls that AF_UNIX would answer with a name, or knows nothing of. All others run natively.
 
+use std::time::{Duration, Instant};
+
 use portolan_native::Errno;
 use portolan_native::inet;
 use portolan_protocol::Operation;
+use portolan_protocol::request::Target;
 use rustix::process::Signal;
 
 use super::call::{Answer, Call, Then, wait_to_receive, wait_to_send};
@@ -15,6 +18,10 @@ use crate::os::unix;
 
 /// Octets that one such call takes at most: a program that sends more is told so.
 const TAKEN_MAX: usize = 64 * 1024;
+
+/// How long an urgent octet waits for an earlier one to leave, for which every other call waits too; and between two tries.
+const URGENT_PATIENCE: Duration = Duration::from_millis(20);
+const URGENT_PAUSE: Duration = Duration::from_millis(1);
 
 impl Engine {
     /// With an address, which TCP takes no notice of; with MSG_OOB; or with MSG_FASTOPEN.
@@ -46,13 +53,24 @@ impl Engine {
         match urgent {
             Some(octet) if sent == text.len() => {
                 let target = socket.target();
-                match self.stack.order(Operation::Urgent { socket: target, octet }) {
+                match self.order_urgent(target, octet) {
                     Ok(()) => Ok(Answer::Value(sent + 1)),
                     Err(_) if sent > 0 => Ok(Answer::Value(sent)),
                     Err(error) => Err(error),
                 }
             }
             _ => Ok(Answer::Value(sent)),
+        }
+    }
+
+    /// An earlier urgent octet may be on its way still, mostly for the moment that the stack process needs to take it.
+    fn order_urgent(&mut self, socket: Target, octet: u8) -> Result<(), Errno> {
+        let until = Instant::now() + URGENT_PATIENCE;
+        loop {
+            match self.stack.order(Operation::Urgent { socket, octet }) {
+                Err(Errno(libc::EAGAIN)) if Instant::now() < until => std::thread::sleep(URGENT_PAUSE),
+                result => return result,
+            }
         }
     }
 

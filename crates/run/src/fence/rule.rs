@@ -112,13 +112,14 @@ impl Rule {
     pub fn means_name(&self, name: &str) -> bool {
         // RFC 8552: `_http._tcp.example.test` tells of example.test.
         let mut bare = name;
-        while let Some((_, rest)) = bare.split_once('.').filter(|_| bare.starts_with('_')) {
+        let is_attribute = |front: &str| front.starts_with('_') && ends_a_label(front);
+        while let Some((_, rest)) = bare.split_once('.').filter(|(front, _)| is_attribute(front)) {
             bare = rest;
         }
         match &self.target {
             Target::Any => true,
             Target::Name(own) => own == bare,
-            Target::Below(suffix) => bare.len() > suffix.len() && bare.ends_with(suffix.as_str()),
+            Target::Below(suffix) => bare.strip_suffix(suffix.as_str()).is_some_and(ends_a_label),
             Target::Network(_) => false,
         }
     }
@@ -351,6 +352,13 @@ impl fmt::Display for Protocol {
 
 fn shown(text: &str) -> impl fmt::Display + '_ {
     text.escape_default()
+}
+
+/// Whether the dot behind this front of a name, as DNS messages are printed, ends a label: one that is part of a label has
+/// a backslash before it (RFC 4343 §2.1).
+fn ends_a_label(front: &str) -> bool {
+    let backslashes = front.bytes().rev().take_while(|octet| *octet == b'\\').count();
+    !front.is_empty() && backslashes % 2 == 0
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! The command's loopback is its own; the machine's is reached by `host.portolan.internal` and by no other name, so
 //! that a service which trusts loopback is not reached by accident. All else that leaves is asked of the
-//! [fence](crate::fence). The gateway's own services are on this side of it.
+//! [fence](crate::fence). The gateway's own services are on this side of it, so only a `--deny` shuts them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -46,7 +46,10 @@ impl Policy {
         let address = destination.address;
         let service = plan.service(address);
         if let Some(service) = service.filter(|service| !self.carries || *service != Service::HostLoopback) {
-            return Verdict::Service(service);
+            // No --allow is needed for what stays on the wire. Questions for names are judged one by one.
+            let denied =
+                (service != Service::Dns).then(|| self.fence.denial_on_wire(destination, Instant::now()));
+            return denied.flatten().map_or(Verdict::Service(service), Verdict::Forbid);
         }
         if !self.carries {
             return Verdict::Refuse(Refusal::Unreachable(UnreachableCode::Network));

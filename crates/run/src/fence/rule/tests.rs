@@ -123,3 +123,18 @@ fn refusals_say_what_is_wrong() {
         assert!(!line.contains(|c: char| c.is_control()), "{line:?}");
     }
 }
+
+#[test]
+fn a_dot_within_a_label_ends_none() {
+    let below: Rule = "*.example.test".parse().unwrap();
+    for (name, is_below) in [
+        (r"x\.example.test", false),
+        (r"x\\.example.test", true),
+        (r"a\.b.example.test", true),
+        (r"_x\.y.example.test", true),
+    ] {
+        assert_eq!(below.means_name(name), is_below, "{name}");
+    }
+    let named: Rule = "example.test".parse().unwrap();
+    assert!(named.means_name("_http._tcp.example.test") && !named.means_name(r"_x\.example.test"));
+}

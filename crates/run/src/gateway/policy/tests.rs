@@ -139,3 +139,21 @@ fn an_answer_from_the_network_is_no_door_to_the_machines_loopback() {
     meant.0.fence.learn(&crate::fence::tests::reply("host.portolan.internal", &[], &[[10, 0, 2, 5]], 0));
     assert_eq!(judge_with(&meant, "10.0.2.5"), carried("127.0.0.1"), "our own name stays the door");
 }
+
+#[test]
+fn what_stays_on_the_wire_needs_no_allow_and_obeys_a_deny() {
+    let denied = |rule: &str| Verdict::Forbid(Reason::Denied(rule.to_owned()));
+    let named = policy(true, &["example.test"], &[]);
+    assert_eq!(judge_with(&named, "10.0.2.4"), Verdict::Service(Service::Web));
+    for rule in ["*", "10.0.2.4/32", "tcp:*:80"] {
+        assert_eq!(judge_with(&policy(true, &["*"], &[rule]), "10.0.2.4"), denied(rule));
+        assert_eq!(judge_with(&policy(false, &[], &[rule]), "10.0.2.4"), denied(rule));
+    }
+    let everything = policy(true, &[], &["*"]);
+    assert_eq!(judge_with(&everything, "10.0.2.2"), denied("*"));
+    assert_eq!(
+        judge_with(&everything, "10.0.2.3"),
+        Verdict::Service(Service::Dns),
+        "which refuses each name"
+    );
+}
