@@ -32,8 +32,9 @@ static void window(void) {
         long total = taken(client, piece);
         int unsent = 0;
         MUST(ioctl(client, TIOCOUTQ, &unsent));
-        // What has left this side and was not read: the receive buffer, which is twice what was asked for. The two figures are
-        // not of one moment, and a segment that the window has let out may be larger than what is left of it by then.
+        // What has left this side and was not read: the receive buffer, which is twice what was asked for, and what the
+        // carrier leaves uncounted of a short queue (UNCOUNTED in control/stream.rs); a window promised meanwhile is not
+        // taken back.
         long away = total - unsent, slack = 4096;
         printf("pieces of %d: some is taken: %d, no more than the buffer: %d\n", piece, away > 8000, away <= 2 * size + slack);
         fprintf(stderr, "%ld octets were taken, %d not acknowledged\n", total, unsent);
