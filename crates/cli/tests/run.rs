@@ -47,7 +47,7 @@ fn child_named(run: u32, name: &str) -> u32 {
 
 #[test]
 fn exit_codes_are_those_of_a_shell() {
-    for (script, code) in [("exit 0", 0), ("exit 255", 255), ("kill -KILL $$", 137), ("kill -HUP $$", 129)] {
+    for (script, code) in [("exit 0", 0), ("exit 255", 255), ("kill -KILL $$", 137), ("kill -USR1 $$", 138)] {
         let output = finish(&mut portolan(["run", "--quiet", "--", "sh", "-c", script]), MINUTE);
         assert_eq!(output.status.code(), Some(code), "{script}");
         assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
