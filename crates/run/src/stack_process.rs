@@ -111,12 +111,13 @@ async fn serve() -> io::Result<()> {
         Ok(running) => running,
         Err(said) => return news.tell(&News::Failed(said)).await,
     };
-    news.tell(&News::Ready { variable: running.variable.clone() }).await?;
+    // A supervisor that is gone by now is noticed below, where what it has left is removed.
+    let _ = news.tell(&News::Ready { variable: running.variable.clone() }).await;
     for note in &running.network.notes {
-        news.tell(&News::Note(note.clone())).await?;
+        let _ = news.tell(&News::Note(note.clone())).await;
     }
     if let Err(failure) = &running.admin {
-        news.tell(&News::Note(format!("{failure}; portolan ss and ls do not see this run"))).await?;
+        let _ = news.tell(&News::Note(format!("{failure}; portolan ss and ls do not see this run"))).await;
     }
     if stays {
         // Who has started it need not stay.
@@ -345,7 +346,7 @@ impl Running {
         self.network.close().await;
         self.ended.send_replace(true);
         let _ = tokio::time::timeout(LAST_FRAMES_TIME, self.ended.closed()).await;
-        if let Some(library) = library.filter(|_| getppid() != self.parent) {
+        if let Some(library) = library.filter(|_| orders.is_gone || getppid() != self.parent) {
             // The supervisor was killed, and cannot remove it any more.
             let _ = std::fs::remove_dir_all(library);
         }

@@ -14,6 +14,8 @@ pub(super) struct Orders {
     lines: tokio::io::Lines<BufReader<OwnedReadHalf>>,
     /// That the supervisor is gone is no news: then there are no orders.
     pub(super) are_optional: bool,
+    /// The supervisor has closed its end, which it does before it is seen to be dead.
+    pub(super) is_gone: bool,
 }
 
 impl Orders {
@@ -22,7 +24,10 @@ impl Orders {
         match self.lines.next_line().await {
             Ok(Some(line)) => serde_json::from_str(&line).ok(),
             _ if self.are_optional => std::future::pending().await,
-            _ => None,
+            _ => {
+                self.is_gone = true;
+                None
+            }
         }
     }
 }
@@ -53,6 +58,6 @@ pub(super) fn channel() -> io::Result<(Orders, Teller)> {
     let stream = StdUnixStream::from(rustix::stdio::stdin().try_clone_to_owned()?);
     stream.set_nonblocking(true)?;
     let (read, write) = UnixStream::from_std(stream)?.into_split();
-    let orders = Orders { lines: BufReader::new(read).lines(), are_optional: false };
+    let orders = Orders { lines: BufReader::new(read).lines(), are_optional: false, is_gone: false };
     Ok((orders, Teller { to: write, is_optional: false }))
 }
